@@ -1,0 +1,111 @@
+# `make help` is the manual; `make check` is all that CI runs. A target exists when it works.
+
+PYTHON   ?= python3
+ARGS     ?=
+VENV     := .venv
+PY       := $(VENV)/bin/python
+BUF      := node_modules/.bin/buf
+BASELINE := protos/baseline.binpb
+PURE     := service/domain/*,service/session/*,service/wire/*
+
+# The marks of a finished installation carry the lock's checksum: dates say nothing after a clone or a change of branch.
+checksum  = $(shell cksum < $(1) | cut -d ' ' -f 1)
+VENV_DONE := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
+NPM_DONE  := node_modules/.installed-$(call checksum,package-lock.json)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo run test check lint type proto-check coverage fmt proto proto-baseline lock clean
+
+help: ## Show this
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	      /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Use
+
+demo: $(VENV_DONE) ## Hold a conversation through the service and see what each turn did
+	@$(PY) clients/python/examples/demo.py
+
+run: $(VENV_DONE) ## Serve until Ctrl-C; upstream is the simulator unless OPENAI_API_KEY is set
+	@$(PY) deploy/run_local.py
+
+##@ Work
+
+setup: $(VENV_DONE) ## Install the locked packages into .venv (every other target does so when needed)
+
+test: $(VENV_DONE) ## Run the tests; ARGS="-k pool -x" goes to pytest
+	@$(PY) -m pytest $(ARGS)
+
+check: lint type proto-check coverage ## Everything that CI runs, fast parts first
+
+fmt: $(VENV_DONE) ## Format the code and mend what can be mended
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format .
+
+proto: $(VENV_DONE) ## Generate the stubs from protos/
+	@$(PY) protos/generate.py
+
+lock: $(VENV_DONE) ## Renew the locks after a change in pyproject.toml; ARGS=--upgrade renews what it does not pin
+	@$(LOCK) $(ARGS) --output-file requirements.lock
+	@$(LOCK) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## Remove everything that the targets above have installed or cached
+	@rm -rf $(VENV) node_modules .coverage .coverage.* .hypothesis .*_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+##@ The parts of check
+
+lint: $(VENV_DONE) ## Style (ruff) and the arrows between the rooms (import-linter)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(VENV)/bin/lint-imports --no-logo
+
+type: $(VENV_DONE) ## Types (mypy, strict)
+	@echo 'type: mypy reads the whole tree; longer without its cache'
+	@$(PY) -m mypy
+
+proto-check: $(VENV_DONE) $(NPM_DONE) ## Stubs match the protos; buf lint; nothing breaks against the baseline
+	@$(PY) protos/generate.py --check
+	@$(BUF) lint
+	@$(BUF) breaking --against $(BASELINE)
+	@echo 'proto: stubs, lint and compatibility are fine'
+
+coverage: $(VENV_DONE) ## Tests with the gates: pure rooms 100 % of branches, the rest of the service 95 %
+	@$(PY) -m pytest --cov --cov-report= $(ARGS)
+	@$(PY) -m coverage report --include='$(PURE)' --fail-under=100
+	@$(PY) -m coverage report --omit='$(PURE),service/gen/*' --fail-under=95
+
+proto-baseline: $(NPM_DONE) ## On a release: make today's protos what later ones must not break
+	@$(BUF) build --exclude-source-info --output $(BASELINE)
+
+# --- how the tools get here -------------------------------------------------------------------------------------------
+
+LOCK = $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+       --no-emit-index-url --custom-compile-command 'make lock'
+
+# The .pth file makes `service`, `simulator` and the client `trunkline` importable from anywhere without a build.
+$(VENV_DONE):
+	@if ! $(PY) -c '' 2>/dev/null; then \
+	  for python in $(PYTHON) python3.13 python3.12 python3.11 none; do \
+	    $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	  done; \
+	  if [ $$python = none ]; then \
+	    echo 'setup: found no Python >= 3.11 with its venv module (Debian: apt install python3 python3-venv).' >&2; \
+	    echo '       If you have one under another name: make setup PYTHON=name' >&2; \
+	    exit 1; \
+	  fi; \
+	  $$python -m venv --clear $(VENV); \
+	fi
+	@echo 'setup: installing the locked packages into $(VENV); half a minute, only when the lock changes'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
+	  --requirement requirements-dev.lock
+	@$(PY) -c 'import os, pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "trunkline.pth").write_text( \
+	  f"{os.getcwd()}\n{os.getcwd()}/clients/python\n")'
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+$(NPM_DONE):
+	@command -v npm >/dev/null || { echo 'proto-check: needs npm (Node.js) to install buf, and finds none.' >&2; exit 1; }
+	@echo 'proto-check: installing buf into node_modules; some seconds, only when package-lock.json changes'
+	@npm ci --loglevel=error --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,75 @@
+"""Turns protos/trunkline/ into Python stubs: one copy for the service, one for the client package.
+
+protoc's only root is `protos/`, so a file is named `trunkline/v1/x.proto` in the descriptors of both copies
+and one process can load both. The generated imports are then made relative: each copy uses its own siblings.
+With --check nothing is written: exit 1 and a list if the committed stubs are not what the protos say.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+from grpc_tools import protoc
+
+PROTOS = Path(__file__).resolve().parent
+ROOT = PROTOS.parent
+COPIES = (ROOT / "service/gen", ROOT / "clients/python/trunkline/gen")
+INIT = b'"""Generated code. Made by `make proto`, never edited."""\n'
+OWN_IMPORT = re.compile(rb"^from trunkline\.v1 import ", re.MULTILINE)
+
+
+def generate() -> dict[Path, bytes]:
+    """What a copy must hold: relative path → content."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        arguments = [f"--{plugin}_out={out}" for plugin in ("python", "pyi", "grpc_python")]
+        roots = [f"-I{PROTOS}", f"-I{files('grpc_tools') / '_proto'}"]
+        sources = sorted(map(str, PROTOS.glob("trunkline/**/*.proto")))
+        if protoc.main(["protoc", *roots, *arguments, *sources]):
+            sys.exit("proto: protoc failed")
+        stubs = {path.relative_to(out): path.read_bytes() for path in out.rglob("*.py*")}
+    # protoc writes an empty gRPC module for a file without services.
+    stubs = {path: text for path, text in stubs.items() if "_grpc" not in path.name or b"\nclass " in text}
+    packages = {parent for path in stubs for parent in path.parents}
+    modules = {path: OWN_IMPORT.sub(b"from . import ", text) for path, text in stubs.items()}
+    return modules | {package / "__init__.py": INIT for package in packages}
+
+
+def differences(wanted: dict[Path, bytes]) -> dict[Path, bytes | None]:
+    """File → the content that it should have; None: it should not be there."""
+    changes: dict[Path, bytes | None] = {}
+    for copy in COPIES:
+        stubs = (path for path in copy.rglob("*.py*") if path.suffix != ".pyc")
+        present = {path.relative_to(copy): path.read_bytes() for path in stubs}
+        for path in sorted(wanted.keys() | present.keys()):
+            if wanted.get(path) != present.get(path):
+                changes[copy / path] = wanted.get(path)
+    return changes
+
+
+def write(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.unlink()
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Generate the Python stubs.")
+    parser.add_argument("--check", action="store_true", help="only compare with the committed stubs")
+    check = parser.parse_args().check
+    changes = differences(generate())
+    for path, content in changes.items():
+        print(f"proto: {path.relative_to(ROOT)} {'differs' if check else 'updated'}")
+        if not check:
+            write(path, content)
+    if check and changes:
+        sys.exit("proto: the committed stubs are not what the protos say; `make proto` renews them")
+
+
+if __name__ == "__main__":
+    main()

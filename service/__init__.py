@@ -1,0 +1,1 @@
+"""Trunkline: a gRPC service that keeps every conversation on a warm line to the model."""

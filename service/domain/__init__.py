@@ -1,0 +1,1 @@
+"""Nouns: messages, events, errors, plan. Imports nothing of ours."""

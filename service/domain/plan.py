@@ -1,0 +1,61 @@
+"""What a turn sends: `Plan`, the one value that decides, and the reasons for it.
+
+Owns the rule "an id goes with a strict suffix and only with that". Must never know how items are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from service.domain.messages import Item
+
+
+class ContextReason(Enum):
+    """Why a turn was full or incremental. The values are part of the contract
+    (`TurnReport.context_reason`).
+    """
+
+    CONTINUED = "continued"
+    PRIMED = "primed"
+    FIRST_TURN = "first_turn"
+    HISTORY_EDITED = "history_edited"
+    EMPTY_SUFFIX = "empty_suffix"
+    MODEL_CHANGED = "model_changed"
+    INSTRUCTIONS_CHANGED = "instructions_changed"
+    TOOLS_CHANGED = "tools_changed"
+    REASONING_CHANGED = "reasoning_changed"
+    TEXT_FORMAT_CHANGED = "text_format_changed"
+    STORE_CHANGED = "store_changed"
+    TRUNCATION_CHANGED = "truncation_changed"
+    EXTRA_BODY_CHANGED = "extra_body_changed"
+    TURN_NOT_COMPLETED = "turn_not_completed"
+    CHAIN_LOST = "chain_lost"
+    CHAINING_UNSUPPORTED = "chaining_unsupported"
+    NEW_CONNECTION = "new_connection"
+    FORK = "fork"
+    SSE = "sse"
+
+
+Basis = Mapping[ContextReason, bytes]
+"""What a chain stands on besides its items: for each reason that can break it, a digest of what was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a turn sends of the conversation.
+
+    Either full (`previous_response_id` is empty, `items` are all) or incremental (`items` are a non-empty
+    suffix, the upstream knows all before it). `bytes_known` counts what stands before `items`, as it would be
+    written.
+    """
+
+    items: tuple[Item, ...]
+    previous_response_id: str
+    reason: ContextReason
+    bytes_known: int = 0
+
+    @property
+    def incremental(self) -> bool:
+        return bool(self.previous_response_id)

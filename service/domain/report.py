@@ -1,0 +1,84 @@
+"""What is told of a turn and of a session.
+
+Owns the report of a turn and the view of a session. Must never know how they are shown: as a message, a span,
+a metric.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from service.domain.messages import Transport
+from service.domain.plan import ContextReason
+
+
+class TransportReason(Enum):
+    """Why a turn took its transport. The values are part of the contract (`TurnReport.transport_reason`)."""
+
+    REQUESTED = "requested"
+    PREFERRED = "preferred"
+    TOO_BIG = "too_big"
+    POOL_FULL = "pool_full"
+    CONNECT_FAILED = "connect_failed"
+    UPGRADE_REFUSED = "upgrade_refused"
+    COOLDOWN = "cooldown"
+    CONNECTION_LOST = "connection_lost"
+    CONNECTION_EXPIRED = "connection_expired"
+    TIMEOUT = "timeout"
+    UPSTREAM_ERROR = "upstream_error"
+    PROTOCOL_ERROR = "protocol_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds. `first_event`, `first_content` and `total` count from the start of the turn; None: it did
+    not happen.
+    """
+
+    queue: float = 0.0
+    connect: float = 0.0
+    first_event: float | None = None
+    first_content: float | None = None
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnReport:
+    """How a turn ran. `context_reason` is None and `attempts` 0 while nothing was sent."""
+
+    turn_id: str
+    transport: Transport
+    transport_reason: TransportReason
+    response_id: str = ""
+    incremental: bool = False
+    context_reason: ContextReason | None = None
+    attempts: int = 0
+    connection_reused: bool = False
+    timings: Timings = Timings()
+    bytes_sent: int = 0
+    bytes_saved: int = 0
+
+
+class LineState(Enum):
+    NONE = "none"
+    DIALING = "dialing"
+    IDLE = "idle"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as its owner may see it. Times are seconds of the epoch."""
+
+    session_id: str
+    line_state: LineState
+    turns: int
+    incremental_turns: int
+    bytes_saved: int
+    created_at: float
+    last_used_at: float
+
+    @property
+    def live(self) -> bool:
+        return self.line_state in (LineState.IDLE, LineState.BUSY)

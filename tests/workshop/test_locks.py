@@ -1,0 +1,61 @@
+"""The locks are what pyproject.toml asks for; a forgotten `make lock` fails here. Needs no network."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+# A locked package: its pin, its hashes, then who asked for it ("# via", on the same or on following lines).
+ENTRY = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?P<rest>.*\n(?:[ ]+.*\n)*)", re.MULTILINE)
+
+
+def read_lock(name):
+    return {entry["name"]: entry for entry in ENTRY.finditer((ROOT / name).read_text())}
+
+
+def asked_by_project(lock):
+    return {name for name, entry in lock.items() if "(pyproject.toml" in entry["rest"]}
+
+
+def group(name):
+    for item in PROJECT["dependency-groups"][name]:
+        if isinstance(item, dict):
+            yield from group(item["include-group"])
+        else:
+            yield item
+
+
+RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
+DEV = RUNTIME + [Requirement(line) for line in group("dev")]
+
+
+@pytest.mark.parametrize(
+    ("name", "requirements"), [("requirements.lock", RUNTIME), ("requirements-dev.lock", DEV)]
+)
+def test_lock_agrees_with_pyproject(name, requirements):
+    lock = read_lock(name)
+    assert {canonicalize_name(requirement.name) for requirement in requirements} == asked_by_project(lock)
+    for requirement in requirements:
+        assert lock[canonicalize_name(requirement.name)]["version"] in requirement.specifier
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_every_package_is_hashed_and_no_address_is_named(name):
+    lock = read_lock(name)
+    assert all("--hash=sha256:" in entry["rest"] for entry in lock.values())
+    assert "://" not in (ROOT / name).read_text()
+
+
+def test_the_service_runs_on_what_it_was_tested_with():
+    tested = {name: entry["version"] for name, entry in read_lock("requirements-dev.lock").items()}
+    for name, entry in read_lock("requirements.lock").items():
+        assert tested[name] == entry["version"]
+
+
+def test_npm_lock_names_no_address():
+    assert "://" not in (ROOT / "package-lock.json").read_text()
