@@ -24,7 +24,6 @@ class TransportReason(Enum):
     UPGRADE_REFUSED = "upgrade_refused"
     COOLDOWN = "cooldown"
     CONNECTION_LOST = "connection_lost"
-    CONNECTION_EXPIRED = "connection_expired"
     TIMEOUT = "timeout"
     UPSTREAM_ERROR = "upstream_error"
     PROTOCOL_ERROR = "protocol_error"

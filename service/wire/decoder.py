@@ -1,0 +1,216 @@
+"""One response: server events in, domain events out. The same over a WebSocket and over SSE.
+
+Owns how a response begins and ends, and what is none of its business. Must never know where frames come from,
+or what is done about a failure. The rule that would be broken first: an event that is not understood is
+counted, never fatal; one that is understood and makes no sense ends the turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from service.domain.errors import Reason, TurnError
+from service.domain.events import Completed, Event, Started, StopReason, Usage
+from service.domain.messages import Message, ToolCallPart
+from service.wire import failures
+from service.wire.answer import Answer
+from service.wire.frames import Frame, Response, read_frame, read_object, read_response, read_usage
+from service.wire.parts import Stream
+from service.wire.tally import Tally
+
+Locate = Callable[[Answer, Frame], Stream | None]
+
+DELTAS: dict[str, Locate] = {
+    "response.output_text.delta": Answer.text,
+    "response.refusal.delta": Answer.refusal,
+    "response.function_call_arguments.delta": Answer.arguments,
+    "response.reasoning_summary_text.delta": Answer.summary,
+    "response.reasoning_text.delta": Answer.reasoning,
+}
+DONES: dict[str, Locate] = {
+    "response.output_text.done": Answer.text,
+    "response.refusal.done": Answer.refusal,
+    "response.function_call_arguments.done": Answer.arguments,
+    "response.reasoning_summary_text.done": Answer.summary,
+    "response.reasoning_text.done": Answer.reasoning,
+}
+ITEMS: dict[str, Callable[[Answer, Frame], list[Event]]] = {
+    "response.output_item.added": Answer.item_added,
+    "response.output_item.done": Answer.item_done,
+}
+BEGINNINGS = frozenset({"response.queued", "response.created", "response.in_progress"})
+ENDS: dict[str, str] = {
+    "response.completed": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+    "response.done": "",
+}
+"""The status that the event stands for; empty: the response itself says it."""
+
+ERRORS = frozenset({"error", "response.error"})
+UNDERSTOOD = frozenset([*DELTAS, *DONES, *ITEMS, *BEGINNINGS, *ENDS])
+
+INCOMPLETE: dict[str, StopReason] = {
+    "max_output_tokens": StopReason.LENGTH,
+    "max_messages": StopReason.LENGTH,
+    "content_filter": StopReason.CONTENT_FILTER,
+}
+"""Any other reason counts as LENGTH: the answer was cut short."""
+
+UNSOLICITED = frozenset({"connection_expiring"})
+"""Errors that tell of the connection's future, not of this response."""
+
+MAX_CREATED_AT = 253402300799.0
+"""The last second of the year 9999: no timestamp is later, unless a server counts in milliseconds."""
+
+
+class ResponseDecoder:
+    """`continuing`: the request carried a previous_response_id.
+
+    `finished`: the upstream ended the response itself; all that follows is ignored. `response_id` is empty
+    and `usage` None until they are told. `ignored` counts by kind.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_continuing",
+        "_sequence",
+        "_started",
+        "finished",
+        "ignored",
+        "response_id",
+        "usage",
+    )
+
+    def __init__(self, *, continuing: bool) -> None:
+        self.finished = False
+        self.response_id = ""
+        self.usage: Usage | None = None
+        self.ignored = Tally()
+        self._answer = Answer(self.ignored)
+        self._continuing = continuing
+        self._started: Started | None = None
+        self._sequence: int | None = None
+
+    def __repr__(self) -> str:
+        state = "finished" if self.finished else "running" if self._started else "waiting"
+        return f"ResponseDecoder({self.response_id or 'no id'}, {state})"
+
+    def feed(self, frame: str | bytes) -> list[Event]:
+        """The events that the frame makes. TurnError: the response failed, or the frame makes no sense."""
+        if self.finished:
+            self.ignored.note("behind_the_end")
+            return []
+        told = read_frame(frame, UNDERSTOOD)
+        if told.stream_id is not None or not self._may_be_ours(told.response_id):
+            self.ignored.note("foreign")
+            return []
+        if told.sequence_number is not None:
+            self._count(told.sequence_number)
+        return self._dispatch(told, frame)
+
+    def partial(self) -> Message | None:
+        """The message as far as it came, without a tool call that is not whole. None: nothing came."""
+        message = self._answer.message(ended=False)
+        return message if message.parts else None
+
+    def _dispatch(self, told: Frame, frame: str | bytes) -> list[Event]:
+        kind = told.type
+        if locate := DELTAS.get(kind):
+            self._need_start(kind)
+            if told.delta and (stream := locate(self._answer, told)):
+                return stream.grow(told.delta)
+        elif kind in BEGINNINGS or kind in ENDS:
+            return self._live(told, frame)
+        elif locate := DONES.get(kind):
+            self._need_start(kind)
+            final = told.text or told.refusal or told.arguments
+            if final and (stream := locate(self._answer, told)):
+                return stream.settle(final, self.ignored)
+        elif take := ITEMS.get(kind):
+            self._need_start(kind)
+            return take(self._answer, told)
+        elif kind in ERRORS or not kind:
+            self._error(frame)
+        else:
+            self.ignored.note(kind)
+        return []
+
+    def _need_start(self, kind: str) -> None:
+        if self._started is None:
+            raise TurnError(Reason.PROTOCOL_ERROR, f"the upstream sent {kind} before it began a response")
+
+    def _may_be_ours(self, response_id: str | None) -> bool:
+        # What has no id, or comes before ours is known, gets the benefit of the doubt.
+        return not response_id or not self.response_id or response_id == self.response_id
+
+    def _count(self, number: int) -> None:
+        # Some servers number nothing, or everything -1: numbers are only good for finding gaps.
+        if number < 0:
+            return
+        if self._sequence is not None and number != self._sequence + 1:
+            self.ignored.note("gap")
+        self._sequence = number
+
+    def _live(self, told: Frame, frame: str | bytes) -> list[Event]:
+        response = read_response(told.response)
+        if not self._may_be_ours(response.id):
+            self.ignored.note("foreign")
+            return []
+        self.response_id = self.response_id or response.id or ""
+        if told.type in BEGINNINGS:
+            return self._start(response)
+        self.usage = read_usage(response.usage)
+        match ENDS[told.type] or response.status or "completed":
+            case "completed":
+                return self._complete(response, cut=None)
+            case "incomplete":
+                why = response.incomplete_details and response.incomplete_details.reason
+                return self._complete(response, cut=INCOMPLETE.get(why or "", StopReason.LENGTH))
+            case _:
+                self.finished = True
+                raise failures.from_error(read_object(frame), continuing=self._continuing)
+
+    def _start(self, response: Response) -> list[Event]:
+        if self._started is not None:
+            return []
+        created_at = response.created_at or 0.0
+        self._started = Started(
+            self.response_id, response.model or "", created_at if 0 <= created_at <= MAX_CREATED_AT else 0.0
+        )
+        return [self._started]
+
+    def _complete(self, response: Response, *, cut: StopReason | None) -> list[Event]:
+        events = self._start(response)
+        assert self._started is not None, "it was started above"
+        events += self._answer.output(response.output or ())
+        self.finished = True
+        message = self._answer.message(ended=cut is None)
+        events.append(
+            Completed(
+                self.response_id,
+                response.model or self._started.model,
+                self._started.created_at,
+                message,
+                cut or _stop_reason(message),
+                self.usage or Usage(),
+                continuable=cut is None,
+            )
+        )
+        return events
+
+    def _error(self, frame: str | bytes) -> None:
+        payload = read_object(frame)
+        if not payload.get("type") and "error" not in payload:
+            raise TurnError(Reason.PROTOCOL_ERROR, "the upstream sent a frame without a type")
+        error = failures.from_error(payload, continuing=self._continuing)
+        if error.upstream and error.upstream.code in UNSOLICITED:
+            self.ignored.note(error.upstream.code)
+            return
+        self.finished = True
+        raise error
+
+
+def _stop_reason(message: Message) -> StopReason:
+    called = any(isinstance(part, ToolCallPart) for part in message.parts)
+    return StopReason.TOOL_USE if called else StopReason.STOP

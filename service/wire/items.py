@@ -1,0 +1,135 @@
+"""Items as the upstream reads them, one JSON object each.
+
+Owns the shape of every kind of input. Must never know which items a request carries, or why. The rule that
+would be broken first: what the model said goes back as `output_text` and `refusal`, never as input.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from service.domain.messages import (
+    FilePart,
+    ImagePart,
+    Item,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+
+Json = dict[str, object]
+
+TOOL_ERROR_MARK = "[tool error] "
+"""What the model sees in front of a failed tool's output: the upstream has no flag for it."""
+
+
+def item_json(item: Item, *, store: bool) -> Json | None:
+    """The item; None: it is not written.
+
+    Reasoning that is not sealed is only an id, which the upstream cannot look up unless it stores responses.
+    """
+    match item.parts[0]:
+        case ToolCallPart() as call:
+            return {
+                "type": "function_call",
+                "call_id": call.call_id,
+                "name": call.name,
+                "arguments": call.arguments,
+            }
+        case ToolResultPart() as result:
+            return {"type": "function_call_output", "call_id": result.call_id, "output": _output(result)}
+        case ReasoningPart() as reasoning:
+            return _reasoning(reasoning) if store or reasoning.encrypted_content else None
+        case _:
+            return _message(item)
+
+
+def _message(item: Item) -> Json:
+    answer = item.role is Role.ASSISTANT
+    message: Json = {
+        "type": "message",
+        "role": item.role.value,
+        "content": [_said(part) if answer else _input(part) for part in item.parts],
+    }
+    # An item holds texts of one phase: the first speaks for all.
+    if isinstance(first := item.parts[0], TextPart) and first.phase:
+        message["phase"] = first.phase
+    return message
+
+
+def _said(part: Part) -> Json:
+    match part:
+        case TextPart(text):
+            return {"type": "output_text", "text": text, "annotations": []}
+        case RefusalPart(text):
+            return {"type": "refusal", "refusal": text}
+        case _:
+            raise TypeError(f"{type(part).__name__} is nothing that a model says in a message")
+
+
+def _input(part: Part) -> Json:
+    match part:
+        case TextPart(text):
+            return {"type": "input_text", "text": text}
+        case ImagePart():
+            return _image(part)
+        case FilePart():
+            return _file(part)
+        case _:
+            raise TypeError(f"{type(part).__name__} is no input")
+
+
+def _image(image: ImagePart) -> Json:
+    # The upstream's types demand `detail`; "auto" is what it takes where nothing is said.
+    detail = image.detail or "auto"
+    if image.file_id:
+        return {"type": "input_image", "file_id": image.file_id, "detail": detail}
+    url = image.url or _data_url(image.mime_type, image.data)
+    return {"type": "input_image", "image_url": url, "detail": detail}
+
+
+def _file(file: FilePart) -> Json:
+    written: Json = {"type": "input_file"}
+    if file.file_id:
+        written["file_id"] = file.file_id
+    elif file.url:
+        written["file_url"] = file.url
+    else:
+        written["file_data"] = _data_url(file.mime_type, file.data)
+    # The upstream refuses a name beside an id: the file has one already.
+    if file.filename and not file.file_id:
+        written["filename"] = file.filename
+    return written
+
+
+def _data_url(mime_type: str, data: bytes) -> str:
+    return f"data:{mime_type};base64,{b64encode(data).decode()}"
+
+
+def _output(result: ToolResultPart) -> str | list[Json]:
+    mark = TOOL_ERROR_MARK if result.is_error else ""
+    match result.parts:
+        case ():
+            return mark
+        case (TextPart(text),):
+            return mark + text
+        case parts:
+            marked: list[Json] = [{"type": "input_text", "text": mark}] if mark else []
+            return marked + [_input(part) for part in parts]
+
+
+def _reasoning(part: ReasoningPart) -> Json:
+    written: Json = {
+        "type": "reasoning",
+        "id": part.id,
+        "summary": [{"type": "summary_text", "text": text} for text in part.summary],
+    }
+    if part.content:
+        written["content"] = [{"type": "reasoning_text", "text": text} for text in part.content]
+    if part.encrypted_content:
+        written["encrypted_content"] = part.encrypted_content
+    return written

@@ -1,0 +1,55 @@
+"""JSON that the caller wrote into a string field: schemas, and what the contract does not name yet.
+
+Owns what such a string may be: one JSON object, not too deep. Must never know what its keys mean. The rule
+that would be broken first: the depth is counted before anything is parsed, because a parser that recurses is
+what it protects.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+import msgspec
+
+from service.domain.errors import Reason, TurnError, Violation
+
+MAX_DEPTH = 100
+
+# Brackets, and strings so that the brackets inside them are passed over. Possessive, and with the closing
+# quote left optional, so that no input makes the scan go back: it is linear.
+_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([{\[])|[}\]]', re.DOTALL)
+
+
+def parse_object(text: str, field: str) -> dict[str, object]:
+    """The object, its keys in their order. TurnError INVALID_REQUEST names the field."""
+    if _deeper_than(MAX_DEPTH, text):
+        raise refused(field, f"nested more than {MAX_DEPTH} deep")
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise refused(field, f"not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise refused(field, "not a JSON object")
+    return cast("dict[str, object]", value)
+
+
+def refused(field: str, description: str) -> TurnError:
+    return TurnError(
+        Reason.INVALID_REQUEST, f"{field}: {description}", violations=(Violation(field, description),)
+    )
+
+
+def _deeper_than(limit: int, text: str) -> bool:
+    # What does not open that many brackets needs no closer look: nearly everything.
+    if text.count("{") + text.count("[") <= limit:
+        return False
+    depth = 0
+    for token in _BRACKETS.finditer(text):
+        if token[1]:
+            depth += 1
+            if depth > limit:
+                return True
+        elif token[0] in "}]":
+            depth -= 1
+    return False

@@ -1,0 +1,142 @@
+"""The request apart from its input: model, instructions, tools, options, and what the caller adds.
+
+Owns the names of the upstream's keys and who may set them. Must never know items, plans or transports. The
+rule that would be broken first: what is not set is not sent, and zero is set.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+
+from service.domain.messages import CompletionRequest, Options, TextFormat, Tool, ToolChoice
+from service.domain.plan import Basis, ContextReason
+from service.wire.json_input import parse_object, refused
+
+Json = dict[str, object]
+
+SERVICE_KEYS = frozenset({
+    "type", "input", "model", "instructions", "tools", "previous_response_id", "conversation", "stream",
+    "stream_options", "stream_id", "background", "generate", "include", "context_management",
+    "prompt_cache_options",
+})  # fmt: skip
+"""Keys that only the service sets: neither the caller's extra body nor the operator's hook may."""
+
+OPTION_KEYS = frozenset({
+    "temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "store", "tool_choice", "reasoning",
+    "text", "metadata", "prompt_cache_key", "service_tier", "truncation", "safety_identifier",
+})  # fmt: skip
+"""Keys that an option of the contract names: the extra body may not say them a second time."""
+
+DIGEST_BYTES = 16
+_CANONICAL = msgspec.json.Encoder(order="deterministic")
+
+
+def settings_of(request: CompletionRequest) -> Json:
+    """The body without type, input, id and stream. TurnError INVALID_REQUEST: a JSON string is no good."""
+    body: Json = {"model": request.model}
+    if request.instructions:
+        body["instructions"] = request.instructions
+    if request.tools:
+        body["tools"] = [_tool(tool, index) for index, tool in enumerate(request.tools)]
+    body["store"] = bool(request.options.store)
+    # Without it a full resend loses the model's reasoning.
+    body["include"] = ["reasoning.encrypted_content"]
+    return body | _options(request.options) | _extra(request.options.extra_body_json)
+
+
+def basis_of(body: Json) -> Basis:
+    """What a chain stands on, as it is sent. Key order does not count; what is absent is null."""
+    text = body.get("text")
+    parts: dict[ContextReason, object] = {
+        ContextReason.MODEL_CHANGED: body.get("model"),
+        ContextReason.INSTRUCTIONS_CHANGED: body.get("instructions"),
+        ContextReason.TOOLS_CHANGED: body.get("tools"),
+        ContextReason.REASONING_CHANGED: body.get("reasoning"),
+        ContextReason.TEXT_FORMAT_CHANGED: text.get("format") if isinstance(text, dict) else text,
+        ContextReason.STORE_CHANGED: body.get("store"),
+        ContextReason.TRUNCATION_CHANGED: body.get("truncation"),
+        ContextReason.EXTRA_BODY_CHANGED: {
+            key: value for key, value in body.items() if key not in SERVICE_KEYS | OPTION_KEYS
+        },
+    }
+    return {reason: _digest(value) for reason, value in parts.items()}
+
+
+def _digest(value: object) -> bytes:
+    return blake2b(_CANONICAL.encode(value), digest_size=DIGEST_BYTES).digest()
+
+
+def _tool(tool: Tool, index: int) -> Json:
+    written: Json = {"type": "function", "name": tool.name}
+    if tool.description:
+        written["description"] = tool.description
+    written["parameters"] = _parameters(tool.parameters, f"tools[{index}].parameters")
+    # Servers differ in what they take where it is not said.
+    written["strict"] = tool.strict
+    return written
+
+
+def _parameters(text: str, field: str) -> Json:
+    schema = parse_object(text, field) if text else {}
+    if schema.setdefault("type", "object") != "object":
+        raise refused(field, 'the type of a schema of parameters must be "object"')
+    schema.setdefault("properties", {})
+    return schema
+
+
+def _options(options: Options) -> Json:
+    text: Json = {"format": _text_format(options.text_format), "verbosity": options.verbosity}
+    reasoning: Json = {"effort": options.reasoning_effort, "summary": options.reasoning_summary}
+    return _set_only(
+        {
+            "temperature": options.temperature,
+            "top_p": options.top_p,
+            "max_output_tokens": options.max_output_tokens,
+            "parallel_tool_calls": options.parallel_tool_calls,
+            "tool_choice": _tool_choice(options.tool_choice),
+            "reasoning": _set_only(reasoning),
+            "text": _set_only(text),
+            "metadata": dict(options.metadata),
+            "prompt_cache_key": options.prompt_cache_key,
+            "service_tier": options.service_tier,
+            "truncation": options.truncation,
+            "safety_identifier": options.safety_identifier,
+        }
+    )
+
+
+def _set_only(values: Json) -> Json:
+    return {key: value for key, value in values.items() if value not in (None, "", {})}
+
+
+def _tool_choice(choice: ToolChoice | None) -> object:
+    if choice is None:
+        return None
+    functions = [{"type": "function", "name": name} for name in choice.functions]
+    if not functions:
+        return choice.mode
+    if not choice.mode:
+        return functions[0]
+    return {"type": "allowed_tools", "mode": choice.mode, "tools": functions}
+
+
+def _text_format(wanted: TextFormat | None) -> Json | None:
+    if wanted is None:
+        return None
+    if wanted.kind != "json_schema":
+        return {"type": wanted.kind}
+    schema = parse_object(wanted.schema, "options.text.json_schema.schema")
+    return {"type": wanted.kind, "name": wanted.name, "schema": schema, "strict": wanted.strict}
+
+
+def _extra(text: str) -> Json:
+    field = "options.extra_body_json"
+    extra = parse_object(text, field) if text else {}
+    for key in extra:
+        if key in SERVICE_KEYS:
+            raise refused(field, f'the key "{key[:64]}" belongs to the service')
+        if key in OPTION_KEYS:
+            raise refused(field, f'the key "{key[:64]}" has an option of its own')
+    return extra

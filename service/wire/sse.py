@@ -1,0 +1,82 @@
+"""Server-sent events: bytes as they come, cut anywhere, to the data of whole events.
+
+Owns the framing. Must never know what the data says. The rule that would be broken first: only CR, LF and
+CRLF end a line; U+2028 and its like are text.
+"""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF8
+
+from service.domain.errors import Reason, TurnError
+
+MAX_EVENT_BYTES = 64 * 1024 * 1024
+DONE = "[DONE]"
+"""What some servers send behind the last event. It says nothing that the event did not."""
+
+
+class SseDecoder:
+    """One stream. `feed` what was read, then `close` at its end; both give the events that are complete."""
+
+    __slots__ = ("_after_cr", "_data", "_data_bytes", "_limit", "_line", "_started")
+
+    def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
+        self._limit = limit
+        self._line = bytearray()  # the beginning of a line that has not ended
+        self._data: list[bytes] = []  # the data lines of an event that has not ended
+        self._data_bytes = 0
+        self._after_cr = False
+        self._started = False
+
+    def feed(self, data: bytes) -> list[str]:
+        """The data of each event that ends in here. TurnError PROTOCOL_ERROR: over the limit, or no UTF-8."""
+        if self._after_cr and data:
+            self._after_cr = False
+            # The other half of a CRLF: the line has ended already.
+            data = data.removeprefix(b"\n")
+        if not data:
+            return []
+        self._after_cr = data.endswith(b"\r")
+        # On bytes, unlike on str, this cuts at CR, LF and CRLF alone.
+        lines = data.splitlines()
+        rest = b"" if data.endswith((b"\r", b"\n")) else lines.pop()
+        events = [event for line in lines if (event := self._end_line(line))]
+        self._line += rest
+        self._check_size()
+        return events
+
+    def close(self) -> list[str]:
+        """The last event, where the stream ended without its blank line."""
+        # One end for the line, where one is open, and one for the event.
+        return [event for _ in range(2) if (event := self._end_line(b""))]
+
+    def _end_line(self, end: bytes) -> str:
+        line = bytes(self._line) + end
+        self._line.clear()
+        if not self._started:
+            self._started = True
+            line = line.removeprefix(BOM_UTF8)
+        if not line:
+            return self._end_event()
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            value = value.removeprefix(b" ")
+            self._data.append(value)
+            self._data_bytes += len(value) + 1
+            self._check_size()
+        return ""
+
+    def _end_event(self) -> str:
+        data = b"\n".join(self._data)
+        self._data.clear()
+        self._data_bytes = 0
+        try:
+            event = data.decode()
+        except UnicodeDecodeError as error:
+            raise TurnError(Reason.PROTOCOL_ERROR, "the upstream sent an event that is not UTF-8") from error
+        return "" if event.startswith(DONE) else event
+
+    def _check_size(self) -> None:
+        if len(self._line) + self._data_bytes > self._limit:
+            message = f"the upstream sent an event of more than {self._limit} bytes"
+            raise TurnError(Reason.PROTOCOL_ERROR, message)

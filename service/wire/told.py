@@ -1,0 +1,166 @@
+"""What an upstream says about a failure, whatever shape it says it in.
+
+Owns the shapes: nested, flat, inside a body, inside a failed response, in headers, in prose. Must never know
+what a failure means. The rule that would be broken first: nothing in here fails, because what it reads is a
+failure already.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+MAX_PAGE_BYTES = 4096
+"""More of a body that is not JSON is not even looked at."""
+MAX_WAIT_S = 24 * 3600.0
+MAX_LAYERS = 8
+
+Headers = Mapping[str, object]
+Layer = Mapping[str, object]
+
+_LAYER_KEYS = ("response", "body", "error")
+"""Where one shape holds the next."""
+
+_MARKUP = re.compile(
+    r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
+)
+
+_UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_AMOUNT = r"\d+(?:\.\d+)?\s*(?:ms|milliseconds?|[dhms](?:econds?|inutes?|ours?|ays?)?)(?![a-z])"
+_AGAIN_IN = re.compile(rf"try again in\s+((?:{_AMOUNT}[\s,]*)+)", re.IGNORECASE)
+_AMOUNTS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[dhms])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A failure in the upstream's words; empty where it said nothing."""
+
+    code: str = ""
+    type: str = ""
+    message: str = ""
+    param: str = ""
+    status: int = 0
+    request_id: str = ""
+    headers: Headers = field(default_factory=dict)
+
+
+def told_in(payload: Layer) -> Told:
+    """What an error event, a failed response or the body of a refusal says. The innermost word counts."""
+    layers = list(_layers(payload))[::-1]
+    # Some proxies put the status where the code belongs. The type of a frame is not the type of its error.
+    codes = (code for code in _texts(layers, "code") if not code.isdigit())
+    types = (kind for kind in _texts(layers, "type") if kind != "error" and not kind.startswith("response."))
+    return Told(
+        code=next(codes, ""),
+        type=next(types, ""),
+        message=next(_texts(layers, "message", "detail", "error"), ""),
+        param=next(_texts(layers, "param"), ""),
+        status=next(_statuses(layers), 0),
+        request_id=next(_texts(layers, "request_id", "response_id", "id"), ""),
+        headers=next((value for layer in layers if isinstance(value := layer.get("headers"), Mapping)), {}),
+    )
+
+
+def told_in_body(status: int, headers: Headers, body: bytes) -> Told:
+    """What a refusal over HTTP says. A page made for people is reduced to its words."""
+    try:
+        payload = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        payload = None
+    told = told_in(payload) if isinstance(payload, dict) else Told(message=_words(body))
+    request_id = header(headers, "x-request-id") or told.request_id
+    return replace(told, status=status, request_id=request_id, headers=headers)
+
+
+def header(headers: Headers, name: str) -> str:
+    """The header, whatever the case of its name and the type of its value. Empty: it is not there."""
+    for key in headers:
+        if key.lower() == name:
+            try:
+                return str(headers[key]).strip()
+            except LookupError:
+                return ""  # A header that stands twice: some mappings refuse to choose.
+    return ""
+
+
+def retry_delay(headers: Headers, message: str = "", *, now: float | None = None) -> float | None:
+    """The seconds until it is worth trying again, from the most exact source that says it. None: none does.
+
+    A date needs `now`, in seconds of the epoch.
+    """
+    milliseconds = _number(header(headers, "retry-after-ms"))
+    if milliseconds is not None:
+        return _bounded(milliseconds / 1000)
+    after = header(headers, "retry-after")
+    seconds = _number(after)
+    if seconds is None and now is not None:
+        date = _date(after)
+        seconds = None if date is None else date - now
+    if seconds is None:
+        seconds = _in_prose(message)
+    return None if seconds is None else _bounded(seconds)
+
+
+def _layers(payload: Layer) -> Iterator[Layer]:
+    layer: Layer | None = payload
+    for _ in range(MAX_LAYERS):
+        if layer is None:
+            return
+        yield layer
+        inner = (layer.get(key) for key in _LAYER_KEYS)
+        layer = next((value for value in inner if isinstance(value, Mapping)), None)
+
+
+def _texts(layers: Sequence[Layer], *keys: str) -> Iterator[str]:
+    for layer in layers:
+        for key in keys:
+            value = layer.get(key)
+            if value and isinstance(value, str | int) and not isinstance(value, bool):
+                yield str(value)
+
+
+def _statuses(layers: Sequence[Layer]) -> Iterator[int]:
+    for text in _texts(layers, "status", "status_code", "code"):
+        if len(text) == 3 and text.isascii() and text.isdigit():
+            yield int(text)
+
+
+def _words(body: bytes) -> str:
+    text = body[:MAX_PAGE_BYTES].decode(errors="replace")
+    if text.lstrip().startswith("<"):
+        text = html.unescape(_MARKUP.sub(" ", text))
+    return text
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _in_prose(message: str) -> float | None:
+    found = _AGAIN_IN.search(message)
+    if found is None:
+        return None
+    units = {"milli": "ms"}
+    amounts = ((float(number), unit.lower()) for number, unit in _AMOUNTS.findall(found[1]))
+    return sum(number * _UNIT_S[units.get(unit, unit)] for number, unit in amounts)
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 0.0), MAX_WAIT_S)

@@ -1,0 +1,50 @@
+"""Server events as an upstream writes them."""
+
+import json
+
+
+def frame(kind, **fields):
+    return json.dumps({"type": kind, **fields})
+
+
+def created(response_id="resp_1", **fields):
+    response = {"id": response_id, "model": "gpt-6", "created_at": 1700000000, "status": "in_progress"}
+    return frame("response.created", response=response | fields)
+
+
+def ended(kind="response.completed", response_id="resp_1", output=(), **fields):
+    response = {"id": response_id, "model": "gpt-6-2026", "output": list(output), **fields}
+    return frame(kind, response=response)
+
+
+def added(index, item):
+    return frame("response.output_item.added", output_index=index, item=item)
+
+
+def done(index, item):
+    return frame("response.output_item.done", output_index=index, item=item)
+
+
+def text_delta(delta, index=0, item_id="msg_1", content_index=0):
+    kind = "response.output_text.delta"
+    return frame(kind, item_id=item_id, output_index=index, content_index=content_index, delta=delta)
+
+
+def arguments_delta(delta, index=0, item_id="fc_1"):
+    kind = "response.function_call_arguments.delta"
+    return frame(kind, item_id=item_id, output_index=index, delta=delta)
+
+
+def message(text=None, item_id="msg_1", **fields):
+    content = [] if text is None else [{"type": "output_text", "text": text, "annotations": []}]
+    return {"type": "message", "id": item_id, "role": "assistant", "content": content, **fields}
+
+
+def call(arguments="", item_id="fc_1", call_id="call_1", name="look", **fields):
+    base = {"type": "function_call", "id": item_id, "call_id": call_id, "name": name}
+    return base | {"arguments": arguments, **fields}
+
+
+def reasoning(*summary, item_id="rs_1", **fields):
+    paragraphs = [{"type": "summary_text", "text": text} for text in summary]
+    return {"type": "reasoning", "id": item_id, "summary": paragraphs, **fields}

@@ -1,0 +1,103 @@
+import pytest
+
+from service.domain.errors import Reason, TurnError
+from service.domain.messages import CompletionRequest, Message, Options, Role, TextPart
+from service.wire.request import draft
+
+REQUEST = CompletionRequest(
+    "s", "gpt-6", (Message(Role.USER, (TextPart("hi"),)),), "rules", options=Options(temperature=1.0)
+)
+
+
+def fails(hook):
+    with pytest.raises(TurnError) as caught:
+        draft(REQUEST, hook)
+    assert caught.value.reason is Reason.INTERNAL
+    return caught.value.message
+
+
+def test_it_sees_the_whole_request_without_key_and_id():
+    seen: dict[str, object] = {}
+    unhooked = draft(REQUEST)
+    assert draft(REQUEST, seen.update) == unhooked
+    assert seen == {
+        "model": "gpt-6",
+        "instructions": "rules",
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+        "temperature": 1.0,
+        "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}],
+    }
+
+
+def test_it_changes_in_place_or_by_replacement():
+    def in_place(body):
+        body["metadata"] = {"team": "a"}
+        del body["temperature"]
+
+    def replaced(body):
+        rest = {key: value for key, value in body.items() if key != "temperature"}
+        return rest | {"metadata": {"team": "a"}}
+
+    assert draft(REQUEST, in_place) == draft(REQUEST, replaced)
+    assert b'"metadata":{"team":"a"}' in draft(REQUEST, in_place).settings
+    assert b"temperature" not in draft(REQUEST, in_place).settings
+
+
+def test_what_it_changes_is_part_of_the_comparison():
+    before = draft(REQUEST)
+    after = draft(REQUEST, lambda body: body | {"reasoning": {"effort": "low"}, "user": "u"})
+    changed = {reason.value for reason in before.basis if before.basis[reason] != after.basis[reason]}
+    assert changed == {"reasoning_changed", "extra_body_changed"}
+
+
+@pytest.mark.parametrize(("value", "stored"), [(True, True), (False, False), (None, True)])
+def test_store_is_read_behind_it(value, stored):
+    assert draft(REQUEST, lambda body: body | {"store": value}).store is stored
+
+
+def test_what_it_takes_back_is_the_upstreams_default():
+    assert draft(REQUEST, lambda body: body.__delitem__("store")).store is True
+
+
+@pytest.mark.parametrize(
+    "key", ["model", "input", "instructions", "include", "stream", "previous_response_id"]
+)
+def test_it_may_not_touch_what_the_service_owns(key):
+    assert (
+        fails(lambda body: body | {key: "other"})
+        == "The payload hook changed a key that belongs to the service."
+    )
+
+
+def test_a_change_deep_inside_is_a_change():
+    assert "belongs to the service" in fails(lambda body: body["input"].clear())
+
+
+def test_a_key_of_the_service_may_not_go():
+    assert "belongs to the service" in fails(lambda body: body.__delitem__("model"))
+
+
+def test_one_that_raises_is_told_by_its_type_only():
+    def leaky(body):
+        raise LookupError(f"secret {body}")
+
+    assert fails(leaky) == "The payload hook raised LookupError."
+
+
+def test_one_that_returns_something_else():
+    assert fails(lambda _: 3) == "The payload hook returned int, not a dict."
+
+
+@pytest.mark.parametrize(
+    "value", [object(), {(): 3}, 10**5000, "\ud800"], ids=["object", "key", "huge", "half"]
+)
+def test_a_value_that_is_not_json(value):
+    assert fails(lambda body: body | {"user": value}) == "The payload hook left a value that is not JSON."
+
+
+def test_a_value_that_has_no_end():
+    def endless(body):
+        body["metadata"] = body
+
+    assert fails(endless) == "The payload hook left a value that is not JSON."

@@ -1,0 +1,175 @@
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.messages import (
+    CompletionRequest,
+    Item,
+    Message,
+    Options,
+    ReasoningPart,
+    Role,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from service.domain.plan import ContextReason, Plan
+from service.wire.request import bytes_saved, draft, encode, input_bytes, item_sizes
+
+HISTORY = (
+    Message(Role.USER, (TextPart("what is on the table? é €"),)),
+    Message(
+        Role.ASSISTANT,
+        (
+            ReasoningPart("rs_1", ("hm",), "sealed"),
+            ReasoningPart("rs_2"),
+            TextPart("let me look", "commentary"),
+            ToolCallPart("call_1", "look", '{"at": "table"}'),
+        ),
+    ),
+    Message(Role.TOOL, (ToolResultPart("call_1", (TextPart('a "cup"\n'),)),)),
+)
+REQUEST = CompletionRequest("s", "gpt-6", HISTORY, "rules", (Tool("look"),), Options(temperature=0.0))
+DRAFT = draft(REQUEST)
+
+
+def full(items=DRAFT.items):
+    return Plan(items, "", ContextReason.FIRST_TURN)
+
+
+def incremental(known, previous="resp_1"):
+    items = DRAFT.items
+    return Plan(items[known:], previous, ContextReason.CONTINUED, input_bytes(items[:known], DRAFT.store))
+
+
+def test_a_websocket_frame():
+    body = json.loads(encode(DRAFT, full(), websocket=True).data)
+    assert list(body) == [
+        "type",
+        "model",
+        "instructions",
+        "tools",
+        "store",
+        "include",
+        "temperature",
+        "input",
+    ]
+    assert body["type"] == "response.create"
+    assert [item["type"] for item in body["input"]] == [
+        "message", "reasoning", "message", "function_call", "function_call_output",
+    ]  # fmt: skip
+
+
+def test_an_http_body_is_the_same_but_for_its_head():
+    frame = json.loads(encode(DRAFT, full(), websocket=True).data)
+    body = json.loads(encode(DRAFT, full(), websocket=False).data)
+    assert body.pop("stream") is True
+    assert frame.pop("type") == "response.create"
+    assert body == frame
+
+
+@pytest.mark.parametrize("websocket", [True, False])
+def test_original_fault_full_context_sent_together_with_previous_response_id(websocket):
+    body = json.loads(encode(DRAFT, incremental(5), websocket=websocket).data)
+    assert body["previous_response_id"] == "resp_1"
+    assert [item["type"] for item in body["input"]] == ["function_call_output"]
+    assert "previous_response_id" not in json.loads(encode(DRAFT, full(), websocket=websocket).data)
+
+
+def test_original_fault_new_user_messages_dropped_in_incremental_mode():
+    later = (
+        *HISTORY,
+        Message(Role.USER, (TextPart("and now?"),)),
+        Message(Role.DEVELOPER, (TextPart("hurry"),)),
+    )
+    turn = draft(CompletionRequest("s", "gpt-6", later))
+    plan = Plan(turn.items[5:], "resp_1", ContextReason.CONTINUED)
+    body = json.loads(encode(turn, plan, websocket=True).data)
+    assert [item.get("role", item["type"]) for item in body["input"]] == [
+        "function_call_output",
+        "user",
+        "developer",
+    ]
+
+
+def test_instructions_and_tools_go_with_every_request():
+    body = json.loads(encode(DRAFT, incremental(5), websocket=True).data)
+    assert body["instructions"] == "rules"
+    assert body["tools"][0]["name"] == "look"
+
+
+def test_a_warm_up_has_no_input_and_generates_nothing():
+    body = json.loads(encode(DRAFT, full(()), websocket=True, generate=False).data)
+    assert body["generate"] is False
+    assert body["input"] == []
+
+
+def test_a_post_cannot_warm_up():
+    with pytest.raises(ValueError, match="POST"):
+        encode(DRAFT, full(()), websocket=False, generate=False)
+
+
+def test_reasoning_that_is_not_sealed_takes_no_bytes():
+    sizes = item_sizes(DRAFT.items, store=DRAFT.store)
+    assert [size == 0 for size in sizes] == [False, False, True, False, False, False]
+    assert all(item_sizes(DRAFT.items, store=True))
+
+
+def test_the_counts_of_two_halves_add_up_to_the_whole():
+    whole = encode(DRAFT, full(), websocket=True)
+    for known in range(len(DRAFT.items)):
+        plan = incremental(known)
+        rest = encode(DRAFT, plan, websocket=True)
+        assert plan.bytes_known + rest.input_bytes == whole.input_bytes
+    # One separator each: the array has one less.
+    array = whole.data[whole.data.index(b'"input":[') + len(b'"input":[') : -2]
+    assert whole.input_bytes == len(array) + 1
+
+
+@pytest.mark.parametrize("websocket", [True, False])
+@pytest.mark.parametrize("previous", ["resp_1", 'resp_"é\n'])
+def test_what_is_saved_is_exact(websocket, previous):
+    whole = len(encode(DRAFT, full(), websocket=websocket).data)
+    for known in (1, 2, 3, 4, 5):
+        plan = incremental(known, previous)
+        assert bytes_saved(plan) == whole - len(encode(DRAFT, plan, websocket=websocket).data) > 0
+
+
+def test_nothing_is_saved_by_a_full_request_or_by_an_id_that_is_longer_than_what_it_replaces():
+    assert bytes_saved(full()) == 0
+    assert bytes_saved(incremental(1, "resp_" + "x" * 500)) == 0
+
+
+@given(texts=st.lists(st.text(max_size=20), min_size=2, max_size=6), data=st.data())
+def test_what_is_saved_is_exact_for_any_text(texts, data):
+    request = CompletionRequest("s", "m", tuple(Message(Role.USER, (TextPart(text),)) for text in texts))
+    turn = draft(request)
+    known = data.draw(st.integers(1, len(texts) - 1))
+    plan = Plan(turn.items[known:], "r", ContextReason.CONTINUED, input_bytes(turn.items[:known], turn.store))
+    whole = Plan(turn.items, "", ContextReason.FIRST_TURN)
+    sent = [len(encode(turn, one, websocket=True).data) for one in (whole, plan)]
+    assert bytes_saved(plan) == sent[0] - sent[1]
+    texts_sent = [
+        part["text"]
+        for item in json.loads(encode(turn, plan, websocket=True).data)["input"]
+        for part in item["content"]
+    ]
+    assert texts_sent == texts[known:]
+
+
+def test_items_stand_in_the_order_of_the_conversation():
+    texts = [f"{n}" for n in range(50)]
+    turn = draft(CompletionRequest("s", "m", tuple(Message(Role.USER, (TextPart(text),)) for text in texts)))
+    data = encode(turn, Plan(turn.items, "", ContextReason.FIRST_TURN), websocket=True).data
+    places = [data.index(b'"text":"%s"' % text.encode()) for text in texts]
+    assert all(one < other for one, other in pairwise(places))
+
+
+def test_a_draft_has_the_items_of_the_whole_conversation():
+    assert DRAFT.items[0] == Item(Role.USER, HISTORY[0].parts)
+    assert len(DRAFT.items) == 6
+    assert DRAFT.store is False
