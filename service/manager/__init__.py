@@ -1,0 +1,1 @@
+"""Who may speak, and over what: sessions, turns, lines, routes."""

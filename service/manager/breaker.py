@@ -1,0 +1,81 @@
+"""Whether dialling the upstream's WebSocket is worth trying: `Breaker`.
+
+Owns the cool-down after a failed dial. Must never know sockets, sessions or how the dial is made. It exists
+so that a dead endpoint costs one wait and not one a turn, and so that a revived one is met by one probe and
+not by a storm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from service.domain.errors import TurnError
+
+CAP_FACTOR = 10
+REFUSED_UPGRADES = frozenset({404, 405, 426, 501})
+"""Handshake answers by which an endpoint says that it does not do WebSocket at all."""
+
+
+class State(Enum):
+    CLOSED = "closed"
+    OPEN = "open"
+    PROBING = "probing"
+
+
+class Breaker:
+    """Closed: dial. Open: wait until `retry_at`. Then one dial, the probe, decides; the others go on waiting.
+
+    `base_s` is the first pause, doubled with each failure up to `CAP_FACTOR` times it; 0: never opens.
+    `refusals_last`: an upgrade that was refused outright starts at the cap. `random` gives [0, 1).
+    """
+
+    def __init__(
+        self, base_s: float, *, refusals_last: bool, clock: Callable[[], float], random: Callable[[], float]
+    ) -> None:
+        self._base_s = base_s
+        self._refusals_last = refusals_last
+        self._clock = clock
+        self._random = random
+        self._failures = 0
+        self._retry_at = 0.0
+        self.state = State.CLOSED
+
+    def __repr__(self) -> str:
+        return f"Breaker({self.state.value}, {self._failures} failures)"
+
+    def admit(self) -> float:
+        """0: dial, and say how it went. Otherwise: how many seconds to leave it be."""
+        if self.state is State.CLOSED:
+            return 0.0
+        remaining = self._retry_at - self._clock()
+        if self.state is State.OPEN and remaining <= 0:
+            self.state = State.PROBING
+            return 0.0
+        return max(remaining, 1.0)
+
+    def succeeded(self) -> None:
+        self.state = State.CLOSED
+        self._failures = 0
+
+    def abandoned(self) -> None:
+        """A dial ended without a verdict (its caller left): the next one probes."""
+        if self.state is State.PROBING:
+            self.state = State.OPEN
+
+    def failed(self, error: TurnError) -> None:
+        """Opens, for twice as long as the last time. Dials that were under way together count as one
+        failure.
+        """
+        if self.state is State.OPEN or not self._base_s:
+            return
+        cap = self._base_s * CAP_FACTOR
+        status = error.upstream.status if error.upstream else 0
+        pause = (
+            cap if self._refusals_last and status in REFUSED_UPGRADES else self._base_s * 2**self._failures
+        )
+        # Jitter only shortens: a configured cap stays a cap.
+        pause = min(pause, cap) * (1 - 0.2 * self._random())
+        self._failures = min(self._failures + 1, CAP_FACTOR)
+        self._retry_at = self._clock() + max(pause, error.retry_after or 0.0)
+        self.state = State.OPEN

@@ -1,0 +1,243 @@
+"""The session manager: who may speak, and over what.
+
+Owns the sessions, the pool and the running turns, and the one background task of the service. Must never know
+protobuf or frames. The rule that would be broken first: a cache is never a reason to refuse; a session that
+is busy is forked, one that is gone is made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from random import Random
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from service.domain.errors import Reason, TurnError
+from service.domain.messages import CompletionRequest
+from service.domain.report import SessionView
+from service.manager.admission import Admission
+from service.manager.books import Books
+from service.manager.breaker import Breaker
+from service.manager.chaining import Chaining
+from service.manager.pool import Pool
+from service.manager.registry import Registry, Session
+from service.manager.turn import Rooms, Turn
+from service.manager.warmup import warm_up
+from service.transport.upstream import Upstream
+
+if TYPE_CHECKING:
+    from service.config import Settings
+
+KEEPER_PERIOD_S = 1.0
+INTERRUPTED_TURNS_S = 5.0
+"""How long interrupted turns may take to say so."""
+
+
+class Manager:
+    """Everything behind the gRPC face. Make it inside the running loop; `start` it, `close` it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        upstream: Upstream,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        random: Random | None = None,
+    ) -> None:
+        self._settings = settings
+        self._upstream = upstream
+        self._wall = wall
+        breaker = Breaker(
+            settings.cooldown_s,
+            refusals_last="cooldown_s" not in settings.given,
+            clock=clock,
+            random=(random or Random()).random,
+        )
+        self._pool = Pool(upstream, Books(settings.max_connections), breaker, clock)
+        self._registry = Registry(settings.max_sessions, settings.session_ttl_s)
+        self._admission = Admission(settings.max_turns, settings.queue_size)
+        self._rooms = Rooms(upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only")
+        self._turns: set[Turn] = set()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._refusing = False
+        self._keeper: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Manager({len(self._turns)} turns, {self._registry!r}, {self._pool!r})"
+
+    def start(self) -> None:
+        """Begins to keep house: expiry, rotation and spares need someone who looks when nobody calls."""
+        self._keeper = asyncio.create_task(self._keep(), name="keeper")
+
+    @asynccontextmanager
+    async def turn(self, tenant: str, request: CompletionRequest) -> AsyncGenerator[Turn, None]:
+        """One turn, as long as the block lasts. TurnError from the head: it was not admitted, and nothing was
+        sent.
+
+        TurnError from the end: its time ran out, or the drain ended it, wherever the block stood. Cancelled:
+        the same as leaving; the upstream's answer is cut off before this returns.
+        """
+        turn: Turn | None = None
+        limit = self._settings.turn_timeout_s
+        started_at = self._rooms.clock()
+        scope = asyncio.timeout(limit)
+        try:
+            async with scope, self._place():
+                draft = self._upstream.draft(request)
+                session = await self._session(tenant, request.session_id)
+                turn = Turn(
+                    self._rooms,
+                    session,
+                    request,
+                    draft,
+                    turn_id=uuid4().hex,
+                    scope=scope,
+                    started_at=started_at,
+                )
+                async with self._held(session, turn):
+                    yield turn
+        except TimeoutError as exc:
+            if not scope.expired():
+                raise
+            if turn is None:
+                raise TurnError(Reason.OVERLOADED, f"no place became free within {limit:g} s") from exc
+            raise turn.out_of_time(limit) from exc
+
+    async def warm(self, tenant: str, session_id: str, prime: CompletionRequest | None) -> SessionView:
+        """Opens the session's line, and with `prime` tells it what is coming. Returns when it is open;
+        TurnError: it is not.
+
+        A session that is busy needs no warming.
+        """
+        self._check_serving()
+        draft = self._upstream.draft(prime) if prime is not None else None
+        session = await self._session(tenant, session_id)
+        if session.holder is not None:
+            return session.view()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        session.holder = done
+        try:
+            lease = await self._pool.lease(session, wait=True)
+            if draft is not None:
+                try:
+                    await warm_up(self._upstream, lease.line, session, draft)
+                finally:
+                    lease.end(clean=lease.line.open)
+                if session.line is None:
+                    (await self._pool.lease(session, wait=True)).end(clean=True)
+            else:
+                lease.end(clean=True)
+        finally:
+            session.holder = None
+            done.set_result(None)
+            self._registry.touch(session, self._wall())
+        return session.view()
+
+    def session(self, tenant: str, session_id: str) -> SessionView:
+        session = self._registry.find(tenant, session_id)
+        if session is None:
+            raise TurnError(Reason.SESSION_NOT_FOUND, f"this replica knows no session {session_id!r}")
+        return session.view()
+
+    def sessions(self, tenant: str, after: str, limit: int) -> list[SessionView]:
+        """The tenant's sessions behind `after`, by id."""
+        return [session.view() for session in self._registry.page(tenant, after, limit)]
+
+    def release(self, tenant: str, session_id: str) -> None:
+        """Forgets the session and closes its line; beside a running turn, behind it. Unknown: nothing to
+        do.
+        """
+        session = self._registry.find(tenant, session_id)
+        if session is not None:
+            self._forget(session)
+
+    def refuse(self) -> None:
+        """From now on nothing new is begun."""
+        self._refusing = True
+
+    async def drain(self, grace_s: float) -> None:
+        """Lets the running turns finish, at most for the grace; then ends them with INTERRUPTED."""
+        self.refuse()
+        if not await self._finished(grace_s):
+            for turn in list(self._turns):
+                turn.interrupt()
+            await self._finished(INTERRUPTED_TURNS_S)
+
+    async def close(self) -> None:
+        """Closes all lines. What still runs loses them."""
+        self.refuse()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+        await self._pool.close()
+        await self._upstream.close()
+
+    def _check_serving(self) -> None:
+        if self._refusing:
+            raise TurnError(Reason.SHUTTING_DOWN, "the service is shutting down; nothing was sent")
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncGenerator[None, None]:
+        self._check_serving()
+        await self._admission.enter()
+        try:
+            self._check_serving()
+            yield
+        finally:
+            self._admission.leave()
+
+    async def _session(self, tenant: str, session_id: str) -> Session:
+        """The session, behind a warm-up of it that runs: what it opens is for this turn."""
+        session, evicted = self._registry.open(tenant, session_id, self._wall())
+        if evicted is not None:
+            self._forget(evicted)
+        while isinstance(session.holder, asyncio.Future):
+            await asyncio.wait([session.holder])
+        return session
+
+    @asynccontextmanager
+    async def _held(self, session: Session, turn: Turn) -> AsyncGenerator[None, None]:
+        if not turn.fork:
+            session.holder = turn
+        self._turns.add(turn)
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            if not turn.fork:
+                session.holder = None
+            if turn.completed:
+                session.count(turn.report())
+            self._registry.touch(session, self._wall())
+            self._turns.remove(turn)
+            if not self._turns:
+                self._quiet.set()
+
+    def _forget(self, session: Session) -> None:
+        self._registry.remove(session)
+        self._pool.release(session)
+
+    async def _finished(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._quiet.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(KEEPER_PERIOD_S)
+            for session in self._registry.expire(self._wall()):
+                self._pool.release(session)
+            self._pool.retire()
+            try:
+                while await self._pool.dial_spare(self._settings.warm_spares):
+                    pass
+            except TurnError:
+                continue  # The breaker has it; spares come back when it lets them.

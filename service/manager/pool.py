@@ -1,0 +1,220 @@
+"""The pool: lines to the upstream, leased one turn at a time.
+
+Owns dialling, closing and waiting; decides nothing that the books and the breaker do not say. Must never know
+what is sent over a line. Whoever leases gives back, by `Lease.end`, whatever happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.domain.errors import Reason, TurnError
+from service.domain.report import TransportReason
+from service.manager.books import Books
+from service.manager.breaker import REFUSED_UPGRADES, Breaker
+from service.manager.registry import Session
+from service.transport.upstream import Upstream
+from service.transport.websocket import Line
+
+CLOSING_TIME_S = 3.0
+
+
+class NoLineError(TurnError):
+    """No line can be had, and nothing was sent. Expected; `why` is what the turn's report says of it."""
+
+    def __init__(self, error: TurnError, why: TransportReason) -> None:
+        super().__init__(
+            error.reason,
+            error.message,
+            retryable=error.retryable,
+            retry_after=error.retry_after,
+            upstream=error.upstream,
+        )
+        self.why = why
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right to one exchange over a line. `connect_s`: what it took to open it."""
+
+    line: Line
+    session: Session | None
+    reused: bool
+    connect_s: float
+    _pool: Pool
+
+    def end(self, *, clean: bool) -> None:
+        """Gives the line back. Not clean: it is in the middle of something, and is closed at once."""
+        self._pool.take_back(self, clean)
+
+
+class Pool:
+    def __init__(
+        self, upstream: Upstream, books: Books, breaker: Breaker, clock: Callable[[], float]
+    ) -> None:
+        self._upstream = upstream
+        self._books = books
+        self._breaker = breaker
+        self._clock = clock
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    def __repr__(self) -> str:
+        return f"Pool({self._books!r}, {self._breaker!r})"
+
+    async def lease(self, session: Session | None, *, wait: bool) -> Lease:
+        """A line for one turn of the session (None: of a fork, whose line ends with it).
+
+        `wait`: if all lines are busy, wait for one, at most as long as for a connection. NoLineError: there is
+        none. Cancelled: nothing is held.
+        """
+        deadline = self._clock() + self._upstream.waits.connect_s
+        while True:
+            decision = self._books.request(session)
+            self._close(decision.close)
+            if decision.line is not None:
+                return self._leased(decision.line, session, reused=True, connect_s=0.0)
+            if decision.dial:
+                return await self._dial(session)
+            if not wait or not await self._place(deadline):
+                error = TurnError(
+                    Reason.OVERLOADED, "all lines are busy (TRUNKLINE_MAX_CONNECTIONS)", retry_after=1.0
+                )
+                raise NoLineError(error, TransportReason.POOL_FULL)
+
+    def take_back(self, lease: Lease, clean: bool) -> None:
+        """A lease ends: its line is idle, or closed. What waits for a place is told."""
+        line, session = lease.line, lease.session
+        if session is not None:
+            session.leased = False
+        if not line.open or not clean:
+            self._drop(line, session)
+            line.discard()
+        elif session is None or session.released:
+            self._drop(line, session)
+            line.close()
+        else:
+            self._books.release(line, session)
+        self._wake()
+
+    def release(self, session: Session) -> None:
+        """The session is forgotten: closes its line, unless a turn runs over it, at whose end it goes."""
+        if session.line is not None and not session.leased:
+            line = session.line
+            self._books.forget(line)
+            line.close()
+            self._wake()
+
+    async def dial_spare(self, wanted: int) -> bool:
+        """Opens one spare line, if fewer than `wanted` stand ready and the upstream can be reached."""
+        if not self._books.reserve_spare(wanted):
+            return False
+        lease = await self._dial(None)
+        self._books.release(lease.line, None)
+        self._wake()
+        return True
+
+    def retire(self) -> None:
+        """Closes the idle lines that are too old, or whose peer is under suspicion."""
+        self._close(tuple(self._books.unfit()))
+
+    async def close(self) -> None:
+        """Closes every line, and returns when the sockets are gone."""
+        lines = self._books.lines()
+        for line in lines:
+            line.close(going_away=True)
+        if lines:
+            await asyncio.wait(
+                [asyncio.ensure_future(line.closed()) for line in lines], timeout=CLOSING_TIME_S
+            )
+
+    def _leased(self, line: Line, session: Session | None, *, reused: bool, connect_s: float) -> Lease:
+        if session is not None:
+            session.line = line
+            session.leased = True
+        return Lease(line, session, reused, connect_s, self)
+
+    async def _dial(self, session: Session | None) -> Lease:
+        """Dials in a place that is reserved already."""
+        line: Line | None = None
+        started = self._clock()
+        if session is not None:
+            session.dialing = True
+        try:
+            self._check_breaker()
+            line = await self._try_dial()
+            line.on_close = self._lost
+        finally:
+            if session is not None:
+                session.dialing = False
+            self._books.dialed(line)
+            if line is None:
+                self._wake()
+        return self._leased(line, session, reused=False, connect_s=self._clock() - started)
+
+    def _check_breaker(self) -> None:
+        pause = self._breaker.admit()
+        if pause:
+            message = f"the upstream's WebSocket failed lately; it is left alone for {pause:.0f} s more"
+            raise NoLineError(
+                TurnError(Reason.CONNECT_FAILED, message, retry_after=pause), TransportReason.COOLDOWN
+            )
+
+    async def _try_dial(self) -> Line:
+        try:
+            line = await self._upstream.dial()
+        except TurnError as error:
+            if error.reason is not Reason.CONNECT_FAILED:
+                self._breaker.abandoned()
+                raise
+            self._breaker.failed(error)
+            refused = error.upstream is not None and error.upstream.status in REFUSED_UPGRADES
+            why = TransportReason.UPGRADE_REFUSED if refused else TransportReason.CONNECT_FAILED
+            raise NoLineError(error, why) from error
+        except BaseException:
+            self._breaker.abandoned()
+            raise
+        self._breaker.succeeded()
+        return line
+
+    def _lost(self, line: Line) -> None:
+        """The socket is gone, whoever closed it."""
+        self._books.forget(line)
+        self._wake()
+
+    def _drop(self, line: Line, session: Session | None) -> None:
+        self._books.forget(line)
+        if session is not None and session.line is line:
+            session.line = None
+            session.history.line_closed(line.id)
+
+    def _close(self, lines: tuple[Line, ...]) -> None:
+        for line in lines:
+            line.close()
+
+    async def _place(self, deadline: float) -> bool:
+        """Waits until a place may be free; False: not in time."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        came = False
+        try:
+            async with asyncio.timeout(max(deadline - self._clock(), 0.0)):
+                await waiter
+                came = True
+        except TimeoutError:
+            pass
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            elif not came:
+                self._wake()  # The place came in the same moment as the end of the waiting: it is another's.
+        return came
+
+    def _wake(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return

@@ -1,0 +1,309 @@
+"""One turn, from the caller's request to its ending: `Turn`.
+
+Owns the route (which line, or SSE; again, or not) and the turn's own books: what was sent, when what
+happened. Must never know protobuf. The rule that would be broken first: whatever ends the turn, its lease
+ends with it, and a line that is in the middle of an answer is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from service.domain.errors import Reason, TurnError
+from service.domain.events import Completed, Event, Started, Usage
+from service.domain.messages import CompletionRequest, Message, Transport, items_of
+from service.domain.plan import ContextReason, Plan
+from service.domain.report import Timings, TransportReason, TurnReport
+from service.manager.chaining import Chaining
+from service.manager.pool import Lease, NoLineError, Pool
+from service.manager.registry import Session
+from service.manager.warmup import warm_up
+from service.session.history import Chain, full_plan, without_reasoning
+from service.session.turn import Progress, Route, Signal, State
+from service.transport.exchange import Exchange
+from service.transport.upstream import Draft, Upstream
+
+LINE_SURVIVES = frozenset(
+    {
+        Reason.CHAIN_LOST,
+        Reason.ENCRYPTED_CONTENT_REFUSED,
+        Reason.INVALID_REQUEST,
+        Reason.CONTEXT_LENGTH_EXCEEDED,
+        Reason.RATE_LIMITED,
+        Reason.QUOTA_EXHAUSTED,
+    }
+)
+"""Failures that the upstream told in order: its line has nothing left to say, and may carry the next turn."""
+
+NOTHING_SENT = frozenset({Reason.CONNECT_FAILED, Reason.OVERLOADED, Reason.SHUTTING_DOWN})
+"""Reasons by which a caller may take it that nothing ran: never told of a turn that was dispatched once."""
+
+SSE_REASONS: dict[Reason, TransportReason] = {
+    Reason.MESSAGE_TOO_BIG: TransportReason.TOO_BIG,
+    Reason.CONNECTION_LOST: TransportReason.CONNECTION_LOST,
+    Reason.TIMEOUT: TransportReason.TIMEOUT,
+    Reason.UPSTREAM_ERROR: TransportReason.UPSTREAM_ERROR,
+    Reason.PROTOCOL_ERROR: TransportReason.PROTOCOL_ERROR,
+}
+"""Why a turn that began on a WebSocket went on by SSE. Where no line could be had, `NoLineError` says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What every turn works with. `clock` is in seconds and never goes back."""
+
+    upstream: Upstream
+    pool: Pool
+    chaining: Chaining
+    clock: Callable[[], float]
+    safe_only: bool
+
+
+class Turn:
+    """A turn in its session, or beside it: `fork` if the session is held by another."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        session: Session,
+        request: CompletionRequest,
+        draft: Draft,
+        *,
+        turn_id: str,
+        scope: asyncio.Timeout,
+        started_at: float,
+    ) -> None:
+        self.id = turn_id
+        self.request = request
+        self.fork = session.holder is not None
+        self.usage: Usage | None = None
+        self._rooms = rooms
+        self._scope = scope
+        self._interrupted = False
+        self._session = session
+        self._draft = draft
+        self._progress = Progress()
+        self._exchange: Exchange | None = None
+        self._drop_reasoning = False
+        self._primed = False
+        self._dispatched_error: TurnError | None = None
+        self._started_at = started_at
+        self._forced = request.options.transport is Transport.WEBSOCKET
+        over_sse = request.options.transport is Transport.SSE
+        wished = request.options.transport is not Transport.AUTO
+        self._report = TurnReport(
+            turn_id,
+            Transport.SSE if over_sse else Transport.WEBSOCKET,
+            TransportReason.REQUESTED if wished else TransportReason.PREFERRED,
+            timings=Timings(queue=rooms.clock() - started_at),
+        )
+
+    def __repr__(self) -> str:
+        return f"Turn({self.id}, {self._progress!r}, {self._report.transport.value})"
+
+    @property
+    def dispatched(self) -> bool:
+        """Something may have reached the upstream."""
+        return self._progress.state is not State.NEW
+
+    @property
+    def completed(self) -> bool:
+        return self._progress.state is State.DONE
+
+    def report(self) -> TurnReport:
+        timings = replace(self._report.timings, total=self._elapsed())
+        return replace(self._report, timings=timings, attempts=self._progress.dispatches)
+
+    def partial(self) -> Message | None:
+        """The answer as far as it came."""
+        return self._exchange.partial() if self._exchange is not None else None
+
+    def interrupt(self) -> None:
+        """Ends the turn where it stands: whoever drives it gets INTERRUPTED."""
+        self._interrupted = True
+        self._scope.reschedule(asyncio.get_running_loop().time())
+
+    def out_of_time(self, limit_s: float) -> TurnError:
+        """What the end of the turn's time means: it ran out, or was cut short by the drain."""
+        if not self._interrupted:
+            return TurnError(
+                Reason.TIMEOUT, f"the turn took longer than {limit_s:g} s (TRUNKLINE_TURN_TIMEOUT_S)"
+            )
+        if not self.dispatched:
+            return TurnError(Reason.SHUTTING_DOWN, "the service is shutting down; nothing was sent")
+        return TurnError(
+            Reason.INTERRUPTED, "the service is shutting down, and the grace for running turns is over"
+        )
+
+    async def batches(self) -> AsyncGenerator[list[Event], None]:
+        """The events of the turn, one `Started` in front, `Completed` last. Raises TurnError.
+
+        Left early or cancelled: the upstream's answer is cut off at once.
+        """
+        route = Route.SSE if self._report.transport is Transport.SSE else Route.SAME_LINE
+        while True:
+            dispatches = self._progress.dispatches
+            try:
+                async with aclosing(self._attempt(route)) as batches:
+                    async for batch in batches:
+                        yield batch
+                return
+            except TurnError as error:
+                route = self._next_route(error, dispatched=self._progress.dispatches > dispatches)
+
+    def _next_route(self, error: TurnError, *, dispatched: bool) -> Route:
+        route = self._progress.reroute(
+            error,
+            dispatched=dispatched,
+            transport=self._report.transport,
+            forced=self._forced,
+            safe_only=self._rooms.safe_only,
+        )
+        if route is None:
+            self._progress.advance(Signal.FAIL)
+            raise self._final(error, dispatched=dispatched)
+        if dispatched:
+            self._dispatched_error = error
+        if error.reason is Reason.ENCRYPTED_CONTENT_REFUSED:
+            self._drop_reasoning = True
+        if route is Route.SSE and self._report.transport is not Transport.SSE:
+            why = error.why if isinstance(error, NoLineError) else SSE_REASONS[error.reason]
+            self._report = replace(self._report, transport=Transport.SSE, transport_reason=why)
+        return route
+
+    def _final(self, error: TurnError, *, dispatched: bool) -> TurnError:
+        """The error as the caller hears it: never one that says "nothing was sent" of a turn that was."""
+        if not dispatched and self._dispatched_error is not None and error.reason in NOTHING_SENT:
+            return self._dispatched_error.told()
+        return error.told()
+
+    def _attempt(self, route: Route) -> AsyncGenerator[list[Event], None]:
+        return self._over_http() if route is Route.SSE else self._over_line()
+
+    async def _over_http(self) -> AsyncGenerator[list[Event], None]:
+        plan = full_plan(self._draft.items, ContextReason.SSE)
+        async with (
+            self._rooms.upstream.over_http(self._draft, self._said(plan)) as exchange,
+            aclosing(self._relay(exchange)) as batches,
+        ):
+            async for batch in batches:
+                yield batch
+
+    async def _over_line(self) -> AsyncGenerator[list[Event], None]:
+        lease = await self._rooms.pool.lease(None if self.fork else self._session, wait=self._forced)
+        timings = self._report.timings
+        self._time(connect=timings.connect + lease.connect_s)
+        self._report = replace(self._report, connection_reused=lease.reused)
+        clean = True
+        try:
+            await self._prime(lease)
+            plan = self._plan(lease)
+            exchange = self._rooms.upstream.over_line(lease.line, self._draft, self._said(plan))
+            chain = None if self.fork else self._session.history.consume()
+            clean = False
+            async with aclosing(self._relay(exchange)) as batches:
+                async for batch in batches:
+                    if isinstance(batch[-1], Completed):
+                        self._commit(batch[-1], plan, exchange, chain, lease)
+                        clean = True
+                    yield batch
+        except TurnError as error:
+            clean = clean or self._survived(error)
+            raise
+        finally:
+            lease.end(clean=clean)
+
+    def _survived(self, error: TurnError) -> bool:
+        """A failure that the upstream told in order leaves the line in order."""
+        exchange = self._exchange
+        if error.reason is Reason.CHAIN_LOST:
+            self._rooms.chaining.missed()
+            if not self.fork:
+                self._session.history.forget(ContextReason.CHAIN_LOST)
+        return exchange is not None and exchange.finished and error.reason in LINE_SURVIVES
+
+    async def _prime(self, lease: Lease) -> None:
+        """Warms a new line up before its first turn, if the caller wants it. Never fatal for the turn."""
+        if self.request.options.warm_up and not (lease.reused or self.fork or self._primed):
+            self._primed = True
+            await warm_up(self._rooms.upstream, lease.line, self._session, self._draft)
+
+    def _plan(self, lease: Lease) -> Plan:
+        items, history = self._draft.items, self._session.history
+        if self.fork:
+            return full_plan(items, ContextReason.FORK)
+        if not self._rooms.chaining.supported:
+            return full_plan(items, ContextReason.CHAINING_UNSUPPORTED)
+        return history.plan(items, self._draft.basis, lease.line.id)
+
+    def _said(self, plan: Plan) -> Plan:
+        return without_reasoning(plan) if self._drop_reasoning else plan
+
+    async def _relay(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
+        """The exchange as the caller may see it: one start, then content, then the end."""
+        self._exchange = exchange
+        plan = exchange.plan
+        self._report = replace(
+            self._report,
+            incremental=plan.incremental,
+            context_reason=plan.reason,
+            bytes_sent=exchange.bytes_sent,
+            bytes_saved=exchange.bytes_saved,
+        )
+        counted = False
+        try:
+            async with aclosing(exchange.batches()) as batches:
+                async for batch in batches:
+                    if not counted:
+                        counted = True
+                        self._progress.advance(Signal.DISPATCH)
+                    seen = [event for event in batch if self._admit(event)]
+                    if seen:
+                        yield seen
+        finally:
+            # Behind a failure, too, and behind a cancellation: what was written counts.
+            if exchange.dispatched and not counted:
+                self._progress.advance(Signal.DISPATCH)
+            self.usage = exchange.usage
+
+    def _admit(self, event: Event) -> bool:
+        """Moves the turn on by one event; False: the caller has seen its like already."""
+        match event:
+            case Started():
+                self._report = replace(self._report, response_id=event.response_id)
+                if not self._progress.advance(Signal.START):
+                    return False
+                self._time(first_event=self._elapsed())
+            case Completed():
+                self._progress.advance(Signal.COMPLETE)
+            case _:
+                if self._progress.advance(Signal.CONTENT):
+                    self._time(first_content=self._elapsed())
+        return True
+
+    def _commit(
+        self, completed: Completed, plan: Plan, exchange: Exchange, chain: Chain | None, lease: Lease
+    ) -> None:
+        """The history knows of the answer before the caller does: the caller may leave on it."""
+        if plan.incremental:
+            self._rooms.chaining.held()
+        if self.fork or not completed.continuable:
+            return
+        added = (*plan.items, *items_of((completed.message,)))
+        self._session.history.commit(
+            chain if plan.incremental else None,
+            added,
+            self._rooms.upstream.sizes(self._draft, added),
+            basis=self._draft.basis,
+            response_id=completed.response_id,
+            line_id=lease.line.id,
+        )
+
+    def _time(self, **phases: float) -> None:
+        self._report = replace(self._report, timings=replace(self._report.timings, **phases))
+
+    def _elapsed(self) -> float:
+        return self._rooms.clock() - self._started_at

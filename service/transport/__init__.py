@@ -1,0 +1,1 @@
+"""Sockets: one persistent WebSocket, one HTTP POST with an SSE answer. The only room that speaks `wire`."""

@@ -1,0 +1,96 @@
+"""One exchange: a request written upstream, and its answer as batches of domain events.
+
+Owns the order of things (write, wait, read, decode) and the named waits between them; the same for every
+channel, so that the same upstream events give the same domain events over each. Must never know sessions,
+leases or whether it is a replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from service.domain.errors import Reason, TurnError
+from service.domain.events import Event, Usage
+from service.domain.messages import Message
+from service.domain.plan import Plan
+from service.transport.channel import Channel, Waits, bounded
+from service.wire.decoder import ResponseDecoder
+from service.wire.request import Encoded, bytes_saved
+
+
+class Exchange:
+    """One request and its answer. Used once. `dispatched`: the upstream may have seen some of it."""
+
+    def __init__(self, channel: Channel, encoded: Encoded, plan: Plan, waits: Waits) -> None:
+        self.plan = plan
+        self.dispatched = False
+        self._channel = channel
+        self._encoded = encoded
+        self._waits = waits
+        self._decoder = ResponseDecoder(continuing=plan.incremental)
+
+    @property
+    def finished(self) -> bool:
+        """The upstream ended the response itself: nothing more of it will come."""
+        return self._decoder.finished
+
+    @property
+    def bytes_sent(self) -> int:
+        return len(self._encoded.data)
+
+    @property
+    def bytes_saved(self) -> int:
+        """How much longer the same request would have been in full."""
+        return bytes_saved(self.plan)
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._decoder.usage
+
+    @property
+    def ignored(self) -> dict[str, int]:
+        return dict(self._decoder.ignored)
+
+    def partial(self) -> Message | None:
+        return self._decoder.partial()
+
+    async def batches(self) -> AsyncGenerator[list[Event], None]:
+        """The events of the answer, all of one read together. Ends behind the terminal event; raises
+        TurnError.
+
+        Left early or cancelled: the channel is in the middle of an answer and must not be used again.
+        """
+        try:
+            await self._send()
+            async with aclosing(self._answer()) as answer:
+                async for events in answer:
+                    yield events
+        except TurnError as error:
+            if error.reason is Reason.CONNECT_FAILED:
+                self.dispatched = False  # The one failure that proves the opposite of what had to be assumed.
+            raise
+
+    async def _answer(self) -> AsyncGenerator[list[Event], None]:
+        wait, name = self._waits.first_event_s, "FIRST_EVENT_TIMEOUT_S"
+        while not self._decoder.finished:
+            async with bounded(wait, "the wait for the upstream's next event", name):
+                frames = await self._channel.receive()
+            wait, name = self._waits.idle_s, "IDLE_TIMEOUT_S"
+            events: list[Event] = []
+            try:
+                for frame in frames:
+                    events += self._decoder.feed(frame)
+            except TurnError:
+                if events:
+                    yield events
+                raise
+            if events:
+                yield events
+
+    async def _send(self) -> None:
+        if not self._channel.open:
+            raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
+        self.dispatched = True
+        async with bounded(self._waits.send_s, "writing the request", "SEND_TIMEOUT_S"):
+            await self._channel.send(self._encoded.data)

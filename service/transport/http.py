@@ -1,0 +1,107 @@
+"""One HTTP POST, answered by server-sent events: the channel for one exchange.
+
+Owns the request, the response stream and how their failures are told. Must never know what the events say.
+There is no retry here: whether a turn is sent again is the replay policy's to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+
+from service.domain.errors import Reason, TurnError
+from service.wire import failures
+from service.wire.sse import SseDecoder
+
+CLOSE_TIMEOUT_S = 2.0
+ERROR_BODY_BYTES = 64 * 1024
+"""More of an error's body is not read."""
+
+
+class Post:
+    """A channel over HTTP."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+        self._client = client
+        self._url = url
+        self._body = b""
+        self._response: httpx.Response | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._sse = SseDecoder()
+        self._ended = False
+
+    @property
+    def open(self) -> bool:
+        return not self._ended
+
+    async def send(self, data: bytes) -> None:
+        # HTTP gives its answer's head only with the first event, so writing and waiting for that are one step
+        # there.
+        self._body = data
+
+    async def receive(self) -> list[str | bytes]:
+        chunks = self._chunks = self._chunks or await self._post()
+        frames: list[str | bytes] = []
+        while not frames:
+            if self._ended:
+                raise TurnError(
+                    Reason.CONNECTION_LOST, "the upstream's answer ended without a terminal event"
+                )
+            try:
+                frames.extend(self._sse.feed(await anext(chunks)))
+            except StopAsyncIteration:
+                self._ended = True
+                frames.extend(self._sse.close())
+            except httpx.HTTPError as exc:
+                raise _lost(exc) from exc
+        return frames
+
+    async def _post(self) -> AsyncIterator[bytes]:
+        request = self._client.build_request("POST", self._url, content=self._body)
+        try:
+            self._response = response = await self._client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
+            raise TurnError(Reason.CONNECT_FAILED, f"cannot connect over HTTP: {_told(exc)}") from exc
+        except httpx.WriteTimeout as exc:
+            raise TurnError(
+                Reason.TIMEOUT, "writing the request took too long (TRUNKLINE_SEND_TIMEOUT_S)"
+            ) from exc
+        except httpx.HTTPError as exc:
+            raise _lost(exc) from exc
+        if response.status_code != httpx.codes.OK:
+            raise await _refusal(response)
+        kind = response.headers.get("content-type", "")
+        if not kind.startswith("text/event-stream"):
+            raise TurnError(
+                Reason.PROTOCOL_ERROR, f"the upstream answered with {kind or 'no type'}, not an event stream"
+            )
+        return response.aiter_raw()
+
+    async def close(self) -> None:
+        """Ends the exchange: an answer that is not at its end stops here. Bounded by `CLOSE_TIMEOUT_S`."""
+        if self._response is not None:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._response.aclose()
+
+
+async def _refusal(response: httpx.Response) -> TurnError:
+    body = b""
+    try:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > ERROR_BODY_BYTES:
+                break
+    except httpx.HTTPError:
+        pass  # The status alone says enough.
+    return failures.from_http(response.status_code, response.headers, body, continuing=False, now=time.time())
+
+
+def _lost(exc: httpx.HTTPError) -> TurnError:
+    return TurnError(Reason.CONNECTION_LOST, f"the upstream connection broke: {_told(exc)}")
+
+
+def _told(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

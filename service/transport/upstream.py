@@ -1,0 +1,142 @@
+"""The upstream: one endpoint, one key, two transports.
+
+Owns addresses, credentials, TLS and the dialling. Must never know sessions, plans' reasons, or when to use
+which transport. The key leaves this room only in a request's header, and only to the configured host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import TYPE_CHECKING
+
+import httpx
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+
+from service.domain.errors import Reason, TurnError
+from service.domain.messages import CompletionRequest, Item
+from service.domain.plan import Plan
+from service.transport import websocket
+from service.transport.channel import Waits
+from service.transport.exchange import Exchange
+from service.transport.http import Post
+from service.transport.websocket import Line
+from service.wire import failures
+from service.wire.request import Draft, PayloadHook, draft, encode, item_sizes
+
+if TYPE_CHECKING:
+    from service.config import Settings
+
+__all__ = ["PROVIDER", "Draft", "Upstream"]
+
+PROVIDER = "openai"
+AGE_SPREAD = 0.1
+"""Lines live up to this share shorter than they may, at random: a thousand that were opened together do
+not end together.
+"""
+
+
+class Upstream:
+    """What the manager knows of the model's side."""
+
+    def __init__(
+        self, settings: Settings, hook: PayloadHook | None = None, random: Random | None = None
+    ) -> None:
+        self.waits = Waits(
+            settings.connect_timeout_s,
+            settings.send_timeout_s,
+            settings.first_event_timeout_s,
+            settings.idle_timeout_s,
+        )
+        self._settings = settings
+        self._hook = hook
+        self._random = random or Random()
+        self._headers = (
+            {"Authorization": f"Bearer {settings.openai_api_key}"} if settings.openai_api_key else {}
+        )
+        self._url = settings.http_url
+        self._tls = ssl.create_default_context()
+        self._dials = asyncio.Semaphore(settings.max_dials)
+        self._http = httpx.AsyncClient(
+            headers={**self._headers, "Content-Type": "application/json", "Accept": "text/event-stream"},
+            verify=self._tls,
+            timeout=httpx.Timeout(None, connect=self.waits.connect_s, write=self.waits.send_s),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+        )
+
+    def __repr__(self) -> str:
+        return f"Upstream({self._url})"
+
+    def draft(self, request: CompletionRequest) -> Draft:
+        """The request in the upstream's dialect, past the operator's hook. TurnError: it cannot be said in
+        it.
+        """
+        return draft(request, self._hook)
+
+    def sizes(self, draft: Draft, items: Sequence[Item]) -> list[int]:
+        """What each item takes in a request, in bytes, separator included."""
+        return item_sizes(items, store=draft.store)
+
+    async def dial(self) -> Line:
+        """A new line. TurnError CONNECT_FAILED (or UPSTREAM_AUTH): nothing was sent.
+
+        Waits at most the connect wait, for its turn among the handshakes in flight included. Cancelled: the
+        socket is closed.
+        """
+        try:
+            async with asyncio.timeout(self.waits.connect_s), self._dials:
+                connection = await websocket.connect_to(
+                    self._settings.ws_url,
+                    self._headers,
+                    self._tls if self._settings.ws_url.startswith("wss:") else None,
+                )
+        except TimeoutError as exc:
+            limit = f"{self.waits.connect_s:g} s (TRUNKLINE_CONNECT_TIMEOUT_S)"
+            message = f"the WebSocket handshake took longer than {limit}"
+            raise TurnError(Reason.CONNECT_FAILED, message) from exc
+        except InvalidStatus as exc:
+            answer = exc.response
+            raise failures.from_handshake(
+                answer.status_code, answer.headers, bytes(answer.body or b""), now=time.time()
+            ) from exc
+        except (OSError, InvalidHandshake) as exc:
+            raise TurnError(
+                Reason.CONNECT_FAILED, f"cannot open a WebSocket: {type(exc).__name__}: {exc}"
+            ) from exc
+        age = self._settings.max_age_s * (1 - AGE_SPREAD * self._random.random())
+        return Line(
+            connection,
+            ping_interval_s=self._settings.ping_interval_s,
+            ping_timeout_s=self._settings.ping_timeout_s,
+            expires_at=websocket.now() + age,
+        )
+
+    def over_line(self, line: Line, draft: Draft, plan: Plan, *, generate: bool = True) -> Exchange:
+        """The exchange over an open line. TurnError MESSAGE_TOO_BIG: the frame is over the gate; nothing
+        was sent.
+        """
+        encoded = encode(draft, plan, websocket=True, generate=generate)
+        limit = self._settings.max_frame_bytes
+        if len(encoded.data) > limit:
+            size = len(encoded.data)
+            message = f"the request has {size} bytes, a frame at most {limit} (TRUNKLINE_MAX_FRAME_BYTES)"
+            raise TurnError(Reason.MESSAGE_TOO_BIG, message)
+        return Exchange(line, encoded, plan, self.waits)
+
+    @asynccontextmanager
+    async def over_http(self, draft: Draft, plan: Plan) -> AsyncGenerator[Exchange, None]:
+        """The exchange over one POST; its connection is closed on the way out unless the answer was read
+        to its end.
+        """
+        post = Post(self._http, self._url)
+        try:
+            yield Exchange(post, encode(draft, plan, websocket=False), plan, self.waits)
+        finally:
+            await post.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()

@@ -1,0 +1,268 @@
+"""One line: a WebSocket to the upstream that outlives its turns.
+
+Owns the socket, its liveness and its backpressure. Must never know what the frames say, or which session a
+line serves. The rule that would be broken first: the peer is judged only while we read; a caller who does not
+keep up is not its fault.
+
+`websockets` does the protocol. Its receive queue is replaced by one that hands over all frames of a read at
+once, without a task (deltas that wait together travel together); its keepalive, which takes unread pongs for
+a dead peer, by ours, which takes any inbound byte for life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
+from websockets.protocol import Event, State
+
+from service.domain.errors import Reason, TurnError
+from service.wire import failures
+
+HIGH_WATER_BYTES = 64 * 1024
+"""Above this, reading pauses until the exchange has taken what waits."""
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""Incoming bound: a `response.completed` echoes everything, images too, so the usual 1 MiB would end good
+turns.
+"""
+
+CLOSE_TIMEOUT_S = 2.0
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Counts the time that the machine slept, where the system can tell: a line that slept with it is not to
+be trusted.
+"""
+
+
+def now() -> float:
+    return time.clock_gettime(_CLOCK)
+
+
+class _Inbox(ClientConnection):
+    """A connection that keeps its messages until they are asked for, all at once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.messages: list[str | bytes] = []
+        self.heard_at = now()
+        self.on_data: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[], None] = lambda: None
+        self.reading = True
+        self._waiting_bytes = 0
+        self._fragments: list[Frame] = []
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = now()
+        super().data_received(data)
+        if self.messages:
+            self.on_data()
+            if self._waiting_bytes > HIGH_WATER_BYTES and self.reading:
+                self.reading = False
+                self.transport.pause_reading()
+        if self.protocol.state is State.CLOSING:
+            # The farewell is written. Waiting for the peer to hang up first would only hide the news.
+            self.transport.close()
+
+    def process_event(self, event: Event) -> None:
+        if self.response is None or not isinstance(event, Frame):
+            super().process_event(event)
+        elif event.opcode in DATA_OPCODES:
+            self._collect(event)
+
+    def _collect(self, frame: Frame) -> None:
+        self._waiting_bytes += len(frame.data)
+        if frame.fin and not self._fragments:
+            self.messages.append(_message(frame.opcode, bytes(frame.data)))
+            return
+        self._fragments.append(frame)
+        if frame.fin:
+            whole = b"".join(fragment.data for fragment in self._fragments)
+            self.messages.append(_message(self._fragments[0].opcode, whole))
+            self._fragments = []
+
+    def take(self) -> list[str | bytes]:
+        taken, self.messages, self._waiting_bytes = self.messages, [], 0
+        if not self.reading and not self.transport.is_closing():
+            self.reading = True
+            self.transport.resume_reading()
+        return taken
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.on_lost()
+
+
+def _message(opcode: Opcode, data: bytes) -> str | bytes:
+    # Text is handed on as the bytes it came in when it is no UTF-8: the decoder says what is wrong with it.
+    if opcode is Opcode.BINARY:
+        return data
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+class _Dialer(connect):
+    """`connect` without redirects: the key goes to the host that was configured, and to no other."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class Line:
+    """One open WebSocket. One exchange at a time; whoever holds the line for a turn is the manager's
+    business.
+    """
+
+    _ids = count(1)
+
+    def __init__(
+        self, connection: _Inbox, *, ping_interval_s: float, ping_timeout_s: float, expires_at: float
+    ) -> None:
+        self.id = next(self._ids)
+        self.opened_at = now()
+        self.expires_at = expires_at
+        self.on_close: Callable[[Line], None] = lambda line: None
+        self._connection = connection
+        self._ping_interval_s = ping_interval_s
+        self._ping_timeout_s = ping_timeout_s
+        self._pinged_at: float | None = None
+        self._dead = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(ping_interval_s, self._keep_alive)
+        connection.on_data = self._wake
+        connection.on_lost = self._lost
+
+    def __repr__(self) -> str:
+        return f"Line({self.id}, {'open' if self.open else 'closed'}, {now() - self.opened_at:.0f} s old)"
+
+    @property
+    def open(self) -> bool:
+        return self._connection.protocol.state is State.OPEN and not self._connection.transport.is_closing()
+
+    @property
+    def fit(self) -> bool:
+        """Whether the line may carry a turn: open, not too old, its peer not under suspicion, nothing
+        unread on it.
+        """
+        silence = now() - self._connection.heard_at
+        return (
+            self.open
+            and now() < self.expires_at
+            and not self._suspect
+            and silence <= self._ping_interval_s + self._ping_timeout_s
+            and not self._connection.messages
+        )
+
+    async def send(self, data: bytes) -> None:
+        connection = self._connection
+        try:
+            async with connection.send_context():
+                connection.protocol.send_text(data)
+        except WebSocketException as exc:
+            raise self._failure() from exc
+
+    async def receive(self) -> list[str | bytes]:
+        connection = self._connection
+        while not connection.messages:
+            if not self.open:
+                raise self._failure()
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return connection.take()
+
+    def discard(self) -> None:
+        """Closes the socket now, without a farewell: who is in the middle of an answer learns it at once."""
+        self._connection.transport.abort()
+
+    def close(self, *, going_away: bool = False) -> None:
+        """Says farewell and closes, without waiting for an answer; a peer that does not even read gets
+        `CLOSE_TIMEOUT_S`.
+        """
+        self._timer.cancel()
+        if self.open:
+            code = CloseCode.GOING_AWAY if going_away else CloseCode.NORMAL_CLOSURE
+            self._connection.protocol.send_close(code)
+            self._connection.send_data()
+            self._loop.call_later(CLOSE_TIMEOUT_S, self.discard)
+        self._connection.transport.close()
+
+    async def closed(self) -> None:
+        """Returns when the socket is gone."""
+        await asyncio.shield(self._connection.connection_lost_waiter)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _lost(self) -> None:
+        self._timer.cancel()
+        self._wake()
+        self.on_close(self)
+
+    def _failure(self) -> TurnError:
+        protocol = self._connection.protocol
+        if self._dead:
+            silence = self._ping_interval_s + self._ping_timeout_s
+            message = f"the upstream sent nothing for {silence:g} s and answered no ping"
+            return TurnError(Reason.CONNECTION_LOST, message)
+        by_us = protocol.close_sent is not None and not protocol.close_rcvd_then_sent
+        frame = protocol.close_sent if by_us else protocol.close_rcvd
+        if frame is None:
+            return failures.from_close(None, "")
+        return failures.from_close(frame.code, frame.reason, by_us=by_us)
+
+    @property
+    def _suspect(self) -> bool:
+        """A ping was sent, and nothing was heard since."""
+        return self._pinged_at is not None and self._connection.heard_at <= self._pinged_at
+
+    def _keep_alive(self) -> None:
+        """1. We do not read: no verdict. 2. Something came: wait on. 3. No answer to a ping: dead. 4.
+        Silence: ask.
+        """
+        silence = now() - self._connection.heard_at
+        if not self._connection.reading:
+            self._pinged_at = None
+            delay = self._ping_interval_s
+        elif silence < self._ping_interval_s:
+            delay = self._ping_interval_s - silence
+        elif self._suspect or not self.open:
+            self._dead = self._suspect
+            self.discard()
+            return
+        else:
+            self._pinged_at = now()
+            self._connection.protocol.send_ping(b"trunkline")
+            self._connection.send_data()
+            delay = self._ping_timeout_s
+        self._timer = self._loop.call_later(delay, self._keep_alive)
+
+
+async def connect_to(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> _Inbox:
+    """The handshake. Raises what `websockets` and the system raise; cancelled: the socket is closed."""
+    connection = await _Dialer(
+        url,
+        additional_headers=headers,
+        ssl=tls,
+        create_connection=_Inbox,
+        compression=None,
+        max_size=MAX_MESSAGE_BYTES,
+        open_timeout=None,
+        ping_interval=None,
+        close_timeout=CLOSE_TIMEOUT_S,
+    )
+    assert isinstance(connection, _Inbox)
+    return connection

@@ -1,0 +1,60 @@
+"""Lines without sockets, and a clock that stands still until told."""
+
+import itertools
+
+import pytest
+
+from service.manager.books import Books
+from service.manager.registry import Session
+
+
+class FakeLine:
+    """What the books look at of a line."""
+
+    _ids = itertools.count(1)
+
+    def __init__(self) -> None:
+        self.id = next(self._ids)
+        self.open = True
+        self.fit = True
+        self.on_close = lambda line: None
+
+    def __repr__(self) -> str:
+        return f"line {self.id}"
+
+    def discard(self) -> None:
+        self.close()
+
+    def close(self, *, going_away: bool = False) -> None:
+        if self.open:
+            self.open = self.fit = False
+            self.on_close(self)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def make_line():
+    return FakeLine
+
+
+def session(name: str = "s") -> Session:
+    return Session("", name, 0.0)
+
+
+def dial(books: Books, owner: Session | None, line) -> None:
+    """What the pool does with a decision to dial."""
+    books.dialed(line)
+    if owner is not None:
+        owner.line = line

@@ -1,0 +1,63 @@
+"""Places, the queue for them, and what happens to a place whose waiter left."""
+
+import asyncio
+
+import pytest
+
+from service.domain.errors import Reason, TurnError
+from service.manager.admission import Admission
+
+
+async def started(admission: Admission) -> asyncio.Task[None]:
+    task = asyncio.ensure_future(admission.enter())
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_over_the_limit_it_refuses_at_once_and_says_when_to_come_back():
+    admission = Admission(1, 0)
+    await admission.enter()
+    with pytest.raises(TurnError, match="TRUNKLINE_MAX_TURNS") as caught:
+        await admission.enter()
+    assert caught.value.reason is Reason.OVERLOADED
+    assert caught.value.retry_after
+
+
+async def test_a_place_that_is_given_back_goes_to_the_first_who_waits():
+    admission = Admission(1, 2)
+    await admission.enter()
+    first, second = await started(admission), await started(admission)
+    with pytest.raises(TurnError):
+        await admission.enter()
+    admission.leave()
+    await first
+    assert not second.done()
+    admission.leave()
+    await second
+    admission.leave()
+    assert admission.running == 0
+
+
+async def test_a_waiter_that_leaves_leaves_its_place_in_the_queue():
+    admission = Admission(1, 1)
+    await admission.enter()
+    waiting = await started(admission)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    admission.leave()
+    assert admission.running == 0
+    assert repr(admission) == "Admission(0/1 running, 0 waiting)"
+
+
+async def test_a_place_that_comes_together_with_the_cancellation_is_given_on():
+    admission = Admission(1, 2)
+    await admission.enter()
+    first, second = await started(admission), await started(admission)
+    admission.leave()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    admission.leave()
+    assert admission.running == 0

@@ -1,0 +1,99 @@
+"""The cool-down after a failed dial: how long, for whom, and how it ends."""
+
+import pytest
+
+from service.domain.errors import Reason, TurnError, UpstreamDetail
+from service.manager.breaker import Breaker, State
+
+FAILED = TurnError(Reason.CONNECT_FAILED, "no")
+
+
+def refused(status: int, retry_after: float | None = None) -> TurnError:
+    return TurnError(
+        Reason.CONNECT_FAILED, "no", upstream=UpstreamDetail(status=status), retry_after=retry_after
+    )
+
+
+@pytest.fixture
+def breaker(clock) -> Breaker:
+    return Breaker(60.0, refusals_last=True, clock=clock, random=lambda: 0.0)
+
+
+def test_closed_it_lets_everyone_dial(breaker):
+    assert [breaker.admit() for _ in range(3)] == [0.0, 0.0, 0.0]
+
+
+def test_one_failure_opens_it_for_the_base(breaker, clock):
+    breaker.failed(FAILED)
+    assert breaker.admit() == 60.0
+    clock.now += 59.5
+    assert breaker.admit() == 1.0
+
+
+def test_then_a_single_probe_decides(breaker, clock):
+    breaker.failed(FAILED)
+    clock.now += 60
+    assert breaker.admit() == 0.0
+    assert breaker.admit() > 0
+    breaker.succeeded()
+    assert breaker.admit() == 0.0
+    assert repr(breaker) == "Breaker(closed, 0 failures)"
+
+
+def test_each_failed_probe_doubles_the_pause_up_to_ten_times_the_base(breaker, clock):
+    pauses = []
+    for _ in range(6):
+        breaker.failed(FAILED)
+        pauses.append(breaker.admit())
+        clock.now += pauses[-1]
+        assert breaker.admit() == 0.0
+    assert pauses == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0]
+
+
+def test_dials_that_failed_together_count_once(breaker):
+    for _ in range(5):
+        breaker.failed(FAILED)
+    assert breaker.admit() == 60.0
+
+
+def test_a_probe_without_a_verdict_leaves_the_next_one_to_probe(breaker, clock):
+    breaker.failed(FAILED)
+    clock.now += 60
+    assert breaker.admit() == 0.0
+    breaker.abandoned()
+    assert breaker.admit() == 0.0
+    assert breaker.state is State.PROBING
+
+
+def test_an_abandoned_dial_of_a_healthy_upstream_changes_nothing(breaker):
+    breaker.abandoned()
+    assert breaker.admit() == 0.0
+
+
+@pytest.mark.parametrize("status", [404, 405, 426, 501])
+def test_an_upgrade_that_is_refused_outright_starts_at_the_cap(breaker, status):
+    breaker.failed(refused(status))
+    assert breaker.admit() == 600.0
+
+
+def test_not_if_the_base_was_set(clock):
+    breaker = Breaker(5.0, refusals_last=False, clock=clock, random=lambda: 0.0)
+    breaker.failed(refused(426))
+    assert breaker.admit() == 5.0
+
+
+def test_retry_after_is_honoured_where_it_is_longer(breaker):
+    breaker.failed(refused(429, retry_after=90.0))
+    assert breaker.admit() == 90.0
+
+
+def test_jitter_shortens(clock):
+    breaker = Breaker(60.0, refusals_last=False, clock=clock, random=lambda: 1.0)
+    breaker.failed(FAILED)
+    assert breaker.admit() == pytest.approx(48.0)
+
+
+def test_without_a_base_it_never_opens(clock):
+    breaker = Breaker(0.0, refusals_last=False, clock=clock, random=lambda: 0.0)
+    breaker.failed(FAILED)
+    assert breaker.admit() == 0.0
