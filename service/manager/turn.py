@@ -223,7 +223,7 @@ class Turn:
             self._rooms.chaining.missed()
             if not self.fork:
                 self._session.history.forget(ContextReason.CHAIN_LOST)
-        return exchange is not None and exchange.finished and error.reason in LINE_SURVIVES
+        return exchange is not None and exchange.orderly and error.reason in LINE_SURVIVES
 
     async def _prime(self, lease: Lease) -> None:
         """Warms a new line up before its first turn, if the caller wants it. Never fatal for the turn."""

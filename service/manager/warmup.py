@@ -38,7 +38,7 @@ async def warm_up(upstream: Upstream, line: Line, session: Session, draft: Draft
     except (TurnError, TimeoutError):
         return False
     finally:
-        if not exchange.finished:
+        if not exchange.orderly:
             line.discard()
     if answer is None or answer.message.parts or not answer.continuable:
         return False

@@ -31,9 +31,9 @@ class Exchange:
         self._decoder = ResponseDecoder(continuing=plan.incremental)
 
     @property
-    def finished(self) -> bool:
-        """The upstream ended the response itself: nothing more of it will come."""
-        return self._decoder.finished
+    def orderly(self) -> bool:
+        """The upstream ended the response itself, and nothing more of it can come: the line is free again."""
+        return self._decoder.orderly
 
     @property
     def bytes_sent(self) -> int:

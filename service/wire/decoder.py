@@ -67,8 +67,9 @@ MAX_CREATED_AT = 253402300799.0
 class ResponseDecoder:
     """`continuing`: the request carried a previous_response_id.
 
-    `finished`: the upstream ended the response itself; all that follows is ignored. `response_id` is empty
-    and `usage` None until they are told. `ignored` counts by kind.
+    `finished`: the upstream ended the response itself; all that follows is ignored. `orderly`: it did so in a
+    way behind which nothing of it can come any more. `response_id` is empty and `usage` None until they are
+    told. `ignored` counts by kind.
     """
 
     __slots__ = (
@@ -78,12 +79,14 @@ class ResponseDecoder:
         "_started",
         "finished",
         "ignored",
+        "orderly",
         "response_id",
         "usage",
     )
 
     def __init__(self, *, continuing: bool) -> None:
         self.finished = False
+        self.orderly = False
         self.response_id = ""
         self.usage: Usage | None = None
         self.ignored = Tally()
@@ -168,7 +171,7 @@ class ResponseDecoder:
                 why = response.incomplete_details and response.incomplete_details.reason
                 return self._complete(response, cut=INCOMPLETE.get(why or "", StopReason.LENGTH))
             case _:
-                self.finished = True
+                self.finished = self.orderly = True
                 raise failures.from_error(read_object(frame), continuing=self._continuing)
 
     def _start(self, response: Response) -> list[Event]:
@@ -184,7 +187,7 @@ class ResponseDecoder:
         events = self._start(response)
         assert self._started is not None, "it was started above"
         events += self._answer.output(response.output or ())
-        self.finished = True
+        self.finished = self.orderly = True
         message = self._answer.message(ended=cut is None)
         events.append(
             Completed(
@@ -208,6 +211,8 @@ class ResponseDecoder:
             self.ignored.note(error.upstream.code)
             return
         self.finished = True
+        # Some servers let the failed response follow its error. Where none was begun, none can.
+        self.orderly = self._started is None
         raise error
 
 

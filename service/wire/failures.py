@@ -160,13 +160,15 @@ def from_close(code: int | None, reason: str, *, by_us: bool = False) -> TurnErr
 def _verdict(told: Told, *, continuing: bool) -> Verdict:
     """In this order:
 
-    1. a code or type that says it all;
+    1. a code or type that says it all, but for "busy" with 429, which is a rate limit whatever it calls itself;
     2. a chain that is lost, by the parameter or in words, where there was one;
     3. the status;
     4. a type that says little;
     5. nobody knows.
     """
     known = CODES.get(told.code) or CODES.get(told.type)
+    if known is _BUSY and told.status == 429:
+        return _RATE
     if known is _CHAIN:
         return _CHAIN if continuing else Verdict(Reason.PROTOCOL_ERROR)
     if known is not None:

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 
 from service.domain.errors import Reason, TurnError
@@ -249,3 +251,26 @@ def test_nonsense_ends_the_turn(decoder, nonsense):
     error = fails(decoder, nonsense)
     assert error.reason is Reason.PROTOCOL_ERROR
     assert error.message.startswith("the upstream sent ")
+
+
+# When the line is free again
+
+
+@pytest.mark.parametrize(
+    ("begun", "end", "orderly"),
+    [
+        (True, "response.completed", True),
+        (True, "response.incomplete", True),
+        (True, "response.failed", True),
+        (False, "error", True),
+        (True, "error", False),
+    ],
+    ids=["completed", "incomplete", "failed", "refused before it began", "error inside"],
+)
+def test_a_line_is_free_when_nothing_can_follow(decoder, begun, end, orderly):
+    if begun:
+        feed(decoder, created())
+    with suppress(TurnError):
+        decoder.feed(frame(end, response={"id": "resp_1"}, code="rate_limit_exceeded"))
+    assert decoder.finished
+    assert decoder.orderly is orderly

@@ -291,3 +291,9 @@ def test_any_answer_is_one_of_ours(status, headers, body, now):
     ):
         assert len(failure.message.splitlines()) == 1
         assert detail(failure).status == status
+
+
+def test_busy_with_429_is_a_rate_limit_and_never_sent_again_by_us():
+    failure = from_error(error("slow_down", message="try again in 2s") | {"status": 429}, continuing=False)
+    assert failure.reason is Reason.RATE_LIMITED
+    assert failure.retry_after == 2.0

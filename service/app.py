@@ -1,0 +1,78 @@
+"""The service as a process: wires the rooms; starts, serves, drains.
+
+Owns the order of start and stop. Must never know what a turn is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, cast
+
+from service.config import Settings, SettingsError
+from service.manager.manager import Manager
+from service.rpc.server import Server
+from service.transport.upstream import Upstream
+
+STOP_GRACE_S = 2.0
+"""How long calls that have ended may take to hand their ending to a slow caller."""
+
+logger = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings) -> int:
+    """Serves until SIGTERM or SIGINT, then drains. Returns the exit code."""
+    stop = _stop_signal()
+    manager = Manager(settings, Upstream(settings, _hook(settings.payload_hook)))
+    server = Server(settings, manager)
+    try:
+        manager.start()
+        address = await server.start()
+        sys.stderr.write(f"trunkline listening on {address}, upstream {settings.upstream_url}\n")
+        await stop.wait()
+        logger.info("draining for up to %g s", settings.drain_grace_s)
+        await server.not_serving()
+        manager.refuse()
+        await manager.drain(settings.drain_grace_s)
+    finally:
+        await server.stop(STOP_GRACE_S)
+        await manager.close()
+    return 0
+
+
+def _hook(path: str) -> Callable[[dict[str, Any]], object] | None:
+    """The operator's own function. No path: none."""
+    if not path:
+        return None
+    module, _, name = path.partition(":")
+    try:
+        hook = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"TRUNKLINE_PAYLOAD_HOOK cannot be loaded: {error}") from error
+    if not callable(hook):
+        raise SettingsError(f"TRUNKLINE_PAYLOAD_HOOK names {path}, which is not a function")
+    return cast(Callable[[dict[str, Any]], object], hook)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by the first signal. The second one is the system's own, and ends the process at once."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def first() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, first)
+    return stop
+
+
+def log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -1,0 +1,288 @@
+"""The settings: environment → one frozen `Settings`.
+
+Owns the names, defaults and bounds of all settings: one field of `Settings` is one row of docs/settings.md.
+Must never know what the rooms do with them. Every error names the variable and says what to do; none shows a
+secret.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import math
+import re
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+PREFIX = "TRUNKLINE_"
+MAX_SECONDS = 365 * 86_400
+MAX_COUNT = 2**30
+FILES_BESIDES = 128
+"""File descriptors for what is neither a line nor a caller: listener, logs, exporters, a margin."""
+
+
+class SettingsError(ValueError):
+    """Expected: the environment does not make sense. `problems` holds one line for each thing to change."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _setting(parse: Callable[[str], object], default: str, doc: str, unit: str = "", **more: Any) -> Any:
+    """A row of the table. The default is written as the environment would write it, and goes the same way."""
+    return dataclasses.field(
+        default_factory=lambda: parse(default),
+        repr=not more.get("secret"),
+        metadata={"parse": parse, "default": default, "doc": doc, "unit": unit, **more},
+    )
+
+
+def _seconds(default: str, doc: str, *, zero: bool = False) -> Any:
+    return _setting(_zero_seconds if zero else _positive_seconds, default, doc, "s")
+
+
+def _count(default: str, doc: str, unit: str = "", *, zero: bool = False) -> Any:
+    return _setting(_zero_count if zero else _positive_count, default, doc, unit)
+
+
+def _positive_seconds(text: str) -> float:
+    if (value := _zero_seconds(text)) == 0:
+        raise ValueError("must be more than 0 seconds")
+    return value
+
+
+def _zero_seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not math.isfinite(value := float(text)):
+        raise ValueError("must be seconds as a decimal number, like 30 or 0.5")
+    if value > MAX_SECONDS:
+        raise ValueError(f"must be at most {MAX_SECONDS} seconds (a year)")
+    return value
+
+
+def _positive_count(text: str) -> int:
+    if (value := _zero_count(text)) == 0:
+        raise ValueError("must be at least 1")
+    return value
+
+
+def _zero_count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text) or (value := int(text)) > MAX_COUNT:
+        raise ValueError(f"must be a whole number from 0 to {MAX_COUNT}")
+    return value
+
+
+def _flag(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("must be 1 (yes) or 0 (no)")
+    return text == "1"
+
+
+def _address(text: str) -> str:
+    """HOST:PORT, an IPv6 host in brackets."""
+    if not text:
+        return ""
+    host, colon, port = text.rpartition(":")
+    bare = ":" not in host or (host.startswith("[") and host.endswith("]"))
+    if not (colon and host and bare and re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= 65_535):
+        raise ValueError("must be HOST:PORT, like 127.0.0.1:50051 or [::1]:50051; port 0 takes a free one")
+    return text
+
+
+def _url(text: str) -> str:
+    """Errors do not repeat the URL: it may hold a password."""
+    try:
+        url = urlsplit(text)
+        sound = bool(url.scheme in ("http", "https") and url.hostname and url.port != 0)
+    except ValueError:  # its brackets or its port
+        url, sound = urlsplit(""), False
+    if not sound or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("must be an http or https URL, like https://api.openai.com/v1")
+    if url.username is not None or url.password is not None:
+        raise ValueError("must not hold credentials; put the key into OPENAI_API_KEY")
+    if url.query or url.fragment:
+        raise ValueError("must end with its path; drop what follows ? or #")
+    return text.rstrip("/")
+
+
+def _replay(text: str) -> str:
+    if text not in ("once", "safe-only"):
+        raise ValueError("must be once or safe-only")
+    return text
+
+
+def _hook(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
+        raise ValueError("must be module:function, like operators.hooks:tag")
+    return text
+
+
+def _key(text: str) -> str:
+    """It becomes a header."""
+    if not re.fullmatch(r"[!-~]*", text):
+        raise ValueError("must be printable ASCII without spaces; look for a stray line end")
+    return text
+
+
+def _tokens(text: str) -> tuple[tuple[str, str], ...]:
+    """Token and tenant, in pairs. Errors count the entries: a token is a secret."""
+    pairs = []
+    for number, entry in enumerate(text.split(",") if text else (), 1):
+        token, equals, tenant = entry.strip().rpartition("=")
+        if not (equals and token and re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", tenant) and _key(token)):
+            raise ValueError(f"entry {number} must be token=tenant, the tenant of A-Z a-z 0-9 _ . : -")
+        pairs.append((token, tenant))
+    if len({token for token, _ in pairs}) < len(pairs):
+        raise ValueError("names a token twice; give each caller one of its own")
+    return tuple(pairs)
+
+
+def _name(text: str) -> str:
+    return text or socket.gethostname()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. `given` holds the fields that the environment set."""
+
+    listen: str = _setting(_address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
+    upstream_url: str = _setting(_url, "https://api.openai.com/v1", "The upstream, without `/responses`.")
+    openai_api_key: str = _setting(
+        _key, "", "The upstream's key. An https upstream needs it.", name="OPENAI_API_KEY", secret=True
+    )
+    replay: Literal["once", "safe-only"] = _setting(
+        _replay,
+        "once",
+        "Whether a turn lost before content is sent again: `once`, or `safe-only` if it cannot have run.",
+    )
+    connect_timeout_s: float = _seconds("8", "Opening a line to the upstream.")
+    send_timeout_s: float = _seconds("10", "Writing a request.")
+    first_event_timeout_s: float = _seconds("30", "From the request to the upstream's first event.")
+    idle_timeout_s: float = _seconds("120", "Between two events of a turn.")
+    turn_timeout_s: float = _seconds("1800", "A whole turn.")
+    cooldown_s: float = _seconds(
+        "60", "Turns go by SSE this long when no WebSocket opens; doubles up to 10 times this.", zero=True
+    )
+    session_ttl_s: float = _seconds("300", "A session unused this long is forgotten, its line closed.")
+    max_age_s: float = _seconds("3300", "A line that is older is replaced; the upstream ends it at 3600.")
+    ping_interval_s: float = _seconds("20", "A silent line is pinged this often.")
+    ping_timeout_s: float = _seconds("20", "A line that answers no ping this long is dead.")
+    max_frame_bytes: int = _count("15728640", "A larger request goes by SSE.", "bytes")
+    max_request_bytes: int = _count("33554432", "A larger call is refused.", "bytes")
+    max_messages: int = _count("10000", "A conversation of more messages is refused.")
+    max_sessions: int = _count("10000", "Sessions remembered for each tenant.")
+    max_turns: int = _count("1000", "Turns at once; over it: OVERLOADED.")
+    queue_size: int = _count("0", "Turns that wait for a place before that.", zero=True)
+    max_connections: int = _count("1000", "WebSockets to the upstream.")
+    max_dials: int = _count("64", "WebSockets being opened at once.")
+    warm_spares: int = _count("0", "WebSockets that are open before anyone asks.", zero=True)
+    drain_grace_s: float = _seconds("30", "What running turns have left after SIGTERM.", zero=True)
+    auth_tokens: tuple[tuple[str, str], ...] = _setting(
+        _tokens, "", "Who may call: `token=tenant,…`. Empty: everybody, as one tenant.", secret=True
+    )
+    allow_insecure: bool = _setting(_flag, "0", "1: serve beyond loopback without authentication.")
+    metrics_listen: str = _setting(_address, "", "Where Prometheus reads. Empty: nowhere.", "host:port")
+    payload_hook: str = _setting(
+        _hook, "", "`module:function` that sees each full request and may change it."
+    )
+    replica: str = _setting(_name, "", "What this process calls itself. Empty: the host's name.")
+    given: frozenset[str] = frozenset()
+
+    @property
+    def http_url(self) -> str:
+        return f"{self.upstream_url}/responses"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws{self.http_url.removeprefix('http')}"
+
+
+ROWS = {
+    field.metadata.get("name") or PREFIX + field.name.upper(): field
+    for field in dataclasses.fields(Settings)
+    if field.metadata
+}
+"""Each variable and the field that it sets."""
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings of this environment. Empty is the same as not set: so compose files pass what is not."""
+    ours = [name for name in environ if name in ROWS or name.startswith(PREFIX)]
+    given = {name: environ[name] for name in ours if environ[name]}
+    problems = [_unknown(name) for name in given if name not in ROWS]
+    values: dict[str, Any] = {}
+    for name, row in ROWS.items():
+        try:
+            if name in given:
+                values[row.name] = row.metadata["parse"](given[name])
+        except ValueError as error:
+            problems.append(f"{name} {error}")
+    if problems:
+        raise SettingsError(*problems)
+    settings = Settings(**values, given=frozenset(values))
+    if problems := list(_contradictions(settings)):
+        raise SettingsError(*problems)
+    return settings
+
+
+def _unknown(name: str) -> str:
+    names = [row.name.upper() for row in ROWS.values() if row.metadata.get("name") is None]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1)
+    hint = f"did you mean {PREFIX}{close[0]}?" if close else "docs/settings.md lists them all"
+    return f"{name} is not a setting; {hint}"
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    if settings.upstream_url.startswith("https:") and not settings.openai_api_key:
+        yield "OPENAI_API_KEY is not set; the https upstream of TRUNKLINE_UPSTREAM_URL needs it"
+    if not (settings.auth_tokens or settings.allow_insecure or _is_loopback(settings.listen)):
+        yield (
+            "TRUNKLINE_LISTEN reaches beyond this machine and nobody would have to say who they are;"
+            " set TRUNKLINE_AUTH_TOKENS, or TRUNKLINE_ALLOW_INSECURE=1 where the network is trusted"
+        )
+    if settings.warm_spares > settings.max_connections:
+        yield "TRUNKLINE_WARM_SPARES is more than TRUNKLINE_MAX_CONNECTIONS; lower it"
+
+
+def _is_loopback(listen: str) -> bool:
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def raise_file_limit(settings: Settings) -> None:
+    """Lifts the soft limit of open files to the hard one; refuses settings that cannot fit it.
+
+    A line is a file, and so is a turn by SSE. Callers share few connections, which the margin holds.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.max_connections + settings.max_turns + FILES_BESIDES
+    # macOS says "infinity" and means less: there, ask for what is needed.
+    reach = max(soft, needed) if hard == resource.RLIM_INFINITY else hard
+    if needed > reach:
+        raise SettingsError(
+            f"TRUNKLINE_MAX_CONNECTIONS and TRUNKLINE_MAX_TURNS need {needed} open files"
+            f" and the system allows {hard}; lower them, or raise the limit (ulimit -Hn)"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
+
+
+def table() -> Iterator[str]:
+    """The table of docs/settings.md, line by line."""
+    yield "| variable | default | unit | what it is |"
+    yield "|---|---|---|---|"
+    for name, row in ROWS.items():
+        default = f"`{row.metadata['default']}`" if row.metadata["default"] else ""
+        yield f"| `{name}` | {default} | {row.metadata['unit']} | {row.metadata['doc']} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{line}\n" for line in table())

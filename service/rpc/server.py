@@ -1,0 +1,89 @@
+"""The gRPC server: what listens, and what it serves.
+
+Owns the port, the server's options, health and reflection. Must never close the port to refuse a call:
+callers could not tell that from a crash.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from service.config import Settings, SettingsError
+from service.gen.trunkline.v1 import (
+    completion_pb2,
+    completion_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+)
+from service.rpc.auth import Callers
+from service.rpc.completion import CompletionService
+from service.rpc.interceptors import Authentication
+from service.rpc.sessions import SessionService
+
+if TYPE_CHECKING:
+    from service.manager.manager import Manager
+
+SERVICES = (
+    completion_pb2.DESCRIPTOR.services_by_name["CompletionService"].full_name,
+    session_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name,
+)
+MEBIBYTE = 1024 * 1024
+
+
+class Server:
+    def __init__(self, settings: Settings, manager: Manager) -> None:
+        self._listen = settings.listen
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in its stubs
+        self._server = grpc.aio.server(
+            interceptors=[Authentication(Callers(settings.auth_tokens))], options=_options(settings)
+        )
+        completion_pb2_grpc.add_CompletionServiceServicer_to_server(
+            CompletionService(manager, settings), self._server
+        )
+        session_pb2_grpc.add_SessionServiceServicer_to_server(SessionService(manager, settings), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+
+    async def start(self) -> str:
+        """Listens and serves. Returns host and port: the bound one, where the setting left it open."""
+        try:
+            port = self._server.add_insecure_port(self._listen)
+        except RuntimeError as error:
+            problem = (
+                f"TRUNKLINE_LISTEN cannot be served: {self._listen} is taken or not an address of this host"
+            )
+            raise SettingsError(problem) from error
+        for service in SERVICES:
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        await self._server.start()
+        return f"{self._listen.rpartition(':')[0]}:{port}"
+
+    async def not_serving(self) -> None:
+        """Tells load balancers to go elsewhere. Calls still get in, to be refused by name."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace_s: float) -> None:
+        """Closes the port, waits that long for calls to take their ending, and cancels the rest."""
+        await self._server.stop(grace_s)
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        # The default lets two services share a port without a word.
+        ("grpc.so_reuseport", 0),
+        # Above our own bound, which names the field.
+        ("grpc.max_receive_message_length", settings.max_request_bytes + MEBIBYTE),
+        ("grpc.max_send_message_length", 64 * MEBIBYTE),
+        # A caller that vanished without a word is found within a minute …
+        ("grpc.keepalive_time_ms", 40_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        # … and one that pings more than this is sent away.
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ]

@@ -1,0 +1,129 @@
+"""Failures → gRPC statuses.
+
+Owns the one table from reason to code, and how much a status may carry. Must never decide what a caller may
+do about a failure: that is the reason's own (`service.domain.errors.RULES`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # annotated, not marked so
+from grpc_status import rpc_status
+
+from service.domain.errors import Reason, TurnError
+from service.gen.trunkline.v1 import completion_pb2 as pb
+from service.rpc.responses import cut, duration_out
+
+DOMAIN = "trunkline"
+
+CODES: dict[Reason, grpc.StatusCode] = {
+    Reason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.CONTEXT_LENGTH_EXCEEDED: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.SESSION_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Reason.UPSTREAM_AUTH: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.QUOTA_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.CONNECT_FAILED: grpc.StatusCode.UNAVAILABLE,
+    Reason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
+    Reason.CHAIN_LOST: grpc.StatusCode.INTERNAL,
+    Reason.CONNECTION_EXPIRED: grpc.StatusCode.INTERNAL,
+    Reason.ENCRYPTED_CONTENT_REFUSED: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.MESSAGE_TOO_BIG: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.CONNECTION_LOST: grpc.StatusCode.ABORTED,
+    Reason.INTERRUPTED: grpc.StatusCode.ABORTED,
+    Reason.UPSTREAM_ERROR: grpc.StatusCode.INTERNAL,
+    Reason.PROTOCOL_ERROR: grpc.StatusCode.INTERNAL,
+    Reason.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+MAX_STATUS_BYTES = 4096
+MAX_TRAILER_BYTES = 7168
+"""On the wire the details are base64, and the message is beside them percent-encoded; peers take 8 KiB."""
+
+LADDER = ((500, 20), (250, 20), (250, 10), (120, 10), (120, 5), (60, 3), (30, 1))
+"""What a status may carry: characters a text, violations. The first that fits is taken; the last does."""
+
+
+def status_of(error: TurnError, facts: Mapping[str, str], detail: pb.Error | None = None) -> grpc.Status:
+    """`facts` go into ErrorInfo, if not empty; `detail` is the Error of a call that has no stream for it."""
+    told = error.told()
+    status = status_pb2.Status()
+    for characters, violations in LADDER:
+        status = _status(told, facts, detail, characters, violations)
+        if _fits(status):
+            break
+    return rpc_status.to_status(status)
+
+
+def _status(
+    error: TurnError,
+    facts: Mapping[str, str],
+    detail: pb.Error | None,
+    characters: int,
+    violations: int,
+) -> status_pb2.Status:
+    number = cast(tuple[int, str], CODES[error.reason].value)[0]
+    status = status_pb2.Status(code=number, message=cut(error.message, characters))
+    _attach(status, _error_info(error, facts, characters))
+    if error.retry_after is not None:
+        _attach(status, error_details_pb2.RetryInfo(retry_delay=duration_out(error.retry_after)))
+    if error.violations:
+        _attach(status, _bad_request(error, characters, violations))
+    if detail is not None:
+        _attach(status, _shortened(detail, characters))
+    return status
+
+
+def _attach(status: status_pb2.Status, detail: Message) -> None:
+    status.details.add().Pack(detail)
+
+
+def _error_info(error: TurnError, facts: Mapping[str, str], characters: int) -> error_details_pb2.ErrorInfo:
+    told = dict(facts)
+    if error.upstream is not None:
+        told["upstream_code"] = error.upstream.code
+        told["upstream_type"] = error.upstream.type
+        told["upstream_status"] = str(error.upstream.status or "")
+        told["upstream_request_id"] = error.upstream.request_id
+    metadata = {name: cut(value, min(characters, 128)) for name, value in told.items() if value}
+    return error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN, metadata=metadata)
+
+
+def _bad_request(error: TurnError, characters: int, violations: int) -> error_details_pb2.BadRequest:
+    fields = [
+        error_details_pb2.BadRequest.FieldViolation(
+            field=cut(violation.field, characters), description=cut(violation.description, characters)
+        )
+        for violation in error.violations[:violations]
+    ]
+    return error_details_pb2.BadRequest(field_violations=fields)
+
+
+def _shortened(detail: pb.Error, characters: int) -> pb.Error:
+    short = pb.Error()
+    short.CopyFrom(detail)
+    short.ClearField("partial")
+    short.message = cut(detail.message, characters)
+    short.report.response_id = cut(detail.report.response_id, min(characters, 128))
+    if detail.HasField("upstream"):
+        for name in ("code", "type", "request_id"):
+            setattr(short.upstream, name, cut(getattr(detail.upstream, name), min(characters, 128)))
+    return short
+
+
+def _fits(status: status_pb2.Status) -> bool:
+    size: int = status.ByteSize()
+    return size <= MAX_STATUS_BYTES and (size + 2) // 3 * 4 + _percent_encoded(status.message) <= MAX_TRAILER_BYTES
+
+
+def _percent_encoded(message: str) -> int:
+    """Bytes of the message as the header `grpc-message` carries it."""
+    return sum(1 if 0x20 <= byte <= 0x7E and byte != 0x25 else 3 for byte in message.encode())
