@@ -75,4 +75,6 @@ def _stop_signal() -> asyncio.Event:
 
 
 def log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    """Our own news, and of others only what went wrong: httpx, for one, tells of every request."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("service").setLevel(logging.INFO)

@@ -55,12 +55,8 @@ LADDER = ((500, 20), (250, 20), (250, 10), (120, 10), (120, 5), (60, 3), (30, 1)
 def status_of(error: TurnError, facts: Mapping[str, str], detail: pb.Error | None = None) -> grpc.Status:
     """`facts` go into ErrorInfo, if not empty; `detail` is the Error of a call that has no stream for it."""
     told = error.told()
-    status = status_pb2.Status()
-    for characters, violations in LADDER:
-        status = _status(told, facts, detail, characters, violations)
-        if _fits(status):
-            break
-    return rpc_status.to_status(status)
+    steps = (_status(told, facts, detail, characters, violations) for characters, violations in LADDER)
+    return rpc_status.to_status(next(filter(_fits, steps)))
 
 
 def _status(
@@ -121,7 +117,8 @@ def _shortened(detail: pb.Error, characters: int) -> pb.Error:
 
 def _fits(status: status_pb2.Status) -> bool:
     size: int = status.ByteSize()
-    return size <= MAX_STATUS_BYTES and (size + 2) // 3 * 4 + _percent_encoded(status.message) <= MAX_TRAILER_BYTES
+    encoded = (size + 2) // 3 * 4 + _percent_encoded(status.message)
+    return size <= MAX_STATUS_BYTES and encoded <= MAX_TRAILER_BYTES
 
 
 def _percent_encoded(message: str) -> int:

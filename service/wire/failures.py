@@ -160,7 +160,7 @@ def from_close(code: int | None, reason: str, *, by_us: bool = False) -> TurnErr
 def _verdict(told: Told, *, continuing: bool) -> Verdict:
     """In this order:
 
-    1. a code or type that says it all, but for "busy" with 429, which is a rate limit whatever it calls itself;
+    1. a code or type that says it all ("busy" with 429 is a rate limit, whatever it calls itself);
     2. a chain that is lost, by the parameter or in words, where there was one;
     3. the status;
     4. a type that says little;

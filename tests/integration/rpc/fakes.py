@@ -1,0 +1,108 @@
+"""A manager that plays a script: what a turn does, step by step, and what it saw."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from service.domain.errors import Reason, TurnError
+from service.domain.events import Completed, Started, StopReason, TextDelta, Usage
+from service.domain.messages import Message, Role, TextPart, Transport
+from service.domain.plan import ContextReason
+from service.domain.report import LineState, SessionView, TransportReason, TurnReport
+
+ANSWER = Message(Role.ASSISTANT, (TextPart("hello"),))
+STARTED = Started("resp_1", "gpt-1", 1.0)
+COMPLETED = Completed(
+    "resp_1", "gpt-1", 1.0, ANSWER, StopReason.STOP, Usage(total_tokens=3), continuable=True
+)
+
+
+def text(delta):
+    return TextDelta(0, delta)
+
+
+class FakeTurn:
+    """`steps` are batches to yield, errors to raise, events to wait for."""
+
+    def __init__(self, steps, dispatched):
+        self.steps = steps
+        self.dispatched = dispatched
+        self.usage = Usage(total_tokens=2)
+        self.yielded = 0
+        self.left = asyncio.Event()
+        self.left_by = None
+
+    async def batches(self):
+        try:
+            for step in self.steps:
+                if isinstance(step, Exception):
+                    raise step  # noqa: TRY301  that is the script
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                else:
+                    self.yielded += 1
+                    yield step
+        except BaseException as error:
+            self.left_by = type(error)
+            raise
+        finally:
+            self.left.set()
+
+    def report(self):
+        reason = ContextReason.FIRST_TURN if self.dispatched else None
+        attempts = int(self.dispatched)
+        return TurnReport(
+            "turn_1", Transport.WEBSOCKET, TransportReason.PREFERRED, context_reason=reason, attempts=attempts
+        )
+
+    def partial(self):
+        return ANSWER
+
+
+class FakeManager:
+    """Plays one script for every turn. `refused` is raised before it, `at_exit` behind it; `limit` in s."""
+
+    def __init__(self):
+        self.steps = []
+        self.dispatched = True
+        self.refused = None
+        self.at_exit = None
+        self.limit = None
+        self.begun = asyncio.Event()
+        self.calls = []
+        self.turns = []
+        self.views = {}
+
+    @asynccontextmanager
+    async def turn(self, tenant, request):
+        self.calls.append((tenant, request))
+        if self.refused is not None:
+            raise self.refused
+        turn = FakeTurn(self.steps, self.dispatched)
+        self.turns.append(turn)
+        self.begun.set()
+        try:
+            async with asyncio.timeout(self.limit):
+                yield turn
+        except TimeoutError as error:
+            raise TurnError(Reason.INTERRUPTED, "the grace is over") from error
+        if self.at_exit is not None:
+            raise self.at_exit
+
+    async def warm(self, tenant, session_id, prime):
+        self.calls.append((tenant, prime))
+        if self.refused is not None:
+            raise self.refused
+        view = self.views[tenant, session_id] = SessionView(session_id, LineState.IDLE, 0, 0, 0, 1.0, 1.0)
+        return view
+
+    def session(self, tenant, session_id):
+        if (tenant, session_id) not in self.views:
+            raise TurnError(Reason.SESSION_NOT_FOUND, "unknown")
+        return self.views[tenant, session_id]
+
+    def sessions(self, tenant, after, limit):
+        names = sorted(name for owner, name in self.views if owner == tenant and name > after)
+        return [self.views[tenant, name] for name in names[:limit]]
+
+    def release(self, tenant, session_id):
+        self.views.pop((tenant, session_id), None)

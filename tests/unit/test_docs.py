@@ -1,0 +1,64 @@
+"""The docs say what is true: pictures and tables are compared with what they are made from."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.domain.errors import RULES, Reason
+from service.domain.plan import ContextReason
+from service.domain.report import TransportReason
+from service.session.turn import TRANSITIONS, State
+
+ROOT = Path(__file__).parents[2]
+PROTOCOL = (ROOT / "docs/protocol.md").read_text()
+
+
+def test_the_picture_of_a_turn_is_the_table():
+    lines = ["stateDiagram-v2", f"    [*] --> {State.NEW.value}"]
+    lines += [
+        f"    {state.value} --> {after.value}: {signal.value}"
+        for (state, signal), after in TRANSITIONS.items()
+    ]
+    lines += [f"    {state.value} --> [*]" for state in (State.DONE, State.FAILED)]
+    drawn = re.search(r"```mermaid\n(.*?)\n```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL)
+    assert drawn is not None
+    assert drawn.group(1).splitlines() == lines
+
+
+def section(title: str) -> str:
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", PROTOCOL, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.mark.parametrize(
+    ("title", "reasons"),
+    [
+        ("What is sent of a conversation", {reason.value for reason in ContextReason}),
+        (
+            "Over what",
+            {reason.value for reason in TransportReason},
+        ),
+    ],
+)
+def test_every_reason_of_a_report_is_explained(title, reasons):
+    cells = "".join(line.split("|")[1] for line in section(title).splitlines() if line.startswith("| `"))
+    explained = set(re.findall(r"`(\w+)`", cells)) - {"context_reason", "transport_reason"}
+    assert explained == reasons
+
+
+def test_every_reason_that_a_caller_can_hear_is_explained():
+    public = {reason.value for reason in Reason if RULES[reason].told_as is None}
+    assert public <= set(re.findall(r"[A-Z_]{5,}", section("Errors")))
+
+
+def test_links_between_the_docs_lead_somewhere():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
