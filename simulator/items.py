@@ -1,0 +1,108 @@
+"""One output item while it is being written, and the events that writing it makes.
+
+Owns the shape of messages, reasoning items and function calls, and of their item-level events. It must never
+number events or decide when an item begins and ends: the player does.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from simulator.errors import Json
+
+_EMPTY: dict[str, Json] = {
+    "message": {"content": []},
+    "reasoning": {"summary": []},
+    "function_call": {"arguments": ""},
+}
+_FIELD = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
+_EVENT = {
+    "output_text": "response.output_text",
+    "refusal": "response.refusal",
+    "reasoning_text": "response.reasoning_text",
+}
+
+
+class Draft:
+    """An item on its way into the output. `item` is what it has become so far."""
+
+    def __init__(self, item: Json, index: int) -> None:
+        self.item = item | {name: type(value)() for name, value in _EMPTY[item["type"]].items()}
+        self.index = index
+        self._part: Json | None = None
+
+    def added(self) -> Json:
+        return {"type": "response.output_item.added", "output_index": self.index, "item": _copy(self.item)}
+
+    def part(self, kind: str, words: str, pieces: Sequence[str]) -> Iterator[Json]:
+        """A content part up to its last delta. It stays open until `part_end`."""
+        self._part = _part(kind, words)
+        place = self._place()
+        yield {"type": "response.content_part.added", **place, "part": _part(kind, "")}
+        for piece in pieces:
+            yield {"type": f"{_EVENT[kind]}.delta", **place, "delta": piece, **_logprobs(kind)}
+
+    def part_end(self) -> Iterator[Json]:
+        if self._part is None:
+            return
+        part, place = self._part, self._place()
+        kind = part["type"]
+        yield {"type": f"{_EVENT[kind]}.done", **place, _FIELD[kind]: part[_FIELD[kind]], **_logprobs(kind)}
+        yield {"type": "response.content_part.done", **place, "part": part}
+        self.item.setdefault("content", []).append(part)
+        self._part = None
+
+    def summary(self, words: str, pieces: Sequence[str]) -> Iterator[Json]:
+        place = {
+            "item_id": self.item["id"],
+            "output_index": self.index,
+            "summary_index": len(self.item["summary"]),
+        }
+        part = {"type": "summary_text", "text": words}
+        yield {"type": "response.reasoning_summary_part.added", **place, "part": {**part, "text": ""}}
+        for piece in pieces:
+            yield {"type": "response.reasoning_summary_text.delta", **place, "delta": piece}
+        yield {"type": "response.reasoning_summary_text.done", **place, "text": words}
+        yield {"type": "response.reasoning_summary_part.done", **place, "part": part}
+        self.item["summary"].append(part)
+
+    def arguments(self, words: str, pieces: Sequence[str]) -> Iterator[Json]:
+        place = {"item_id": self.item["id"], "output_index": self.index}
+        self.item["arguments"] = words
+        for piece in pieces:
+            yield {"type": "response.function_call_arguments.delta", **place, "delta": piece}
+
+    def end(self, status: str) -> Iterator[Json]:
+        """What closes the item, an open part included. Reasoning items carry no status."""
+        yield from self.part_end()
+        if self.item["type"] == "function_call":
+            said = {name: self.item[name] for name in ("arguments", "name")}
+            place = {"item_id": self.item["id"], "output_index": self.index}
+            yield {"type": "response.function_call_arguments.done", **place, **said}
+        if "status" in self.item:
+            self.item["status"] = status
+        yield {"type": "response.output_item.done", "output_index": self.index, "item": self.item}
+
+    def _place(self) -> Json:
+        content = self.item.get("content", ())
+        return {"item_id": self.item["id"], "output_index": self.index, "content_index": len(content)}
+
+
+def encrypted(item: Json) -> str:
+    """Opaque to the client, and the same for the same thoughts."""
+    digest = hashlib.sha256(repr(item).encode()).digest()
+    return "gAAAA" + base64.urlsafe_b64encode(digest).decode()
+
+
+def _part(kind: str, words: str) -> Json:
+    extra: Json = {"annotations": [], "logprobs": []} if kind == "output_text" else {}
+    return {"type": kind, _FIELD[kind]: words, **extra}
+
+
+def _logprobs(kind: str) -> Json:
+    return {"logprobs": []} if kind == "output_text" else {}
+
+
+def _copy(item: Json) -> Json:
+    """Events already on their way must not change when the item grows."""
+    return {name: list(value) if isinstance(value, list) else value for name, value in item.items()}

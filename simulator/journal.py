@@ -1,0 +1,134 @@
+"""What the simulator saw: one record per request, counters, and a way to wait for either to change.
+
+Owns the evidence that tests look at. It must never influence an answer, and it is bounded: a soak does not
+make it grow.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from simulator.errors import Json
+from simulator.settings import Settings
+
+
+@dataclass(slots=True)
+class Received:
+    """One request, and what became of it.
+
+    `finished` is None while it runs, then `completed`, `incomplete`, `failed` (by script or by the response),
+    `rejected` (invalid), `broken` (the script broke the line) or `aborted` (the client left).
+    """
+
+    transport: str
+    connection_id: str
+    body: Json
+    size: int
+    headers: Mapping[str, str] = field(repr=False)
+    new_items: int = 0
+    known_items: int = 0
+    repeated_items: int = 0
+    response_id: str | None = None
+    finished: str | None = None
+
+    @property
+    def previous_response_id(self) -> str | None:
+        found = self.body.get("previous_response_id")
+        return found if isinstance(found, str) else None
+
+    @property
+    def generate(self) -> bool:
+        return self.body.get("generate") is not False
+
+    def summary(self) -> Json:
+        """All but the body and the headers, which may hold secrets."""
+        names = (
+            "transport",
+            "connection_id",
+            "size",
+            "new_items",
+            "known_items",
+            "repeated_items",
+            "response_id",
+            "finished",
+        )
+        shown = {name: getattr(self, name) for name in names}
+        return {**shown, "previous_response_id": self.previous_response_id, "generate": self.generate}
+
+
+@dataclass(slots=True)
+class Stats:
+    handshakes: int = 0
+    refused: int = 0
+    connections_total: int = 0
+    open_connections: int = 0
+    http_requests: int = 0
+    requests_total: int = 0
+    bytes_received: int = 0
+    pings: int = 0
+    in_flight: int = 0
+    max_in_flight: int = 0
+    completed: int = 0
+    incomplete: int = 0
+    failed: int = 0
+    rejected: int = 0
+    broken: int = 0
+    aborted: int = 0
+    expired: int = 0
+
+
+class Journal:
+    """Everything is changed through here, so that whoever waits is woken."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.requests: list[Received] = []
+        self.stats = Stats()
+        self._settings = settings
+        self._bytes_kept = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def count(self, name: str, by: int = 1) -> None:
+        setattr(self.stats, name, getattr(self.stats, name) + by)
+        self._wake()
+
+    def arrived(self, received: Received) -> None:
+        self.requests.append(received)
+        self._bytes_kept += received.size
+        self._forget()
+        self.count("requests_total")
+
+    def started(self) -> None:
+        self.stats.max_in_flight = max(self.stats.max_in_flight, self.stats.in_flight + 1)
+        self.count("in_flight")
+
+    def ended(self, received: Received, otherwise: str) -> None:
+        """The answer is over. `otherwise` is how, for one that did not come to an end of its own."""
+        received.finished = received.finished or otherwise
+        self.stats.in_flight -= 1
+        self.count(received.finished)
+
+    async def wait_for(self, predicate: Callable[[], object], timeout: float) -> None:
+        """Return once the predicate holds.
+
+        It is asked again at every change; cancelling leaves nothing behind.
+        """
+        async with asyncio.timeout(timeout):
+            while not predicate():
+                change = asyncio.get_running_loop().create_future()
+                self._waiting.add(change)
+                try:
+                    await change
+                finally:
+                    self._waiting.discard(change)
+
+    def _wake(self) -> None:
+        for change in self._waiting:
+            if not change.done():
+                change.set_result(None)
+
+    def _forget(self) -> None:
+        kept = self._settings
+        while len(self.requests) > kept.keep_requests or (
+            len(self.requests) > 1 and self._bytes_kept > kept.keep_request_bytes
+        ):
+            self._bytes_kept -= self.requests.pop(0).size

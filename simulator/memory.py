@@ -1,0 +1,172 @@
+"""What the upstream remembers of earlier responses: the latest one of each connection, and the stored ones.
+
+Owns contexts and who may continue them. It must never generate anything, and a connection's slot must never
+hold more than one response: that a second-to-last id is gone is what clients have to cope with.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from simulator import errors
+from simulator.errors import Json
+
+BYTES_PER_TOKEN = 4
+_PROVIDER_ONLY = frozenset(
+    {"id", "status", "phase", "annotations", "logprobs", "type", "caller", "namespace"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of a context, with the key that tells whether another says the same."""
+
+    item: Json
+    key: bytes
+    tokens: int
+
+    @classmethod
+    def of(cls, item: Json) -> "Entry":
+        key = msgspec.json.encode([item.get("type", "message"), _canonical(item)], order="sorted")
+        return cls(item, key, tokens_of(key))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything said in one conversation up to the end of one response."""
+
+    entries: tuple[Entry, ...] = ()
+    calls: frozenset[str] = frozenset()
+    answered: frozenset[str] = frozenset()
+
+    def extended(self, items: Iterable[Json]) -> "Context":
+        """Add items, refusing an output whose call was never made."""
+        entries, calls, answered = [], set(self.calls), set(self.answered)
+        for item in items:
+            entries.append(Entry.of(item))
+            match item:
+                case {"type": "function_call", "status": "incomplete"}:
+                    pass
+                case {"type": "function_call", "call_id": call_id}:
+                    calls.add(call_id)
+                case {"type": "function_call_output", "call_id": call_id}:
+                    if call_id not in calls:
+                        raise errors.orphan_output(call_id)
+                    answered.add(call_id)
+        return Context(self.entries + tuple(entries), frozenset(calls), frozenset(answered))
+
+    def refuse_unanswered_calls(self) -> None:
+        open_calls = self.calls - self.answered
+        if open_calls:
+            raise errors.unanswered_call(min(open_calls))
+
+    def repeats(self, items: Iterable[Json]) -> int:
+        """How many of these items say what this context already holds."""
+        known = {entry.key for entry in self.entries}
+        return sum(Entry.of(item).key in known for item in items)
+
+    @property
+    def tokens(self) -> int:
+        return sum(entry.tokens for entry in self.entries)
+
+    def shared_tokens(self, other: "Context") -> int:
+        """Tokens of the common beginning of two contexts."""
+        total = 0
+        for mine, theirs in zip(self.entries, other.entries, strict=False):
+            if mine.key != theirs.key:
+                break
+            total += mine.tokens
+        return total
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A response that can be continued.
+
+    `preamble` is what stands before the items: model, instructions, tools.
+    """
+
+    response_id: str
+    context: Context
+    preamble: bytes
+
+    def cached_tokens(self, context: Context, preamble: bytes) -> int:
+        """One changed tool empties the whole prompt cache, so the preamble is compared first."""
+        if preamble != self.preamble:
+            return 0
+        return tokens_of(preamble) + self.context.shared_tokens(context)
+
+
+class Slot:
+    """The cache of one connection: its latest response and nothing else."""
+
+    def __init__(self) -> None:
+        self.latest: Remembered | None = None
+
+    def find(self, response_id: str) -> Context | None:
+        if self.latest is not None and self.latest.response_id == response_id:
+            return self.latest.context
+        return None
+
+    def evict(self, response_id: str | None) -> None:
+        """A failed continuation costs the connection what it continued."""
+        if self.latest is not None and self.latest.response_id == response_id:
+            self.latest = None
+
+
+class Store:
+    """Responses created with `store: true`, for every connection, the oldest forgotten first."""
+
+    def __init__(self) -> None:
+        self._responses: OrderedDict[str, Context] = OrderedDict()
+
+    def keep(self, response_id: str, context: Context, limit: int) -> None:
+        self._responses[response_id] = context
+        while len(self._responses) > limit:
+            self._responses.popitem(last=False)
+
+    def find(self, response_id: str) -> Context | None:
+        return self._responses.get(response_id)
+
+    def item(self, item_id: str) -> Json:
+        for context in reversed(self._responses.values()):
+            for entry in context.entries:
+                if entry.item.get("id") == item_id:
+                    return entry.item
+        raise errors.item_not_found(item_id)
+
+
+def recall(response_id: str | None, slot: Slot, store: Store) -> Context:
+    """The context to continue, from the connection first and from storage otherwise."""
+    if response_id is None:
+        return Context()
+    context = slot.find(response_id)
+    if context is None:
+        context = store.find(response_id)
+    if context is None:
+        raise errors.response_not_found(response_id)
+    return context
+
+
+def tokens_of(data: bytes) -> int:
+    return -(-len(data) // BYTES_PER_TOKEN)
+
+
+def _canonical(item: Json) -> Json:
+    said = {name: value for name, value in item.items() if name not in _PROVIDER_ONLY and value is not None}
+    content = said.get("content")
+    if isinstance(content, str):
+        said["content"] = [[content]]
+    elif isinstance(content, list):
+        said["content"] = [_canonical_part(part) for part in content]
+    return said
+
+
+def _canonical_part(part: Json) -> list[Any]:
+    return [value for name, value in sorted(part.items()) if name not in _PROVIDER_ONLY and value is not None]

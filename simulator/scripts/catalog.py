@@ -1,0 +1,206 @@
+"""The named answers: what `sim:NAME(…)` in a message asks for, and what is said without one.
+
+Owns one small builder per name: parameters in, script out. It must never know events; trouble has a catalogue
+of its own.
+"""
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import msgspec
+
+from simulator.errors import ApiError, Json
+from simulator.scripts import directive
+from simulator.scripts.directive import Directive
+from simulator.scripts.sampling import sample
+from simulator.scripts.steps import (
+    Call,
+    Incomplete,
+    IncompleteReason,
+    Pace,
+    Phase,
+    Reason,
+    Refuse,
+    Say,
+    Script,
+)
+from simulator.scripts.turn import Turn, text_of
+
+Builder = Callable[..., Script]
+BUILDERS: dict[str, Builder] = {}
+_LONGEST_QUOTE = 200
+_MOST_NAMED = 5
+
+
+def named(builder: Builder) -> Builder:
+    """Offer a builder under its own name."""
+    BUILDERS[builder.__name__] = builder
+    return builder
+
+
+def build(wanted: Directive, turn: Turn) -> Script:
+    """The script a directive asks for.
+
+    A name or a value that does not exist is refused, so that a typo shows.
+    """
+    builder = BUILDERS.get(wanted.name)
+    if builder is None:
+        raise ApiError(f"Unknown simulator directive: '{wanted.name}'.", code="invalid_value", param="input")
+    hints = get_type_hints(builder)
+    try:
+        arguments = {
+            name: msgspec.convert(value, hints[name], strict=False)
+            for name, value in wanted.arguments.items()
+        }
+        inspect.signature(builder).bind(turn, **arguments)
+    except (KeyError, TypeError, msgspec.ValidationError) as problem:
+        message = f"Invalid arguments of simulator directive '{wanted.name}': {problem}."
+        raise ApiError(message, code="invalid_value", param="input") from problem
+    return builder(turn, **arguments)
+
+
+def choose(turn: Turn) -> Script:
+    """What the model says when no script was queued."""
+    wanted = directive.find(turn.user_text)
+    return build(wanted, turn) if wanted else default(turn)
+
+
+def default(turn: Turn) -> Script:
+    """Tells what was really received, in the form the request insists on."""
+    function, schema = turn.function, turn.output_schema
+    if turn.must_call and function is not None:
+        return Script(_call(function, 1))
+    if schema is not None:
+        return Script(Say(json.dumps(sample(schema))))
+    return Script(Say(report(turn)))
+
+
+def report(turn: Turn) -> str:
+    """One or two sentences that prove from this side what a request held."""
+    kinds = [_described(item) for item in turn.new[:_MOST_NAMED]]
+    kinds += ["…"] if len(turn.new) > _MOST_NAMED else []
+    named_kinds = f" ({', '.join(kinds)})" if kinds else ""
+    received = f"I received {_counted(len(turn.new), 'new item')}{named_kinds} over {turn.transport}"
+    if turn.previous_response_id:
+        received += (
+            f", continuing {turn.previous_response_id} and already knew {_counted(len(turn.known), 'item')}."
+        )
+    else:
+        received += ", and knew nothing before."
+    quote = turn.user_text
+    if len(quote) > _LONGEST_QUOTE:
+        quote = quote[:_LONGEST_QUOTE] + "…"
+    return f'{received} You said: "{quote}".' if quote else received
+
+
+@named
+def say(turn: Turn, text: str = "Hello.", phase: Phase | None = None) -> Script:
+    return Script(Say(text, phase))
+
+
+@named
+def echo(turn: Turn) -> Script:
+    return Script(Say(directive.without(turn.user_text)))
+
+
+@named
+def words(turn: Turn, n: int = 10) -> Script:
+    return Script(Say(_numbered(n)))
+
+
+@named
+def slow(turn: Turn, n: int = 10, delay_ms: float = 50.0) -> Script:
+    return Script(Pace(delay_s=delay_ms / 1000), Say(_numbered(n)))
+
+
+@named
+def long(turn: Turn, bytes: int = 100_000) -> Script:  # noqa: A002 (what one writes in a directive)
+    line = "The quick brown fox jumps over the lazy dog. "
+    return Script(Pace(delta_size=1024), Say((line * (bytes // len(line) + 1))[:bytes]))
+
+
+@named
+def parts(turn: Turn, n: int = 2) -> Script:
+    """One message with several content parts."""
+    first, *more = [f"Part {number}." for number in range(1, n + 1)]
+    return Script(Say(first, more=tuple(more)))
+
+
+@named
+def tools(turn: Turn, n: int = 1, parallel: int = 1) -> Script:
+    """A tool loop: calls until n results followed the user's last message, then what they were."""
+    results = turn.results
+    if turn.function is None:
+        return Script(Say("I was asked to use tools, but no function tool is offered."))
+    if len(results) < n:
+        at_once = 1 if turn.body.get("parallel_tool_calls") is False else parallel
+        numbers = range(len(results) + 1, min(len(results) + at_once, n) + 1)
+        return Script(*(_call(turn.function, number) for number in numbers))
+    told = " ".join(
+        f"{number}: {text_of(result['output'])}" for number, result in enumerate(results, start=1)
+    )
+    return Script(Say(f"I called {turn.function['name']} {len(results)} times. Results: {told}"))
+
+
+@named
+def reason(turn: Turn, summary: str = "Looking at what was asked.", text: str = "") -> Script:
+    return Script(Reason((summary,) if summary else (), text), Say(report(turn)))
+
+
+@named
+def refuse(turn: Turn, text: str = Refuse().text) -> Script:
+    return Script(Refuse(text))
+
+
+@named
+def phases(turn: Turn) -> Script:
+    return Script(Say("Let me think about it.", "commentary"), Say(report(turn), "final_answer"))
+
+
+@named
+def unicode(turn: Turn) -> Script:
+    """Characters of every width, joined, reversed, and what only some parsers take for the end of a line."""
+    astronaut = "\U0001f9d1\u200d\U0001f680"
+    text = f"naïve e\u0301 — 你好 {astronaut} שלום \u2028 \u2029 \x85 \t 𝄞 \ufeff end."
+    return Script(Pace(delta_size=1), Say(text))
+
+
+@named
+def incomplete(turn: Turn, reason: IncompleteReason = "max_output_tokens") -> Script:
+    return Script(Say("This answer stops in the", closed=False), Incomplete(reason))
+
+
+@named
+def truncated_call(turn: Turn) -> Script:
+    return Script(
+        Say("Let me look."), Call(_function_name(turn), '{"query": "how lo', closed=False), Incomplete()
+    )
+
+
+@named
+def bad_arguments(turn: Turn) -> Script:
+    return Script(Call(_function_name(turn), '{"query": unquoted,}'))
+
+
+def _call(function: Json, number: int) -> Call:
+    schema: Any = function.get("parameters") or {"type": "object"}
+    return Call(function["name"], json.dumps(sample(schema, number)))
+
+
+def _function_name(turn: Turn) -> str:
+    return str(turn.function["name"]) if turn.function else "lookup"
+
+
+def _numbered(n: int) -> str:
+    return " ".join(f"word{number}" for number in range(1, n + 1))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _described(item: Json) -> str:
+    kind = item.get("type", "message")
+    return f"{item['role']} message" if kind == "message" else str(kind).replace("_", " ")

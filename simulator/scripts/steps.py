@@ -1,0 +1,171 @@
+"""The steps a scripted answer is written in, and the script itself.
+
+Owns the vocabulary: content, pace, endings, dialect, framing. Plain frozen data. It must never know an
+event's fields or a socket: the player turns content into events, the wires act out the faults.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from simulator.scripts.faults import Fault
+
+Phase = Literal["commentary", "final_answer"]
+Shape = Literal[
+    "natural",
+    "nested",
+    "flat",
+    "status_code",
+    "top_headers",
+    "body",
+    "message_only",
+    "no_code",
+    "response_failed",
+]
+IncompleteReason = Literal["max_output_tokens", "max_messages", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """`response.created` and `response.in_progress`. Implied by the first step that has content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A message.
+
+    `more` are further content parts; `streamed` is how many characters of each part come as deltas.
+    """
+
+    text: str
+    phase: Phase | None = None
+    more: tuple[str, ...] = ()
+    streamed: int | None = None
+    closed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """A message whose only part is a refusal."""
+
+    text: str = "I'm sorry, but I can't help with that."
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reasoning item: summary parts, and the full text where a model shows it."""
+
+    summary: tuple[str, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function call. Arguments are text: nothing says that they must be JSON."""
+
+    name: str
+    arguments: str = "{}"
+    call_id: str | None = None
+    closed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """An event as it stands, beyond what the content produces. A number is added only where asked for."""
+
+    event: Mapping[str, Any]
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the following content is cut and spread. No size means word by word."""
+
+    delta_size: int | None = None
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Silence for a while, pings still answered."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Silence until `Simulator.open_gate(name)`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The ending `response.completed`. Implied where none stands; written out if something follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """The ending `response.incomplete`. Items left open end as incomplete."""
+
+    reason: IncompleteReason = "max_output_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The ending with an error.
+
+    Over HTTP and before anything was said it is a status; else an event of this shape.
+    """
+
+    message: str = "The server had an error while processing your request."
+    code: str | None = "server_error"
+    status: int = 500
+    type: str = "server_error"
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    shape: Shape = "natural"
+    usage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Where another server's events differ from the original's. The defaults are the original."""
+
+    sequence: bool = True
+    output: bool = True
+    done_alias: bool = False
+    usage_alias: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How server-sent events are written: everything the format allows and parsers trip over."""
+
+    newline: str = "\n"
+    comments: bool = False
+    done: bool = False
+    multiline: bool = False
+    chunk_bytes: int | None = None
+    last_blank_line: bool = True
+    event_names: bool = True
+
+
+Content = Say | Refuse | Reason | Call
+Aftermath = Emit | Wait | Gate | Fault
+Step = Start | Content | Pace | Complete | Incomplete | Fail | Aftermath
+
+
+@dataclass(frozen=True, init=False)
+class Script:
+    """One answer, from the first event to the last, whatever it travels over."""
+
+    steps: tuple[Step, ...]
+    dialect: Dialect | None
+    framing: Framing | None
+
+    def __init__(self, *steps: Step, dialect: Dialect | None = None, framing: Framing | None = None) -> None:
+        # Written out so that a script reads as a list of its steps: Script(Say("Hello."), Drop()).
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "dialect", dialect)
+        object.__setattr__(self, "framing", framing)

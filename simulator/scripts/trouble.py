@@ -1,0 +1,167 @@
+"""The named troubles: failures, broken lines and other servers' dialects, as `sim:NAME(…)` asks for them.
+
+Owns one small builder per name. Each says at which point of the answer it strikes. It must never carry
+anything out.
+"""
+
+from typing import Literal
+
+from simulator import errors
+from simulator.errors import Json
+from simulator.scripts import faults
+from simulator.scripts.catalog import named, report
+from simulator.scripts.faults import Close, Drop, End, Hang, Page
+from simulator.scripts.steps import Dialect, Emit, Fail, Framing, Pace, Say, Script, Shape, Start, Step
+from simulator.scripts.turn import Turn
+
+At = Literal["start", "created", "content"]
+_GARBAGE = {
+    "not_json": faults.NOT_JSON,
+    "not_an_object": faults.NOT_AN_OBJECT,
+    "no_type": faults.NO_TYPE,
+    "binary": faults.BINARY,
+    "bad_utf8": faults.BAD_UTF8,
+    "bad_frame": faults.BAD_FRAME,
+}
+GarbageKind = Literal["not_json", "not_an_object", "no_type", "binary", "bad_utf8", "bad_frame"]
+
+
+def until(at: At) -> tuple[Step, ...]:
+    """The part of an answer that comes before the trouble."""
+    if at == "start":
+        return ()
+    return (Start(),) if at == "created" else (Say("Half of an answer, and then", closed=False),)
+
+
+@named
+def fail(
+    turn: Turn,
+    *,
+    code: str = "server_error",
+    message: str = "The server had an error while processing your request.",
+    status: int = 500,
+    kind: str = "",
+    param: str | None = None,
+    at: At = "start",
+    shape: Shape = "natural",
+    retry_after: str = "",
+) -> Script:
+    kind = kind or ("invalid_request_error" if status < 500 else "server_error")
+    headers = {"retry-after": retry_after} if retry_after else {}
+    return Script(*until(at), Fail(message, code, status, kind, param, headers, shape))
+
+
+@named
+def drop(turn: Turn, at: At = "content", reset: bool = True) -> Script:
+    return Script(*until(at), Drop(reset))
+
+
+@named
+def close(turn: Turn, code: int = 1011, reason: str = "", at: At = "content") -> Script:
+    return Script(*until(at), Close(code, reason))
+
+
+@named
+def eof(turn: Turn, at: At = "content") -> Script:
+    return Script(*until(at), End())
+
+
+@named
+def hang(turn: Turn, at: At = "start", pongs: bool = True, reads: bool = True) -> Script:
+    return Script(*until(at), Hang(pongs, reads))
+
+
+@named
+def garbage(turn: Turn, kind: GarbageKind = "not_json", at: At = "content") -> Script:
+    return Script(*until(at), _GARBAGE[kind])
+
+
+@named
+def page(turn: Turn, status: int = 502) -> Script:
+    return Script(Page(status))
+
+
+@named
+def expired(turn: Turn, at: At = "start") -> Script:
+    """The 60-minute limit, met by a request instead of by an idle connection."""
+    limit = errors.connection_limit(60)
+    fail = Fail(limit.message, limit.code, limit.status, limit.kind, shape="nested")
+    return Script(*until(at), fail, Close(1000))
+
+
+@named
+def drip(turn: Turn, delay_ms: float = 20.0) -> Script:
+    """One character at a time."""
+    return Script(Pace(1, delay_ms / 1000), Say(report(turn)))
+
+
+@named
+def foreign(turn: Turn) -> Script:
+    """Events of another response, another item and another lane, between our own."""
+    place = {"output_index": 0, "content_index": 0, "logprobs": [], "delta": "NOT FOR YOU"}
+    delta = {"type": "response.output_text.delta", "sequence_number": 7, **place}
+    ending = {"type": "response.completed", "sequence_number": 9}
+    other: Json = {"id": "resp_foreign", "object": "response", "status": "completed", "output": []}
+    return Script(
+        Say("First.", "commentary"),
+        Emit({**delta, "item_id": "msg_foreign"}),
+        Emit({**delta, "item_id": "msg_foreign", "stream_id": "other"}),
+        Emit({**ending, "response": other}),
+        Emit({**ending, "response": other, "stream_id": "other"}),
+        Say("Second.", "final_answer"),
+    )
+
+
+@named
+def unknown_events(turn: Turn) -> Script:
+    return Script(
+        Emit({"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": 12}}}),
+        Start(),
+        Emit({"type": "response.metadata", "metadata": {"region": "nowhere"}}),
+        Emit({"type": "response.telepathy.delta", "item_id": "tp_1", "delta": "~"}, numbered=True),
+        Say(report(turn)),
+        Emit({"type": "acme:trace", "span": 1}),
+    )
+
+
+@named
+def no_sequence(turn: Turn) -> Script:
+    return Script(Say(report(turn)), dialect=Dialect(sequence=False))
+
+
+@named
+def empty_output(turn: Turn) -> Script:
+    return Script(Say(report(turn)), dialect=Dialect(output=False))
+
+
+@named
+def done_alias(turn: Turn) -> Script:
+    return Script(Say(report(turn)), dialect=Dialect(done_alias=True))
+
+
+@named
+def usage_alias(turn: Turn) -> Script:
+    return Script(Say(report(turn)), dialect=Dialect(usage_alias=True))
+
+
+@named
+def late_text(turn: Turn, streamed: int = 0) -> Script:
+    """Text that the deltas did not hold, or not all of it."""
+    return Script(Say(report(turn), streamed=streamed))
+
+
+@named
+def sse(
+    turn: Turn,
+    *,
+    crlf: bool = False,
+    comments: bool = False,
+    done: bool = False,
+    multiline: bool = False,
+    chunk_bytes: int | None = None,
+    last_blank_line: bool = True,
+) -> Script:
+    """Every liberty that the event-stream format allows. Nothing of it shows on a WebSocket."""
+    newline = "\r\n" if crlf else "\n"
+    framing = Framing(newline, comments, done, multiline, chunk_bytes, last_blank_line)
+    return Script(Say(f"{report(turn)} \u2028 naïve 你好"), framing=framing)

@@ -1,0 +1,87 @@
+"""What a script may know about the request that it answers.
+
+Owns the reading of a conversation: who said what last, which tools are offered, which results came in. It
+must never know how the conversation got here beyond the name of the transport.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.errors import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One valid request: its body, the items that are new, and those already known."""
+
+    body: Json
+    transport: str
+    new: Sequence[Json]
+    known: Sequence[Json] = ()
+
+    @property
+    def previous_response_id(self) -> str | None:
+        return self.body.get("previous_response_id")
+
+    @property
+    def user_text(self) -> str:
+        """The text of the last user message; empty if there is none."""
+        for item in self._backwards():
+            if item.get("role") == "user":
+                return text_of(item["content"])
+        return ""
+
+    @property
+    def results(self) -> list[Json]:
+        """The tool results since the last user message, oldest first."""
+        found: list[Json] = []
+        for item in self._backwards():
+            if item.get("role") == "user":
+                break
+            if item.get("type") == "function_call_output":
+                found.append(item)
+        return found[::-1]
+
+    @property
+    def function(self) -> Json | None:
+        """The tool to call: the one that `tool_choice` names, else the first function that is allowed."""
+        choice = self.body.get("tool_choice")
+        offered = [tool for tool in self.body.get("tools") or () if tool["type"] == "function"]
+        match choice:
+            case "none":
+                return None
+            case {"type": "function", "name": name}:
+                offered = [tool for tool in offered if tool["name"] == name]
+            case {"type": "allowed_tools", "tools": allowed}:
+                names = [tool.get("name") for tool in allowed]
+                offered = [tool for tool in offered if tool["name"] in names]
+        return offered[0] if offered else None
+
+    @property
+    def must_call(self) -> bool:
+        match self.body.get("tool_choice"):
+            case "required" | {"type": "function"} | {"type": "allowed_tools", "mode": "required"}:
+                return not self.results
+        return False
+
+    @property
+    def output_schema(self) -> Json | None:
+        """The JSON Schema that the answer must meet; any object for `json_object`; None for plain text."""
+        match (self.body.get("text") or {}).get("format"):
+            case {"type": "json_schema", "schema": schema}:
+                return dict(schema)
+            case {"type": "json_object"}:
+                return {"type": "object", "properties": {"answer": {"type": "string"}}}
+        return None
+
+    def _backwards(self) -> Iterator[Json]:
+        yield from reversed(self.new)
+        yield from reversed(self.known)
+
+
+def text_of(content: Any) -> str:
+    """The words of a message or a tool result, whichever form they came in."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if "text" in part)

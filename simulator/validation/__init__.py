@@ -1,0 +1,1 @@
+"""The strictness of the upstream: which requests it refuses, and in which words."""

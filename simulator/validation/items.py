@@ -1,0 +1,176 @@
+"""The shapes of what a request may say: input items and their content parts.
+
+Owns one table per item type. It must never know what the items of a conversation mean to each other: an
+orphan tool output has the right shape and is refused elsewhere.
+"""
+
+from simulator.validation.schema import (
+    Check,
+    anything,
+    array,
+    boolean,
+    either,
+    enum,
+    nullable,
+    record,
+    string,
+    tagged,
+)
+
+STATUS = nullable(enum("in_progress", "completed", "incomplete"))
+DETAIL = nullable(enum("low", "high", "auto", "original"))
+PHASE = nullable(enum("commentary", "final_answer"))
+ID = nullable(string(filled=True))
+
+INPUT_PARTS = {
+    "input_text": record(
+        {"type": anything, "text": string(), "prompt_cache_breakpoint": anything}, required=["text"]
+    ),
+    "input_image": record(
+        {
+            "type": anything,
+            "image_url": nullable(string(filled=True)),
+            "file_id": nullable(string(filled=True)),
+            "detail": DETAIL,
+            "prompt_cache_breakpoint": anything,
+        }
+    ),
+    "input_file": record(
+        {
+            "type": anything,
+            "file_id": nullable(string(filled=True)),
+            "file_url": string(filled=True),
+            "file_data": string(filled=True),
+            "filename": string(filled=True),
+            "detail": DETAIL,
+            "prompt_cache_breakpoint": anything,
+        }
+    ),
+}
+
+OUTPUT_PARTS = {
+    "output_text": record(
+        {
+            "type": anything,
+            "text": string(),
+            "annotations": array(anything),
+            "logprobs": nullable(array(anything)),
+        },
+        required=["text"],
+    ),
+    "refusal": record({"type": anything, "refusal": string()}, required=["refusal"]),
+}
+
+
+def _content(parts: dict[str, Check]) -> Check:
+    return either(string(), array(tagged(parts)), expected="one of an array of objects or string")
+
+
+def _message(parts: dict[str, Check]) -> Check:
+    fields = {
+        "type": anything,
+        "role": anything,
+        "content": _content(parts),
+        "id": ID,
+        "status": STATUS,
+        "phase": PHASE,
+    }
+    return record(fields, required=["content"])
+
+
+_MESSAGE = tagged(
+    {
+        "assistant": _message(OUTPUT_PARTS),
+        "system": _message(INPUT_PARTS),
+        "developer": _message(INPUT_PARTS),
+        "user": _message(INPUT_PARTS),
+    },
+    tag="role",
+)
+
+_FUNCTION_CALL = record(
+    {
+        "type": anything,
+        "call_id": string(filled=True, longest=64),
+        "name": string(filled=True, longest=128, pattern="[a-zA-Z0-9_-]+"),
+        "arguments": string(),
+        "id": ID,
+        "status": STATUS,
+        "namespace": nullable(string()),
+        "caller": anything,
+        "async": nullable(boolean),
+    },
+    required=["call_id", "name", "arguments"],
+)
+
+_FUNCTION_CALL_OUTPUT = record(
+    {
+        "type": anything,
+        "call_id": string(filled=True, longest=64),
+        "output": _content(INPUT_PARTS),
+        "id": ID,
+        "status": STATUS,
+        "name": nullable(string()),
+        "namespace": nullable(string()),
+        "caller": anything,
+    },
+    required=["call_id", "output"],
+)
+
+_REASONING = record(
+    {
+        "type": anything,
+        "id": string(filled=True),
+        "summary": array(
+            tagged({"summary_text": record({"type": anything, "text": string()}, required=["text"])}),
+        ),
+        "content": nullable(
+            array(
+                tagged({"reasoning_text": record({"type": anything, "text": string()}, required=["text"])})
+            ),
+        ),
+        "encrypted_content": nullable(string()),
+        "status": STATUS,
+    },
+    required=["id", "summary"],
+)
+
+_ELSEWHERE = (
+    "compaction",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "computer_call",
+    "computer_call_output",
+    "file_search_call",
+    "web_search_call",
+    "image_generation_call",
+    "code_interpreter_call",
+    "local_shell_call",
+    "local_shell_call_output",
+    "shell_call",
+    "shell_call_output",
+    "apply_patch_call",
+    "apply_patch_call_output",
+    "mcp_list_tools",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_call",
+    "tool_search_call",
+    "tool_search_output",
+    "additional_tools",
+)
+"""Item types of hosted tools: accepted as they are, since no script produces or reads them."""
+
+INPUT_ITEM = tagged(
+    {
+        "message": _MESSAGE,
+        "function_call": _FUNCTION_CALL,
+        "function_call_output": _FUNCTION_CALL_OUTPUT,
+        "reasoning": _REASONING,
+        "item_reference": record({"type": anything, "id": string(filled=True)}, required=["id"]),
+        **dict.fromkeys(_ELSEWHERE, record({}, closed=False)),
+    },
+    default="message",
+)
+
+INPUT = either(string(), array(INPUT_ITEM), expected="one of an array of objects or string")

@@ -1,0 +1,1 @@
+"""The wires: the same acts over a WebSocket and over HTTP."""
