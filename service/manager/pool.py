@@ -67,8 +67,8 @@ class Pool:
     async def lease(self, session: Session | None, *, wait: bool) -> Lease:
         """A line for one turn of the session (None: of a fork, whose line ends with it).
 
-        `wait`: if all lines are busy, wait for one, at most as long as for a connection. NoLineError: there is
-        none. Cancelled: nothing is held.
+        `wait`: if all lines are busy, wait for one, at most as long as for a connection. NoLineError: there
+        is none. Cancelled: nothing is held.
         """
         deadline = self._clock() + self._upstream.waits.connect_s
         while True:

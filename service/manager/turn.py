@@ -1,8 +1,7 @@
 """One turn, from the caller's request to its ending: `Turn`.
 
-Owns the route (which line, or SSE; again, or not) and the turn's own books: what was sent, when what
-happened. Must never know protobuf. The rule that would be broken first: whatever ends the turn, its lease
-ends with it, and a line that is in the middle of an answer is closed.
+Owns the route: which line, or SSE; again, or not. Must never know protobuf. The rule that would be broken
+first: whatever ends the turn, its lease ends with it, and a line that is in the middle of an answer is closed.
 """
 
 from __future__ import annotations
@@ -10,19 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from service.domain.errors import Reason, TurnError
-from service.domain.events import Completed, Event, Started, Usage
+from service.domain.events import Completed, Event, Usage
 from service.domain.messages import CompletionRequest, Message, Transport, items_of
 from service.domain.plan import ContextReason, Plan
-from service.domain.report import Timings, TransportReason, TurnReport
+from service.domain.report import TransportReason, TurnReport
+from service.manager.account import Account
 from service.manager.chaining import Chaining
 from service.manager.pool import Lease, NoLineError, Pool
 from service.manager.registry import Session
 from service.manager.warmup import warm_up
 from service.session.history import Chain, full_plan, without_reasoning
-from service.session.turn import Progress, Route, Signal, State
+from service.session.turn import Route, Signal
 from service.transport.exchange import Exchange
 from service.transport.upstream import Draft, Upstream
 
@@ -85,37 +85,28 @@ class Turn:
         self._interrupted = False
         self._session = session
         self._draft = draft
-        self._progress = Progress()
         self._exchange: Exchange | None = None
         self._drop_reasoning = False
         self._primed = False
         self._dispatched_error: TurnError | None = None
-        self._started_at = started_at
-        self._forced = request.options.transport is Transport.WEBSOCKET
-        over_sse = request.options.transport is Transport.SSE
-        wished = request.options.transport is not Transport.AUTO
-        self._report = TurnReport(
-            turn_id,
-            Transport.SSE if over_sse else Transport.WEBSOCKET,
-            TransportReason.REQUESTED if wished else TransportReason.PREFERRED,
-            timings=Timings(queue=rooms.clock() - started_at),
-        )
+        wish = request.options.transport
+        self._forced = wish is Transport.WEBSOCKET
+        self._account = Account(turn_id, wish, clock=rooms.clock, started_at=started_at)
 
     def __repr__(self) -> str:
-        return f"Turn({self.id}, {self._progress!r}, {self._report.transport.value})"
+        return f"Turn({self.id}, {self._account!r})"
 
     @property
     def dispatched(self) -> bool:
         """Something may have reached the upstream."""
-        return self._progress.state is not State.NEW
+        return self._account.dispatched
 
     @property
     def completed(self) -> bool:
-        return self._progress.state is State.DONE
+        return self._account.completed
 
     def report(self) -> TurnReport:
-        timings = replace(self._report.timings, total=self._elapsed())
-        return replace(self._report, timings=timings, attempts=self._progress.dispatches)
+        return self._account.report()
 
     def partial(self) -> Message | None:
         """The answer as far as it came."""
@@ -143,35 +134,36 @@ class Turn:
 
         Left early or cancelled: the upstream's answer is cut off at once.
         """
-        route = Route.SSE if self._report.transport is Transport.SSE else Route.SAME_LINE
+        account = self._account
+        route = Route.SSE if account.transport is Transport.SSE else Route.SAME_LINE
         while True:
-            dispatches = self._progress.dispatches
+            dispatches = account.progress.dispatches
             try:
                 async with aclosing(self._attempt(route)) as batches:
                     async for batch in batches:
                         yield batch
                 return
             except TurnError as error:
-                route = self._next_route(error, dispatched=self._progress.dispatches > dispatches)
+                route = self._next_route(error, dispatched=account.progress.dispatches > dispatches)
 
     def _next_route(self, error: TurnError, *, dispatched: bool) -> Route:
-        route = self._progress.reroute(
+        account = self._account
+        route = account.progress.reroute(
             error,
             dispatched=dispatched,
-            transport=self._report.transport,
+            transport=account.transport,
             forced=self._forced,
             safe_only=self._rooms.safe_only,
         )
         if route is None:
-            self._progress.advance(Signal.FAIL)
+            account.progress.advance(Signal.FAIL)
             raise self._final(error, dispatched=dispatched)
         if dispatched:
             self._dispatched_error = error
         if error.reason is Reason.ENCRYPTED_CONTENT_REFUSED:
             self._drop_reasoning = True
-        if route is Route.SSE and self._report.transport is not Transport.SSE:
-            why = error.why if isinstance(error, NoLineError) else SSE_REASONS[error.reason]
-            self._report = replace(self._report, transport=Transport.SSE, transport_reason=why)
+        if route is Route.SSE and account.transport is not Transport.SSE:
+            account.fell_back(error.why if isinstance(error, NoLineError) else SSE_REASONS[error.reason])
         return route
 
     def _final(self, error: TurnError, *, dispatched: bool) -> TurnError:
@@ -194,9 +186,7 @@ class Turn:
 
     async def _over_line(self) -> AsyncGenerator[list[Event], None]:
         lease = await self._rooms.pool.lease(None if self.fork else self._session, wait=self._forced)
-        timings = self._report.timings
-        self._time(connect=timings.connect + lease.connect_s)
-        self._report = replace(self._report, connection_reused=lease.reused)
+        self._account.leased(lease)
         clean = True
         try:
             await self._prime(lease)
@@ -245,44 +235,23 @@ class Turn:
     async def _relay(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
         """The exchange as the caller may see it: one start, then content, then the end."""
         self._exchange = exchange
-        plan = exchange.plan
-        self._report = replace(
-            self._report,
-            incremental=plan.incremental,
-            context_reason=plan.reason,
-            bytes_sent=exchange.bytes_sent,
-            bytes_saved=exchange.bytes_saved,
-        )
+        self._account.planned(exchange)
+        progress = self._account.progress
         counted = False
         try:
             async with aclosing(exchange.batches()) as batches:
                 async for batch in batches:
                     if not counted:
                         counted = True
-                        self._progress.advance(Signal.DISPATCH)
-                    seen = [event for event in batch if self._admit(event)]
+                        progress.advance(Signal.DISPATCH)
+                    seen = [event for event in batch if self._account.admit(event)]
                     if seen:
                         yield seen
         finally:
             # Behind a failure, too, and behind a cancellation: what was written counts.
             if exchange.dispatched and not counted:
-                self._progress.advance(Signal.DISPATCH)
+                progress.advance(Signal.DISPATCH)
             self.usage = exchange.usage
-
-    def _admit(self, event: Event) -> bool:
-        """Moves the turn on by one event; False: the caller has seen its like already."""
-        match event:
-            case Started():
-                self._report = replace(self._report, response_id=event.response_id)
-                if not self._progress.advance(Signal.START):
-                    return False
-                self._time(first_event=self._elapsed())
-            case Completed():
-                self._progress.advance(Signal.COMPLETE)
-            case _:
-                if self._progress.advance(Signal.CONTENT):
-                    self._time(first_content=self._elapsed())
-        return True
 
     def _commit(
         self, completed: Completed, plan: Plan, exchange: Exchange, chain: Chain | None, lease: Lease
@@ -301,9 +270,3 @@ class Turn:
             response_id=completed.response_id,
             line_id=lease.line.id,
         )
-
-    def _time(self, **phases: float) -> None:
-        self._report = replace(self._report, timings=replace(self._report.timings, **phases))
-
-    def _elapsed(self) -> float:
-        return self._rooms.clock() - self._started_at
