@@ -220,6 +220,8 @@ class Turn:
         if self.request.options.warm_up and not (lease.reused or self.fork or self._primed):
             self._primed = True
             await warm_up(self._rooms.upstream, lease.line, self._session, self._draft)
+            if not lease.line.open:  # a loss that is the warm-up's: this turn has sent nothing
+                raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
 
     def _plan(self, lease: Lease) -> Plan:
         items, history = self._draft.items, self._session.history

@@ -138,9 +138,7 @@ class Progress:
         cause = CAUSES.get(error.reason)
         if cause is None or cause in self._used or self.dispatches >= MAX_DISPATCHES:
             return None
-        if cause is Cause.LOSS and (
-            safe_only or not (error.retryable or error.reason is Reason.PROTOCOL_ERROR)
-        ):
+        if cause is Cause.LOSS and (safe_only or not _worth_another_try(error)):
             return None
         route = _route(error.reason, transport, forced)
         if route is not None:
@@ -159,6 +157,11 @@ class Progress:
         if error.reason in (Reason.CONNECT_FAILED, Reason.MESSAGE_TOO_BIG, Reason.OVERLOADED) and not forced:
             return Route.SSE
         return None
+
+
+def _worth_another_try(error: TurnError) -> bool:
+    """The upstream may say that it is not, or not so soon: then the caller hears it."""
+    return (error.retryable or error.reason is Reason.PROTOCOL_ERROR) and not error.retry_after
 
 
 def _route(reason: Reason, transport: Transport, forced: bool) -> Route | None:

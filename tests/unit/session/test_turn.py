@@ -151,6 +151,13 @@ def test_an_error_that_the_upstream_says_is_final_is_not_replayed():
     assert reroute(progress(*SENT), Reason.UPSTREAM_ERROR, retryable=False) is None
 
 
+@pytest.mark.parametrize(("retry_after", "route"), [(None, Route.NEW_LINE), (0.0, Route.NEW_LINE), (2.0, None)])
+def test_an_upstream_that_names_a_delay_is_not_asked_before_it(retry_after, route):
+    error = TurnError(Reason.UPSTREAM_ERROR, "not now", retry_after=retry_after)
+    made = progress(*SENT)
+    assert made.reroute(error, dispatched=True, transport=WS, forced=False, safe_only=False) is route
+
+
 def test_each_cause_counts_once():
     made = progress(*SENT)
     assert reroute(made, Reason.CHAIN_LOST) is Route.SAME_LINE

@@ -1,0 +1,228 @@
+"""A conversation through Trunkline, and what each turn did: `make demo`.
+
+Owns the script and its claims: a turn that is not what it must be ends the demo with 1. The upstream is
+simulated unless OPENAI_API_KEY and TRUNKLINE_UPSTREAM_URL are both set.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import urllib.request
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from examples.demo_processes import DemoError, Stack, running_stack
+from examples.demo_screen import Screen, milliseconds, size
+
+from trunkline import (
+    AsyncClient,
+    AsyncConversation,
+    AsyncRun,
+    AsyncTurn,
+    Done,
+    Report,
+    TextDelta,
+    TrunklineError,
+    tool,
+    user,
+)
+
+INSTRUCTIONS = "You are a friendly guide. Answer in one or two sentences."
+FORECAST = ("snow, -2 °C", "fog, 1 °C", "sun, -5 °C")
+TURN_TIMEOUT_S = 120.0
+
+
+@tool
+def forecast(day: Annotated[int, "1 is today, 3 is the last day that is known"]) -> str:
+    """The weather in Oslo on one day."""
+    return FORECAST[day - 1]
+
+
+@dataclass
+class Demo:
+    """The turns, in order. `rows` is what the summary shows."""
+
+    screen: Screen
+    client: AsyncClient
+    stack: Stack
+    model: str
+    rows: list[tuple[str, Report]] = field(default_factory=list)
+    number: int = 0
+
+    async def play(self) -> None:
+        conversation = self.client.conversation(model=self.model, instructions=INSTRUCTIONS, tools=[forecast])
+        await self.first_turn(conversation)
+        await self.follow_up(conversation)
+        await self.tool_loop(conversation)
+        await self.edited_history(conversation)
+        await self.forced_sse(conversation)
+        if self.stack.simulated:
+            await self.refused_websocket()
+        else:
+            self.title("WebSocket refused", "skipped: only the simulator can be told to")
+
+    async def first_turn(self, conversation: AsyncConversation) -> None:
+        self.title("First turn", "opens the line; everything is sent")
+        report = await self.turn(conversation, "Hello! What can you tell me about Oslo?", "first")
+        self.claim(report, transport="websocket", context="full")
+
+    async def follow_up(self, conversation: AsyncConversation) -> None:
+        self.title("Follow-up", "the line is warm; only what is new is sent")
+        report = await self.turn(conversation, "And what should I pack?", "follow-up")
+        self.claim(report, transport="websocket", context="incremental")
+
+    async def tool_loop(self, conversation: AsyncConversation) -> None:
+        self.title("Tool loop", "three calls, each a turn of its own")
+        text = "How will the weather be, today and on days 2 and 3? Look up day after day."
+        run = conversation.run(
+            self.ask(text, "sim:tools(n=3)"), timeout=TURN_TIMEOUT_S, parallel_tool_calls=False
+        )
+        reports = await self.show(run, "tools")
+        if self.stack.simulated:
+            self.check(len(reports) == 4, f"three calls and an answer are 4 turns, not {len(reports)}")
+        elif len(reports) != 4:
+            self.screen.line("   this model went its own way: not three calls and an answer", "yellow")
+        for report in reports:
+            self.claim(report, transport="websocket", context="incremental")
+
+    async def edited_history(self, conversation: AsyncConversation) -> None:
+        self.title("Edited history", "the past has changed, so all of it is sent again")
+        conversation.messages[0] = user("Hello! What can you tell me about Bergen?")
+        report = await self.turn(conversation, "Which city did I ask about first?", "edited")
+        self.claim(report, transport="websocket", context="full", why="history_edited")
+
+    async def forced_sse(self, conversation: AsyncConversation) -> None:
+        self.title("Forced SSE", "one HTTP request, by wish of the caller")
+        turn = conversation.stream(
+            self.ask("Thank you, and good-bye."), transport="sse", timeout=TURN_TIMEOUT_S
+        )
+        self.claim((await self.show(turn, "sse"))[-1], transport="sse", context="full")
+
+    async def refused_websocket(self) -> None:
+        self.title("WebSocket refused", "a new session; the upstream answers 426")
+        await self.simulate(refuse_websocket=426)
+        conversation = self.client.conversation(model=self.model, instructions=INSTRUCTIONS)
+        report = await self.turn(conversation, "Hello! Can you hear me?", "refused")
+        self.claim(report, transport="sse", context="full")
+        self.check(report.transport_reason != "requested", "nobody asked for SSE here")
+        await self.simulate(refuse_websocket=None)
+
+    def title(self, text: str, why: str) -> None:
+        self.number += 1
+        self.screen.title(self.number, text, why)
+
+    def ask(self, text: str, directive: str = "") -> str:
+        """Shows what is asked. The simulated model is steered by a directive behind it; a real one is not."""
+        self.screen.said("you", text, "cyan")
+        return f"{text} {directive}" if directive and self.stack.simulated else text
+
+    async def turn(self, conversation: AsyncConversation, text: str, name: str) -> Report:
+        turn = conversation.stream(self.ask(text), timeout=TURN_TIMEOUT_S)
+        return (await self.show(turn, name))[-1]
+
+    async def show(self, events: AsyncTurn | AsyncRun, name: str) -> list[Report]:
+        """Shows events as they come. Returns the report of each turn in them."""
+        reports: list[Report] = []
+        speaking = False
+        with self.screen.waiting_for("waiting for the model"):
+            async with events:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        if not speaking:
+                            self.screen.speaker("model")
+                            speaking = True
+                        self.screen.stream(event.delta)
+                    elif isinstance(event, Done):
+                        self.show_end(event)
+                        reports.append(event.report)
+                        speaking = False
+        self.rows += [(f"{self.number} {name}", report) for report in reports]
+        return reports
+
+    def show_end(self, done: Done) -> None:
+        if done.refusal:
+            self.screen.said("model", f"(refuses) {done.refusal}")
+        for call in done.tool_calls:
+            self.screen.said("calls", f"{call.name} {call.arguments}", "cyan")
+        self.screen.report(done.report)
+
+    def claim(self, report: Report, *, transport: str, context: str, why: str = "") -> None:
+        was = f"{report.transport}, {report.context} ({report.context_reason})"
+        expected = f"{transport}, {context}" + (f" ({why})" if why else "")
+        fits = (report.transport, report.context) == (transport, context)
+        self.check(fits and why in ("", report.context_reason), f"must be {expected}, was {was}")
+
+    def check(self, holds: bool, problem: str) -> None:
+        if not holds:
+            raise DemoError(f"turn {self.number}: {problem}")
+
+    async def simulate(self, **settings: int | None) -> None:
+        url = self.stack.upstream.removesuffix("/v1") + "/sim/settings"
+        body = json.dumps(settings).encode()
+        await asyncio.to_thread(lambda: urllib.request.urlopen(url, body, timeout=5).close())
+
+    def summary(self) -> None:
+        heading = ("turn", "transport", "context", "why", "sent", "saved", "first")
+        rows = [
+            (
+                name,
+                report.transport,
+                report.context.upper(),
+                report.context_reason,
+                size(report.bytes_sent),
+                size(report.bytes_saved),
+                milliseconds(report.timings.first_content),
+            )
+            for name, report in self.rows
+        ]
+        self.screen.line()
+        self.screen.table([heading, *rows])
+        warm = [report for _, report in self.rows if report.incremental]
+        sent = sum(report.bytes_sent for report in warm)
+        whole = sent + sum(report.bytes_saved for report in warm)
+        self.screen.line()
+        self.screen.line(
+            f"{len(warm)} of {len(self.rows)} turns were incremental: they sent {size(sent)} in place of"
+            f" {size(whole)}.",
+            "green",
+        )
+
+
+async def main(screen: Screen, model: str) -> None:
+    screen.line(screen.paint("Trunkline: one conversation, turn by turn", "bold"))
+    async with AsyncExitStack() as house:
+        with screen.waiting_for("starting"):
+            stack = await house.enter_async_context(running_stack())
+        client = await house.enter_async_context(AsyncClient(stack.address))
+        upstream = "simulated" if stack.simulated else "real"
+        screen.line(f"service {stack.address} · {upstream} upstream {stack.upstream}", "dim")
+        screen.line("each turn tells: transport (why) · context (why) · sent / saved · first content", "dim")
+        demo = Demo(screen, client, stack, model)
+        await demo.play()
+        demo.summary()
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description="Hold a conversation and see what each turn did.")
+    parser.add_argument("--model", default="gpt-5.6")
+    model = parser.parse_args(arguments).model
+    screen = Screen()
+    # Being told to end is no reason to leave children behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        asyncio.run(main(screen, model))
+    except KeyboardInterrupt:
+        screen.line("stopped")
+        return 130
+    except (DemoError, TrunklineError) as error:
+        screen.line(f"demo: {error}", "red")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

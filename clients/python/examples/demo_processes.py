@@ -1,0 +1,132 @@
+"""The programs behind the demo: a service, and a simulated upstream unless a real one is named.
+
+Owns their ports, their environment and their end: whatever happens to the demo, they do not outlive it. Must
+never know what the demo says to them.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+ROOT = Path(__file__).resolve().parents[3]
+READY_S = 30.0
+END_S = 10.0
+LOG_LINES = 15
+MAX_LOG_BYTES = 65536
+DELTA_MS = 12
+"""The simulated model would be too fast to be watched."""
+
+
+class DemoError(Exception):
+    """Expected: what stops the demo, told in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    address: str
+    upstream: str
+    simulated: bool
+
+
+@asynccontextmanager
+async def running_stack() -> AsyncIterator[Stack]:
+    async with AsyncExitStack() as stack:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+        upstream = os.environ.get("TRUNKLINE_UPSTREAM_URL", "")
+        simulated = not (upstream and env.get("OPENAI_API_KEY"))
+        if simulated:
+            port = _free_port()
+            simulator = ("simulator", "--port", str(port), "--delay-ms", str(DELTA_MS))
+            await stack.enter_async_context(_running(simulator, env))
+            upstream = f"http://127.0.0.1:{port}/v1"
+            env["OPENAI_API_KEY"] = "simulated"
+        address = f"127.0.0.1:{_free_port()}"
+        env |= {
+            "TRUNKLINE_LISTEN": address,
+            "TRUNKLINE_UPSTREAM_URL": upstream,
+            "TRUNKLINE_DRAIN_GRACE_S": "1",  # when the demo ends, nobody waits for an answer
+        }
+        service = await stack.enter_async_context(_running(("service",), env))
+        await _wait_until_serving(address, service)
+        yield Stack(address, upstream, simulated)
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    name: str
+    process: asyncio.subprocess.Process
+    log: IO[bytes]
+
+    def last_words(self) -> str:
+        said = os.pread(self.log.fileno(), MAX_LOG_BYTES, 0).decode(errors="replace")
+        lines = said.splitlines()[-LOG_LINES:]
+        return "\n".join(f"   {self.name}: {line}" for line in lines)
+
+
+@asynccontextmanager
+async def _running(arguments: tuple[str, ...], env: Mapping[str, str]) -> AsyncIterator[_Program]:
+    """A process group of its own: Ctrl-C is the demo's, and the demo ends its children in order."""
+    with tempfile.TemporaryFile() as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            *arguments,
+            cwd=ROOT,
+            env=dict(env),
+            stdout=log,
+            stderr=log,
+            process_group=0,
+        )
+        try:
+            yield _Program(arguments[0], process, log)
+        finally:
+            await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), END_S)
+        finally:  # after a second Ctrl-C too: nothing may stay behind
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def _wait_until_serving(address: str, service: _Program) -> None:
+    try:
+        async with asyncio.timeout(READY_S), grpc.aio.insecure_channel(address) as channel:
+            health = HealthStub(channel)
+            while not await _serving(health):
+                if service.process.returncode is not None:
+                    raise DemoError(f"the service did not start:\n{service.last_words()}")
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise DemoError(f"the service is not ready after {READY_S:.0f} s:\n{service.last_words()}") from None
+
+
+async def _serving(health: HealthStub) -> bool:
+    try:
+        answer = await health.Check(HealthCheckRequest(), timeout=1)
+    except grpc.RpcError:
+        return False
+    return bool(answer.status == HealthCheckResponse.SERVING)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

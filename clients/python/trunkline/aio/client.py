@@ -1,0 +1,213 @@
+"""The asyncio client.
+
+Owns the channel, opened in the loop that makes the first call, and the retrying of unary calls. Must never
+judge an error or put a request together: `retry`, `errors` and `requests` do.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import grpc
+
+from trunkline.aio.conversation import AsyncConversation
+from trunkline.aio.turn import AsyncTurn, Call, Sleep
+from trunkline.base import BaseClient
+from trunkline.events import Done, done_from
+from trunkline.failures import error_from
+from trunkline.gen.trunkline.v1 import completion_pb2 as pb
+from trunkline.gen.trunkline.v1 import session_pb2
+from trunkline.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
+from trunkline.gen.trunkline.v1.message_pb2 import Message
+from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
+from trunkline.options import Options
+from trunkline.requests import turn_request, warm_request
+from trunkline.sessions import Session, SessionPage, page_from, session_from
+from trunkline.tools import Tools
+from trunkline.turn import Settle
+
+
+class AsyncClient(BaseClient):
+    """One door to the model, for asyncio. Make one and keep it: its calls share a connection.
+
+    `async with AsyncClient("127.0.0.1:50051") as client:`, or `await client.aclose()` at the end.
+    """
+
+    _channel: grpc.aio.Channel | None = None
+    _sleep: Sleep = staticmethod(asyncio.sleep)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Ends the running calls. The client may be used again: it then connects anew."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close(None)
+
+    def conversation(
+        self,
+        session_id: str | None = None,
+        *,
+        model: str,
+        instructions: str = "",
+        tools: Tools = (),
+        messages: Iterable[Message] = (),
+        **options: Unpack[Options],
+    ) -> AsyncConversation:
+        """A conversation that keeps its messages. Without a session id it gets one of its own."""
+        return AsyncConversation(
+            self,
+            session_id,
+            model=model,
+            instructions=instructions,
+            tools=tools,
+            messages=messages,
+            options=options,
+        )
+
+    def stream(
+        self,
+        *,
+        session_id: str,
+        model: str,
+        messages: Iterable[Message],
+        instructions: str = "",
+        tools: Tools = (),
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> AsyncTurn:
+        """One turn, all of it given; nothing is kept. A conversation does this for you."""
+        return self.stream_request(
+            turn_request(
+                pb.StreamCompletionRequest,
+                session_id=session_id,
+                model=model,
+                messages=messages,
+                instructions=instructions,
+                tools=tools,
+                request_id=request_id,
+                options=options,
+            ),
+            timeout=timeout,
+        )
+
+    async def complete(
+        self,
+        *,
+        session_id: str,
+        model: str,
+        messages: Iterable[Message],
+        instructions: str = "",
+        tools: Tools = (),
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> Done:
+        """The same turn in one piece."""
+        return await self.complete_request(
+            turn_request(
+                pb.CompleteRequest,
+                session_id=session_id,
+                model=model,
+                messages=messages,
+                instructions=instructions,
+                tools=tools,
+                request_id=request_id,
+                options=options,
+            ),
+            timeout=timeout,
+        )
+
+    def stream_request(
+        self,
+        request: pb.StreamCompletionRequest,
+        *,
+        timeout: float | None = None,
+        settle: Settle | None = None,
+    ) -> AsyncTurn:
+        """A turn of a request that was put together elsewhere; `settle` is told its end."""
+
+        def open_call(request: pb.StreamCompletionRequest, left: float | None) -> Call:
+            stub = CompletionServiceStub(self._open_channel())
+            metadata = self._metadata(request.session_id)
+            call: Call = stub.StreamCompletion(request, timeout=left, metadata=metadata)
+            return call
+
+        return AsyncTurn(open_call, self._sleep, request, self._attempts(timeout), settle)
+
+    async def complete_request(self, request: pb.CompleteRequest, *, timeout: float | None = None) -> Done:
+        return done_from(await self._unary(CompletionServiceStub, "Complete", request, timeout))
+
+    async def warm_session(
+        self,
+        session_id: str,
+        *,
+        model: str = "",
+        instructions: str = "",
+        tools: Tools = (),
+        prime: bool = False,
+        timeout: float | None = None,
+    ) -> Session:
+        """Opens the line before the first turn; `prime` also sends model, instructions and tools ahead."""
+        request = warm_request(session_id, model, instructions, tools, prime)
+        return session_from((await self._unary(SessionServiceStub, "WarmSession", request, timeout)).session)
+
+    async def get_session(self, session_id: str, *, timeout: float | None = None) -> Session:
+        """What the service remembers. Unknown: `TrunklineError` (SESSION_NOT_FOUND)."""
+        request = session_pb2.GetSessionRequest(session_id=session_id)
+        return session_from((await self._unary(SessionServiceStub, "GetSession", request, timeout)).session)
+
+    async def list_sessions(
+        self, *, page_size: int = 0, page_token: str = "", timeout: float | None = None
+    ) -> SessionPage:
+        """One page of the caller's sessions on the replica that answers. `sessions` reads all pages."""
+        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
+        return page_from(await self._unary(SessionServiceStub, "ListSessions", request, timeout))
+
+    async def sessions(self, *, timeout: float | None = None) -> AsyncIterator[Session]:
+        """All of the caller's sessions on the replica that answers, page after page."""
+        page = await self.list_sessions(timeout=timeout)
+        while True:
+            for session in page.sessions:
+                yield session
+            if not page.next_page_token:
+                return
+            page = await self.list_sessions(page_token=page.next_page_token, timeout=timeout)
+
+    async def release_session(self, session_id: str, *, timeout: float | None = None) -> None:
+        """Lets the service forget a session and close its line. Unknown: nothing happens."""
+        request = session_pb2.ReleaseSessionRequest(session_id=session_id)
+        await self._unary(SessionServiceStub, "ReleaseSession", request, timeout)
+
+    async def _unary(self, service: Any, method: str, request: Any, timeout: float | None) -> Any:
+        attempts = self._attempts(timeout)
+        while True:
+            call = getattr(service(self._open_channel()), method)
+            metadata = self._metadata(getattr(request, "session_id", ""))
+            try:
+                return await call(request, timeout=attempts.begin(), metadata=metadata)
+            except grpc.RpcError as failed:
+                error = error_from(failed)
+                delay = attempts.delay(error)
+                if delay is None:
+                    raise error from failed
+            await self._sleep(delay)
+
+    def _open_channel(self) -> grpc.aio.Channel:
+        if self._channel is None:
+            target, options = self.settings.address, self.settings.options()
+            credentials = self.settings.credentials()
+            self._channel = (
+                grpc.aio.insecure_channel(target, options)
+                if credentials is None
+                else grpc.aio.secure_channel(target, credentials, options)
+            )
+        return self._channel

@@ -1,0 +1,143 @@
+"""The events of a streamed turn.
+
+Owns the event types and how they are read from the wire. Dispatch with `match`, or by `event.kind`.
+Must never fail on an event kind that it does not know: a newer service may send one, and it is ignored.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar, Literal
+
+from trunkline.gen.trunkline.v1 import completion_pb2 as pb
+from trunkline.gen.trunkline.v1.message_pb2 import Message, ToolCallPart
+from trunkline.messages import refusal_of, text_of, tool_calls_of
+from trunkline.reports import Report, Usage, enum_word, report_from, usage_from
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The upstream began the turn. What is true in the end stands in the report of `Done`."""
+
+    kind: ClassVar[Literal["start"]] = "start"
+    turn_id: str
+    model: str
+    transport: str
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of text. `content_index` is the index of the part in `done.message.parts`, here and below."""
+
+    kind: ClassVar[Literal["text_delta"]] = "text_delta"
+    content_index: int
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of reasoning. `of` is "summary" (made for people) or "text"."""
+
+    kind: ClassVar[Literal["reasoning_delta"]] = "reasoning_delta"
+    content_index: int
+    delta: str
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """A piece of a refusal."""
+
+    kind: ClassVar[Literal["refusal_delta"]] = "refusal_delta"
+    content_index: int
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call's arguments (JSON); empty when the call is first seen."""
+
+    kind: ClassVar[Literal["tool_call_delta"]] = "tool_call_delta"
+    content_index: int
+    call_id: str
+    name: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The turn ended well. `stop_reason` is "stop", "tool_use", "length" or "content_filter"."""
+
+    kind: ClassVar[Literal["done"]] = "done"
+    message: Message
+    stop_reason: str
+    usage: Usage
+    model: str
+    provider: str
+    created_at: datetime | None
+    report: Report
+
+    @property
+    def text(self) -> str:
+        return text_of(self.message)
+
+    @property
+    def refusal(self) -> str:
+        return refusal_of(self.message)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCallPart, ...]:
+        return tool_calls_of(self.message)
+
+
+Event = Start | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Done
+
+
+def event_from(response: pb.StreamCompletionResponse) -> Event | None:
+    """None: an event kind that this client does not know. An error is no event here: it is raised."""
+    match response.WhichOneof("event"):
+        case "start":
+            return _start(response.start)
+        case "text_delta":
+            return TextDelta(response.text_delta.content_index, response.text_delta.delta)
+        case "reasoning_delta":
+            return _reasoning(response.reasoning_delta)
+        case "refusal_delta":
+            return RefusalDelta(response.refusal_delta.content_index, response.refusal_delta.delta)
+        case "tool_call_delta":
+            return _tool_call(response.tool_call_delta)
+        case "done":
+            return done_from(response.done)
+        case _:
+            return None
+
+
+def done_from(message: pb.Done | pb.CompleteResponse) -> Done:
+    """Both have the same fields, so both make the same value."""
+    return Done(
+        message=message.message,
+        stop_reason=enum_word(pb.StopReason, "STOP_REASON_", message.stop_reason),
+        usage=usage_from(message.usage),
+        model=message.model,
+        provider=message.provider,
+        created_at=message.created_at.ToDatetime(UTC) if message.HasField("created_at") else None,
+        report=report_from(message.report),
+    )
+
+
+def _start(message: pb.Start) -> Start:
+    return Start(
+        turn_id=message.turn_id,
+        model=message.model,
+        transport=enum_word(pb.Transport, "TRANSPORT_", message.transport),
+        context=enum_word(pb.Context, "CONTEXT_", message.context),
+    )
+
+
+def _reasoning(message: pb.ReasoningDelta) -> ReasoningDelta:
+    of = enum_word(pb.ReasoningKind, "REASONING_KIND_", message.kind)
+    return ReasoningDelta(message.content_index, message.delta, of)
+
+
+def _tool_call(message: pb.ToolCallDelta) -> ToolCallDelta:
+    return ToolCallDelta(message.content_index, message.call_id, message.name, message.arguments_delta)

@@ -1,0 +1,1 @@
+"""Generated code. Made by `make proto`, never edited."""

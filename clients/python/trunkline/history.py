@@ -1,0 +1,89 @@
+"""The books of a conversation, without its I/O.
+
+Owns the rule of the messages: a turn that ends well adds what was asked and what was answered; one that
+fails, or that the caller leaves, adds nothing. Must never send anything, and never guess what the service
+remembers: every request carries all messages.
+"""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from trunkline.events import Done
+from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
+from trunkline.gen.trunkline.v1.message_pb2 import Message, ToolCallPart
+from trunkline.messages import Input, as_messages, tool_calls_of
+from trunkline.options import Options
+from trunkline.requests import turn_request
+from trunkline.tools import Tools, as_tools, merged
+from trunkline.turn import Settle
+
+R = TypeVar("R", StreamCompletionRequest, CompleteRequest)
+
+
+class History:
+    """What `AsyncConversation` and `Conversation` share. Every attribute may be changed between turns.
+
+    Editing `messages` is allowed: the next turn is then sent in full, and its report says so.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        session_id: str | None = None,
+        *,
+        model: str,
+        instructions: str = "",
+        tools: Tools = (),
+        messages: Iterable[Message] = (),
+        options: Options | None = None,
+    ) -> None:
+        self.client = client
+        self.session_id = session_id or uuid.uuid4().hex
+        self.model = model
+        self.instructions = instructions
+        self.tools = as_tools(tools)
+        self.messages = list(messages)
+        self.options: Options = options or {}
+        self._busy = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.session_id}: {len(self.messages)} messages, model {self.model}>"
+
+    def open_calls(self) -> tuple[ToolCallPart, ...]:
+        """The calls of the last answer that no message has answered yet."""
+        answered: set[str] = set()
+        for message in reversed(self.messages):
+            if calls := tool_calls_of(message):
+                return tuple(call for call in calls if call.call_id not in answered)
+            answered |= {part.tool_result.call_id for part in message.parts if part.HasField("tool_result")}
+        return ()
+
+    def declare(self, tools: Tools) -> None:
+        """Adds tools, or gives declared ones their functions, from the next turn on."""
+        self.tools = merged(self.tools, tools)
+
+    def _ask(self, kind: type[R], given: Input | None, request_id: str, options: Options) -> tuple[R, Settle]:
+        """Opens a turn: its request, and what must be told of its end."""
+        if self._busy:
+            # Two answers to one history cannot both be its next message.
+            raise RuntimeError("a turn of this conversation is still open: read it to its end, or leave it")
+        new: list[Message] = as_messages(given)
+        request = turn_request(
+            kind,
+            session_id=self.session_id,
+            model=self.model,
+            messages=[*self.messages, *new],
+            instructions=self.instructions,
+            tools=self.tools,
+            request_id=request_id,
+            options=self.options | options,
+        )
+        self._busy = True
+
+        def settle(done: Done | None) -> None:
+            self._busy = False
+            if done is not None:
+                self.messages += [*new, done.message]
+
+        return request, settle

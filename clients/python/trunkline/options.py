@@ -1,0 +1,138 @@
+"""Options of a turn: Python keywords → `CompletionOptions`.
+
+Owns the names and types of the keywords. What is not given, or None, is not sent; zero, False and "" are
+values. Must never judge a value: the service does, and names the field.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict, TypeVar
+
+from trunkline.gen.trunkline.v1 import completion_pb2 as pb
+from trunkline.gen.trunkline.v1.completion_pb2 import JsonSchemaFormat, ToolChoice
+
+E = TypeVar("E")
+
+
+class Options(TypedDict, total=False):
+    """How to run a turn. A conversation has defaults; each turn may have its own on top."""
+
+    transport: Literal["auto", "websocket", "sse"] | None
+    temperature: float | None
+    top_p: float | None
+    max_output_tokens: int | None
+    parallel_tool_calls: bool | None
+    store: bool | None
+    tool_choice: Literal["auto", "none", "required"] | ToolChoice | None
+    """See also `force_tool` and `allow_tools`."""
+    reasoning_effort: str | None
+    reasoning_summary: str | None
+    text_format: Literal["plain", "json_object"] | JsonSchemaFormat | None
+    """See also `json_schema`."""
+    verbosity: str | None
+    metadata: Mapping[str, str] | None
+    prompt_cache_key: str | None
+    service_tier: str | None
+    truncation: str | None
+    safety_identifier: str | None
+    warm_up: bool | None
+    extra_body: Mapping[str, Any] | str | None
+    """Upstream keys that have no name here: an object, or its JSON."""
+
+
+TRANSPORTS = {"auto": pb.TRANSPORT_AUTO, "websocket": pb.TRANSPORT_WEBSOCKET, "sse": pb.TRANSPORT_SSE}
+TOOL_CHOICES = {
+    "auto": pb.TOOL_CHOICE_MODE_AUTO,
+    "none": pb.TOOL_CHOICE_MODE_NONE,
+    "required": pb.TOOL_CHOICE_MODE_REQUIRED,
+}
+AS_THEY_ARE = (
+    "temperature",
+    "top_p",
+    "max_output_tokens",
+    "parallel_tool_calls",
+    "store",
+    "prompt_cache_key",
+    "service_tier",
+    "truncation",
+    "safety_identifier",
+    "warm_up",
+)
+
+
+def force_tool(name: str) -> ToolChoice:
+    """The model calls this tool."""
+    return ToolChoice(function=name)
+
+
+def allow_tools(*names: str, required: bool = False) -> ToolChoice:
+    """The model may call (`required`: calls) one of these. What is declared, so the chain, stays the same."""
+    mode = TOOL_CHOICES["required" if required else "auto"]
+    return ToolChoice(allowed=pb.AllowedTools(mode=mode, functions=names))
+
+
+def json_schema(
+    name: str, schema: Mapping[str, Any] | str, *, strict: bool | None = None
+) -> JsonSchemaFormat:
+    """The text is JSON that fits a schema."""
+    return JsonSchemaFormat(name=name, schema=as_json(schema), strict=strict)
+
+
+def as_json(value: Mapping[str, Any] | str) -> str:
+    """JSON stays as it was written: key order and integers belong to the caller."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def completion_options(options: Options) -> pb.CompletionOptions:
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if unknown := given.keys() - Options.__annotations__.keys():
+        # A misspelt option would otherwise be a turn that silently runs without it.
+        raise TypeError(f"unknown option: {', '.join(sorted(unknown))}")
+    message = pb.CompletionOptions(**{name: given[name] for name in AS_THEY_ARE if name in given})
+    if "transport" in given:
+        message.transport = _choice("transport", TRANSPORTS, given["transport"])
+    if "tool_choice" in given:
+        message.tool_choice.CopyFrom(_tool_choice(given["tool_choice"]))
+    if "extra_body" in given:
+        message.extra_body_json = as_json(given["extra_body"])
+    message.metadata.update(given.get("metadata", {}))
+    _reasoning(message, given)
+    _text(message, given)
+    return message
+
+
+def _reasoning(message: pb.CompletionOptions, given: Mapping[str, Any]) -> None:
+    if "reasoning_effort" in given:
+        message.reasoning.effort = given["reasoning_effort"]
+    if "reasoning_summary" in given:
+        message.reasoning.summary = given["reasoning_summary"]
+
+
+def _text(message: pb.CompletionOptions, given: Mapping[str, Any]) -> None:
+    match given.get("text_format"):
+        case None:
+            pass
+        case JsonSchemaFormat() as schema:
+            message.text.json_schema.CopyFrom(schema)
+        case "plain":
+            message.text.plain.SetInParent()
+        case "json_object":
+            message.text.json_object.SetInParent()
+        case other:
+            raise ValueError(
+                f"text_format: {other!r} is neither 'plain', 'json_object' nor a json_schema(...)"
+            )
+    if "verbosity" in given:
+        message.text.verbosity = given["verbosity"]
+
+
+def _tool_choice(choice: str | ToolChoice) -> ToolChoice:
+    if isinstance(choice, ToolChoice):
+        return choice
+    return ToolChoice(mode=_choice("tool_choice", TOOL_CHOICES, choice))
+
+
+def _choice(name: str, table: Mapping[str, E], value: str) -> E:
+    if value not in table:
+        raise ValueError(f"{name}: {value!r} is none of {', '.join(table)}")
+    return table[value]

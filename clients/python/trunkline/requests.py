@@ -1,0 +1,50 @@
+"""Requests: what a caller gave → the message on the wire.
+
+Owns the one place where a turn's request is put together, for streamed and unary turns alike.
+Must never validate: the service does, names the field, and its answer is the same in every language.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
+from trunkline.gen.trunkline.v1.message_pb2 import Message
+from trunkline.gen.trunkline.v1.session_pb2 import WarmSessionRequest
+from trunkline.options import Options, completion_options
+from trunkline.tools import Tools, as_tools
+
+R = TypeVar("R", StreamCompletionRequest, CompleteRequest)
+
+
+def turn_request(
+    kind: type[R],
+    *,
+    session_id: str,
+    model: str,
+    messages: Iterable[Message],
+    instructions: str,
+    tools: Tools,
+    request_id: str,
+    options: Options,
+) -> R:
+    return kind(
+        session_id=session_id,
+        model=model,
+        messages=messages,
+        instructions=instructions,
+        tools=[tool.to_proto() for tool in as_tools(tools)],
+        options=completion_options(options),
+        request_id=request_id,
+    )
+
+
+def warm_request(
+    session_id: str, model: str, instructions: str, tools: Tools, prime: bool
+) -> WarmSessionRequest:
+    return WarmSessionRequest(
+        session_id=session_id,
+        model=model,
+        instructions=instructions,
+        tools=[tool.to_proto() for tool in as_tools(tools)],
+        prime=prime,
+    )

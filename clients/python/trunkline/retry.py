@@ -1,0 +1,59 @@
+"""When a call is tried again, and when it must end.
+
+Owns the one decision that may cost money twice: only an UNAVAILABLE that carries the service's own ErrorInfo
+("nothing was sent upstream") is tried again. Must never sleep or look at a call: it says how long to wait,
+its caller waits.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trunkline.errors import TrunklineError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often and how patiently a call of which nothing was sent is tried. `Retry(attempts=1)`: once."""
+
+    attempts: int = 4
+    base_s: float = 0.1
+    cap_s: float = 5.0
+    patience_s: float = 30.0
+    """A service that says "later than this" (RetryInfo) is raised, not waited for."""
+    jitter: Callable[[], float] = random.random
+
+
+class Attempts:
+    """The tries of one call: counts them and keeps its deadline, which spans them all."""
+
+    def __init__(
+        self, policy: Retry, timeout: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._policy = policy
+        self._timeout = timeout
+        self._clock = clock
+        self._deadline: float | None = None
+        self._made = 0
+
+    def begin(self) -> float | None:
+        """One more try. Returns what is left of the deadline, which is that try's own timeout."""
+        self._made += 1
+        if self._timeout is None:
+            return None
+        if self._deadline is None:
+            self._deadline = self._clock() + self._timeout
+        return max(0.0, self._deadline - self._clock())
+
+    def delay(self, error: TrunklineError) -> float | None:
+        """How long to wait before the next try; None: there is none, raise the error."""
+        policy = self._policy
+        if not error.unsent or self._made >= policy.attempts or (error.retry_after or 0) > policy.patience_s:
+            return None
+        # Never before the service asked for, and spread above that: its callers were all told the same.
+        spread = min(policy.cap_s, policy.base_s * 2 ** (self._made - 1)) * (0.5 + policy.jitter() / 2)
+        delay: float = (error.retry_after or 0) + spread
+        if self._deadline is not None and self._clock() + delay >= self._deadline:
+            return None
+        return delay

@@ -1,0 +1,52 @@
+"""What the service remembers of conversations.
+
+Owns the values `Session` and `SessionPage` and how they are read from the wire. Must never be taken for the
+truth: a session is a cache of one replica; the conversation is the caller's.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from trunkline.gen.trunkline.v1 import session_pb2 as pb
+from trunkline.reports import enum_word
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`line_state` is "none", "dialing", "idle" or "busy"; `live` says that a line is open."""
+
+    session_id: str
+    live: bool
+    line_state: str
+    turns: int
+    incremental_turns: int
+    bytes_saved: int
+    created_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """A page of the caller's sessions on one replica. No `next_page_token`: the last page."""
+
+    sessions: tuple[Session, ...]
+    next_page_token: str
+    replica: str
+
+
+def session_from(message: pb.Session) -> Session:
+    return Session(
+        session_id=message.session_id,
+        live=message.live,
+        line_state=enum_word(pb.LineState, "LINE_STATE_", message.line_state),
+        turns=message.turns,
+        incremental_turns=message.incremental_turns,
+        bytes_saved=message.bytes_saved,
+        created_at=message.created_at.ToDatetime(UTC) if message.HasField("created_at") else None,
+        last_used_at=message.last_used_at.ToDatetime(UTC) if message.HasField("last_used_at") else None,
+    )
+
+
+def page_from(message: pb.ListSessionsResponse) -> SessionPage:
+    sessions = tuple(session_from(session) for session in message.sessions)
+    return SessionPage(sessions, message.next_page_token, message.replica)

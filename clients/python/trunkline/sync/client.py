@@ -1,0 +1,212 @@
+"""The blocking client.
+
+Owns the channel and the retrying of unary calls. Must never judge an
+error or put a request together: `retry`, `errors` and `requests` do.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import grpc
+
+from trunkline.base import BaseClient
+from trunkline.events import Done, done_from
+from trunkline.failures import error_from
+from trunkline.gen.trunkline.v1 import completion_pb2 as pb
+from trunkline.gen.trunkline.v1 import session_pb2
+from trunkline.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
+from trunkline.gen.trunkline.v1.message_pb2 import Message
+from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
+from trunkline.options import Options
+from trunkline.requests import turn_request, warm_request
+from trunkline.sessions import Session, SessionPage, page_from, session_from
+from trunkline.sync.conversation import Conversation
+from trunkline.sync.turn import Call, Sleep, SyncTurn
+from trunkline.tools import Tools
+from trunkline.turn import Settle
+
+
+class Client(BaseClient):
+    """One door to the model. Make one and keep it: its calls share a connection, from any thread.
+
+    `with Client("127.0.0.1:50051") as client:`, or `client.close()` at the end.
+    """
+
+    _channel: grpc.Channel | None = None
+    _sleep: Sleep = staticmethod(time.sleep)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the running calls. The client may be used again: it then connects anew."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def conversation(
+        self,
+        session_id: str | None = None,
+        *,
+        model: str,
+        instructions: str = "",
+        tools: Tools = (),
+        messages: Iterable[Message] = (),
+        **options: Unpack[Options],
+    ) -> Conversation:
+        """A conversation that keeps its messages. Without a session id it gets one of its own."""
+        return Conversation(
+            self,
+            session_id,
+            model=model,
+            instructions=instructions,
+            tools=tools,
+            messages=messages,
+            options=options,
+        )
+
+    def stream(
+        self,
+        *,
+        session_id: str,
+        model: str,
+        messages: Iterable[Message],
+        instructions: str = "",
+        tools: Tools = (),
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> SyncTurn:
+        """One turn, all of it given; nothing is kept. A conversation does this for you."""
+        return self.stream_request(
+            turn_request(
+                pb.StreamCompletionRequest,
+                session_id=session_id,
+                model=model,
+                messages=messages,
+                instructions=instructions,
+                tools=tools,
+                request_id=request_id,
+                options=options,
+            ),
+            timeout=timeout,
+        )
+
+    def complete(
+        self,
+        *,
+        session_id: str,
+        model: str,
+        messages: Iterable[Message],
+        instructions: str = "",
+        tools: Tools = (),
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> Done:
+        """The same turn in one piece."""
+        return self.complete_request(
+            turn_request(
+                pb.CompleteRequest,
+                session_id=session_id,
+                model=model,
+                messages=messages,
+                instructions=instructions,
+                tools=tools,
+                request_id=request_id,
+                options=options,
+            ),
+            timeout=timeout,
+        )
+
+    def stream_request(
+        self,
+        request: pb.StreamCompletionRequest,
+        *,
+        timeout: float | None = None,
+        settle: Settle | None = None,
+    ) -> SyncTurn:
+        """A turn of a request that was put together elsewhere; `settle` is told its end."""
+
+        def open_call(request: pb.StreamCompletionRequest, left: float | None) -> Call:
+            stub = CompletionServiceStub(self._open_channel())
+            metadata = self._metadata(request.session_id)
+            call: Call = stub.StreamCompletion(request, timeout=left, metadata=metadata)
+            return call
+
+        return SyncTurn(open_call, self._sleep, request, self._attempts(timeout), settle)
+
+    def complete_request(self, request: pb.CompleteRequest, *, timeout: float | None = None) -> Done:
+        return done_from(self._unary(CompletionServiceStub, "Complete", request, timeout))
+
+    def warm_session(
+        self,
+        session_id: str,
+        *,
+        model: str = "",
+        instructions: str = "",
+        tools: Tools = (),
+        prime: bool = False,
+        timeout: float | None = None,
+    ) -> Session:
+        """Opens the line before the first turn; `prime` also sends model, instructions and tools ahead."""
+        request = warm_request(session_id, model, instructions, tools, prime)
+        return session_from((self._unary(SessionServiceStub, "WarmSession", request, timeout)).session)
+
+    def get_session(self, session_id: str, *, timeout: float | None = None) -> Session:
+        """What the service remembers. Unknown: `TrunklineError` (SESSION_NOT_FOUND)."""
+        request = session_pb2.GetSessionRequest(session_id=session_id)
+        return session_from((self._unary(SessionServiceStub, "GetSession", request, timeout)).session)
+
+    def list_sessions(
+        self, *, page_size: int = 0, page_token: str = "", timeout: float | None = None
+    ) -> SessionPage:
+        """One page of the caller's sessions on the replica that answers. `sessions` reads all pages."""
+        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
+        return page_from(self._unary(SessionServiceStub, "ListSessions", request, timeout))
+
+    def sessions(self, *, timeout: float | None = None) -> Iterator[Session]:
+        """All of the caller's sessions on the replica that answers, page after page."""
+        page = self.list_sessions(timeout=timeout)
+        while True:
+            yield from page.sessions
+            if not page.next_page_token:
+                return
+            page = self.list_sessions(page_token=page.next_page_token, timeout=timeout)
+
+    def release_session(self, session_id: str, *, timeout: float | None = None) -> None:
+        """Lets the service forget a session and close its line. Unknown: nothing happens."""
+        request = session_pb2.ReleaseSessionRequest(session_id=session_id)
+        self._unary(SessionServiceStub, "ReleaseSession", request, timeout)
+
+    def _unary(self, service: Any, method: str, request: Any, timeout: float | None) -> Any:
+        attempts = self._attempts(timeout)
+        while True:
+            call = getattr(service(self._open_channel()), method)
+            metadata = self._metadata(getattr(request, "session_id", ""))
+            try:
+                return call(request, timeout=attempts.begin(), metadata=metadata)
+            except grpc.RpcError as failed:
+                error = error_from(failed)
+                delay = attempts.delay(error)
+                if delay is None:
+                    raise error from failed
+            self._sleep(delay)
+
+    def _open_channel(self) -> grpc.Channel:
+        if self._channel is None:
+            target, options = self.settings.address, self.settings.options()
+            credentials = self.settings.credentials()
+            self._channel = (
+                grpc.insecure_channel(target, options)
+                if credentials is None
+                else grpc.secure_channel(target, credentials, options)
+            )
+        return self._channel

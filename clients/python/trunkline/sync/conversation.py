@@ -1,0 +1,93 @@
+"""A conversation, blocking.
+
+Owns nothing but the waiting: the books are `History`'s, the calls the client's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from trunkline.events import Done
+from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
+from trunkline.history import History
+from trunkline.loop import MAX_ROUNDS
+from trunkline.messages import Input
+from trunkline.options import Options
+from trunkline.sessions import Session
+from trunkline.sync.run import SyncRun
+from trunkline.sync.turn import SyncTurn
+from trunkline.tools import Tools
+
+if TYPE_CHECKING:
+    from trunkline.sync.client import Client
+
+
+class Conversation(History):
+    """Keeps the messages, and what the model said as it said it, so that each next turn is incremental.
+
+    `messages` is yours to read and to edit. A turn that fails or is left leaves it as it was.
+    """
+
+    client: Client
+
+    def stream(
+        self,
+        given: Input | None = None,
+        *,
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> SyncTurn:
+        """One turn: all messages, then what is given, if anything. Sent at the first read."""
+        request, settle = self._ask(StreamCompletionRequest, given, request_id, options)
+        return self.client.stream_request(request, timeout=timeout, settle=settle)
+
+    def complete(
+        self,
+        given: Input | None = None,
+        *,
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> Done:
+        """The same turn in one piece."""
+        request, settle = self._ask(CompleteRequest, given, request_id, options)
+        done = None
+        try:
+            done = self.client.complete_request(request, timeout=timeout)
+            return done
+        finally:
+            settle(done)
+
+    def run(
+        self,
+        given: Input | None = None,
+        *,
+        tools: Tools = (),
+        max_rounds: int = MAX_ROUNDS,
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> SyncRun:
+        """Calls the tools that the model asks for, turn after turn, until it stops asking: see `SyncRun`."""
+        self.declare(tools)
+
+        def turn(given: Input | None) -> SyncTurn:
+            return self.stream(given, timeout=timeout, request_id=request_id, **options)
+
+        return SyncRun(self, turn, given, max_rounds)
+
+    def warm(self, *, prime: bool = True, timeout: float | None = None) -> Session:
+        """Opens the line before the first turn; `prime` also sends instructions and tools ahead."""
+        return self.client.warm_session(
+            self.session_id,
+            model=self.model,
+            instructions=self.instructions,
+            tools=self.tools,
+            prime=prime,
+            timeout=timeout,
+        )
+
+    def release(self, *, timeout: float | None = None) -> None:
+        """Lets the service forget the session. The conversation itself is kept here and can go on."""
+        self.client.release_session(self.session_id, timeout=timeout)

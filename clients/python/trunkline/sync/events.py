@@ -1,0 +1,46 @@
+"""What turns and runs have in common to the one who reads them, blocking.
+
+Owns the manners: iterate, leave, wait for the end. Must never know where events come from.
+"""
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from trunkline.events import Done, Event
+
+
+class SyncEvents(ABC):
+    """Events that end with `Done` or raise. `with` makes the moment of leaving certain."""
+
+    @property
+    @abstractmethod
+    def done(self) -> Done: ...
+
+    @abstractmethod
+    def __next__(self) -> Event: ...
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Stops it, from any thread. Its reader gets a `TrunklineError` (CANCELLED) with the partial."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leaves it, without an error. Idempotent."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def result(self) -> Done:
+        """Reads what is left and returns the end."""
+        for _ in self:
+            pass
+        return self.done

@@ -1,0 +1,149 @@
+"""A service that does what a test says, on a real port.
+
+Owns the playing of steps and the notes of what came. A call takes the next script; a step is a message,
+a status to end with, or a wait. It speaks the client's own stubs, so nothing of the service is in play.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # annotated, but not marked so
+from grpc_status import rpc_status
+
+import trunkline
+from trunkline.gen.trunkline.v1 import completion_pb2 as pb
+from trunkline.gen.trunkline.v1 import completion_pb2_grpc, session_pb2, session_pb2_grpc
+from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, Message, Part, ToolCallPart
+
+WAIT = "wait"
+"""A step: stay until the caller leaves."""
+
+
+@dataclass
+class Fail:
+    code: grpc.StatusCode
+    reason: str = ""
+    sent: str = "false"
+    retry_after: float | None = None
+
+    def status(self):
+        details = []
+        if self.reason:
+            info = {"reason": self.reason, "domain": "trunkline", "metadata": {"sent": self.sent}}
+            details.append(error_details_pb2.ErrorInfo(**info))
+        if self.retry_after is not None:
+            details.append(error_details_pb2.RetryInfo())
+            details[-1].retry_delay.FromMilliseconds(int(self.retry_after * 1000))
+        packed = [Any() for _ in details]
+        for any_, detail in zip(packed, details, strict=True):
+            any_.Pack(detail)
+        status = status_pb2.Status(code=self.code.value[0], message="scripted", details=packed)
+        return rpc_status.to_status(status)
+
+
+DRAINING = Fail(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+START = pb.StreamCompletionResponse(start=pb.Start(turn_id="t1", transport=pb.TRANSPORT_WEBSOCKET))
+UNKNOWN = pb.StreamCompletionResponse.FromString(b"\x4a\x03new")
+
+
+def delta(text):
+    return pb.StreamCompletionResponse(text_delta=pb.TextDelta(delta=text))
+
+
+def done(*parts):
+    message = Message(role=ROLE_ASSISTANT, parts=parts)
+    asks = any(part.HasField("tool_call") for part in parts)
+    stop = pb.STOP_REASON_TOOL_USE if asks else pb.STOP_REASON_STOP
+    return pb.StreamCompletionResponse(done=pb.Done(message=message, stop_reason=stop))
+
+
+def failed(reason):
+    return pb.StreamCompletionResponse(error=pb.Error(reason=reason, message="told", retryable=True))
+
+
+def says(text):
+    return [START, delta(text), done(trunkline.text(text))]
+
+
+def asks(*calls):
+    """Each call is (id, name, arguments)."""
+    parts = [
+        Part(tool_call=ToolCallPart(call_id=one, name=name, arguments=given)) for one, name, given in calls
+    ]
+    return [START, done(*parts)]
+
+
+class Scripted(completion_pb2_grpc.CompletionServiceServicer, session_pb2_grpc.SessionServiceServicer):
+    def __init__(self):
+        self.address = ""
+        self.scripts = []
+        self.requests = []
+        self.metadata = []
+        self.deadlines = []
+        self.waiting = asyncio.Event()
+        self.left = asyncio.Event()
+
+    async def StreamCompletion(self, request, context):  # noqa: N802 - gRPC's name
+        for step in self._next(request, context):
+            if isinstance(step, Fail):
+                await context.abort_with_status(step.status())
+            elif step is WAIT:
+                await self._wait()
+            else:
+                yield step
+
+    async def Complete(self, request, context):  # noqa: N802 - gRPC's name
+        for step in self._next(request, context):
+            if isinstance(step, Fail):
+                await context.abort_with_status(step.status())
+            elif step is WAIT:
+                await self._wait()
+            elif step.HasField("done"):
+                return pb.CompleteResponse.FromString(step.done.SerializeToString())
+        raise AssertionError("a script for Complete ends with done or Fail")
+
+    async def WarmSession(self, request, context):  # noqa: N802 - gRPC's name
+        await self._refuse(request, context)
+        return session_pb2.WarmSessionResponse(
+            session=session_pb2.Session(session_id=request.session_id, live=True)
+        )
+
+    async def GetSession(self, request, context):  # noqa: N802 - gRPC's name
+        await self._refuse(request, context)
+        return session_pb2.GetSessionResponse(
+            session=session_pb2.Session(session_id=request.session_id, turns=2)
+        )
+
+    async def ListSessions(self, request, context):  # noqa: N802 - gRPC's name
+        """Three sessions, two a page."""
+        await self._refuse(request, context)
+        first = int(request.page_token or 0)
+        names = ["a", "b", "c"][first : first + 2]
+        sessions = [session_pb2.Session(session_id=name) for name in names]
+        token = str(first + 2) if first + 2 < 3 else ""
+        return session_pb2.ListSessionsResponse(sessions=sessions, next_page_token=token, replica="blue")
+
+    async def ReleaseSession(self, request, context):  # noqa: N802 - gRPC's name
+        await self._refuse(request, context)
+        return session_pb2.ReleaseSessionResponse()
+
+    def _next(self, request, context):
+        self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
+        self.deadlines.append(context.time_remaining())
+        return self.scripts.pop(0)
+
+    async def _refuse(self, request, context):
+        """Session calls go well unless a script says otherwise."""
+        self.scripts = self.scripts or [[]]
+        for step in self._next(request, context):
+            await context.abort_with_status(step.status())
+
+    async def _wait(self):
+        self.waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.left.set()

@@ -1,0 +1,144 @@
+from collections.abc import Sequence
+from enum import Enum
+from typing import Annotated, Any, Literal, Optional
+
+import pytest
+
+import trunkline
+from trunkline import Tool, tool
+from trunkline.gen.trunkline.v1.message_pb2 import ToolCallPart
+from trunkline.schema import parameters_of
+from trunkline.tools import AnyTool, as_tools, prepare
+
+
+class Unit(Enum):
+    C = "celsius"
+    F = "fahrenheit"
+
+
+def test_a_function_is_described_by_its_signature():
+    @tool
+    def lookup(  # noqa: PLR0917 - every kind of parameter
+        city: Annotated[str, "where"],
+        days: int = 1,
+        exact: bool = False,
+        scale: float = 1.0,
+        unit: Unit = Unit.C,
+        mode: Literal["now", "later"] = "now",
+        tags: list[str] | None = None,
+        limits: Sequence[int] = (),
+        extra: dict[str, int] | None = None,
+        old: Optional[str] = None,  # noqa: UP045 - as many write it
+        anything: Any = None,
+    ) -> str:
+        """Looks it up."""
+        return city
+
+    assert (lookup.name, lookup.description) == ("lookup", "Looks it up.")
+    assert lookup.parameters == {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "description": "where"},
+            "days": {"type": "integer"},
+            "exact": {"type": "boolean"},
+            "scale": {"type": "number"},
+            "unit": {"enum": ["celsius", "fahrenheit"]},
+            "mode": {"enum": ["now", "later"]},
+            "tags": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
+            "limits": {"type": "array", "items": {"type": "integer"}},
+            "extra": {
+                "anyOf": [{"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "null"}]
+            },
+            "old": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "anything": {},
+        },
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    assert lookup("Oslo") == "Oslo"
+
+
+def test_what_cannot_be_called_by_keyword_is_no_tool():
+    with pytest.raises(TypeError, match="by keyword"):
+        parameters_of(lambda *args: args)
+
+
+def test_the_decorator_with_words_of_its_own():
+    @tool(name="other", description="Words.", strict=True)
+    def function() -> None: ...
+
+    proto = function.to_proto()
+    assert (proto.name, proto.description, proto.strict) == ("other", "Words.", True)
+    assert not Tool("f").to_proto().HasField("strict")
+    assert Tool("f").to_proto().parameters == ""
+
+
+def test_tools_by_name_or_in_a_row():
+    def f(): ...
+
+    assert [one.name for one in as_tools([f, Tool("g")])] == ["f", "g"]
+    given: dict[str, AnyTool] = {"a": f, "b": Tool("g")}
+    assert [one.name for one in as_tools(given)] == ["a", "b"]
+
+
+def call(arguments="{}", name="f"):
+    return ToolCallPart(call_id="c1", name=name, arguments=arguments)
+
+
+def told(message):
+    result = message.parts[0].tool_result
+    return trunkline.text_of(result), result.is_error
+
+
+def made(function, arguments="{}", name="f"):
+    return prepare(call(arguments, name), {"f": Tool("f", function=function)})
+
+
+async def async_add(a, b):
+    return a + b
+
+
+def boom():
+    raise KeyError("gone")
+
+
+async def async_boom():
+    raise KeyError("gone")
+
+
+CASES = [
+    (lambda a, b: a + b, '{"a": 1, "b": 2}', ("3", False)),
+    (async_add, '{"a": 1, "b": 2}', ("3", False)),
+    (boom, "{}", ("KeyError: 'gone'", True)),
+    (async_boom, "{}", ("KeyError: 'gone'", True)),
+    (object, "{}", ("TypeError: Object of type object is not JSON serializable", True)),
+    (lambda: "ok", "[]", ("the arguments are not a JSON object", True)),
+]
+
+
+@pytest.mark.parametrize(("function", "arguments", "expected"), CASES)
+async def test_whatever_happens_is_told_to_the_model(function, arguments, expected):
+    prepared = made(function, arguments)
+    assert told(await prepared.run_async()) == expected
+    if not prepared.is_async:
+        assert told(prepared.run()) == expected
+
+
+@pytest.mark.parametrize("arguments", ["", "{", '{"a": NaN}', "[" * 100_000])
+def test_arguments_that_are_no_json_are_told_and_never_replaced(arguments):
+    text, is_error = told(made(lambda **_: "called", arguments).run())
+    assert text.startswith("the arguments are not valid JSON")
+    assert is_error
+
+
+def test_a_call_that_does_not_fit_the_function():
+    text, is_error = told(made(lambda a: a, '{"b": 1}').run())
+    assert is_error
+    assert "unexpected keyword argument" in text
+
+
+@pytest.mark.parametrize("tools", [{}, {"f": Tool("f")}])
+def test_a_tool_that_is_not_there(tools):
+    assert told(prepare(call(), tools).run()) == ("there is no tool named 'f'", True)
+    with pytest.raises(TypeError, match="no function"):
+        Tool("f")()
