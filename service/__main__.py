@@ -9,12 +9,11 @@ import asyncio
 import os
 import sys
 
-from service.app import log_to_stderr, serve
+from service.app import serve
 from service.config import SettingsError, load, raise_file_limit
 
 
 def main() -> int:
-    log_to_stderr()
     try:
         settings = load(os.environ)
         raise_file_limit(settings)

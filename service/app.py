@@ -9,13 +9,14 @@ import asyncio
 import importlib
 import logging
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any, cast
 
 from service.config import Settings, SettingsError
 from service.manager.manager import Manager
 from service.rpc.server import Server
+from service.telemetry import logs, sampler
+from service.telemetry.setup import Telemetry
 from service.transport.upstream import Upstream
 
 STOP_GRACE_S = 2.0
@@ -27,20 +28,28 @@ logger = logging.getLogger(__name__)
 async def serve(settings: Settings) -> int:
     """Serves until SIGTERM or SIGINT, then drains. Returns the exit code."""
     stop = _stop_signal()
+    logs.configure(settings.log_level)
+    telemetry = Telemetry(settings)
     manager = Manager(settings, Upstream(settings, _hook(settings.payload_hook)))
     server = Server(settings, manager)
+    sampling = asyncio.create_task(sampler.watch(manager.counts), name="sampler")
     try:
         manager.start()
         address = await server.start()
-        sys.stderr.write(f"trunkline listening on {address}, upstream {settings.upstream_url}\n")
+        logger.info("trunkline listening on %s, upstream %s", address, settings.upstream_url)
+        if telemetry.metrics_address:
+            logger.info("metrics on %s", telemetry.metrics_address)
         await stop.wait()
         logger.info("draining for up to %g s", settings.drain_grace_s)
         await server.not_serving()
         manager.refuse()
-        await manager.drain(settings.drain_grace_s)
+        # Even if nothing runs: a call that meets the closing port ends without a word of what became of it.
+        await asyncio.gather(manager.drain(settings.drain_grace_s), asyncio.sleep(settings.drain_notice_s))
     finally:
         await server.stop(STOP_GRACE_S)
         await manager.close()
+        sampling.cancel()
+        telemetry.close()
     return 0
 
 
@@ -72,9 +81,3 @@ def _stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, first)
     return stop
-
-
-def log_to_stderr() -> None:
-    """Our own news, and of others only what went wrong: httpx, for one, tells of every request."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("service").setLevel(logging.INFO)

@@ -143,6 +143,12 @@ def _tokens(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def _level(text: str) -> str:
+    if text not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be debug, info, warning or error")
+    return text
+
+
 def _name(text: str) -> str:
     return text or socket.gethostname()
 
@@ -183,10 +189,14 @@ class Settings:
     max_dials: int = _count("64", "WebSockets being opened at once.")
     warm_spares: int = _count("0", "WebSockets that are open before anyone asks.", zero=True)
     drain_grace_s: float = _seconds("30", "What running turns have left after SIGTERM.", zero=True)
+    drain_notice_s: float = _seconds(
+        "0", "How long it refuses by name before it closes: until load balancers know.", zero=True
+    )
     auth_tokens: tuple[tuple[str, str], ...] = _setting(
         _tokens, "", "Who may call: `token=tenant,…`. Empty: everybody, as one tenant.", secret=True
     )
     allow_insecure: bool = _setting(_flag, "0", "1: serve beyond loopback without authentication.")
+    log_level: str = _setting(_level, "info", "What is logged: `info`, a line a turn; `debug`, every change.")
     metrics_listen: str = _setting(_address, "", "Where Prometheus reads. Empty: nowhere.", "host:port")
     payload_hook: str = _setting(
         _hook, "", "`module:function` that sees each full request and may change it."

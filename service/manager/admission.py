@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from service.domain.errors import Reason, TurnError
+from service.telemetry import lines
 
 RETRY_AFTER_S = 1.0
 
@@ -26,6 +28,10 @@ class Admission:
     def __repr__(self) -> str:
         return f"Admission({self.running}/{self._max_turns} running, {len(self._queue)} waiting)"
 
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
     async def enter(self) -> None:
         """Takes a place, waiting for one if a queue is configured. TurnError OVERLOADED: no place and no room
         to wait.
@@ -36,6 +42,7 @@ class Admission:
             self.running += 1
             return
         if len(self._queue) >= self._queue_size:
+            lines.refused(lines.REFUSED_BY_TURNS)
             message = f"{self._max_turns} turns are running (TRUNKLINE_MAX_TURNS), and the queue is full"
             raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -43,11 +50,18 @@ class Admission:
         try:
             await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self.leave()  # The place came in the same moment as the cancellation.
-            else:
+            if place in self._queue:
                 self._queue.remove(place)
+            elif not place.cancelled() and place.exception() is None:
+                self.leave()  # The place came in the same moment as the cancellation.
             raise
+
+    def dismiss(self, why: Callable[[], TurnError]) -> None:
+        """Whoever waits is told now."""
+        while self._queue:
+            place = self._queue.popleft()
+            if not place.done():
+                place.set_exception(why())
 
     def leave(self) -> None:
         """Gives a place back: to the first who waits, who then holds it, or to nobody."""

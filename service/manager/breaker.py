@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from service.domain.errors import TurnError
+from service.telemetry import lines
 
 CAP_FACTOR = 10
 REFUSED_UPGRADES = frozenset({404, 405, 426, 501})
@@ -50,18 +51,18 @@ class Breaker:
             return 0.0
         remaining = self._retry_at - self._clock()
         if self.state is State.OPEN and remaining <= 0:
-            self.state = State.PROBING
+            self._become(State.PROBING)
             return 0.0
         return max(remaining, 1.0)
 
     def succeeded(self) -> None:
-        self.state = State.CLOSED
+        self._become(State.CLOSED)
         self._failures = 0
 
     def abandoned(self) -> None:
         """A dial ended without a verdict (its caller left): the next one probes."""
         if self.state is State.PROBING:
-            self.state = State.OPEN
+            self._become(State.OPEN)
 
     def failed(self, error: TurnError) -> None:
         """Opens, for twice as long as the last time. Dials that were under way together count as one
@@ -78,4 +79,9 @@ class Breaker:
         pause = min(pause, cap) * (1 - 0.2 * self._random())
         self._failures = min(self._failures + 1, CAP_FACTOR)
         self._retry_at = self._clock() + max(pause, error.retry_after or 0.0)
-        self.state = State.OPEN
+        self._become(State.OPEN)
+
+    def _become(self, state: State) -> None:
+        if state is not self.state:
+            lines.breaker_became(state.value)
+            self.state = state

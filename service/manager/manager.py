@@ -26,6 +26,8 @@ from service.manager.pool import Pool
 from service.manager.registry import Registry, Session
 from service.manager.turn import Rooms, Turn
 from service.manager.warmup import warm_up
+from service.telemetry.gauges import Counts
+from service.telemetry.turns import Watch
 from service.transport.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -57,7 +59,9 @@ class Manager:
             clock=clock,
             random=(random or Random()).random,
         )
-        self._pool = Pool(upstream, Books(settings.max_connections), breaker, clock)
+        self._pool = Pool(
+            upstream, Books(settings.max_connections), breaker, clock, max_dials=settings.max_dials
+        )
         self._registry = Registry(settings.max_sessions, settings.session_ttl_s)
         self._admission = Admission(settings.max_turns, settings.queue_size)
         self._rooms = Rooms(upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only")
@@ -86,27 +90,29 @@ class Manager:
         limit = self._settings.turn_timeout_s
         started_at = self._rooms.clock()
         scope = asyncio.timeout(limit)
-        try:
-            async with scope, self._place():
-                draft = self._upstream.draft(request)
-                session = await self._session(tenant, request.session_id)
-                turn = Turn(
-                    self._rooms,
-                    session,
-                    request,
-                    draft,
-                    turn_id=uuid4().hex,
-                    scope=scope,
-                    started_at=started_at,
-                )
-                async with self._held(session, turn):
-                    yield turn
-        except TimeoutError as exc:
-            if not scope.expired():
-                raise
-            if turn is None:
-                raise TurnError(Reason.OVERLOADED, f"no place became free within {limit:g} s") from exc
-            raise turn.out_of_time(limit) from exc
+        with Watch(tenant, request) as watch:
+            try:
+                async with scope, self._place():
+                    draft = self._upstream.draft(request)
+                    session = await self._session(tenant, request.session_id)
+                    turn = Turn(
+                        self._rooms,
+                        session,
+                        request,
+                        draft,
+                        turn_id=uuid4().hex,
+                        scope=scope,
+                        started_at=started_at,
+                        watch=watch,
+                    )
+                    async with self._held(session, turn):
+                        yield turn
+            except TimeoutError as exc:
+                if not scope.expired():
+                    raise
+                if turn is None:
+                    raise TurnError(Reason.OVERLOADED, f"no place became free within {limit:g} s") from exc
+                raise turn.out_of_time(limit) from exc
 
     async def warm(self, tenant: str, session_id: str, prime: CompletionRequest | None) -> SessionView:
         """Opens the session's line, and with `prime` tells it what is coming. Returns when it is open;
@@ -156,9 +162,14 @@ class Manager:
         if session is not None:
             self._forget(session)
 
+    def counts(self) -> Counts:
+        """The house at this moment."""
+        return Counts(len(self._turns), self._admission.waiting, len(self._registry), self._pool.counts())
+
     def refuse(self) -> None:
         """From now on nothing new is begun."""
         self._refusing = True
+        self._admission.dismiss(_shutting_down)
 
     async def drain(self, grace_s: float) -> None:
         """Lets the running turns finish, at most for the grace; then ends them with INTERRUPTED."""
@@ -179,7 +190,7 @@ class Manager:
 
     def _check_serving(self) -> None:
         if self._refusing:
-            raise TurnError(Reason.SHUTTING_DOWN, "the service is shutting down; nothing was sent")
+            raise _shutting_down()
 
     @asynccontextmanager
     async def _place(self) -> AsyncGenerator[None, None]:
@@ -198,6 +209,7 @@ class Manager:
             self._forget(evicted)
         while isinstance(session.holder, asyncio.Future):
             await asyncio.wait([session.holder])
+            self._check_serving()  # The drain may have begun meanwhile.
         return session
 
     @asynccontextmanager
@@ -241,3 +253,7 @@ class Manager:
                     pass
             except TurnError:
                 continue  # The breaker has it; spares come back when it lets them.
+
+
+def _shutting_down() -> TurnError:
+    return TurnError(Reason.SHUTTING_DOWN, "the service is shutting down; nothing was sent")

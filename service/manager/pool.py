@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from service.domain.errors import Reason, TurnError
@@ -16,6 +17,7 @@ from service.domain.report import TransportReason
 from service.manager.books import Books
 from service.manager.breaker import REFUSED_UPGRADES, Breaker
 from service.manager.registry import Session
+from service.telemetry import lines
 from service.transport.upstream import Upstream
 from service.transport.websocket import Line
 
@@ -52,17 +54,30 @@ class Lease:
 
 
 class Pool:
+    """`max_dials`: how many handshakes may be in flight, so that a thousand rotations are no storm."""
+
     def __init__(
-        self, upstream: Upstream, books: Books, breaker: Breaker, clock: Callable[[], float]
+        self,
+        upstream: Upstream,
+        books: Books,
+        breaker: Breaker,
+        clock: Callable[[], float],
+        *,
+        max_dials: int,
     ) -> None:
         self._upstream = upstream
         self._books = books
         self._breaker = breaker
         self._clock = clock
+        self._dials = asyncio.Semaphore(max_dials)
         self._waiters: deque[asyncio.Future[None]] = deque()
 
     def __repr__(self) -> str:
         return f"Pool({self._books!r}, {self._breaker!r})"
+
+    def counts(self) -> dict[str, int]:
+        """Lines by state."""
+        return {"idle": self._books.idle, "leased": self._books.leased, "dialing": self._books.dialing}
 
     async def lease(self, session: Session | None, *, wait: bool) -> Lease:
         """A line for one turn of the session (None: of a fork, whose line ends with it).
@@ -79,6 +94,7 @@ class Pool:
             if decision.dial:
                 return await self._dial(session)
             if not wait or not await self._place(deadline):
+                lines.refused(lines.REFUSED_BY_CONNECTIONS)
                 error = TurnError(
                     Reason.OVERLOADED, "all lines are busy (TRUNKLINE_MAX_CONNECTIONS)", retry_after=1.0
                 )
@@ -143,8 +159,9 @@ class Pool:
         if session is not None:
             session.dialing = True
         try:
-            self._check_breaker()
-            line = await self._try_dial()
+            async with self._handshake():
+                self._check_breaker()  # last, so that what waited behind a failed dial does not repeat it
+                line = await self._try_dial()
             line.on_close = self._lost
         finally:
             if session is not None:
@@ -153,6 +170,22 @@ class Pool:
             if line is None:
                 self._wake()
         return self._leased(line, session, reused=False, connect_s=self._clock() - started)
+
+    @asynccontextmanager
+    async def _handshake(self) -> AsyncGenerator[None, None]:
+        """One of the handshakes in flight. Waiting for it says nothing of the upstream's health."""
+        try:
+            async with asyncio.timeout(self._upstream.waits.connect_s):
+                await self._dials.acquire()
+        except TimeoutError as exc:
+            error = TurnError(
+                Reason.OVERLOADED, "too many lines are being opened (TRUNKLINE_MAX_DIALS)", retry_after=1.0
+            )
+            raise NoLineError(error, TransportReason.POOL_FULL) from exc
+        try:
+            yield
+        finally:
+            self._dials.release()
 
     def _check_breaker(self) -> None:
         pause = self._breaker.admit()

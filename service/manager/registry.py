@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from service.domain.errors import Reason, TurnError
 from service.domain.report import LineState, SessionView, TurnReport
 from service.session.history import History
+from service.telemetry import lines
 from service.transport.websocket import Line
 
 
@@ -156,6 +157,7 @@ class Registry:
                 session.released = True
                 del sessions[session.id]
                 return session
+        lines.refused(lines.REFUSED_BY_SESSIONS)
         message = f"all {self._max_sessions} sessions of this tenant are busy (TRUNKLINE_MAX_SESSIONS)"
         raise TurnError(Reason.OVERLOADED, message, retry_after=1.0)
 

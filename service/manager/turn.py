@@ -23,6 +23,7 @@ from service.manager.registry import Session
 from service.manager.warmup import warm_up
 from service.session.history import Chain, full_plan, without_reasoning
 from service.session.turn import Route, Signal
+from service.telemetry.turns import Watch
 from service.transport.exchange import Exchange
 from service.transport.upstream import Draft, Upstream
 
@@ -75,6 +76,7 @@ class Turn:
         turn_id: str,
         scope: asyncio.Timeout,
         started_at: float,
+        watch: Watch,
     ) -> None:
         self.id = turn_id
         self.request = request
@@ -88,10 +90,11 @@ class Turn:
         self._exchange: Exchange | None = None
         self._drop_reasoning = False
         self._primed = False
-        self._dispatched_error: TurnError | None = None
+        self._lost: tuple[TurnError, TurnReport] | None = None
         wish = request.options.transport
         self._forced = wish is Transport.WEBSOCKET
-        self._account = Account(turn_id, wish, clock=rooms.clock, started_at=started_at)
+        self._account = Account(turn_id, wish, watch, clock=rooms.clock, started_at=started_at)
+        self._watch = watch
 
     def __repr__(self) -> str:
         return f"Turn({self.id}, {self._account!r})"
@@ -147,6 +150,7 @@ class Turn:
                 route = self._next_route(error, dispatched=account.progress.dispatches > dispatches)
 
     def _next_route(self, error: TurnError, *, dispatched: bool) -> Route:
+        self._watch.failed(error)
         account = self._account
         route = account.progress.reroute(
             error,
@@ -156,10 +160,13 @@ class Turn:
             safe_only=self._rooms.safe_only,
         )
         if route is None:
+            if isinstance(error, NoLineError):
+                account.had_no_line(error.why)
             account.progress.advance(Signal.FAIL)
             raise self._final(error, dispatched=dispatched)
         if dispatched:
-            self._dispatched_error = error
+            self._watch.replayed(error)
+            self._lost = error, account.report()
         if error.reason is Reason.ENCRYPTED_CONTENT_REFUSED:
             self._drop_reasoning = True
         if route is Route.SSE and account.transport is not Transport.SSE:
@@ -168,8 +175,12 @@ class Turn:
 
     def _final(self, error: TurnError, *, dispatched: bool) -> TurnError:
         """The error as the caller hears it: never one that says "nothing was sent" of a turn that was."""
-        if not dispatched and self._dispatched_error is not None and error.reason in NOTHING_SENT:
-            return self._dispatched_error.told()
+        if not dispatched and self._lost is not None and error.reason in NOTHING_SENT:
+            error, report = self._lost
+            self._account.came_down_to(report)
+        if not self.dispatched and error.reason is Reason.CONNECTION_LOST:
+            # A line that was lost before anything was written: none could be had.
+            error = TurnError(Reason.CONNECT_FAILED, error.message)
         return error.told()
 
     def _attempt(self, route: Route) -> AsyncGenerator[list[Event], None]:
@@ -185,6 +196,7 @@ class Turn:
                 yield batch
 
     async def _over_line(self) -> AsyncGenerator[list[Event], None]:
+        self._watch.checkout()
         lease = await self._rooms.pool.lease(None if self.fork else self._session, wait=self._forced)
         self._account.leased(lease)
         clean = True

@@ -16,6 +16,7 @@ import grpc
 from service.domain.errors import Reason, TurnError
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.rpc.status import status_of
+from service.telemetry import calls
 
 logger = logging.getLogger(__name__)
 
@@ -37,5 +38,6 @@ async def end(
     context: Context, error: TurnError, facts: Mapping[str, str], detail: pb.Error | None = None
 ) -> NoReturn:
     """Ends the call with the status of this failure. Raises, as `context.abort` does: nothing follows it."""
+    calls.failed(error.reason.value)
     status = status_of(error, facts, detail)
     await context.abort(status.code, status.details, status.trailing_metadata)

@@ -23,6 +23,7 @@ from service.rpc.auth import Callers
 from service.rpc.completion import CompletionService
 from service.rpc.interceptors import Authentication
 from service.rpc.sessions import SessionService
+from service.telemetry.interceptor import Observation
 
 if TYPE_CHECKING:
     from service.manager.manager import Manager
@@ -39,7 +40,8 @@ class Server:
         self._listen = settings.listen
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in its stubs
         self._server = grpc.aio.server(
-            interceptors=[Authentication(Callers(settings.auth_tokens))], options=_options(settings)
+            interceptors=[Observation(), Authentication(Callers(settings.auth_tokens))],
+            options=_options(settings),
         )
         completion_pb2_grpc.add_CompletionServiceServicer_to_server(
             CompletionService(manager, settings), self._server

@@ -102,6 +102,12 @@ WebSocket as such.
 """
 
 
+NO_LINE = frozenset(
+    {Reason.CONNECT_FAILED, Reason.CONNECTION_LOST, Reason.MESSAGE_TOO_BIG, Reason.OVERLOADED}
+)
+"""What lets nothing be written to a line. By SSE it may be."""
+
+
 class Progress:
     """The state of one turn, and which causes have been used up."""
 
@@ -154,9 +160,7 @@ class Progress:
         if error.reason is Reason.CONNECTION_LOST and self._stale_lines < MAX_STALE_LINES:
             self._stale_lines += 1
             return Route.NEW_LINE
-        if error.reason in (Reason.CONNECT_FAILED, Reason.MESSAGE_TOO_BIG, Reason.OVERLOADED) and not forced:
-            return Route.SSE
-        return None
+        return Route.SSE if error.reason in NO_LINE and not forced else None
 
 
 def _worth_another_try(error: TurnError) -> bool:

@@ -14,9 +14,20 @@ from service.domain.errors import Reason, TurnError
 from service.domain.events import Event, Usage
 from service.domain.messages import Message
 from service.domain.plan import Plan
+from service.telemetry import turns
 from service.transport.channel import Channel, Waits, bounded
 from service.wire.decoder import ResponseDecoder
 from service.wire.request import Encoded, bytes_saved
+
+NO_NEWS = frozenset(
+    {
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.reasoning_summary_part.added",
+        "response.reasoning_summary_part.done",
+    }
+)
+"""Events of every answer, which say only what others say, too."""
 
 
 class Exchange:
@@ -50,7 +61,8 @@ class Exchange:
 
     @property
     def ignored(self) -> dict[str, int]:
-        return dict(self._decoder.ignored)
+        """What meant nothing here, by kind; all but what never does."""
+        return {kind: number for kind, number in self._decoder.ignored.items() if kind not in NO_NEWS}
 
     def partial(self) -> Message | None:
         return self._decoder.partial()
@@ -94,3 +106,4 @@ class Exchange:
         self.dispatched = True
         async with bounded(self._waits.send_s, "writing the request", "SEND_TIMEOUT_S"):
             await self._channel.send(self._encoded.data)
+        turns.sent()

@@ -13,10 +13,14 @@ from collections.abc import AsyncIterator
 import httpx
 
 from service.domain.errors import Reason, TurnError
+from service.telemetry import turns
 from service.wire import failures
 from service.wire.sse import SseDecoder
 
 CLOSE_TIMEOUT_S = 2.0
+END_OF_BODY_S = 0.05
+"""How long the end of the body may take behind the last event, for its connection to serve again."""
+
 ERROR_BODY_BYTES = 64 * 1024
 """More of an error's body is not read."""
 
@@ -60,7 +64,8 @@ class Post:
         return frames
 
     async def _post(self) -> AsyncIterator[bytes]:
-        request = self._client.build_request("POST", self._url, content=self._body)
+        headers = turns.trace_headers()
+        request = self._client.build_request("POST", self._url, content=self._body, headers=headers)
         try:
             self._response = response = await self._client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
@@ -78,19 +83,36 @@ class Post:
             raise TurnError(
                 Reason.PROTOCOL_ERROR, f"the upstream answered with {kind or 'no type'}, not an event stream"
             )
-        return response.aiter_raw()
+        return response.aiter_bytes()
 
-    async def close(self) -> None:
-        """Ends the exchange: an answer that is not at its end stops here. Bounded by `CLOSE_TIMEOUT_S`."""
-        if self._response is not None:
+    async def close(self, *, ended: bool = False) -> None:
+        """Ends the exchange: an answer that is not at its end stops here. Bounded by `CLOSE_TIMEOUT_S`.
+
+        `ended`: its last event was read, and only the end of the body is missing.
+        """
+        if self._response is None:
+            return
+        try:
+            if ended:
+                await self._end_of_body()
+        finally:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._response.aclose()
+
+    async def _end_of_body(self) -> None:
+        assert self._chunks is not None, "an event was read"
+        try:
+            async with asyncio.timeout(END_OF_BODY_S):
+                async for _ in self._chunks:
+                    pass
+        except (TimeoutError, httpx.HTTPError):
+            pass  # The connection closes, as it does in the middle of an answer.
 
 
 async def _refusal(response: httpx.Response) -> TurnError:
     body = b""
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > ERROR_BODY_BYTES:
                 break

@@ -20,6 +20,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
+from service.telemetry import lines
 from service.transport import websocket
 from service.transport.channel import Waits
 from service.transport.exchange import Exchange
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 __all__ = ["PROVIDER", "Draft", "Upstream"]
 
 PROVIDER = "openai"
+HTTP_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "text/event-stream",
+    "Accept-Encoding": "identity",  # what comes is read as it comes
+}
 AGE_SPREAD = 0.1
 """Lines live up to this share shorter than they may, at random: a thousand that were opened together do
 not end together.
@@ -60,9 +66,8 @@ class Upstream:
         )
         self._url = settings.http_url
         self._tls = ssl.create_default_context()
-        self._dials = asyncio.Semaphore(settings.max_dials)
         self._http = httpx.AsyncClient(
-            headers={**self._headers, "Content-Type": "application/json", "Accept": "text/event-stream"},
+            headers={**self._headers, **HTTP_HEADERS},
             verify=self._tls,
             timeout=httpx.Timeout(None, connect=self.waits.connect_s, write=self.waits.send_s),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
@@ -82,13 +87,18 @@ class Upstream:
         return item_sizes(items, store=draft.store)
 
     async def dial(self) -> Line:
-        """A new line. TurnError CONNECT_FAILED (or UPSTREAM_AUTH): nothing was sent.
+        """A new line, within the connect wait. TurnError CONNECT_FAILED (or UPSTREAM_AUTH): nothing was sent.
 
-        Waits at most the connect wait, for its turn among the handshakes in flight included. Cancelled: the
-        socket is closed.
+        Cancelled: the socket is closed.
         """
+        with lines.dialing() as span:
+            line = await self._dial()
+            line.dialed = span.get_span_context()
+            return line
+
+    async def _dial(self) -> Line:
         try:
-            async with asyncio.timeout(self.waits.connect_s), self._dials:
+            async with asyncio.timeout(self.waits.connect_s):
                 connection = await websocket.connect_to(
                     self._settings.ws_url,
                     self._headers,
@@ -133,10 +143,11 @@ class Upstream:
         to its end.
         """
         post = Post(self._http, self._url)
+        exchange = Exchange(post, encode(draft, plan, websocket=False), plan, self.waits)
         try:
-            yield Exchange(post, encode(draft, plan, websocket=False), plan, self.waits)
+            yield exchange
         finally:
-            await post.close()
+            await post.close(ended=exchange.orderly)
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -24,6 +24,8 @@ from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 
 from service.domain.errors import Reason, TurnError
+from service.telemetry import lines
+from service.transport.endings import ending_of
 from service.wire import failures
 
 HIGH_WATER_BYTES = 64 * 1024
@@ -131,11 +133,13 @@ class Line:
         self.opened_at = now()
         self.expires_at = expires_at
         self.on_close: Callable[[Line], None] = lambda line: None
+        self.dialed: lines.SpanContext | None = None
         self._connection = connection
         self._ping_interval_s = ping_interval_s
         self._ping_timeout_s = ping_timeout_s
         self._pinged_at: float | None = None
         self._dead = False
+        self._cut_off = False
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(ping_interval_s, self._keep_alive)
@@ -185,6 +189,7 @@ class Line:
 
     def discard(self) -> None:
         """Closes the socket now, without a farewell: who is in the middle of an answer learns it at once."""
+        self._cut_off = True
         self._connection.transport.abort()
 
     def close(self, *, going_away: bool = False) -> None:
@@ -211,6 +216,9 @@ class Line:
         self._timer.cancel()
         self._wake()
         self.on_close(self)
+        expired = now() >= self.expires_at
+        protocol = self._connection.protocol
+        lines.closed(ending_of(protocol, dead=self._dead, cut_off=self._cut_off, expired=expired))
 
     def _failure(self) -> TurnError:
         protocol = self._connection.protocol

@@ -31,12 +31,15 @@ def group(name):
 
 
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
-DEV = RUNTIME + [Requirement(line) for line in group("dev")]
+LOCKS = {
+    "requirements.lock": RUNTIME,
+    "requirements-dev.lock": RUNTIME + [Requirement(line) for line in group("dev")],
+    "requirements-simulator.lock": [Requirement(line) for line in group("simulator")],
+    "requirements-deploy.lock": [Requirement(line) for line in group("deploy")],
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "requirements"), [("requirements.lock", RUNTIME), ("requirements-dev.lock", DEV)]
-)
+@pytest.mark.parametrize(("name", "requirements"), LOCKS.items())
 def test_lock_agrees_with_pyproject(name, requirements):
     lock = read_lock(name)
     assert {canonicalize_name(requirement.name) for requirement in requirements} == asked_by_project(lock)
@@ -44,17 +47,18 @@ def test_lock_agrees_with_pyproject(name, requirements):
         assert lock[canonicalize_name(requirement.name)]["version"] in requirement.specifier
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_every_package_is_hashed_and_no_address_is_named(name):
     lock = read_lock(name)
     assert all("--hash=sha256:" in entry["rest"] for entry in lock.values())
     assert "://" not in (ROOT / name).read_text()
 
 
-def test_the_service_runs_on_what_it_was_tested_with():
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-simulator.lock"])
+def test_the_images_run_on_what_was_tested(name):
     tested = {name: entry["version"] for name, entry in read_lock("requirements-dev.lock").items()}
-    for name, entry in read_lock("requirements.lock").items():
-        assert tested[name] == entry["version"]
+    for package, entry in read_lock(name).items():
+        assert tested[package] == entry["version"]
 
 
 def test_npm_lock_names_no_address():

@@ -1,6 +1,7 @@
 """`python -m service` as a process: what it says, and how it ends."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -37,7 +38,7 @@ async def process(**settings):
 async def address_of(running):
     line = await running.stderr.readline()
     found = re.fullmatch(
-        r"trunkline listening on (127\.0\.0\.1:[1-9]\d*), upstream http://\S+\n", line.decode()
+        r"trunkline listening on (127\.0\.0\.1:[1-9]\d*), upstream http://\S+", json.loads(line)["message"]
     )
     assert found, line
     return found[1]
@@ -125,6 +126,23 @@ async def test_a_drain_tells_refuses_and_waits_and_a_second_signal_ends_it(silen
         messages, error = await turn
         assert (messages, error.code()) == ([], grpc.StatusCode.UNAVAILABLE)
         watch.cancel()
+
+
+async def test_who_has_not_noticed_the_drain_is_refused_by_name_although_nothing_runs():
+    async with process(drain_notice_s="60") as running, channel_to(running) as channel:
+        await HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        running.terminate()
+        await unhealthy(channel)
+        refused = await failed(CompletionServiceStub(channel).Complete(UNARY))
+        assert (refused.code(), info(refused)[0]) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+        running.terminate()
+        assert await running.wait() == -signal.SIGTERM
+
+
+async def unhealthy(channel):
+    async for answer in HealthStub(channel).Watch(health_pb2.HealthCheckRequest()):
+        if answer.status == health_pb2.HealthCheckResponse.NOT_SERVING:
+            return
 
 
 async def test_a_turn_that_outlasts_the_grace_ends_by_name(silence):

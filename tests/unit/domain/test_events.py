@@ -7,6 +7,7 @@ from service.domain.events import (
     MERGE_CHARACTERS,
     Completed,
     Delta,
+    Event,
     ReasoningDelta,
     ReasoningKind,
     RefusalDelta,
@@ -24,12 +25,12 @@ END = Completed("resp_1", "m", 0.0, Message(Role.ASSISTANT, ()), StopReason.STOP
 
 
 def test_neighbours_of_one_part_become_one():
-    batch = [START, TextDelta(0, "a"), TextDelta(0, "b"), TextDelta(0, "c"), END]
+    batch: list[Event] = [START, TextDelta(0, "a"), TextDelta(0, "b"), TextDelta(0, "c"), END]
     assert list(merge(batch)) == [START, TextDelta(0, "abc"), END]
 
 
 def test_parts_and_kinds_stay_apart():
-    batch = [
+    batch: list[Event] = [
         TextDelta(0, "a"),
         TextDelta(1, "b"),
         RefusalDelta(1, "c"),

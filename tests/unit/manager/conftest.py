@@ -1,6 +1,7 @@
 """Lines without sockets, and a clock that stands still until told."""
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from service.manager.books import Books
 from service.manager.registry import Session
 
 
-class FakeLine:
+class _Line:
     """What the books look at of a line."""
 
     _ids = itertools.count(1)
@@ -31,6 +32,11 @@ class FakeLine:
             self.on_close(self)
 
 
+def fake_line() -> Any:
+    """A line, as far as the books can tell."""
+    return _Line()
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
@@ -42,11 +48,6 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def make_line():
-    return FakeLine
 
 
 def session(name: str = "s") -> Session:

@@ -50,6 +50,33 @@ async def test_a_waiter_that_leaves_leaves_its_place_in_the_queue():
     assert repr(admission) == "Admission(0/1 running, 0 waiting)"
 
 
+async def test_a_waiter_that_leaves_as_a_place_becomes_free_is_passed_over():
+    admission = Admission(1, 2)
+    await admission.enter()
+    first, second = await started(admission), await started(admission)
+    first.cancel()
+    admission.leave()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    admission.leave()
+    assert admission.running == 0
+
+
+async def test_whoever_waits_can_be_told_not_to():
+    admission = Admission(1, 2)
+    await admission.enter()
+    first, second = await started(admission), await started(admission)
+    admission.dismiss(lambda: TurnError(Reason.SHUTTING_DOWN, "not here"))
+    second.cancel()
+    with pytest.raises(TurnError, match="not here"):
+        await first
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    admission.leave()
+    assert admission.running == 0
+
+
 async def test_a_place_that_comes_together_with_the_cancellation_is_given_on():
     admission = Admission(1, 2)
     await admission.enter()

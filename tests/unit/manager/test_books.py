@@ -1,12 +1,14 @@
 """Each request for a line, in the order in which the books look."""
 
+from typing import Any
+
 from service.manager.books import Books, Decision
-from tests.unit.manager.conftest import FakeLine, dial, session
+from tests.unit.manager.conftest import dial, fake_line, session
 
 
-def with_idle(books: Books, owner) -> FakeLine:
+def with_idle(books: Books, owner) -> Any:
     assert books.request(owner).dial
-    line = FakeLine()
+    line = fake_line()
     dial(books, owner, line)
     books.release(line, owner)
     return line
@@ -36,7 +38,7 @@ def test_an_own_line_that_is_not_fit_is_replaced_and_closed():
 def test_a_spare_serves_who_has_none():
     books = Books(4)
     assert books.reserve_spare(1)
-    spare = FakeLine()
+    spare = fake_line()
     books.dialed(spare)
     books.release(spare, None)
     assert books.spares == 1
@@ -47,7 +49,7 @@ def test_a_spare_serves_who_has_none():
 def test_a_spare_that_is_not_fit_is_closed():
     books = Books(1)
     books.reserve_spare(1)
-    spare = FakeLine()
+    spare = fake_line()
     books.dialed(spare)
     books.release(spare, None)
     spare.fit = False
@@ -66,7 +68,7 @@ def test_a_full_pool_gives_up_the_idle_line_that_was_used_longest_ago():
 def test_lines_in_use_are_never_taken():
     books = Books(1)
     books.request(session("1"))
-    dial(books, None, FakeLine())
+    dial(books, None, fake_line())
     assert books.request(session("2")) == Decision()
     assert books.full
 

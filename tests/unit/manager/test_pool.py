@@ -1,6 +1,7 @@
 """Leasing, giving back, waiting: each alone, and then in any order that chance comes up with."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,7 +14,7 @@ from service.manager.books import Books
 from service.manager.breaker import Breaker
 from service.manager.pool import Lease, NoLineError, Pool
 from service.transport.channel import Waits
-from tests.unit.manager.conftest import FakeLine, session
+from tests.unit.manager.conftest import fake_line, session
 
 
 class FakeUpstream:
@@ -21,11 +22,11 @@ class FakeUpstream:
 
     def __init__(self, connect_s: float = 60.0) -> None:
         self.waits = Waits(connect_s=connect_s)
-        self.dials: list[asyncio.Future[FakeLine]] = []
-        self.dialed: list[FakeLine] = []
+        self.dials: list[asyncio.Future[Any]] = []
+        self.dialed: list[Any] = []
 
-    async def dial(self) -> FakeLine:
-        dial: asyncio.Future[FakeLine] = asyncio.get_running_loop().create_future()
+    async def dial(self) -> Any:
+        dial: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.dials.append(dial)
         try:
             return await dial
@@ -35,7 +36,7 @@ class FakeUpstream:
     def answer(self, error: TurnError | None = None) -> None:
         dial = next(dial for dial in self.dials if not dial.done())
         if error is None:
-            self.dialed.append(FakeLine())
+            self.dialed.append(fake_line())
             dial.set_result(self.dialed[-1])
         else:
             dial.set_exception(error)
@@ -45,12 +46,13 @@ FAILED = TurnError(Reason.CONNECT_FAILED, "refused")
 
 
 def make(
-    limit: int = 2, *, cooldown_s: float = 0.0, connect_s: float = 60.0
-) -> tuple[Pool, FakeUpstream, Books]:
-    upstream, books = FakeUpstream(connect_s), Books(limit)
+    limit: int = 2, *, cooldown_s: float = 0.0, connect_s: float = 60.0, max_dials: int = 64
+) -> tuple[Pool, Any, Books]:
+    upstream: Any = FakeUpstream(connect_s)
+    books = Books(limit)
     clock = asyncio.get_running_loop().time
     breaker = Breaker(cooldown_s, refusals_last=True, clock=clock, random=lambda: 0.0)
-    return Pool(upstream, books, breaker, clock), upstream, books
+    return Pool(upstream, books, breaker, clock, max_dials=max_dials), upstream, books
 
 
 async def settled() -> None:
@@ -105,9 +107,10 @@ async def test_a_session_that_was_released_takes_its_line_with_it():
     lease = await leased(pool, upstream, owner)
     owner.released = True
     pool.release(owner)
-    assert lease.line.open
+    line: Any = lease.line
+    assert line.open
     lease.end(clean=True)
-    assert not lease.line.open
+    assert not line.open
     assert books.idle == 0
 
 
@@ -155,6 +158,44 @@ async def test_behind_a_failed_dial_the_upstream_is_left_alone():
     assert caught.value.retry_after == pytest.approx(60.0, abs=1.0)
 
 
+async def test_who_waits_behind_a_dial_that_fails_does_not_dial_too():
+    pool, upstream, _ = make(8, cooldown_s=60.0, max_dials=1)
+    leases = [asyncio.ensure_future(pool.lease(session(name), wait=False)) for name in "abc"]
+    await settled()
+    assert len(upstream.dials) == 1
+    upstream.answer(FAILED)
+    await settled()
+    errors = [lease.exception() for lease in leases]
+    assert [isinstance(error, NoLineError) and error.why for error in errors] == [
+        TransportReason.CONNECT_FAILED,
+        TransportReason.COOLDOWN,
+        TransportReason.COOLDOWN,
+    ]
+
+
+async def test_handshakes_are_paced():
+    pool, upstream, books = make(8, max_dials=2)
+    leases = [asyncio.ensure_future(pool.lease(session(name), wait=False)) for name in "abcde"]
+    for _ in leases:
+        await settled()
+        assert 1 <= len(upstream.dials) <= 2
+        upstream.answer()
+    await asyncio.gather(*leases)
+    assert books.leased == 5
+
+
+async def test_waiting_for_a_handshake_has_an_end_and_is_no_failure_of_the_upstream():
+    pool, upstream, books = make(8, cooldown_s=60.0, connect_s=0.01, max_dials=1)
+    first = asyncio.ensure_future(pool.lease(session("a"), wait=False))
+    await settled()
+    with pytest.raises(NoLineError) as caught:
+        await pool.lease(session("b"), wait=False)
+    assert (caught.value.reason, caught.value.why) == (Reason.OVERLOADED, TransportReason.POOL_FULL)
+    upstream.answer()
+    assert (await first).line.open
+    assert (books.leased, books.dialing) == (1, 0)
+
+
 async def test_a_refused_key_is_no_reason_to_leave_the_upstream_alone():
     pool, upstream, _ = make(cooldown_s=60.0)
     task = asyncio.ensure_future(pool.lease(session(), wait=False))
@@ -167,7 +208,7 @@ async def test_a_refused_key_is_no_reason_to_leave_the_upstream_alone():
 
 async def test_a_dial_whose_caller_left_holds_nothing():
     pool, upstream, books = make(1)
-    owner = session()
+    owner: Any = session()
     task = asyncio.ensure_future(pool.lease(owner, wait=False))
     await settled()
     assert owner.dialing
@@ -236,9 +277,10 @@ async def test_what_is_too_old_is_retired():
     pool, upstream, books = make()
     owner = session()
     (lease := await leased(pool, upstream, owner)).end(clean=True)
-    lease.line.fit = False
+    line: Any = lease.line
+    line.fit = False
     pool.retire()
-    assert not lease.line.open
+    assert not line.open
     assert books.idle == 0
 
 
@@ -284,7 +326,8 @@ class PoolMachine(RuleBasedStateMachine):
 
         async def hold() -> Lease:
             try:
-                return await self.pool.lease(owner, wait=wait)
+                lease: Lease = await self.pool.lease(owner, wait=wait)
+                return lease
             except BaseException:
                 if owner is not None:
                     owner.holder = None

@@ -3,9 +3,10 @@
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.report import LineState, Timings, Transport, TransportReason, TurnReport
+from service.domain.messages import Transport
+from service.domain.report import LineState, Timings, TransportReason, TurnReport
 from service.manager.registry import Registry
-from tests.unit.manager.conftest import FakeLine
+from tests.unit.manager.conftest import fake_line
 
 
 def test_a_session_is_found_again_by_its_tenant_only():
@@ -82,7 +83,7 @@ def test_the_view_tells_the_line_and_the_counts():
     states = [session.line_state]
     session.dialing = True
     states.append(session.line_state)
-    session.line, session.leased = FakeLine(), True
+    session.line, session.leased = fake_line(), True
     states.append(session.line_state)
     session.leased = False
     states.append(session.line_state)

@@ -151,7 +151,9 @@ def test_an_error_that_the_upstream_says_is_final_is_not_replayed():
     assert reroute(progress(*SENT), Reason.UPSTREAM_ERROR, retryable=False) is None
 
 
-@pytest.mark.parametrize(("retry_after", "route"), [(None, Route.NEW_LINE), (0.0, Route.NEW_LINE), (2.0, None)])
+@pytest.mark.parametrize(
+    ("retry_after", "route"), [(None, Route.NEW_LINE), (0.0, Route.NEW_LINE), (2.0, None)]
+)
 def test_an_upstream_that_names_a_delay_is_not_asked_before_it(retry_after, route):
     error = TurnError(Reason.UPSTREAM_ERROR, "not now", retry_after=retry_after)
     made = progress(*SENT)
@@ -204,7 +206,8 @@ def test_lines_that_die_in_our_hands_are_not_replaced_for_ever():
     made = Progress()
     for _ in range(MAX_STALE_LINES):
         assert reroute(made, Reason.CONNECTION_LOST, dispatched=False) is Route.NEW_LINE
-    assert reroute(made, Reason.CONNECTION_LOST, dispatched=False) is None
+    assert reroute(made, Reason.CONNECTION_LOST, dispatched=False, forced=True) is None
+    assert reroute(made, Reason.CONNECTION_LOST, dispatched=False) is Route.SSE
 
 
 def test_every_cause_has_a_route():

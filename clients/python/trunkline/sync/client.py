@@ -19,12 +19,14 @@ from trunkline.gen.trunkline.v1 import session_pb2
 from trunkline.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
+from trunkline.health import HealthStub, health_request, health_word
 from trunkline.options import Options
 from trunkline.requests import turn_request, warm_request
 from trunkline.sessions import Session, SessionPage, page_from, session_from
 from trunkline.sync.conversation import Conversation
 from trunkline.sync.turn import Call, Sleep, SyncTurn
 from trunkline.tools import Tools
+from trunkline.tracing import CallSpan
 from trunkline.turn import Settle
 
 
@@ -137,9 +139,10 @@ class Client(BaseClient):
 
         def open_call(request: pb.StreamCompletionRequest, left: float | None) -> Call:
             stub = CompletionServiceStub(self._open_channel())
-            metadata = self._metadata(request.session_id)
-            call: Call = stub.StreamCompletion(request, timeout=left, metadata=metadata)
-            return call
+            with CallSpan(CompletionServiceStub, "StreamCompletion") as span:
+                metadata = self._metadata(request.session_id)
+                call: Call = stub.StreamCompletion(request, timeout=left, metadata=metadata)
+                return span.ends_with(call)
 
         return SyncTurn(open_call, self._sleep, request, self._attempts(timeout), settle)
 
@@ -186,13 +189,18 @@ class Client(BaseClient):
         request = session_pb2.ReleaseSessionRequest(session_id=session_id)
         self._unary(SessionServiceStub, "ReleaseSession", request, timeout)
 
+    def health(self, service: str = "", *, timeout: float | None = None) -> str:
+        """ "serving" or "not_serving", of the replica that answers. Needs no token."""
+        return health_word(self._unary(HealthStub, "Check", health_request(service), timeout))
+
     def _unary(self, service: Any, method: str, request: Any, timeout: float | None) -> Any:
         attempts = self._attempts(timeout)
         while True:
             call = getattr(service(self._open_channel()), method)
-            metadata = self._metadata(getattr(request, "session_id", ""))
             try:
-                return call(request, timeout=attempts.begin(), metadata=metadata)
+                with CallSpan(service, method):
+                    metadata = self._metadata(getattr(request, "session_id", ""))
+                    return call(request, timeout=attempts.begin(), metadata=metadata)
             except grpc.RpcError as failed:
                 error = error_from(failed)
                 delay = attempts.delay(error)

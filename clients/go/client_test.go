@@ -1,0 +1,190 @@
+package trunkline_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	trunkline "github.com/trunkline/trunkline/clients/go"
+	pb "github.com/trunkline/trunkline/clients/go/gen/trunkline/v1"
+)
+
+func TestSessions(t *testing.T) {
+	f := &fake{}
+	client := serve(t, f)
+	conversation := client.NewConversation("m1")
+	conversation.Instructions = "Be brief."
+	conversation.Tools = []trunkline.Tool{{Name: "f", Strict: true}}
+	session, err := conversation.Warm(t.Context())
+	if err != nil || !session.Live || session.LineState != trunkline.LineIdle || !session.CreatedAt.IsZero() {
+		t.Errorf("got %+v, %v", session, err)
+	}
+	if got := f.warm[0]; !got.Prime || got.Model != "m1" || got.Instructions != "Be brief." || !got.Tools[0].GetStrict() {
+		t.Errorf("sent %v", got)
+	}
+	_, err = client.Session(t.Context(), "unknown")
+	if e := failed(t, err); e.Reason != "SESSION_NOT_FOUND" || e.Code != codes.NotFound || e.Sent != trunkline.SentNo {
+		t.Errorf("got %+v", e)
+	}
+	var ids []string
+	for session, err := range client.Sessions(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, session.SessionID)
+	}
+	if !slices.Equal(ids, []string{"a", "b", "c"}) {
+		t.Errorf("got %v", ids)
+	}
+	if err := conversation.Release(t.Context()); err != nil || f.released[0] != conversation.SessionID {
+		t.Errorf("got %v, released %v", err, f.released)
+	}
+}
+
+func TestErrorsOfARequest(t *testing.T) {
+	bad := &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+		{Field: "messages[0].role", Description: "must be set"},
+	}}
+	f := &fake{turns: []func(stream) error{say(failure(codes.InvalidArgument, "INVALID_REQUEST", "false", bad))}}
+	_, err := trunkline.Result(serve(t, f).Stream(t.Context(), request()))
+	e := failed(t, err)
+	want := []trunkline.Violation{{Field: "messages[0].role", Description: "must be set"}}
+	if !slices.Equal(e.Violations, want) || e.Sent != trunkline.SentNo || e.Retryable || e.Partial != nil {
+		t.Errorf("got %+v", e)
+	}
+	if e.Error() != "trunkline: INVALID_REQUEST: what happened" || e.Sent.String() != "no" || e.Metadata["sent"] != "false" {
+		t.Errorf("got %v, %v", e, e.Sent)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	f := &fake{turns: []func(stream) error{answer("Hello")}}
+	client := serve(t, f)
+	for _, test := range []struct {
+		options []trunkline.Option
+		want    string
+	}{
+		{nil, `{}`},
+		{[]trunkline.Option{
+			trunkline.Temperature(0), trunkline.TopP(0.5), trunkline.MaxOutputTokens(0), trunkline.ParallelToolCalls(false),
+			trunkline.Store(false), trunkline.PromptCacheKey("k"), trunkline.ServiceTier("flex"), trunkline.Truncation("auto"),
+			trunkline.SafetyIdentifier("u"), trunkline.WarmUp(), trunkline.ExtraBody(`{"a":1}`),
+			trunkline.Labels(map[string]string{"a": "b"}),
+		}, `{"temperature":0,"topP":0.5,"maxOutputTokens":"0","parallelToolCalls":false,"store":false,"promptCacheKey":"k",
+			"serviceTier":"flex","truncation":"auto","safetyIdentifier":"u","warmUp":true,"extraBodyJson":"{\"a\":1}",
+			"metadata":{"a":"b"}}`},
+		{[]trunkline.Option{trunkline.Over(""), trunkline.ReasoningEffort("low"), trunkline.ReasoningSummary("auto")},
+			`{"reasoning":{"effort":"low","summary":"auto"}}`},
+		{[]trunkline.Option{trunkline.Over(trunkline.TransportAuto), trunkline.ReasoningSummary("auto"), trunkline.ToolsAuto()},
+			`{"transport":"TRANSPORT_AUTO","reasoning":{"summary":"auto"},"toolChoice":{"mode":"TOOL_CHOICE_MODE_AUTO"}}`},
+		{[]trunkline.Option{trunkline.Over(trunkline.TransportSSE), trunkline.NoTools(), trunkline.PlainText()},
+			`{"transport":"TRANSPORT_SSE","toolChoice":{"mode":"TOOL_CHOICE_MODE_NONE"},"text":{"plain":{}}}`},
+		{[]trunkline.Option{trunkline.Over(trunkline.TransportWebSocket), trunkline.SomeTool(), trunkline.JSONObject()},
+			`{"transport":"TRANSPORT_WEBSOCKET","toolChoice":{"mode":"TOOL_CHOICE_MODE_REQUIRED"},"text":{"jsonObject":{}}}`},
+		{[]trunkline.Option{trunkline.Over("pigeon"), trunkline.ForceTool("f"), trunkline.Verbosity("low"),
+			trunkline.JSONSchema("n", "{}", true)},
+			`{"transport":-1,"toolChoice":{"function":"f"},
+			"text":{"verbosity":"low","jsonSchema":{"name":"n","schema":"{}","strict":true}}}`},
+		{[]trunkline.Option{trunkline.ForceTool("f"), trunkline.AllowTools("f", "g")},
+			`{"toolChoice":{"allowed":{"mode":"TOOL_CHOICE_MODE_AUTO","functions":["f","g"]}}}`},
+		{[]trunkline.Option{trunkline.RequireTools("f")},
+			`{"toolChoice":{"allowed":{"mode":"TOOL_CHOICE_MODE_REQUIRED","functions":["f"]}}}`},
+	} {
+		if _, err := trunkline.Result(client.Stream(t.Context(), request(), test.options...)); err != nil {
+			t.Fatal(err)
+		}
+		want := &pb.CompletionOptions{}
+		if err := protojson.Unmarshal([]byte(test.want), want); err != nil {
+			t.Fatal(err)
+		}
+		got := f.requests[len(f.requests)-1].Options
+		if protojson.Format(got) != protojson.Format(want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+}
+
+func TestMessages(t *testing.T) {
+	data := []byte("…")
+	for _, test := range []struct {
+		message *trunkline.Message
+		want    string
+	}{
+		{trunkline.User(""), `{"role":"ROLE_USER","parts":[{"text":{"text":""}}]}`},
+		{trunkline.User("", trunkline.ImageURL("u")), `{"role":"ROLE_USER","parts":[{"image":{"url":"u"}}]}`},
+		{trunkline.User("Look:", trunkline.ImageData(data, "image/png"), trunkline.ImageID("f")), `{"role":"ROLE_USER","parts":[
+			{"text":{"text":"Look:"}},{"image":{"data":"4oCm","mimeType":"image/png"}},{"image":{"fileId":"f"}}]}`},
+		{trunkline.User("", trunkline.FileURL("u"), trunkline.FileData(data, "n", "t"), trunkline.FileID("f")),
+			`{"role":"ROLE_USER","parts":[{"file":{"url":"u"}},
+			{"file":{"data":"4oCm","filename":"n","mimeType":"t"}},{"file":{"fileId":"f"}}]}`},
+		{trunkline.System("s"), `{"role":"ROLE_SYSTEM","parts":[{"text":{"text":"s"}}]}`},
+		{trunkline.Developer("d"), `{"role":"ROLE_DEVELOPER","parts":[{"text":{"text":"d"}}]}`},
+		{trunkline.ToolResult("c"), `{"role":"ROLE_TOOL","parts":[{"toolResult":{"callId":"c"}}]}`},
+		{trunkline.ToolFailure("c", "w"),
+			`{"role":"ROLE_TOOL","parts":[{"toolResult":{"callId":"c","parts":[{"text":{"text":"w"}}],"isError":true}}]}`},
+	} {
+		want := &pb.Message{}
+		if err := protojson.Unmarshal([]byte(test.want), want); err != nil {
+			t.Fatal(err)
+		}
+		if protojson.Format(test.message) != protojson.Format(want) {
+			t.Errorf("got %v, want %v", test.message, want)
+		}
+	}
+	refused := &pb.Message{Parts: []*pb.Part{{Part: &pb.Part_Refusal{Refusal: &pb.RefusalPart{Text: "no"}}}}}
+	if (&trunkline.Done{Message: refused}).Refusal() != "no" || trunkline.Text(refused) != "" || trunkline.Text(nil) != "" {
+		t.Error("a refusal is no text")
+	}
+}
+
+func TestTLS(t *testing.T) {
+	web := httptest.NewTLSServer(nil) // for its certificate
+	web.Close()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: web.TLS.Certificates})))
+	pb.RegisterCompletionServiceServer(server, &fake{turns: []func(stream) error{answer("Hello")}})
+	go func() { _ = server.Serve(listener) }()
+	defer server.Stop()
+	roots := x509.NewCertPool()
+	roots.AddCert(web.Certificate())
+	for name, test := range map[string]struct {
+		options []trunkline.DialOption
+		fails   bool
+	}{
+		"trusted":    {[]trunkline.DialOption{trunkline.WithTLS(&tls.Config{RootCAs: roots})}, false},
+		"unknown":    {[]trunkline.DialOption{trunkline.WithTLS(nil)}, true},
+		"plain text": {nil, true},
+	} {
+		client, err := trunkline.Dial(listener.Addr().String(), append(test.options, trunkline.WithToken("secret"))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = trunkline.Result(client.Stream(context.Background(), request()))
+		if (err != nil) != test.fails {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAnAddressThatMakesNoSense(t *testing.T) {
+	if _, err := trunkline.Dial("\x00"); err == nil {
+		t.Error("no error")
+	}
+}

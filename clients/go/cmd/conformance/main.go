@@ -1,0 +1,319 @@
+// Command conformance runs the shared scenarios against a service and prints the transcript that
+// clients/conformance/README.md describes.
+//
+//	conformance ADDRESS SCENARIOS [NAME…]
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	trunkline "github.com/trunkline/trunkline/clients/go"
+)
+
+type file struct {
+	Model     string
+	Tools     map[string]toolData
+	Scenarios []scenario
+}
+
+type toolData struct {
+	Description string
+	Parameters  string
+	Fails       bool
+}
+
+type scenario struct {
+	Name         string
+	Session      *string
+	Instructions string
+	Tools        []string
+	Steps        []step
+}
+
+type turn struct {
+	Text   *string
+	Repeat struct {
+		Of    string
+		Count int
+	}
+	Options struct {
+		Transport         *string
+		MaxOutputTokens   *int64  `json:"max_output_tokens"`
+		ParallelToolCalls *bool   `json:"parallel_tool_calls"`
+		ReasoningEffort   *string `json:"reasoning_effort"`
+		ReasoningSummary  *string `json:"reasoning_summary"`
+	}
+	TimeoutMS int    `json:"timeout_ms"`
+	CancelOn  string `json:"cancel_on"`
+	Mask      bool
+}
+
+type step struct {
+	Do string
+	turn
+	MaxRounds int `json:"max_rounds"`
+	Turns     []turn
+	Index     int
+	Key       *string
+	Prime     bool
+	PageSize  int `json:"page_size"`
+}
+
+func main() {
+	if len(os.Args) < 3 {
+		fatal("usage: conformance ADDRESS SCENARIOS [NAME…]")
+	}
+	if err := run(os.Args[1], os.Args[2], os.Args[3:]); err != nil {
+		fatal(err.Error())
+	}
+}
+
+func fatal(problem string) {
+	fmt.Fprintln(os.Stderr, "conformance:", problem)
+	os.Exit(1)
+}
+
+func run(address, path string, names []string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var data file
+	decoder := json.NewDecoder(strings.NewReader(string(content)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&data); err != nil {
+		return err
+	}
+	client, err := trunkline.Dial(address)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	random := make([]byte, 6)
+	_, _ = rand.Read(random)
+	token := hex.EncodeToString(random)
+	output := bufio.NewWriter(os.Stdout)
+	defer output.Flush()
+	for _, scenario := range data.Scenarios {
+		if len(names) > 0 && !slices.Contains(names, scenario.Name) {
+			continue
+		}
+		out := &transcript{Writer: output, run: token}
+		out.line("== "+scenario.Name, nil)
+		p := player{client: client, out: out, scenario: scenario, base: "conformance." + token + "." + scenario.Name}
+		if scenario.Session != nil {
+			p.base = *scenario.Session
+		}
+		p.conversation = client.NewConversation(data.Model)
+		p.conversation.SessionID = p.base
+		p.conversation.Instructions = scenario.Instructions
+		for _, name := range scenario.Tools {
+			p.conversation.Tools = append(p.conversation.Tools, tool(name, data.Tools[name]))
+		}
+		for _, step := range scenario.Steps {
+			if err := p.play(context.Background(), step); err != nil {
+				return fmt.Errorf("%s: %s: %w", scenario.Name, step.Do, err)
+			}
+			output.Flush()
+		}
+	}
+	return nil
+}
+
+func tool(name string, data toolData) trunkline.Tool {
+	type arguments struct {
+		Query string `json:"query"`
+	}
+	made := trunkline.NewTool(name, data.Description, func(_ context.Context, in arguments) (string, error) {
+		if data.Fails {
+			return "", errors.New("it failed")
+		}
+		return "found " + in.Query, nil
+	})
+	made.Parameters = data.Parameters
+	return made
+}
+
+// A player plays the steps of one scenario.
+type player struct {
+	client       *trunkline.Client
+	conversation *trunkline.Conversation
+	out          *transcript
+	scenario     scenario
+	base         string // the session id
+}
+
+func (p *player) play(ctx context.Context, step step) error {
+	p.out.line("> "+step.Do, nil)
+	if step.TimeoutMS > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(step.TimeoutMS)*time.Millisecond)
+		defer cancel()
+	}
+	id := p.base
+	if step.Key != nil {
+		id += "." + *step.Key
+	}
+	lines := &lines{mask: step.Mask}
+	switch step.Do {
+	case "stream", "run", "complete", "together":
+		if err := p.turns(ctx, step, lines); err != nil {
+			return err
+		}
+		p.out.print(lines)
+		p.out.line("history", history(p.conversation.Messages))
+		return nil
+	case "edit":
+		p.conversation.Messages[step.Index] = trunkline.User(*step.Text)
+	case "wait":
+		p.wait(ctx, id)
+	case "warm":
+		session, err := p.client.Warm(ctx, trunkline.WarmRequest{
+			SessionID: id, Model: p.conversation.Model, Instructions: p.conversation.Instructions,
+			Tools: p.conversation.Tools, Prime: step.Prime,
+		})
+		lines.session(session, err)
+	case "get":
+		lines.session(p.client.Session(ctx, id))
+	case "list":
+		p.list(ctx, step.PageSize, lines)
+	case "release":
+		if err := p.client.Release(ctx, id); err != nil {
+			lines.error(err)
+		} else {
+			lines.add("released", nil)
+		}
+	default:
+		return errors.New("no such step")
+	}
+	p.out.print(lines)
+	return nil
+}
+
+func (p *player) turns(ctx context.Context, step step, lines *lines) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	message, options := step.message(), step.options()
+	switch step.Do {
+	case "complete":
+		done, err := p.conversation.Complete(ctx, message, options...)
+		lines.event(done, err)
+	case "together":
+		return p.together(ctx, step.Turns, lines)
+	case "run":
+		p.conversation.MaxRounds = step.MaxRounds
+		read(p.conversation.Run(ctx, message, options...), lines, step.CancelOn, cancel)
+	default:
+		read(p.conversation.Stream(ctx, message, options...), lines, step.CancelOn, cancel)
+	}
+	return nil
+}
+
+func read(events iter.Seq2[trunkline.Event, error], lines *lines, cancelOn string, cancel func()) {
+	cancelled := false
+	for event, err := range events {
+		if cancelled && err == nil {
+			continue
+		}
+		lines.event(event, err)
+		_, isStart := event.(*trunkline.Start)
+		_, isText := event.(*trunkline.TextDelta)
+		if cancelOn == "start" && isStart || cancelOn == "text" && isText {
+			cancelled = true
+			cancel()
+		}
+	}
+}
+
+// together runs two turns of the session at once: the second while the first is between its start and its end.
+func (p *player) together(ctx context.Context, turns []turn, first *lines) error {
+	if len(turns) != 2 {
+		return errors.New("two turns are expected")
+	}
+	stream := func(turn turn) iter.Seq2[trunkline.Event, error] {
+		return p.client.Stream(ctx, trunkline.Request{
+			SessionID:    p.base,
+			Model:        p.conversation.Model,
+			Instructions: p.conversation.Instructions,
+			Messages:     append(slices.Clip(p.conversation.Messages), turn.message()),
+			Tools:        p.conversation.Tools,
+		}, turn.options()...)
+	}
+	second := &lines{}
+	for event, err := range stream(turns[0]) {
+		first.event(event, err)
+		if _, ok := event.(*trunkline.Start); ok {
+			read(stream(turns[1]), second, "", nil)
+		}
+	}
+	first.add("and", nil)
+	second.flush()
+	first.all = append(first.all, second.all...)
+	return nil
+}
+
+func (p *player) wait(ctx context.Context, id string) {
+	for range 200 {
+		session, err := p.client.Session(ctx, id)
+		if err != nil || session.LineState != trunkline.LineBusy && session.LineState != trunkline.LineDialing {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (p *player) list(ctx context.Context, size int, lines *lines) {
+	for token := ""; ; {
+		page, err := p.client.SessionPage(ctx, size, token)
+		if err != nil {
+			lines.error(err)
+			return
+		}
+		for _, session := range page.Sessions {
+			if strings.HasPrefix(session.SessionID, p.base+".") {
+				lines.session(session, nil)
+			}
+		}
+		if token = page.NextPageToken; token == "" {
+			return
+		}
+	}
+}
+
+func (t turn) message() *trunkline.Message {
+	if t.Text == nil {
+		return nil
+	}
+	return trunkline.User(*t.Text + strings.Repeat(t.Repeat.Of, t.Repeat.Count))
+}
+
+func (t turn) options() (options []trunkline.Option) {
+	given := t.Options
+	if given.Transport != nil {
+		options = append(options, trunkline.Over(trunkline.Transport(*given.Transport)))
+	}
+	if given.MaxOutputTokens != nil {
+		options = append(options, trunkline.MaxOutputTokens(*given.MaxOutputTokens))
+	}
+	if given.ParallelToolCalls != nil {
+		options = append(options, trunkline.ParallelToolCalls(*given.ParallelToolCalls))
+	}
+	if given.ReasoningEffort != nil {
+		options = append(options, trunkline.ReasoningEffort(*given.ReasoningEffort))
+	}
+	if given.ReasoningSummary != nil {
+		options = append(options, trunkline.ReasoningSummary(*given.ReasoningSummary))
+	}
+	return options
+}

@@ -1,0 +1,180 @@
+package trunkline
+
+import (
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/trunkline/trunkline/clients/go/gen/trunkline/v1"
+)
+
+// An Event of a streamed turn: [*Start], [*TextDelta], [*ReasoningDelta], [*RefusalDelta], [*ToolCallDelta] or [*Done].
+// Kinds that this version does not know are left out.
+type Event interface{ event() }
+
+// Start says that the upstream began the turn. What is true in the end stands in the report of [Done].
+type Start struct {
+	TurnID    string
+	Model     string
+	Transport Transport
+	Context   Context
+}
+
+// TextDelta is a piece of text. ContentIndex is the index of the part in Done.Message.Parts, here and below.
+type TextDelta struct {
+	ContentIndex int
+	Delta        string
+}
+
+// ReasoningDelta is a piece of reasoning.
+type ReasoningDelta struct {
+	ContentIndex int
+	Delta        string
+	Of           ReasoningKind
+}
+
+// RefusalDelta is a piece of a refusal.
+type RefusalDelta struct {
+	ContentIndex int
+	Delta        string
+}
+
+// ToolCallDelta is a piece of a tool call's arguments (JSON); empty when the call is first seen.
+type ToolCallDelta struct {
+	ContentIndex int
+	CallID       string
+	Name         string
+	Delta        string
+}
+
+// Done says that the turn ended well.
+type Done struct {
+	Message    *Message // the whole answer; a conversation echoes it unchanged
+	StopReason StopReason
+	Usage      Usage
+	Model      string // the one that answered
+	Provider   string
+	CreatedAt  time.Time
+	Report     Report
+}
+
+func (*Start) event()          {}
+func (*TextDelta) event()      {}
+func (*ReasoningDelta) event() {}
+func (*RefusalDelta) event()   {}
+func (*ToolCallDelta) event()  {}
+func (*Done) event()           {}
+
+// Text returns all text of the answer, joined.
+func (d *Done) Text() string { return Text(d.Message) }
+
+// Refusal returns what the model said when it refused.
+func (d *Done) Refusal() string { return Refusal(d.Message) }
+
+// ToolCalls returns the calls that the answer makes.
+func (d *Done) ToolCalls() []*ToolCall { return ToolCalls(d.Message) }
+
+// The words of the protocol. These sets are open: a value that is newer than this client comes through as it is, and
+// one that was not told is empty.
+type (
+	// Transport is how a turn reaches the upstream.
+	Transport string
+	// Context is how much of the conversation was sent.
+	Context string
+	// StopReason is why the model stopped.
+	StopReason string
+	// ReasoningKind is what a piece of reasoning is.
+	ReasoningKind string
+	// LineState is what a session's line is doing.
+	LineState string
+)
+
+const (
+	TransportAuto      Transport = "auto" // the session's WebSocket; HTTP SSE where that cannot be had
+	TransportWebSocket Transport = "websocket"
+	TransportSSE       Transport = "sse"
+
+	ContextFull        Context = "full"
+	ContextIncremental Context = "incremental" // only what the upstream had not seen yet
+
+	StopReasonStop          StopReason = "stop"
+	StopReasonToolUse       StopReason = "tool_use" // it waits for the results of tools
+	StopReasonLength        StopReason = "length"
+	StopReasonContentFilter StopReason = "content_filter"
+
+	ReasoningSummaryText ReasoningKind = "summary" // made for people
+	ReasoningFullText    ReasoningKind = "text"
+
+	LineNone    LineState = "none"
+	LineDialing LineState = "dialing"
+	LineIdle    LineState = "idle"
+	LineBusy    LineState = "busy"
+)
+
+// word turns TRANSPORT_SSE into "sse", unspecified into "", and a number without a name into its digits.
+func word[W ~string](enum interface{ String() string }, prefix string) W {
+	name := strings.ToLower(strings.TrimPrefix(enum.String(), prefix))
+	if name == "unspecified" {
+		return ""
+	}
+	return W(name)
+}
+
+// eventFrom returns nil for an event kind that this client does not know.
+func eventFrom(response *pb.StreamCompletionResponse) Event {
+	switch event := response.Event.(type) {
+	case *pb.StreamCompletionResponse_Start:
+		return &Start{
+			TurnID:    event.Start.TurnId,
+			Model:     event.Start.Model,
+			Transport: word[Transport](event.Start.Transport, "TRANSPORT_"),
+			Context:   word[Context](event.Start.Context, "CONTEXT_"),
+		}
+	case *pb.StreamCompletionResponse_TextDelta:
+		return &TextDelta{int(event.TextDelta.ContentIndex), event.TextDelta.Delta}
+	case *pb.StreamCompletionResponse_ReasoningDelta:
+		delta := event.ReasoningDelta
+		kind := word[ReasoningKind](delta.Kind, "REASONING_KIND_")
+		return &ReasoningDelta{int(delta.ContentIndex), delta.Delta, kind}
+	case *pb.StreamCompletionResponse_RefusalDelta:
+		return &RefusalDelta{int(event.RefusalDelta.ContentIndex), event.RefusalDelta.Delta}
+	case *pb.StreamCompletionResponse_ToolCallDelta:
+		delta := event.ToolCallDelta
+		return &ToolCallDelta{int(delta.ContentIndex), delta.CallId, delta.Name, delta.ArgumentsDelta}
+	case *pb.StreamCompletionResponse_Done:
+		return doneFrom(event.Done)
+	}
+	return nil
+}
+
+// ending is what Done and CompleteResponse have in common: everything.
+type ending interface {
+	GetMessage() *pb.Message
+	GetStopReason() pb.StopReason
+	GetUsage() *pb.Usage
+	GetModel() string
+	GetProvider() string
+	GetCreatedAt() *timestamppb.Timestamp
+	GetReport() *pb.TurnReport
+}
+
+func doneFrom(done ending) *Done {
+	return &Done{
+		Message:    done.GetMessage(),
+		StopReason: word[StopReason](done.GetStopReason(), "STOP_REASON_"),
+		Usage:      usageFrom(done.GetUsage()),
+		Model:      done.GetModel(),
+		Provider:   done.GetProvider(),
+		CreatedAt:  timeFrom(done.GetCreatedAt()),
+		Report:     reportFrom(done.GetReport()),
+	}
+}
+
+// timeFrom returns the zero time for what was not told; AsTime would make it 1970.
+func timeFrom(stamp *timestamppb.Timestamp) time.Time {
+	if stamp == nil {
+		return time.Time{}
+	}
+	return stamp.AsTime()
+}

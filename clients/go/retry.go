@@ -1,0 +1,34 @@
+package trunkline
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// Retry says how often and how patiently a call is tried of which the service itself says that nothing was sent
+// upstream: UNAVAILABLE with its ErrorInfo. Everything else may have cost money, and is the caller's decision.
+type Retry struct {
+	Attempts int           // tries in all; 1 or less: never again
+	Base     time.Duration // the wait before the second try, doubled for each further one, jittered
+	Max      time.Duration // where the doubling ends
+	Patience time.Duration // a service that says "later than this" is not waited for
+}
+
+// DefaultRetry is what a [Client] does unless [WithRetry] says otherwise.
+var DefaultRetry = Retry{Attempts: 4, Base: 100 * time.Millisecond, Max: 5 * time.Second, Patience: 30 * time.Second}
+
+// delay returns how long to wait before the next try, and whether there is one.
+func (r Retry) delay(attempt int, err *Error) (time.Duration, bool) {
+	unsent := err.Code == codes.Unavailable && err.Sent == SentNo
+	if !unsent || attempt >= r.Attempts || err.RetryAfter > r.Patience {
+		return 0, false
+	}
+	spread := r.Max
+	if doublings := attempt - 1; doublings < 32 && r.Base<<doublings>>doublings == r.Base {
+		spread = min(r.Max, r.Base<<doublings)
+	}
+	// Never before the service asked for, and spread above that: its callers were all told the same.
+	return err.RetryAfter + time.Duration(float64(spread)*(0.5+rand.Float64()/2)), true
+}

@@ -1,0 +1,274 @@
+"""The steps of the scenarios, done with this client.
+
+Owns what each step does and which lines it prints. Must never know how a line is written.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from conforming import shapes
+from conforming.faces import Face
+from conforming.transcript import Transcript
+from trunkline import (
+    Done,
+    Event,
+    ReasoningDelta,
+    RefusalDelta,
+    SessionPage,
+    Start,
+    TextDelta,
+    Tool,
+    ToolCallDelta,
+    TrunklineError,
+    user,
+)
+
+Json = dict[str, Any]
+
+WAIT_S = 0.05
+WAITS = 200
+CANCEL_ON = {"start": Start, "text": TextDelta}
+
+
+class Run:
+    """One client for all scenarios."""
+
+    def __init__(self, face: Face, transcript: Transcript, data: Json) -> None:
+        self._face = face
+        self._transcript = transcript
+        self._model: str = data["model"]
+        self._tools = {name: _tool(name, **told) for name, told in data.get("tools", {}).items()}
+
+    async def scenario(self, scenario: Json) -> None:
+        self._transcript.scenario(scenario["name"])
+        session_id = scenario.get("session", f"conformance.{self._transcript.run}.{scenario['name']}")
+        conversation = self._face.client.conversation(
+            session_id,
+            model=self._model,
+            instructions=scenario.get("instructions", ""),
+            tools=[self._tools[name] for name in scenario.get("tools", [])],
+        )
+        for step in scenario["steps"]:
+            self._transcript.line(f"> {step['do']}")
+            await Step(self._face, self._transcript, conversation, step).take()
+
+
+class Step:
+    def __init__(self, face: Face, transcript: Transcript, conversation: Any, step: Json) -> None:
+        self._face = face
+        self._conversation = conversation
+        self._step = step
+        self._lines = Lines(transcript, shapes.masked if step.get("mask") else shapes.whole)
+        key = step.get("key")
+        self._session_id: str = conversation.session_id + (f".{key}" if key else "")
+
+    async def take(self) -> None:
+        steps = {
+            "stream": self._stream,
+            "complete": self._complete,
+            "run": self._run,
+            "together": self._together,
+            "edit": self._edit,
+            "wait": self._wait,
+            "warm": self._warm,
+            "get": self._get,
+            "list": self._list,
+            "release": self._release,
+        }
+        does = self._step["do"]
+        try:
+            await steps[does]()
+        except TrunklineError as failed:
+            self._lines.error(failed)
+        if does in ("stream", "complete", "run", "together"):
+            self._lines.history(self._conversation.messages)
+
+    async def _stream(self) -> None:
+        await self._read(self._conversation.stream(_text(self._step), **_how(self._step)))
+
+    async def _run(self) -> None:
+        rounds = {"max_rounds": self._step["max_rounds"]} if "max_rounds" in self._step else {}
+        await self._read(self._conversation.run(_text(self._step), **rounds, **_how(self._step)))
+
+    async def _read(self, turn: Any) -> None:
+        strike = CANCEL_ON[self._step["cancel_on"]] if "cancel_on" in self._step else None
+        struck = False
+        async for event in self._face.events(turn):
+            if struck:
+                continue
+            self._lines.event(event)
+            if strike is not None and isinstance(event, strike):
+                struck = True
+                turn.cancel()
+
+    async def _complete(self) -> None:
+        self._lines.event(
+            await self._face.call(self._conversation.complete, _text(self._step), **_how(self._step))
+        )
+
+    async def _together(self) -> None:
+        first, second = [self._face.events(self._beside(turn)) for turn in self._step["turns"]]
+        begun: list[Event] = []
+        failed: TrunklineError | None = None
+        try:
+            async for event in first:
+                begun.append(event)
+                if isinstance(event, Start):
+                    break
+        except TrunklineError as error:
+            failed = error
+        beside = await _gathered(second)
+        rest = (*begun, *([failed] if failed else await _gathered(first)))
+        self._lines.all(rest)
+        self._lines.word("and")
+        self._lines.all(beside)
+
+    def _beside(self, turn: Json) -> Any:
+        conversation = self._conversation
+        return self._face.client.stream(
+            session_id=conversation.session_id,
+            model=conversation.model,
+            instructions=conversation.instructions,
+            tools=conversation.tools,
+            messages=[*conversation.messages, user(_text(turn) or "")],
+            **_how(turn),
+        )
+
+    async def _edit(self) -> None:
+        self._conversation.messages[self._step["index"]] = user(self._step["text"])
+
+    async def _wait(self) -> None:
+        for _ in range(WAITS):
+            try:
+                session = await self._face.call(self._face.client.get_session, self._session_id)
+            except TrunklineError:
+                return
+            if session.line_state not in ("busy", "dialing"):
+                return
+            await asyncio.sleep(WAIT_S)
+
+    async def _warm(self) -> None:
+        conversation = self._conversation
+        self._lines.session(
+            await self._face.call(
+                self._face.client.warm_session,
+                self._session_id,
+                model=conversation.model,
+                instructions=conversation.instructions,
+                tools=conversation.tools,
+                prime=self._step.get("prime", False),
+            )
+        )
+
+    async def _get(self) -> None:
+        self._lines.session(await self._face.call(self._face.client.get_session, self._session_id))
+
+    async def _list(self) -> None:
+        token = ""
+        while True:
+            page: SessionPage = await self._face.call(
+                self._face.client.list_sessions, page_size=self._step["page_size"], page_token=token
+            )
+            for session in page.sessions:
+                if session.session_id.startswith(f"{self._conversation.session_id}."):
+                    self._lines.session(session)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def _release(self) -> None:
+        await self._face.call(self._face.client.release_session, self._session_id)
+        self._lines.word("released")
+
+
+class Lines:
+    """What a step prints. Neighbouring deltas of one part are held back until something else ends them."""
+
+    def __init__(self, transcript: Transcript, shown: shapes.Shown) -> None:
+        self._transcript = transcript
+        self._shown = shown
+        self._word = ""
+        self._part: Json = {}
+        self._deltas: list[str] = []
+
+    def all(self, events: Iterable[Event | TrunklineError]) -> None:
+        for event in events:
+            if isinstance(event, TrunklineError):
+                self.error(event)
+            else:
+                self.event(event)
+
+    def event(self, event: Event) -> None:
+        match event:
+            case Start():
+                self._line("start", shapes.start(event))
+            case TextDelta(content_index=index, delta=delta):
+                self._delta("text", {"index": index}, delta)
+            case ReasoningDelta(content_index=index, delta=delta, of=of):
+                self._delta("reasoning", {"index": index, "of": of}, delta)
+            case RefusalDelta(content_index=index, delta=delta):
+                self._delta("refusal", {"index": index}, delta)
+            case ToolCallDelta(content_index=index, call_id=call_id, name=name, delta=delta):
+                self._delta("call", {"index": index, "call_id": call_id, "name": name}, delta)
+            case Done():
+                self._line("done", shapes.done(event, self._shown))
+
+    def error(self, failed: TrunklineError) -> None:
+        self._line("error", shapes.error(failed, self._shown))
+
+    def session(self, session: Any) -> None:
+        self._line("session", shapes.session(session))
+
+    def history(self, messages: Any) -> None:
+        self._line("history", shapes.history(messages))
+
+    def word(self, word: str) -> None:
+        self._line(word)
+
+    def _delta(self, word: str, part: Json, delta: str) -> None:
+        if (word, part) != (self._word, self._part):
+            self._flush()
+            self._word, self._part = word, part
+        self._deltas.append(delta)
+
+    def _line(self, word: str, value: Any = None) -> None:
+        self._flush()
+        self._transcript.line(word, value)
+
+    def _flush(self) -> None:
+        if self._word:
+            text = self._shown("".join(self._deltas))
+            self._transcript.line(self._word, self._part | {"delta": text})
+        self._word, self._part, self._deltas = "", {}, []
+
+
+async def _gathered(events: AsyncIterator[Event]) -> list[Event | TrunklineError]:
+    """What is left of them, and the error that ended them."""
+    found: list[Event | TrunklineError] = []
+    try:
+        async for event in events:
+            found.append(event)  # noqa: PERF401 - what came before an error counts
+    except TrunklineError as failed:
+        found.append(failed)
+    return found
+
+
+def _tool(name: str, *, description: str, parameters: str, fails: bool = False) -> Tool:
+    def lookup(query: str) -> str:
+        if fails:
+            raise RuntimeError("it is broken")
+        return f"found {query}"
+
+    return Tool(name, description, parameters, lookup)
+
+
+def _text(turn: Json) -> str | None:
+    repeat = turn.get("repeat")
+    more = repeat["of"] * repeat["count"] if repeat else ""
+    return turn["text"] + more if "text" in turn else None
+
+
+def _how(turn: Json) -> Json:
+    timeout = {"timeout": turn["timeout_ms"] / 1000} if "timeout_ms" in turn else {}
+    return {**timeout, **turn.get("options", {})}

@@ -1,0 +1,8 @@
+"""`python -m trunkline`: the same as the program `trunkline`."""
+
+import sys
+
+from trunkline.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""`trunkline chat`: a line is a turn.
+
+Owns the reading of lines and what Ctrl-C means: while a turn runs it stops the turn; at the prompt the
+second one in a row leaves. The loop of asyncio runs only while a turn does: waiting for a person is plain
+reading.
+"""
+
+import asyncio
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from trunkline.aio.conversation import AsyncConversation
+from trunkline.cli.exits import INTERRUPTED, OK, code_of
+from trunkline.cli.reach import connect
+from trunkline.cli.screen import Records, Screen, Show
+from trunkline.cli.terminal import Terminal
+from trunkline.errors import TrunklineError
+from trunkline.events import Start
+from trunkline.gen.trunkline.v1.message_pb2 import ROLE_TOOL
+from trunkline.options import Options
+
+PROMPT = "> "
+GOODBYE_S = 2.0
+
+
+def chat(given: Namespace, terminal: Terminal) -> int:
+    client = connect(given, given.address)
+    conversation = client.conversation(
+        given.session,
+        model=given.model,
+        instructions=given.instructions,
+        tools=given.tools,
+        **_options(given),
+    )
+    interactive = sys.stdin.isatty() and not given.json
+    if interactive:
+        with suppress(ImportError):
+            import readline  # noqa: F401, PLC0415 - makes input() edit and remember lines; not everywhere
+        terminal.note(f"{given.model} at {given.address}, session {conversation.session_id}", "dim")
+        terminal.note("Ctrl-C stops an answer, Ctrl-D leaves.", "dim")
+    show = Records(terminal) if given.json else Screen(terminal, given.address)
+    with asyncio.Runner() as runner:
+        talk = Chat(conversation, runner, terminal, show, interactive=interactive)
+        try:
+            return talk.run()
+        finally:
+            # A session that nobody can name again need not wait for its end.
+            runner.run(_leave(conversation, release=talk.began and given.session is None))
+
+
+class Chat:
+    def __init__(
+        self,
+        conversation: AsyncConversation,
+        runner: asyncio.Runner,
+        terminal: Terminal,
+        show: Show,
+        *,
+        interactive: bool,
+    ) -> None:
+        self._conversation = conversation
+        self._runner = runner
+        self._terminal = terminal
+        self._show = show
+        self._interactive = interactive
+        self._interrupted = False
+        self.began = False
+
+    def run(self) -> int:
+        """Until the lines end, or, where nobody sits there, until a turn does not end well."""
+        warned = False
+        while True:
+            try:
+                line = self._read()
+                if line is None:
+                    return OK
+                code = self._turn(line) if line.strip() else OK
+                if code != OK and not self._interactive:
+                    return code
+                warned = False
+            except KeyboardInterrupt:
+                self._terminal.fresh_line()
+                if warned or not self._interactive:
+                    return INTERRUPTED
+                warned = True
+                self._terminal.note("\nCtrl-C once more, or Ctrl-D, leaves.", "dim")
+
+    def _read(self) -> str | None:
+        """A line; None: there are no more."""
+        if self._interactive:
+            try:
+                line = input(self._terminal.prompt(PROMPT))
+            except EOFError:
+                self._terminal.note("\n")
+                return None
+        else:
+            line = sys.stdin.readline()
+            if not line:
+                return None
+        return line.rstrip("\r\n")
+
+    def _turn(self, line: str) -> int:
+        self.began, self._interrupted = True, False
+        try:
+            self._runner.run(self._follow(line))
+        except asyncio.CancelledError:
+            self._show.stopped()
+        except TrunklineError as error:
+            self._show.error(error)
+            return code_of(error)
+        # Also where the turn was faster than the interrupt: a script that is told to stop must stop.
+        return INTERRUPTED if self._interrupted else OK
+
+    async def _follow(self, line: str) -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        messages = self._conversation.messages
+        told = len(messages)
+
+        def stop() -> None:
+            self._interrupted = True
+            loop.call_soon_threadsafe(task.cancel)
+
+        with _on_interrupt(stop):
+            async with self._conversation.run(line) as run:
+                async for event in run:
+                    if isinstance(event, Start):
+                        for message in messages[told:]:
+                            if message.role == ROLE_TOOL:
+                                self._show.results(message)
+                        told = len(messages)
+                    self._show.event(event)
+
+
+async def _leave(conversation: AsyncConversation, *, release: bool) -> None:
+    if release:
+        with suppress(TrunklineError):
+            await conversation.release(timeout=GOODBYE_S)
+    await conversation.client.aclose()
+
+
+@contextmanager
+def _on_interrupt(do: Callable[[], object]) -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, lambda *_: do())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _options(given: Namespace) -> Options:
+    options: Options = {"transport": given.transport}
+    if given.reasoning:
+        options |= {"reasoning_effort": given.reasoning, "reasoning_summary": "auto"}
+    return options

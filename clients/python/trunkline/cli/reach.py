@@ -1,0 +1,12 @@
+"""A client as the command line describes it.
+
+Owns that one step, which all commands share.
+"""
+
+from argparse import Namespace
+
+from trunkline.aio.client import AsyncClient
+
+
+def connect(arguments: Namespace, address: str) -> AsyncClient:
+    return AsyncClient(address, token=arguments.token or None, tls=arguments.tls, timeout=arguments.timeout)

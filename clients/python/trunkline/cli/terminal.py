@@ -1,0 +1,82 @@
+"""What is written where: what was asked for to standard output, all else to standard error.
+
+Owns both streams, colours, and that no text from afar can steer the terminal. Must never know what it writes.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+# A model, or what it quotes, may say ESC. Seen as a sign it does no harm.
+CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"}
+CONTROLS |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
+
+class Terminal:
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.out = out or sys.stdout
+        self.err = err or sys.stderr
+        self._open: TextIO | None = None
+
+    @property
+    def columns(self) -> int:
+        return shutil.get_terminal_size().columns
+
+    @property
+    def rows(self) -> int:
+        return shutil.get_terminal_size().lines
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line of what was asked for."""
+        self.write(self.out, text, style)
+        self.fresh_line()
+
+    def note(self, text: str, style: str = "") -> None:
+        """A line about it."""
+        self.fresh_line()
+        self.write(self.err, text, style)
+        self.fresh_line()
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """A line of JSON. In ASCII: some readers take more than \\n for the end of a line."""
+        self._put(self.out, json.dumps(record) + "\n")
+
+    def write(self, stream: TextIO, text: str, style: str = "") -> None:
+        """A piece of a line."""
+        if text:
+            self._put(stream, self.paint(stream, text, style))
+            self._open = None if text.endswith("\n") else stream
+
+    def fresh_line(self) -> None:
+        """Ends a line that is open."""
+        if self._open is not None:
+            self._put(self._open, "\n")
+            self._open = None
+
+    def prompt(self, text: str) -> str:
+        """What input() is to show: nothing where that would end up in a file; then it is shown here."""
+        if self.out.isatty():
+            return text
+        self._put(self.err, text)
+        return ""
+
+    def raw(self, text: str) -> None:
+        """As it stands, with what steers the terminal."""
+        self._put(self.out, text)
+
+    @staticmethod
+    def paint(stream: TextIO, text: str, style: str = "") -> str:
+        if not stream.isatty():
+            return text
+        text = text.translate(CONTROLS)
+        return f"\033[{STYLES[style]}m{text}\033[0m" if style and not os.environ.get("NO_COLOR") else text
+
+    @staticmethod
+    def _put(stream: TextIO, text: str) -> None:
+        stream.write(text)
+        stream.flush()

@@ -1,0 +1,33 @@
+"""Whether the service takes calls: the standard `grpc.health.v1`.
+
+Owns that one method, without the package of its stubs. Must never register the protocol's own messages: a
+program that has grpcio-health-checking as well would then have them twice.
+"""
+
+from typing import Any
+
+from google.protobuf.wrappers_pb2 import Int32Value, StringValue
+
+METHOD = "/grpc.health.v1.Health/Check"
+WORDS = {0: "unknown", 1: "serving", 2: "not_serving", 3: "service_unknown"}
+SERVING = WORDS[1]
+
+
+class HealthStub:
+    """Request and response have one field each, number 1: on the wire a wrapper is the same."""
+
+    def __init__(self, channel: Any) -> None:
+        self.Check = channel.unary_unary(
+            METHOD,
+            request_serializer=StringValue.SerializeToString,
+            response_deserializer=Int32Value.FromString,
+        )
+
+
+def health_request(service: str) -> StringValue:
+    return StringValue(value=service)
+
+
+def health_word(response: Int32Value) -> str:
+    """A value that this client does not know comes through as its digits."""
+    return WORDS.get(response.value, str(response.value))

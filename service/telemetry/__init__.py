@@ -1,0 +1,1 @@
+"""What can be seen of the service: spans, metrics, logs. It watches, and never decides."""

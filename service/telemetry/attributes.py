@@ -1,0 +1,108 @@
+"""A request, a report, an answer, a failure: as the attributes of a span.
+
+Owns which of their facts are shown, and under which name. Must never show what somebody said: a failure is
+told by its reason, never by its text, which may repeat a prompt.
+"""
+
+from __future__ import annotations
+
+from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.util.types import AttributeValue
+
+from service.domain.errors import TurnError
+from service.domain.events import Completed, StopReason, Usage
+from service.domain.messages import CompletionRequest, Options
+from service.domain.report import TurnReport
+from service.telemetry import names
+
+Attributes = dict[str, AttributeValue]
+
+PROVIDER = "openai"
+FINISH_REASONS = {
+    StopReason.STOP: "stop",
+    StopReason.TOOL_USE: "tool_call",
+    StopReason.LENGTH: "length",
+    StopReason.CONTENT_FILTER: "content_filter",
+}
+
+
+def of_operation(request: CompletionRequest) -> Attributes:
+    """What a sampler may decide by, and what every measurement of an attempt carries."""
+    return {names.OPERATION: "chat", names.PROVIDER: PROVIDER, names.REQUEST_MODEL: request.model}
+
+
+def of_request(request: CompletionRequest) -> Attributes:
+    shown = _of_options(request.options)
+    shown[names.CONVERSATION] = request.session_id
+    shown[names.REQUEST_STREAM] = True
+    shown[names.OPENAI_API] = "responses"
+    if request.request_id:
+        shown[names.REQUEST_ID] = request.request_id
+    return shown
+
+
+def _of_options(options: Options) -> Attributes:
+    wishes = {
+        names.REQUEST_TEMPERATURE: options.temperature,
+        names.REQUEST_TOP_P: options.top_p,
+        names.REQUEST_MAX_TOKENS: options.max_output_tokens,
+        names.REQUEST_REASONING: options.reasoning_effort or None,
+        names.OPENAI_TIER: options.service_tier or None,
+    }
+    shown: Attributes = {name: wish for name, wish in wishes.items() if wish is not None}
+    form = options.text_format
+    shown[names.OUTPUT_TYPE] = "json" if form is not None and form.kind != "text" else "text"
+    return shown
+
+
+def of_report(report: TurnReport) -> Attributes:
+    """Which way the turn took, and why."""
+    shown: Attributes = {
+        names.TURN_ID: report.turn_id,
+        names.TRANSPORT: report.transport.value,
+        names.TRANSPORT_REASON: report.transport_reason.value,
+        names.REUSED: report.connection_reused,
+    }
+    if report.context_reason is not None:
+        shown[names.CONTEXT] = context_of(report)
+        shown[names.CONTEXT_REASON] = report.context_reason.value
+        shown[names.BYTES_SENT] = report.bytes_sent
+        shown[names.BYTES_SAVED] = report.bytes_saved
+    return shown
+
+
+def context_of(report: TurnReport) -> str:
+    return "incremental" if report.incremental else "full"
+
+
+def of_answer(completed: Completed) -> Attributes:
+    return {
+        names.RESPONSE_ID: completed.response_id,
+        names.RESPONSE_MODEL: completed.model,
+        names.FINISH_REASONS: [FINISH_REASONS[completed.stop_reason]],
+    }
+
+
+def of_usage(usage: Usage) -> Attributes:
+    return {
+        names.INPUT_TOKENS: usage.input_tokens,
+        names.CACHE_READ_TOKENS: usage.cached_input_tokens,
+        names.CACHE_WRITE_TOKENS: usage.cache_write_tokens,
+        names.OUTPUT_TOKENS: usage.output_tokens,
+        names.REASONING_TOKENS: usage.reasoning_tokens,
+    }
+
+
+def fail(span: Span, ending: str, error: BaseException | None) -> None:
+    """Makes the span a red one. `ending` is our word for it."""
+    span.set_status(Status(StatusCode.ERROR))
+    span.set_attribute(names.ERROR_TYPE, ending)
+    detail = error.upstream if isinstance(error, TurnError) else None
+    if detail is not None and span.is_recording():
+        said: Attributes = {
+            names.UPSTREAM_CODE: detail.code,
+            names.UPSTREAM_TYPE: detail.type,
+            names.UPSTREAM_STATUS: detail.status,
+            names.UPSTREAM_REQUEST: detail.request_id,
+        }
+        span.set_attributes({name: value for name, value in said.items() if value})

@@ -1,0 +1,117 @@
+"""One RPC as others see it: its SERVER span, its duration, and which status it really ended with.
+
+Owns the rules for that. Must never know what a call is about. The rule that would be broken first: a call
+that was cut off is not OK, whatever status its handler had not come to set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextvars import ContextVar
+
+import grpc
+from opentelemetry.context import attach
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+
+from service.telemetry import names
+from service.telemetry.propagation import Metadata, remote_parent
+from service.telemetry.signals import signals
+
+OK = "OK"
+CANCELLED = "CANCELLED"
+DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+UNIMPLEMENTED = "UNIMPLEMENTED"
+
+CUT_OFF = (asyncio.CancelledError, GeneratorExit, grpc.aio.InternalError)
+"""What a handler meets whose caller has left; the last when it was writing."""
+
+SERVER_ERRORS = frozenset(
+    {"UNKNOWN", DEADLINE_EXCEEDED, UNIMPLEMENTED, "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+"""By the conventions, all other statuses are the caller's business, and no error of the server."""
+
+DEADLINE_SLACK_S = 0.1
+DEADLINE_SLACK_SHARE = 0.01
+"""A caller's deadline passes over there first, and its timeout is rounded up on the way here, by up to a
+hundredth. Who is cut off that close to the deadline is taken to have met it.
+"""
+
+UNKNOWN_METHOD = "_OTHER"
+
+
+class Call:
+    """From the first byte to the status. `span` is not recording where nobody traces."""
+
+    __slots__ = ("_attributes", "_began", "_cut_off", "_due_at", "span")
+
+    def __init__(self, span: Span, attributes: dict[str, str]) -> None:
+        self.span = span
+        self._attributes = attributes
+        self._began = time.perf_counter()
+        self._due_at: float | None = None
+        self._cut_off = ""
+
+    def due_in(self, seconds: float | None) -> None:
+        """The caller waits this long and no longer. None: for ever."""
+        if seconds is not None:
+            slack = DEADLINE_SLACK_S + DEADLINE_SLACK_SHARE * seconds
+            self._due_at = time.perf_counter() + seconds - slack
+
+    def cut_off(self) -> str:
+        """What it is called when the call ends from outside at this moment. Says the same ever after."""
+        if not self._cut_off:
+            late = self._due_at is not None and time.perf_counter() >= self._due_at
+            self._cut_off = DEADLINE_EXCEEDED if late else CANCELLED
+        return self._cut_off
+
+    def unimplemented(self) -> None:
+        """There is no such method; its name may be anything."""
+        self.span.update_name(UNKNOWN_METHOD)
+        self.span.set_attribute(names.RPC_METHOD_ORIGINAL, self._attributes[names.RPC_METHOD])
+        self._attributes[names.RPC_METHOD] = UNKNOWN_METHOD
+        self.span.set_attribute(names.RPC_METHOD, UNKNOWN_METHOD)
+
+    def end(self, code: str) -> None:
+        """Empty: nobody knows how it ended."""
+        if not code:
+            self.span.end()
+            return
+        outcome = {names.RPC_STATUS: code}
+        if code in SERVER_ERRORS:
+            outcome[names.ERROR_TYPE] = code
+            self.span.set_status(Status(StatusCode.ERROR))
+        self.span.set_attributes(outcome)
+        self.span.end()
+        duration = time.perf_counter() - self._began
+        signals().instruments.rpc_duration.record(duration, self._attributes | outcome)
+
+
+_CALL: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def begin(method: str, metadata: Metadata) -> Call:
+    """A call came in. It is the current one, and its span the parent of others, for the rest of this task.
+
+    Nothing is ever detached: the task serves this call only, and what is set in it ends with it.
+    """
+    now = signals()
+    attributes = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: method.removeprefix("/")}
+    parent = remote_parent(metadata) if now.tracing else None
+    span = now.tracer.start_span(attributes[names.RPC_METHOD], parent, SpanKind.SERVER, attributes)
+    if now.tracing:
+        attach(set_span_in_context(span))
+    call = Call(span, attributes)
+    _CALL.set(call)
+    return call
+
+
+def current() -> Call | None:
+    return _CALL.get()
+
+
+def failed(reason: str) -> None:
+    """Our own word for why the current call fails."""
+    call = _CALL.get()
+    if call is not None:
+        call.span.set_attribute(names.REASON, reason)

@@ -1,0 +1,84 @@
+"""What was said, in the conventions' shape (`{role, parts}`): only where the operator asked for it.
+
+Owns that shape. Must never show what is no text: bytes of images and files, or reasoning that the upstream
+has sealed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, assert_never
+
+from service.domain.events import StopReason
+from service.domain.messages import (
+    CompletionRequest,
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from service.telemetry import names
+from service.telemetry.attributes import FINISH_REASONS
+
+
+def asked(request: CompletionRequest) -> dict[str, str]:
+    """What the model is told, as attributes."""
+    shown = {names.INPUT_MESSAGES: _dumps(_message(message) for message in request.messages)}
+    if request.instructions:
+        shown[names.SYSTEM_INSTRUCTIONS] = _dumps([_text(request.instructions)])
+    if request.tools:
+        shown[names.TOOL_DEFINITIONS] = _dumps(
+            {"type": "function", "name": tool.name, "description": tool.description} for tool in request.tools
+        )
+    return shown
+
+
+def answered(message: Message, stop: StopReason) -> dict[str, str]:
+    """What the model said, as attributes."""
+    return {names.OUTPUT_MESSAGES: _dumps([_message(message) | {"finish_reason": FINISH_REASONS[stop]}])}
+
+
+def _dumps(values: Iterable[dict[str, Any]]) -> str:
+    return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"))
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {"role": message.role.value, "parts": [_part(part) for part in message.parts]}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    match part:
+        case TextPart() | RefusalPart():
+            return _text(part.text)
+        case ReasoningPart():
+            return {"type": "reasoning", "content": "\n".join((*part.summary, *part.content))}
+        case ToolCallPart():
+            return {"type": "tool_call", "id": part.call_id, "name": part.name, "arguments": part.arguments}
+        case ToolResultPart():
+            response = [_part(piece) for piece in part.parts]
+            return {"type": "tool_call_response", "id": part.call_id, "response": response}
+        case ImagePart() | FilePart():
+            return _attachment(part)
+        case _:
+            assert_never(part)
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "content": text}
+
+
+def _attachment(part: ImagePart | FilePart) -> dict[str, Any]:
+    """Where it is and how large, never what it is. A URL may be one that holds all of it."""
+    modality = "image" if isinstance(part, ImagePart) else "file"
+    if part.file_id:
+        return {"type": "file", "modality": modality, "file_id": part.file_id}
+    if part.url and not part.url.startswith("data:"):
+        return {"type": "uri", "modality": modality, "uri": part.url}
+    size = len(part.data) or len(part.url)
+    return {"type": "blob", "modality": modality, "mime_type": part.mime_type, "size": size}

@@ -1,0 +1,51 @@
+"""What is read off now and then: how many lines, turns and sessions there are.
+
+Owns the last counts. Exporters read them in threads of their own: so these are values, put here by the
+loop, and never the books themselves, which the loop is changing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from service.telemetry import names
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The house at one moment. `lines`: how many, by state."""
+
+    turns: int = 0
+    queued: int = 0
+    sessions: int = 0
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+
+class Gauges:
+    """The last counts, for whoever reads them."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.counts = Counts()
+        meter.create_observable_gauge(names.TURNS_RUNNING, [self._turns], "{turn}", "Turns under way.")
+        meter.create_observable_gauge(
+            names.TURNS_QUEUED, [self._queued], "{turn}", "Turns waiting for a place."
+        )
+        meter.create_observable_gauge(names.SESSIONS, [self._sessions], "{session}", "Sessions remembered.")
+        meter.create_observable_gauge(names.LINES, [self._lines], "{connection}", "Lines, by state.")
+
+    def _turns(self, _: CallbackOptions) -> Iterable[Observation]:
+        return (Observation(self.counts.turns),)
+
+    def _queued(self, _: CallbackOptions) -> Iterable[Observation]:
+        return (Observation(self.counts.queued),)
+
+    def _sessions(self, _: CallbackOptions) -> Iterable[Observation]:
+        return (Observation(self.counts.sessions),)
+
+    def _lines(self, _: CallbackOptions) -> Iterable[Observation]:
+        return [
+            Observation(number, {names.LABEL_STATE: state}) for state, number in self.counts.lines.items()
+        ]

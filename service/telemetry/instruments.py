@@ -1,0 +1,89 @@
+"""What is measured: the instruments, their units and their buckets.
+
+Owns how a measurement is kept. Must never know when one is taken. The rule that would be broken first: a
+label has few values; what a caller or the upstream can invent goes through `Bounded`.
+"""
+
+from __future__ import annotations
+
+from opentelemetry.metrics import Counter, Histogram, Meter
+from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
+
+from service.telemetry import names
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+"""A turn of a reasoning model lasts minutes; the conventions' own buckets end at 10 s, or at 82 s."""
+
+LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+TOKEN_COUNTS = tuple(float(4**power) for power in range(14))
+
+BUCKETS: dict[str, tuple[float, ...]] = {
+    names.RPC_SERVER_CALL_DURATION: SECONDS,
+    names.OPERATION_DURATION: SECONDS,
+    names.OPERATION_FIRST_CHUNK: SECONDS,
+    names.SERVER_FIRST_TOKEN: SECONDS,
+    names.LINE_CHECKOUT: SECONDS,
+    names.LINE_DIALS: SECONDS,
+    names.TOKEN_USAGE: TOKEN_COUNTS,
+    names.LOOP_LAG: LAG_SECONDS,
+}
+
+OTHER = "other"
+MAX_VALUES = 50
+
+
+def views() -> list[View]:
+    return [
+        View(instrument_name=name, aggregation=ExplicitBucketHistogramAggregation(bounds))
+        for name, bounds in BUCKETS.items()
+    ]
+
+
+class Bounded:
+    """The first `MAX_VALUES` different values as they are, every later one as "other"."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value in self._known:
+            return value
+        if len(self._known) >= MAX_VALUES:
+            return OTHER
+        self._known.add(value)
+        return value
+
+
+class Instruments:
+    """All that is counted or timed when it happens. What is read off now and then: `gauges`."""
+
+    def __init__(self, meter: Meter) -> None:
+        def seconds(name: str, what: str) -> Histogram:
+            return meter.create_histogram(name, "s", what)
+
+        def count(name: str, unit: str, what: str) -> Counter:
+            return meter.create_counter(name, unit, what)
+
+        self.rpc_duration = seconds(names.RPC_SERVER_CALL_DURATION, "How long calls took.")
+        self.operation_duration = seconds(names.OPERATION_DURATION, "How long attempts upstream took.")
+        self.first_chunk = seconds(
+            names.OPERATION_FIRST_CHUNK, "From a request upstream to its first content."
+        )
+        self.first_token = seconds(names.SERVER_FIRST_TOKEN, "From the start of a turn to its first content.")
+        self.token_usage = meter.create_histogram(names.TOKEN_USAGE, "{token}", "Tokens of an attempt.")
+        self.checkout = seconds(names.LINE_CHECKOUT, "How long turns waited for a line.")
+        self.dials = seconds(names.LINE_DIALS, "How long dials took.")
+        self.loop_lag = seconds(names.LOOP_LAG, "How late the event loop was.")
+        self.turns = count(names.TURNS, "{turn}", "Turns, by ending and transport.")
+        self.continuation = count(names.CONTINUATION, "{turn}", "Turns sent, by context and its reason.")
+        self.bytes_sent = count(names.TURN_BYTES_SENT, "By", "Payload that went upstream.")
+        self.bytes_saved = count(names.TURN_BYTES_SAVED, "By", "Payload that the upstream knew already.")
+        self.tokens = count(names.TOKENS, "{token}", "Tokens, by tenant, model and type.")
+        self.fallbacks = count(names.FALLBACKS, "{turn}", "Turns that went from WebSocket to SSE.")
+        self.replays = count(names.REPLAYS, "{attempt}", "Requests that were sent again.")
+        self.cancelled = count(names.CANCELLED, "{turn}", "Turns cut off before their end, by whom.")
+        self.refused = count(names.REFUSED, "{turn}", "Turns refused, by the limit that they met.")
+        self.closes = count(names.LINE_CLOSES, "{connection}", "Lines that ended, by reason.")
+        self.ignored = count(
+            names.UNKNOWN_EVENTS, "{event}", "Events of the upstream that meant nothing here."
+        )

@@ -1,0 +1,62 @@
+"""Lines as they are seen: a span for each dial, a count for each close, and for each turn that a limit
+refused.
+
+Owns those. Must never open a span for as long as a line lives: it would be told of when the line is gone, and
+measure mostly that nobody spoke.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry.trace import Span, SpanContext, SpanKind
+
+from service.domain.errors import TurnError
+from service.telemetry import attributes, calls, names, turns
+from service.telemetry.signals import signals
+
+__all__ = ["SpanContext", "breaker_became", "closed", "dialing", "refused"]
+
+logger = logging.getLogger("service.line")
+
+REFUSED_BY_TURNS = "turns"
+REFUSED_BY_SESSIONS = "sessions"
+REFUSED_BY_CONNECTIONS = "connections"
+
+
+@contextmanager
+def dialing() -> Iterator[Span]:
+    """A dial, below whatever it is made for."""
+    now = signals()
+    host, port = now.upstream
+    where: attributes.Attributes = {names.SERVER_ADDRESS: host, names.SERVER_PORT: port}
+    span = now.tracer.start_span(names.SPAN_DIAL, turns.parent(), SpanKind.CLIENT, where)
+    began = time.perf_counter()
+    result = "ok"
+    try:
+        yield span
+    except BaseException as error:
+        result = error.reason.value if isinstance(error, TurnError) else calls.CANCELLED
+        attributes.fail(span, result, error)
+        raise
+    finally:
+        span.end()
+        now.instruments.dials.record(time.perf_counter() - began, {names.LABEL_RESULT: result})
+        logger.debug("dialed", extra={"result": result})
+
+
+def closed(reason: str) -> None:
+    """A line is gone. `reason` is one of few."""
+    signals().instruments.closes.add(1, {names.LABEL_REASON: reason})
+    logger.debug("line closed", extra={"reason": reason})
+
+
+def breaker_became(state: str) -> None:
+    logger.debug("breaker", extra={"state": state})
+
+
+def refused(limit: str) -> None:
+    signals().instruments.refused.add(1, {names.LABEL_LIMIT: limit})

@@ -1,0 +1,44 @@
+"""A trace goes on: from a caller's metadata to our spans, from our spans into an HTTP request upstream.
+
+Owns the carriers. Must never pass a caller's baggage on: it is not the upstream's to read. Over a WebSocket
+nothing travels: its headers are those of the handshake, and a line serves many turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opentelemetry import propagate
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+Metadata = Sequence[tuple[str, str | bytes]]
+
+_W3C = TraceContextTextMapPropagator()
+
+
+class _Reader(Getter[Metadata]):
+    def get(self, carrier: Metadata, key: str) -> list[str] | None:
+        return [value for name, value in carrier if name == key and isinstance(value, str)] or None
+
+    def keys(self, carrier: Metadata) -> list[str]:
+        return [name for name, _ in carrier]
+
+
+_READER = _Reader()
+
+
+def remote_parent(metadata: Metadata) -> Context:
+    """The caller's trace, by the propagators of OTEL_PROPAGATORS. Nothing readable: a context without a
+    span.
+    """
+    return propagate.extract(metadata, Context(), _READER)
+
+
+def headers(span: Span) -> dict[str, str]:
+    """`traceparent` and `tracestate` of this span. None for a span that is nobody's."""
+    carrier: dict[str, str] = {}
+    _W3C.inject(carrier, set_span_in_context(span, Context()))
+    return carrier

@@ -1,0 +1,155 @@
+"""Telemetry as a part of the process: `start` it, `close` it.
+
+Owns the providers, the exporters and their end. Must never cost a turn anything: spans are exported in
+batches by a thread and dropped when the collector does not keep up; a collector that is dead is news for
+the log, and for nobody else.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import prometheus_client
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetrics
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpans
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetrics
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpans
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    ConsoleMetricExporter,
+    MetricExporter,
+    MetricReader,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from service.config import Settings, SettingsError
+from service.telemetry import signals, switches
+from service.telemetry.instruments import views
+from service.telemetry.switches import Exporter, Protocol, Signal, Switches
+
+CLOSE_TIMEOUT_S = 3.0
+"""How long the last spans may take to leave. A collector that does not answer must not hold the process up.
+"""
+
+SERVICE_NAME = "trunkline"
+
+
+class Telemetry:
+    """What runs besides the service: exporters' threads, and where Prometheus reads."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
+        """SettingsError: a switch makes no sense, or the address is taken."""
+        try:
+            chosen = switches.read(environ)
+        except switches.SwitchError as error:
+            raise SettingsError(str(error)) from error
+        resource = _resource(settings)
+        self.metrics_address = ""
+        self._scraped: _Scraped | None = None
+        readers = _readers(chosen.metrics)
+        if settings.metrics_listen and not chosen.disabled:
+            self._scraped = _Scraped(settings.metrics_listen)
+            self.metrics_address = self._scraped.address
+            readers.append(self._scraped.reader)
+        self._tracers = _tracers(chosen.traces, resource)
+        self._meters = (
+            MeterProvider(readers, resource, shutdown_on_exit=False, views=views()) if readers else None
+        )
+        self._install(chosen, settings)
+
+    def _install(self, chosen: Switches, settings: Settings) -> None:
+        url = urlsplit(settings.upstream_url)
+        signals.install(
+            self._tracers.get_tracer(signals.SCOPE) if self._tracers else None,
+            self._meters.get_meter(signals.SCOPE) if self._meters else signals.NOWHERE,
+            capture=chosen.capture,
+            upstream=(url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
+        )
+
+    def close(self) -> None:
+        """Sends what is left. Blocks, for at most `CLOSE_TIMEOUT_S`."""
+        signals.install()
+        if self._scraped is not None:
+            self._scraped.close()
+        # Threads of our own: how long a provider takes to shut down is the exporter's to say, and nobody
+        # else's.
+        last = [
+            threading.Thread(target=provider.shutdown, daemon=True)
+            for provider in (self._tracers, self._meters)
+            if provider is not None
+        ]
+        for thread in last:
+            thread.start()
+        due = time.monotonic() + CLOSE_TIMEOUT_S
+        for thread in last:
+            thread.join(max(due - time.monotonic(), 0.0))
+
+
+class _Scraped:
+    """Where Prometheus reads. Its server is a thread, so that a slow reader is not the loop's business."""
+
+    def __init__(self, listen: str) -> None:
+        registry = prometheus_client.CollectorRegistry()
+        self.reader = PrometheusMetricReader(scope_info_enabled=False, registry=registry)
+        ProcessCollector(registry=registry)
+        GCCollector(registry)
+        host, _, port = listen.rpartition(":")
+        try:
+            self._server, _ = prometheus_client.start_http_server(int(port), host.strip("[]"), registry)
+        except OSError as error:
+            problem = (
+                f"TRUNKLINE_METRICS_LISTEN cannot be served: {listen} is taken or no address of this host"
+            )
+            raise SettingsError(problem) from error
+        self.address = f"{host}:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _resource(settings: Settings) -> Resource:
+    """What the environment says of this process goes before what we say."""
+    said = OTELResourceDetector().detect().attributes
+    ours = {"service.name": SERVICE_NAME, "service.instance.id": settings.replica}
+    return Resource.create({name: value for name, value in ours.items() if name not in said})
+
+
+def _tracers(signal: Signal, resource: Resource) -> TracerProvider | None:
+    exporter: SpanExporter
+    match signal.exporter, signal.protocol:
+        case Exporter.NONE, _:
+            return None
+        case Exporter.CONSOLE, _:
+            exporter = ConsoleSpanExporter()
+        case _, Protocol.GRPC:
+            exporter = GrpcSpans()
+        case _:
+            exporter = HttpSpans()
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider
+
+
+def _readers(signal: Signal) -> list[MetricReader]:
+    exporter: MetricExporter
+    match signal.exporter, signal.protocol:
+        case Exporter.NONE, _:
+            return []
+        case Exporter.CONSOLE, _:
+            exporter = ConsoleMetricExporter()
+        case _, Protocol.GRPC:
+            exporter = GrpcMetrics()
+        case _:
+            exporter = HttpMetrics()
+    return [PeriodicExportingMetricReader(exporter)]

@@ -1,0 +1,54 @@
+"""Where spans and measurements go at this moment: one tracer, one set of instruments.
+
+Owns the one value that the set-up replaces; until then everything is dropped at once. Must never know where
+things go from here. It is no argument of the rooms, because what watches them must not shape them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from opentelemetry.metrics import Meter, NoOpMeter
+from opentelemetry.trace import NoOpTracer, Tracer
+
+from service.telemetry.gauges import Gauges
+from service.telemetry.instruments import Bounded, Instruments
+from service.telemetry.switches import Capture
+
+SCOPE = "trunkline"
+NOWHERE = NoOpMeter(SCOPE)
+
+
+@dataclass(slots=True)
+class Signals:
+    """`tracing`: somebody receives spans. `upstream`: host and port, as attributes show them."""
+
+    tracer: Tracer = field(default_factory=NoOpTracer)
+    tracing: bool = False
+    instruments: Instruments = field(default_factory=lambda: Instruments(NOWHERE))
+    gauges: Gauges = field(default_factory=lambda: Gauges(NOWHERE))
+    capture: Capture = Capture.NO_CONTENT
+    upstream: tuple[str, int] = ("", 0)
+    model: Bounded = field(default_factory=Bounded)
+    tenant: Bounded = field(default_factory=Bounded)
+
+
+_now = Signals()
+
+
+def signals() -> Signals:
+    return _now
+
+
+def install(
+    tracer: Tracer | None = None,
+    meter: Meter = NOWHERE,
+    *,
+    capture: Capture = Capture.NO_CONTENT,
+    upstream: tuple[str, int] = ("", 0),
+) -> None:
+    """From now on: to these. Without arguments: nowhere."""
+    global _now  # noqa: PLW0603  this module exists to hold it
+    _now = Signals(
+        tracer or NoOpTracer(), tracer is not None, Instruments(meter), Gauges(meter), capture, upstream
+    )

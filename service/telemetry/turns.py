@@ -1,0 +1,210 @@
+"""One turn as it is seen: `Watch`, which its rooms tell what happens.
+
+Owns the spans of a turn and their order: acquire a line, then one `chat` an attempt. Must never decide
+anything. The rule that would be broken first: whatever ends the turn, every span that it opened ends with
+it, and says why.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import TracebackType
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanContext, set_span_in_context
+
+from service.domain.errors import Reason, TurnError
+from service.domain.events import Completed, Started
+from service.domain.messages import CompletionRequest
+from service.domain.report import TransportReason, TurnReport
+from service.telemetry import attributes, calls, logs, names, propagation
+from service.telemetry.chat import Chat, Heard
+from service.telemetry.endings import count_tokens, log, measure
+from service.telemetry.signals import signals
+
+logger = logging.getLogger("service.turn")
+
+_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+class Watch:
+    """From the moment the turn asks for a place to its end. `with Watch(…) as watch:`"""
+
+    def __init__(self, tenant: str, request: CompletionRequest) -> None:
+        self._tenant = tenant
+        self._request = request
+        self._call = calls.current()
+        self._began = time.perf_counter()
+        self._asked_at: float | None = None
+        self._report: Callable[[], TurnReport] | None = None
+        self._acquire: Span | None = None
+        self._chat: Chat | None = None
+        self._attempts = 0
+        self._completed: Completed | None = None
+
+    def __enter__(self) -> Watch:
+        logs.bind(session=self._request.session_id, request_id=self._request.request_id)
+        _WATCH.set(self)
+        self._acquiring()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        _WATCH.set(None)
+        ending = self._ending(error)
+        self._close(ending, error)
+        report = self._report() if self._report is not None else None
+        if self._call is not None:
+            self._tell(self._call.span, ending, report)
+        measure(self._tenant, self._request, report, ending)
+        log(self._tenant, self._request, report, ending, self._completed)
+
+    # Told by the rooms, in this order; from `checkout` on again for each attempt.
+
+    def runs(self, report: Callable[[], TurnReport]) -> None:
+        """The turn has its place, and can be asked how it runs."""
+        self._report = report
+        if self._acquire is not None:
+            self._acquire.add_event(names.EVENT_ADMITTED)
+            self._acquire.set_attribute(names.QUEUE_S, time.perf_counter() - self._began)
+
+    def checkout(self) -> None:
+        """It asks for a line."""
+        self._asked_at = time.perf_counter()
+        self._acquiring()
+
+    def leased(self, dialed: SpanContext | None, *, reused: bool) -> None:
+        """It has one. `dialed` is the span in which that was opened."""
+        self._checked_out("reused" if reused else "dialed")
+        if self._acquire is not None:
+            self._acquire.add_event(names.EVENT_LEASED, {names.REUSED: reused})
+            if dialed is not None:
+                self._acquire.add_link(dialed)
+
+    def attempt(self, report: TurnReport, heard: Heard) -> None:
+        """A request is about to be written."""
+        self._end_acquire()
+        self._attempts += 1
+        self._chat = Chat(self._request, report, heard, self._attempts)
+
+    def sent(self) -> None:
+        if self._chat is not None:
+            self._chat.sent()
+
+    def created(self, started: Started) -> None:
+        logger.debug("turn began upstream", extra={"response_id": started.response_id})
+        if self._chat is not None:
+            self._chat.created(started)
+
+    def first_content(self) -> None:
+        if self._chat is not None:
+            self._chat.first_content()
+
+    def completed(self, completed: Completed) -> None:
+        self._completed = completed
+        if self._chat is not None:
+            self._chat.completed(completed)
+            self._count_tokens(self._chat)
+
+    def failed(self, error: TurnError) -> None:
+        """The attempt failed, or there was nothing to attempt it over. The turn may go on."""
+        reason = error.reason.value
+        logger.debug("attempt failed", extra={"reason": reason, "attempt": self._attempts})
+        self._checked_out(reason)
+        self._close(reason, error)
+
+    def fell_back(self, why: TransportReason) -> None:
+        """It goes on by SSE."""
+        signals().instruments.fallbacks.add(1, {names.LABEL_CAUSE: why.value})
+
+    def replayed(self, error: TurnError) -> None:
+        """What was written once is going to be written again."""
+        signals().instruments.replays.add(1, {names.LABEL_CAUSE: error.reason.value})
+
+    # Inside
+
+    def _acquiring(self) -> None:
+        if self._acquire is None:
+            self._acquire = signals().tracer.start_span(names.SPAN_ACQUIRE)
+            self._acquire.set_attributes(
+                {names.CONVERSATION: self._request.session_id, names.TENANT: self._tenant}
+            )
+
+    def _checked_out(self, result: str) -> None:
+        if self._asked_at is not None:
+            waited = time.perf_counter() - self._asked_at
+            self._asked_at = None
+            signals().instruments.checkout.record(waited, {names.LABEL_RESULT: result})
+
+    def _end_acquire(self) -> None:
+        if self._acquire is not None:
+            self._acquire.end()
+            self._acquire = None
+
+    def _close(self, ending: str, error: BaseException | None) -> None:
+        """Ends whatever is open."""
+        if self._acquire is not None:
+            attributes.fail(self._acquire, ending, error)
+            self._end_acquire()
+        if self._chat is not None and not self._chat.ended:
+            self._chat.end(ending, error)
+            self._count_tokens(self._chat)
+
+    def _count_tokens(self, chat: Chat) -> None:
+        if chat.usage is not None:
+            count_tokens(self._tenant, self._request.model, chat.usage)
+
+    def _ending(self, error: BaseException | None) -> str:
+        """1. The answer is whole: what went wrong behind it changes nothing. 2. We know why. 3. It was cut
+        off, or left. 4. A bug.
+        """
+        if self._completed is not None:
+            return calls.OK
+        if isinstance(error, TurnError):
+            return error.reason.value
+        if error is None or isinstance(error, calls.CUT_OFF):
+            return self._call.cut_off() if self._call is not None else calls.CANCELLED
+        return Reason.INTERNAL.value
+
+    def _tell(self, span: Span, ending: str, report: TurnReport | None) -> None:
+        """The outcome, on the span of the call: who looks there first shall see it."""
+        if not span.is_recording():
+            return
+        span.set_attributes({names.CONVERSATION: self._request.session_id, names.TENANT: self._tenant})
+        span.set_attribute(names.ENDING, ending)
+        if self._request.request_id:
+            span.set_attribute(names.REQUEST_ID, self._request.request_id)
+        if report is not None:
+            span.set_attributes(attributes.of_report(report) | {names.ATTEMPTS: report.attempts})
+
+    @property
+    def span(self) -> Span | None:
+        """The one that is open: what happens now happens within it."""
+        if self._acquire is not None:
+            return self._acquire
+        return self._chat.span if self._chat is not None else None
+
+
+def sent() -> None:
+    """The request of the turn that this task serves is written."""
+    watch = _WATCH.get()
+    if watch is not None:
+        watch.sent()
+
+
+def trace_headers() -> dict[str, str]:
+    """What an HTTP request of that turn carries, so that the upstream's own spans hang below ours."""
+    watch = _WATCH.get()
+    span = watch.span if watch is not None else None
+    return propagation.headers(span) if span is not None else {}
+
+
+def parent() -> Context | None:
+    """Where a span belongs that another room opens now. None: below the call, if there is one."""
+    watch = _WATCH.get()
+    span = watch.span if watch is not None else None
+    return set_span_in_context(span) if span is not None else None

@@ -1,0 +1,230 @@
+"""No line can be had: what the turn does, what the next ones do, and how the lines come back."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from simulator import Settings
+from tests.integration.faults import raw
+from tests.integration.faults.endings import ended
+from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, route
+from tests.stack import request
+
+REFUSED = "upgrade_refused"
+FAILED = "connect_failed"
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "why", "pause_s"),
+    [
+        (426, None, REFUSED, (480, 600)),
+        (404, None, REFUSED, (480, 600)),
+        (405, None, REFUSED, (480, 600)),
+        (501, None, REFUSED, (480, 600)),
+        (403, None, FAILED, (48, 60)),
+        (403, "120", FAILED, (119, 120)),
+        (429, "3600", FAILED, (3599, 3600)),
+        (500, None, FAILED, (48, 60)),
+        (502, None, FAILED, (48, 60)),
+        (503, "7", FAILED, (48, 60)),
+        (503, "300", FAILED, (299, 300)),
+    ],
+)
+async def test_behind_a_refused_handshake_the_websocket_is_left_alone(
+    start, status, retry_after, why, pause_s
+):
+    """One handshake for any number of turns: by SSE where they may, refused at once where they may not."""
+    house = await start(upstream=Settings(refuse_websocket=status, retry_after=retry_after))
+    assert route((await ended(house)).done) == ("SSE", why)
+    assert route((await ended(house)).done) == ("SSE", "cooldown")
+    forced = await ended(house, options=WEBSOCKET)
+    assert forced.info.reason == "CONNECT_FAILED"
+    assert forced.info.metadata["transport_reason"] == "cooldown"
+    assert pause_s[0] <= forced.retry_after <= pause_s[1]
+    assert house.simulator.stats.handshakes == 1
+
+
+async def test_a_refused_key_is_told_each_time_and_never_tried_by_another_way(start):
+    house = await start(upstream=Settings(keys=("another",)))
+    for turn in (1, 2):
+        found = await ended(house)
+        assert (found.code, found.info.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UPSTREAM_AUTH")
+        assert house.simulator.stats.handshakes == turn
+    assert house.simulator.stats.http_requests == 0
+
+
+async def test_a_handshake_that_hangs_costs_one_wait_and_not_one_a_turn(start):
+    house = await start({"CONNECT_TIMEOUT_S": "0.3"}, upstream=Settings(hang_handshake=True))
+    routes = [route((await ended(house, session=f"s{number}")).done) for number in range(20)]
+    assert routes == [("SSE", "connect_failed")] + [("SSE", "cooldown")] * 19
+    assert house.simulator.stats.handshakes == 1
+
+
+async def test_a_forced_turn_hears_which_wait_ran_out(start):
+    house = await start({"CONNECT_TIMEOUT_S": "0.3"}, upstream=Settings(hang_handshake=True))
+    found = await ended(house, options=WEBSOCKET)
+    assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
+    assert "0.3 s (TRUNKLINE_CONNECT_TIMEOUT_S)" in found.told
+
+
+async def test_turns_that_wait_to_dial_do_not_repeat_a_dial_that_failed(start):
+    house = await start({"MAX_DIALS": "1"}, upstream=Settings(refuse_websocket=503))
+    turns = await asyncio.gather(*(house.done(request("Hi.", session=f"s{number}")) for number in range(30)))
+    assert sorted({route(done) for done in turns}) == [("SSE", "connect_failed"), ("SSE", "cooldown")]
+    assert house.simulator.stats.handshakes == 1
+
+
+async def test_when_the_pause_is_over_a_single_dial_probes(start):
+    """The others do not wait for its outcome."""
+    house = await start(upstream=Settings(refuse_websocket=503))
+    await ended(house)
+    house.simulator.settings.refuse_websocket = None
+    house.simulator.settings.hang_handshake = True
+    house.manager._pool._breaker._retry_at = 0.0
+    probe = asyncio.ensure_future(house.done(request("Hi.", session="probe")))
+    await house.simulator.wait_for(lambda: house.simulator.stats.handshakes == 2, PATIENCE_S)
+    turns = await asyncio.gather(*(house.done(request("Hi.", session=f"s{number}")) for number in range(20)))
+    assert {route(done) for done in turns} == {("SSE", "cooldown")}
+    assert house.simulator.stats.handshakes == 2
+    probe.cancel()
+
+
+async def test_a_probe_that_succeeds_brings_all_lines_back(start):
+    house = await start(upstream=Settings(refuse_websocket=503))
+    await ended(house)
+    house.simulator.settings.refuse_websocket = None
+    house.manager._pool._breaker._retry_at = 0.0
+    assert route((await ended(house)).done) == ("WEBSOCKET", "preferred")
+    turns = await asyncio.gather(*(house.done(request("Hi.", session=f"s{number}")) for number in range(20)))
+    assert {route(done) for done in turns} == {("WEBSOCKET", "preferred")}
+
+
+async def test_a_thousand_sessions_that_rotate_at_once_are_no_storm(start, monkeypatch):
+    house = await start({"MAX_DIALS": "8", "CONNECT_TIMEOUT_S": "60"})
+    door = house.simulator._door
+    refusal, in_flight = door._refusal, [0, 0]
+
+    async def counted(asked):
+        in_flight[0] += 1
+        in_flight[1] = max(in_flight)
+        await asyncio.sleep(0)
+        try:
+            return await refusal(asked)
+        finally:
+            in_flight[0] -= 1
+
+    monkeypatch.setattr(door, "_refusal", counted)
+    sessions = [f"s{number}" for number in range(1000)]
+    for turn in (1, 2):
+        done = await asyncio.gather(*(house.done(request("sim:say", session=name)) for name in sessions))
+        assert {(route(one), one.report.connection_reused) for one in done} == {
+            (("WEBSOCKET", "preferred"), False)
+        }
+        assert house.simulator.stats.handshakes == 1000 * turn
+        house.simulator.drop_all(1001)
+        await house.simulator.wait_for(lambda: not house.simulator.stats.open_connections, PATIENCE_S)
+    assert 1 < in_flight[1] <= 8
+
+
+# Upstreams that are none.
+
+
+async def no_answer(reader, writer, head):
+    """Hangs up on whoever calls."""
+
+
+async def no_http(reader, writer, head):
+    writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+async def a_page(reader, writer, head):
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello")
+
+
+async def a_wrong_key(reader, writer, head):
+    writer.write(raw.accepted(b"sec-websocket-key: wrong\r\n"))
+
+
+@pytest.mark.parametrize("handle", [no_answer, no_http, a_page, a_wrong_key])
+async def test_what_is_no_websocket_lets_nothing_be_sent(start, handle):
+    async with raw.upstream(handle) as url:
+        house = await start({"UPSTREAM_URL": url})
+        found = await ended(house, options=WEBSOCKET)
+        assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
+
+
+async def test_the_key_goes_nowhere_else(start):
+    """A redirect is not followed, over neither transport."""
+    callers = []
+
+    async def elsewhere(reader, writer, head):
+        callers.append(head)
+
+    async with raw.upstream(elsewhere) as other:
+
+        async def redirect(reader, writer, head):
+            writer.write(f"HTTP/1.1 307 Moved\r\nLocation: {other}\r\nContent-Length: 0\r\n\r\n".encode())
+
+        async with raw.upstream(redirect) as url:
+            house = await start({"UPSTREAM_URL": url})
+            forced = [event async for event in _events(house, WEBSOCKET)]
+            by_sse = [event async for event in _events(house, SSE)]
+    assert [forced[-1].code(), by_sse[-1].code()] == [
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.INTERNAL,
+    ]
+    assert callers == []
+
+
+async def test_lines_that_close_as_soon_as_they_are_open_lead_to_sse(start):
+    """Nothing was written on any of them, so nothing is lost by going another way."""
+    opened = []
+
+    async def handle(reader, writer, head):
+        if raw.is_upgrade(head):
+            opened.append(head)
+            writer.write(raw.accepted(head) + raw.closing(1013))
+        else:
+            writer.write(raw.STREAM + raw.as_stream(raw.ANSWER))
+
+    async with raw.upstream(handle) as url:
+        house = await start({"UPSTREAM_URL": url})
+        done = await house.done(request("Hello."))
+        assert (route(done), done.report.attempts) == (("SSE", "connection_lost"), 1)
+        assert len(opened) <= 4
+
+
+async def test_lines_that_close_as_soon_as_they_are_open_are_none(start):
+    async def handle(reader, writer, head):
+        writer.write(raw.accepted(head) + raw.closing(1013))
+
+    async with raw.upstream(handle) as url:
+        house = await start({"UPSTREAM_URL": url})
+        found = await ended(house, options=WEBSOCKET)
+        assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
+
+
+async def test_an_upstream_is_told_not_to_compress(house):
+    """What is read is read as it comes."""
+    await ended(house, options=SSE)
+    assert house.simulator.requests[-1].headers["Accept-Encoding"] == "identity"
+
+
+async def test_a_connection_that_the_upstream_closed_meanwhile_is_not_used_again(house):
+    """A POST goes over a connection that is open, or over a new one."""
+    talk = Talk(house, options=SSE)
+    await talk.say("Hello.")
+    for transport in list(house.simulator._runner.server.connections):
+        transport.force_close()
+    done = await talk.say("And again.")
+    assert done.report.attempts == 1
+
+
+async def _events(house, options):
+    """The events, and last of all how the call failed."""
+    try:
+        async for event in house.completions.StreamCompletion(request("Hello.", options=options)):
+            yield event
+    except grpc.aio.AioRpcError as error:
+        yield error

@@ -1,0 +1,257 @@
+"""The caller leaves, in each way and at each point where a turn may stand: nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import grpc
+import pytest
+
+from service.gen.trunkline.v1 import completion_pb2_grpc
+from service.gen.trunkline.v1 import session_pb2 as spb
+from simulator import Settings
+from simulator.scripts import Drop, Gate, Hang, Say, Script, Start
+from tests.integration.faults.endings import ended
+from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, until
+from tests.stack import Stack, request
+
+DEADLINE_S = 1.5
+"""Late enough for the turn to have come to its point."""
+
+BIG = "x" * 8_000_000
+LONG = "sim:long(bytes=3000000)"
+HALF = Script(Say("Half of the old answer", closed=False), Hang())
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a turn stands when its caller leaves. `beside` starts what it waits for."""
+
+    reached: Callable[[Stack], object]
+    scripts: tuple[Script, ...] = ()
+    said: str = "Hello."
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    upstream: Mapping[str, Any] = field(default_factory=dict)
+    warm_ups: tuple[Script, ...] = ()
+    beside: Callable[[Stack], Any] | None = None
+    reads: int = 0
+
+
+async def busy(house: Stack) -> asyncio.Task[Any]:
+    """A turn of another session that runs until the gate opens."""
+    house.simulator.enqueue(Script(Gate("go")))
+    turn = asyncio.ensure_future(house.done(request("Wait.", session="busy")))
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    return turn
+
+
+async def dialling(house: Stack) -> asyncio.Task[Any]:
+    """A turn of another session whose handshake hangs."""
+    turn = asyncio.ensure_future(ended(house, session="busy"))
+    await house.simulator.wait_for(lambda: house.simulator.stats.handshakes == 1, PATIENCE_S)
+    return turn
+
+
+async def warming(house: Stack) -> asyncio.Task[Any]:
+    """A warm-up of the same session."""
+    house.simulator.enqueue(Script(Gate("go")), warm_up=True)
+    wanted = spb.WarmSessionRequest(session_id="s1", model="simulated-1", prime=True)
+    warm_up = asyncio.ensure_future(_answer(house.sessions.WarmSession(wanted)))
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    return warm_up
+
+
+async def _answer(call: Any) -> Any:
+    return await call
+
+
+def asked(house: Stack) -> bool:
+    return house.simulator.stats.in_flight == 1
+
+
+def pending(house: Stack) -> bool:
+    """What the service wrote stands before a peer that does not read."""
+    return any(
+        line._connection.transport.get_write_buffer_size() for line in house.manager._pool._books.lines()
+    )
+
+
+def piled_up(house: Stack) -> bool:
+    """What the upstream wrote stands before a service that does not read."""
+    runner: Any = house.simulator._runner
+    connections = runner.server.connections
+    return any(one.transport and one.transport.get_write_buffer_size() for one in connections)
+
+
+POINTS = {
+    "in the queue": Point(
+        lambda house: len(house.manager._admission._queue),
+        settings={"MAX_TURNS": "1", "QUEUE_SIZE": "1"},
+        beside=busy,
+    ),
+    "behind a warm-up": Point(lambda house: house.manager._admission.running, beside=warming),
+    "waiting for a line": Point(
+        lambda house: len(house.manager._pool._waiters),
+        options=WEBSOCKET,
+        settings={"MAX_CONNECTIONS": "1"},
+        beside=busy,
+    ),
+    "waiting to dial": Point(
+        lambda house: house.manager._pool._books.dialing == 2,
+        settings={"MAX_DIALS": "1"},
+        upstream={"hang_handshake": True},
+        beside=dialling,
+    ),
+    "dialling": Point(lambda house: house.simulator.stats.handshakes == 1, upstream={"hang_handshake": True}),
+    "warming up": Point(asked, warm_ups=(Script(Hang()),), options={"warm_up": True}),
+    "writing": Point(pending, said=BIG, upstream={"deaf": True}),
+    "before created": Point(asked, (Script(Hang()),)),
+    "before created, by SSE": Point(asked, (Script(Hang()),), options=SSE),
+    "behind created": Point(asked, (Script(Start(), Hang()),), reads=1),
+    "behind created, by SSE": Point(asked, (Script(Start(), Hang()),), options=SSE, reads=1),
+    "in the answer": Point(asked, (HALF,), reads=2),
+    "in the answer, by SSE": Point(asked, (HALF,), options=SSE, reads=2),
+    "blocked by its caller": Point(piled_up, said=LONG, reads=1),
+    "blocked by its caller, by SSE": Point(piled_up, said=LONG, options=SSE, reads=1),
+    "in a replay": Point(
+        lambda house: house.simulator.stats.requests_total == 2, (Script(Drop()), Script(Hang()))
+    ),
+    "in a replay, by SSE": Point(
+        lambda house: house.simulator.stats.requests_total == 2,
+        (Script(Drop()), Script(Hang())),
+        options=SSE,
+    ),
+}
+
+
+class Wire:
+    """A TCP proxy between caller and service: what a caller's death looks like from here."""
+
+    def __init__(self) -> None:
+        self.writers: list[asyncio.StreamWriter] = []
+
+    @asynccontextmanager
+    async def to(self, address: str) -> AsyncIterator[str]:
+        host, _, port = address.rpartition(":")
+        tasks: list[asyncio.Task[None]] = []
+
+        async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                while data := await reader.read(65536):
+                    writer.write(data)
+                    await writer.drain()
+            except OSError:
+                pass
+
+        async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            inner, outer = await asyncio.open_connection(host, int(port))
+            self.writers += [writer, outer]
+            tasks.append(asyncio.ensure_future(pump(inner, writer)))
+            tasks.append(asyncio.ensure_future(pump(reader, outer)))
+
+        server = await asyncio.start_server(connect, "127.0.0.1", 0)
+        try:
+            yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+            self.cut()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def cut(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+
+
+def belongings(house: Stack) -> dict[str, object]:
+    """All that a turn may hold."""
+    manager, pool = house.manager, house.manager._pool
+    return {
+        "places": manager._admission.running,
+        "queued": len(manager._admission._queue),
+        "turns": len(manager._turns),
+        "holders": sum(session.holder is not None for session in manager._registry),
+        "waiters": len(pool._waiters),
+        "dialling": pool._books.dialing,
+        "leased": pool._books.leased,
+        "sockets": sockets(house),
+    }
+
+
+def sockets(house: Stack) -> int:
+    """Those in use by a turn: lines that are not idle, and HTTP connections with an answer on them."""
+    books = house.manager._pool._books
+    lines = [line for line in books.lines() if line not in books._idle]
+    posts = cast(Any, house.manager._upstream._http._transport)._pool.connections
+    return sum(line.open for line in lines) + sum(not (post.is_idle() or post.is_closed()) for post in posts)
+
+
+def watch(house: Stack) -> list[int]:
+    """How many sockets were in use each time a turn was about to return to its handler."""
+    seen: list[int] = []
+    turn = house.manager.turn
+
+    @asynccontextmanager
+    async def watched(*args: Any) -> AsyncIterator[Any]:
+        try:
+            async with turn(*args) as running:
+                yield running
+        finally:
+            seen.append(sockets(house))
+
+    house.manager.turn = watched  # type: ignore[method-assign, assignment]
+    return seen
+
+
+async def leave(house: Stack, point: Point, way: str, left: list[int]) -> None:
+    """Comes to the point, leaves, and stays long enough to see the turn end."""
+    wanted = request(point.said, options=point.options)
+    wire = Wire()
+    async with wire.to(house.address) as address:
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
+        async with grpc.aio.insecure_channel(address, options=options) as channel:
+            call = completion_pb2_grpc.CompletionServiceStub(channel).StreamCompletion(
+                wanted, timeout=DEADLINE_S if way == "deadline" else PATIENCE_S
+            )
+            for _ in range(point.reads):
+                await call.read()
+            await until(lambda: left or point.reached(house))
+            if way == "cancel":
+                call.cancel()
+            elif way == "disconnect":
+                wire.cut()
+            await until(lambda: left)
+            call.cancel()
+
+
+@pytest.mark.parametrize("way", ["cancel", "disconnect", "deadline"])
+@pytest.mark.parametrize("point", POINTS)
+async def test_leaving(start, point, way):
+    where = POINTS[point]
+    house = await start({"COOLDOWN_S": "0", **where.settings}, upstream=Settings(**where.upstream))
+    beside = await where.beside(house) if where.beside else None
+    before = belongings(house)
+    house.simulator.enqueue(*where.scripts)
+    house.simulator.enqueue(*where.warm_ups, warm_up=True)
+    seen = watch(house)
+
+    await leave(house, where, way, seen)
+    await until(lambda: belongings(house) == before)
+    assert seen == [before["sockets"]], "a socket outlived its turn"
+
+    house.simulator.settings.merge({"hang_handshake": False, "deaf": False})
+    house.simulator.open_gate("go")
+    if where.upstream:
+        house.simulator.drop_all()
+    if beside is not None:
+        beside.cancel() if where.upstream else await beside
+    cut = {one.connection_id for one in house.simulator.requests if one.finished != "completed"}
+    found = await ended(house, "And now?")
+    assert found.done.message.parts[0].text.text.endswith('You said: "And now?".')
+    assert found.requests[-1].connection_id not in cut, "a line in the middle of an answer was used again"

@@ -1,0 +1,184 @@
+"""What is sent again, and what never is."""
+
+import asyncio
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from service.gen.trunkline.v1 import completion_pb2 as pb
+from simulator.scripts import Call, Close, Drop, Emit, Fail, Gate, Hang, Say, Script, Start
+from tests.integration.faults.cells import SETTINGS, run
+from tests.integration.faults.endings import ended, ended_call
+from tests.integration.faults.matrix import CELLS
+from tests.integration.service.talk import LOOKUP, PATIENCE_S, SSE, WEBSOCKET, Talk, context, route
+from tests.stack import request, stack, text_of
+
+SAFE = {"REPLAY": "safe-only"}
+PROOFS = {
+    "websocket_connection_limit_reached",
+    "invalid_encrypted_content",
+    "thinking_signature_invalid",
+    "payload_too_large",
+    "status-413",
+    "close-1009",
+}
+"""By these the upstream says that nothing ran. So it does by losing a chain."""
+
+LOST = Script(Drop())
+EXPIRED = Script(Fail("Limit reached.", "websocket_connection_limit_reached", 400), Close(1000))
+TOO_BIG = Script(Close(1009))
+SEALED = Script(Fail("Cannot be read.", "invalid_encrypted_content", 400))
+NOT_FOUND = Script(Fail("Gone.", "previous_response_not_found", 400))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def safe():
+    async with stack(SETTINGS | SAFE) as house:
+        yield house
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    "cell", [cell for cell in CELLS if len(cell.routes) > 1 and cell.moment == "created"], ids=str
+)
+async def test_safe_only_sends_again_what_cannot_have_run(safe, cell):
+    found = await run(safe, cell, list(cell.scripts())[:1], **SAFE)
+    proven = cell.row.chained or cell.row.name in PROOFS
+    assert found.routes.split() == cell.routes[: 1 + proven]
+    assert (found.failure is None) == proven
+
+
+@pytest.mark.parametrize(
+    ("scripts", "routes"),
+    [
+        pytest.param([LOST, LOST], "ws ws", id="one loss"),
+        pytest.param([EXPIRED, EXPIRED], "ws ws", id="one expiry"),
+        pytest.param([SEALED, SEALED], "ws ws", id="one refusal to read"),
+        pytest.param([EXPIRED, LOST, LOST], "ws ws ws", id="an expiry and a loss"),
+        pytest.param([LOST, EXPIRED, SEALED, EXPIRED], "ws ws ws", id="three attempts at most"),
+        pytest.param([TOO_BIG, LOST, LOST], "ws sse sse", id="too big and a loss"),
+    ],
+)
+async def test_each_cause_counts_once(house, scripts, routes):
+    house.simulator.enqueue(*scripts)
+    found = await ended(house)
+    assert found.failure is not None
+    assert found.routes == routes
+
+
+async def test_a_lost_chain_is_resent_in_full_on_the_same_line(house):
+    talk = Talk(house)
+    await talk.say("Hello.")
+    house.simulator.enqueue(NOT_FOUND)
+    done = await talk.say("And again.")
+    asked, again = house.simulator.requests[-2:]
+    assert asked.connection_id == again.connection_id
+    assert (asked.previous_response_id is None, again.previous_response_id) == (False, None)
+    assert again.new_items == 3
+    assert context(done) == (False, "chain_lost")
+    assert done.report.attempts == 2
+
+
+async def test_an_expired_connection_is_replaced_and_the_conversation_goes_in_full(house):
+    talk = Talk(house)
+    await talk.say("Hello.")
+    house.simulator.enqueue(EXPIRED)
+    done = await talk.say("And again.")
+    asked, again = house.simulator.requests[-2:]
+    assert asked.connection_id != again.connection_id
+    assert (again.previous_response_id, again.new_items) == (None, 3)
+    assert route(done) == ("WEBSOCKET", "preferred")
+
+
+async def test_reasoning_that_cannot_be_read_is_left_out_of_the_resend(house):
+    talk = Talk(house)
+    await talk.say("sim:reason")
+    await talk.say("Hello.", options=SSE)
+    house.simulator.enqueue(SEALED)
+    await talk.say("And again.", options=SSE)
+    asked, again = ([item["type"] for item in one.body["input"]] for one in house.simulator.requests[-2:])
+    assert "reasoning" in asked
+    assert again == [kind for kind in asked if kind != "reasoning"]
+
+
+async def test_a_replay_behind_the_start_starts_no_second_time(start):
+    """The caller keeps what it was told first; the end says what came true."""
+    house = await start({"IDLE_TIMEOUT_S": "0.3"})
+    house.simulator.enqueue(Script(Start(), Hang()))
+    found = await ended(house)
+    assert found.routes == "ws sse"
+    assert found.events[0].start.transport == pb.TRANSPORT_WEBSOCKET
+    assert route(found.done) == ("SSE", "timeout")
+    assert found.done.report.response_id == house.simulator.requests[-1].response_id
+
+
+async def test_who_insists_on_a_websocket_never_gets_another(house):
+    house.simulator.enqueue(*[Script(Close(1009))] * 2)
+    found = await ended(house, options=WEBSOCKET)
+    assert (found.info.reason, found.routes) == ("MESSAGE_TOO_BIG", "ws")
+
+
+@pytest.mark.parametrize("options", [{}, WEBSOCKET, SSE], ids=["auto", "forced", "sse"])
+async def test_where_nothing_listens_nothing_was_sent(house, options):
+    await house.simulator.stop()
+    found = await ended(house, options=options)
+    assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
+
+
+@pytest.mark.parametrize("options", [{}, WEBSOCKET, SSE], ids=["auto", "forced", "sse"])
+async def test_a_turn_that_was_sent_once_never_says_that_nothing_was_sent(house, options):
+    """Its attempt is lost, and then nothing listens any more: the loss is what the caller hears."""
+    house.simulator.enqueue(Script(Gate("now"), Drop()))
+    turn = asyncio.ensure_future(ended(house, options=options))
+    await house.simulator.wait_for(lambda: house.simulator.requests, PATIENCE_S)
+    for site in list(house.simulator._runner.sites):
+        await site.stop()
+    house.simulator.open_gate("now")
+    found = await turn
+    assert (found.code, found.info.reason) == (grpc.StatusCode.ABORTED, "CONNECTION_LOST")
+
+
+async def test_a_truncated_tool_call_is_no_part_of_what_is_left(house):
+    """Its deltas were seen; but nobody may call a tool with half of its arguments."""
+    house.simulator.enqueue(
+        Script(Say("Let me look."), Call("lookup", '{"query": "how lo', closed=False), Drop())
+    )
+    found = await ended_call(house, request("Go.", tools=[LOOKUP]))
+    assert found.info.reason == "CONNECTION_LOST"
+    assert "tool_call_delta" in found.kinds
+    assert [part.WhichOneof("part") for part in found.error.partial.parts] == ["text"]
+
+
+async def test_a_failed_turn_says_what_it_cost(house):
+    house.simulator.enqueue(Script(Say("Half", closed=False), Fail(shape="response_failed", usage=True)))
+    found = await ended(house)
+    assert found.error.usage.input_tokens > 0
+
+
+async def test_news_of_the_connection_are_no_end_of_the_response(house):
+    """Some servers tell in mid-answer, with an error event, that the line will end soon."""
+    soon = {"type": "error", "error": {"code": "connection_expiring", "message": "Five minutes left."}}
+    house.simulator.enqueue(Script(Say("First. "), Emit(soon), Say("Second.")))
+    found = await ended(house)
+    assert text_of(found.events) == "First. Second."
+    assert found.done.report.attempts == 1
+
+
+async def test_events_of_others_are_not_for_this_caller(house):
+    for options in ({}, SSE):
+        found = await ended(house, "sim:foreign", options=options)
+        assert text_of(found.events) == "First.Second."
+
+
+async def test_the_next_turn_after_a_failed_one_is_right(house):
+    """A turn that failed leaves nothing on the line and nothing in the memory."""
+    talk = Talk(house)
+    await talk.say("Hello.")
+    house.simulator.enqueue(Script(Say("Half", closed=False), Fail("It broke.")))
+    failed = await ended_call(house, talk.request(model="simulated-1"))
+    assert failed.info.reason == "UPSTREAM_ERROR"
+    done = await talk.say("And again.")
+    assert context(done)[0] is False
+    assert talk.received.repeated_items == 0
+    assert talk.text.endswith('You said: "And again.".')

@@ -1,0 +1,55 @@
+"""A running service for each test, and a look at the house when the test is over."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.integration.service.talk import PATIENCE_S, Talk
+from tests.stack import Stack, stack
+
+Start = Callable[..., Awaitable[Stack]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Starts a service: `await start({"NAME": "value"}, upstream=…, hook=…)`. Behind the test it is clean."""
+    async with AsyncExitStack() as houses:
+
+        async def started(*args, **kwargs) -> Stack:
+            house = await houses.enter_async_context(stack(*args, **kwargs))
+            houses.push_async_callback(_leave_clean, house)
+            return house
+
+        yield started
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "tasks are left behind"
+
+
+@pytest.fixture
+async def house(start: Start) -> Stack:
+    """A service with the default settings."""
+    return await start()
+
+
+@pytest.fixture
+def talk(house: Stack) -> Talk:
+    """A conversation with it."""
+    return Talk(house)
+
+
+async def _leave_clean(house: Stack) -> None:
+    """Nobody calls any more: no turn runs, no line is leased. After the end: no line is open."""
+    await house.channel.close(None)
+    await asyncio.wait_for(house.manager._quiet.wait(), PATIENCE_S)
+    pool, books = house.manager._pool, house.manager._pool._books
+    assert house.manager._admission.running == 0
+    assert (books.leased, books.dialing, len(pool._waiters)) == (0, 0, 0)
+    assert [session for session in house.manager._registry if session.holder is not None] == []
+    await house.server.stop(0)
+    await house.manager.close()
+    await house.simulator.wait_for(
+        lambda: not house.simulator.stats.open_connections and not house.simulator.stats.in_flight,
+        PATIENCE_S,
+    )
+    assert (books.leased, books.idle, books.dialing) == (0, 0, 0)

@@ -1,0 +1,154 @@
+"""What breaks a chain, each by its name, and what does not. A break costs bytes, never words."""
+
+from typing import Any
+
+import pytest
+
+from service.gen.trunkline.v1 import completion_pb2 as pb
+from service.gen.trunkline.v1 import message_pb2 as m
+from simulator.scripts import Call, Reason, Say, Script
+from tests.integration.service.talk import LOOKUP, Talk, context, tool_results
+from tests.stack import user
+
+BASE: dict[str, Any] = {
+    "instructions": "Be brief.",
+    "tools": [LOOKUP],
+    "options": {"temperature": 1.0, "reasoning": {"effort": "low"}, "text": {"plain": {}}},
+}
+OTHER_TOOL = m.Tool(name="other")
+
+BREAKS: dict[str, tuple[dict[str, Any], str]] = {
+    "another model": ({"model": "simulated-2"}, "model_changed"),
+    "other instructions": ({"instructions": "Be long."}, "instructions_changed"),
+    "no instructions": ({"instructions": ""}, "instructions_changed"),
+    "one tool more": ({"tools": [LOOKUP, OTHER_TOOL]}, "tools_changed"),
+    "no tools": ({"tools": []}, "tools_changed"),
+    "another description": (
+        {"tools": [m.Tool(name="lookup", description="?", parameters=LOOKUP.parameters)]},
+        "tools_changed",
+    ),
+    "another effort": ({"reasoning": {"effort": "high"}}, "reasoning_changed"),
+    "another text format": ({"text": {"json_object": {}}}, "text_format_changed"),
+    "stored": ({"store": True}, "store_changed"),
+    "truncation": ({"truncation": "auto"}, "truncation_changed"),
+    "something extra": ({"extra_body_json": '{"max_tool_calls": 3}'}, "extra_body_changed"),
+}
+KEEPS = {
+    "temperature": 0.0,
+    "top_p": 0.5,
+    "max_output_tokens": 4000,
+    "tool_choice": {"mode": pb.TOOL_CHOICE_MODE_AUTO},
+    "parallel_tool_calls": False,
+    "metadata": {"task": "7"},
+    "service_tier": "flex",
+    "safety_identifier": "someone",
+    "prompt_cache_key": "key",
+}
+
+
+def changed(change: dict[str, Any]) -> dict[str, Any]:
+    """The fields of BASE with this change, be it to the request or to its options."""
+    fields = {name: value for name, value in change.items() if name in ("model", "instructions", "tools")}
+    options = {name: value for name, value in change.items() if name not in fields}
+    return {**BASE, **fields, "options": {**BASE["options"], **options}}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+async def test_what_the_chain_stands_on_has_changed(house, what):
+    change, reason = BREAKS[what]
+    talk = Talk(house, **BASE)
+    await talk.say("Hello.")
+    talk.fields = changed(change)
+    assert context(await talk.say("And again.")) == (False, reason)
+    assert (talk.received.previous_response_id, talk.received.new_items) == (None, 3)
+    # The change is the new ground, over the same line.
+    assert context(await talk.say("And now?")) == (True, "continued")
+    assert {received.connection_id for received in house.simulator.requests} == {"conn_1"}
+
+
+@pytest.mark.parametrize("option", KEEPS)
+async def test_what_is_sent_anew_each_turn_breaks_nothing(house, option):
+    talk = Talk(house, **BASE)
+    await talk.say("Hello.")
+    talk.fields = changed({option: KEEPS[option]})
+    assert context(await talk.say("And again.")) == (True, "continued")
+    assert option in talk.received.body
+
+
+async def test_a_tool_written_otherwise_is_the_same_tool(house):
+    talk = Talk(house, tools=[LOOKUP])
+    await talk.say("Hello.")
+    parameters = '{ "required": ["query"], "properties": {"query": {"type": "string"}}, "type": "object" }'
+    talk.fields["tools"] = [m.Tool(name="lookup", description=LOOKUP.description, parameters=parameters)]
+    assert context(await talk.say("And again.")) == (True, "continued")
+
+
+async def test_an_edited_question_is_asked_again_in_full(talk):
+    await talk.say("Hello.")
+    talk.messages[0] = user("Good morning.")
+    assert context(await talk.say("And again.")) == (False, "history_edited")
+    assert talk.received.body["input"][0]["content"] == [{"type": "input_text", "text": "Good morning."}]
+
+
+async def test_an_edited_answer_is_told_in_full(talk):
+    await talk.say("Hello.")
+    talk.messages[1].parts[0].text.text += " Edited."
+    assert context(await talk.say("And again.")) == (False, "history_edited")
+
+
+async def test_a_removed_message_is_an_edit(talk):
+    for text in ("One.", "Two.", "Three."):
+        await talk.say(text)
+    del talk.messages[2:4]
+    assert context(await talk.say("Four.")) == (False, "history_edited")
+    assert talk.received.new_items == 5
+
+
+async def test_a_message_put_in_between_is_an_edit(talk):
+    await talk.say("One.")
+    talk.messages.insert(1, user("By the way."))
+    assert context(await talk.say("Two.")) == (False, "history_edited")
+
+
+async def test_going_back_to_an_earlier_turn_is_an_edit(talk):
+    await talk.say("One.")
+    await talk.say("Two.")
+    del talk.messages[2:]
+    assert context(await talk.say("Two, otherwise.")) == (False, "history_edited")
+    assert context(await talk.say("Three.")) == (True, "continued")
+
+
+async def test_a_question_asked_again_unanswered_is_an_edit(talk):
+    """The model holds its answer already; a caller who threw it away wants another."""
+    await talk.say("Hello.")
+    del talk.messages[1]
+    assert context(await talk.say()) == (False, "history_edited")
+
+
+async def test_an_empty_suffix_is_sent_in_full(talk):
+    await talk.say("Hello.")
+    assert context(await talk.say()) == (False, "empty_suffix")
+
+
+async def test_changed_reasoning_is_an_edit(talk):
+    talk.house.simulator.enqueue(Script(Reason(("Hm.",)), Say("Therefore.")))
+    await talk.say("Go on.")
+    talk.messages[1].parts[0].reasoning.encrypted_content += "x"
+    done = await talk.say("And then?", options={"transport": pb.TRANSPORT_WEBSOCKET})
+    assert context(done) == (False, "history_edited")
+
+
+async def test_arguments_that_were_parsed_and_written_again_are_no_edit(house):
+    talk = Talk(house, tools=[LOOKUP])
+    house.simulator.enqueue(Script(Call("lookup", '{"b": 1, "a": {"d": 2, "c": 3}}')))
+    first = await talk.say("Go on.")
+    talk.messages[-1].parts[0].tool_call.arguments = '{"a":{"c":3,"d":2},"b":1}'
+    assert context(await talk.say(tool_results(first.message))) == (True, "continued")
+
+
+async def test_other_arguments_are_an_edit(house):
+    talk = Talk(house, tools=[LOOKUP])
+    house.simulator.enqueue(Script(Call("lookup", '{"query": "a"}')))
+    first = await talk.say("Go on.")
+    talk.messages[-1].parts[0].tool_call.arguments = '{"query": "b"}'
+    assert context(await talk.say(tool_results(first.message))) == (False, "history_edited")

@@ -1,0 +1,196 @@
+"""Before the first message: a line that is open, and a model that knows the tools already."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from service.gen.trunkline.v1 import session_pb2 as spb
+from service.manager import warmup
+from simulator import Settings
+from simulator.scripts import Drop, Fail, Gate, Hang, Say, Script, Start
+from tests.integration.service.talk import LOOKUP, PATIENCE_S, SSE, Talk, context, failed, route, until
+from tests.stack import MODEL, text_of
+
+HEAD: dict[str, Any] = {"instructions": "Be brief.", "tools": [LOOKUP]}
+WARM_UP = {"warm_up": True}
+TROUBLES = {
+    "refused": Script(Fail("Not here.", "invalid_value", 400, "invalid_request_error")),
+    "failed": Script(Start(), Fail()),
+    "dropped": Script(Drop()),
+    "dropped behind the start": Script(Start(), Drop()),
+}
+
+
+async def warm(house, *, prime, session="s1", model=MODEL, **head):
+    request = spb.WarmSessionRequest(session_id=session, model=model, prime=prime, **head)
+    return (await house.sessions.WarmSession(request, timeout=PATIENCE_S)).session
+
+
+async def test_a_warm_session_has_an_open_line(house):
+    session = await warm(house, prime=False)
+    assert (session.session_id, session.live, session.line_state) == ("s1", True, spb.LINE_STATE_IDLE)
+    assert house.simulator.stats.open_connections == 1
+    assert house.simulator.stats.requests_total == 0
+    done = await Talk(house).say("Hello.")
+    assert done.report.connection_reused
+    assert done.report.timings.connect.nanos == 0
+    assert context(done) == (False, "first_turn")
+    assert house.simulator.stats.handshakes == 1
+
+
+async def test_a_primed_session_sends_only_the_messages_and_continues_the_warm_up(house):
+    await warm(house, prime=True, **HEAD)
+    (warm_up,) = house.simulator.requests
+    assert not warm_up.generate
+    assert warm_up.body["input"] == []
+    assert warm_up.body["tools"][0]["name"] == "lookup"
+
+    talk = Talk(house, **HEAD)
+    done = await talk.say("Hello.")
+    assert context(done) == (True, "primed")
+    assert (done.report.attempts, done.report.bytes_saved) == (1, 0)
+    assert talk.received.previous_response_id == warm_up.response_id
+    assert (talk.received.new_items, talk.received.repeated_items) == (1, 0)
+    assert context(await talk.say("And again.")) == (True, "continued")
+
+
+async def test_a_primed_session_that_is_used_otherwise_starts_in_full(house):
+    await warm(house, prime=True, **HEAD)
+    done = await Talk(house, **HEAD | {"instructions": "Be long."}).say("Hello.")
+    assert context(done) == (False, "instructions_changed")
+    assert done.report.connection_reused
+
+
+async def test_warming_twice_opens_one_line(house):
+    await warm(house, prime=False)
+    await warm(house, prime=False)
+    assert house.simulator.stats.connections_total == 1
+
+
+async def test_warming_a_session_in_use_keeps_its_line_and_its_chain(house):
+    talk = Talk(house)
+    await talk.say("Hello.")
+    await warm(house, prime=False)
+    assert context(await talk.say("And again.")) == (True, "continued")
+
+
+async def test_a_session_that_runs_a_turn_needs_no_warming(house):
+    talk = Talk(house)
+    house.simulator.enqueue(Script(Start(), Gate("go"), Say("At last.")))
+    turn = asyncio.create_task(talk.say("Wait for it."))
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    session = await warm(house, prime=True)
+    assert session.line_state == spb.LINE_STATE_BUSY
+    house.simulator.open_gate("go")
+    await turn
+    assert house.simulator.stats.connections_total == 1
+    assert house.simulator.stats.requests_total == 1
+
+
+async def test_warming_where_no_line_can_be_had_says_so(start):
+    house = await start(upstream=Settings(refuse_websocket=503))
+    failure = await failed(warm(house, prime=True))
+    assert failure.code is grpc.StatusCode.UNAVAILABLE
+    assert failure.reason == "CONNECT_FAILED"
+    assert route(await Talk(house).say("Hello."))[0] == "SSE"
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_priming_that_fails_still_gives_a_line(house, trouble):
+    house.simulator.enqueue(TROUBLES[trouble], warm_up=True)
+    session = await warm(house, prime=True)
+    assert session.line_state == spb.LINE_STATE_IDLE
+    done = await Talk(house).say("Hello.")
+    assert (context(done), done.report.connection_reused) == ((False, "first_turn"), True)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_a_warm_up_that_fails_does_not_harm_its_turn(house, trouble):
+    house.simulator.enqueue(TROUBLES[trouble], warm_up=True)
+    talk = Talk(house, options=WARM_UP)
+    done = await talk.say("Hello.")
+    assert context(done) == (False, "first_turn")
+    assert done.report.attempts == 1
+    assert (await talk.say("And again.")).report.context_reason == "continued"
+
+
+async def test_the_warm_up_option_primes_a_new_line_once(house):
+    talk = Talk(house, **HEAD, options=WARM_UP)
+    done = await talk.say("Hello.")
+    assert context(done) == (True, "primed")
+    assert done.report.attempts == 1, "a warm-up is no attempt"
+    assert not done.report.connection_reused
+    await talk.say("And again.")
+    assert [received.generate for received in house.simulator.requests] == [False, True, True]
+    assert all(received.repeated_items == 0 for received in house.simulator.requests)
+
+
+async def test_the_warm_up_option_means_nothing_by_sse(house):
+    await Talk(house, options={**WARM_UP, **SSE}).say("Hello.")
+    assert [received.generate for received in house.simulator.requests] == [True]
+
+
+async def test_original_fault_parent_id_taken_from_whatever_completed_last_a_warm_up(start):
+    """A server that does not know `generate: false` answers in earnest: nothing may build on it."""
+    house = await start(upstream=Settings(ignore_generate=True))
+    house.simulator.enqueue(Script(Say("Nobody asked.")), warm_up=True)
+    await warm(house, prime=True, **HEAD)
+    talk = Talk(house, **HEAD)
+    done = await talk.say("sim:say(text=This was asked.)")
+    assert context(done) == (False, "first_turn")
+    assert talk.text == "This was asked."
+    assert talk.received.previous_response_id is None
+
+
+async def test_original_fault_warm_up_pasted_as_a_second_event_loop(house):
+    """A turn that comes during the warm-up of its session waits for it: one reader, one line, one chain."""
+    house.simulator.enqueue(Script(Start(), Gate("go")), warm_up=True)
+    warming = asyncio.create_task(warm(house, prime=True, **HEAD))
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    talk = Talk(house, **HEAD)
+    turn = asyncio.create_task(talk.say("Hello."))
+    await until(lambda: house.manager._admission.running == 1)
+    await Talk(house, "other").say("Meanwhile.")
+    assert not turn.done()
+    assert house.simulator.stats.requests_total == 2
+    house.simulator.open_gate("go")
+    assert context(await turn) == (True, "primed")
+    await warming
+    assert talk.received.connection_id == house.simulator.requests[0].connection_id
+
+
+async def test_of_the_turns_that_waited_for_a_warm_up_one_is_primed_and_the_others_are_forks(house):
+    house.simulator.enqueue(Script(Start(), Gate("go")), warm_up=True)
+    warming = asyncio.create_task(warm(house, prime=True))
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    turns = [asyncio.create_task(Talk(house).say("Hello.")) for _ in range(3)]
+    await until(lambda: house.manager._admission.running == 3)
+    house.simulator.open_gate("go")
+    assert sorted([context(await turn)[1] for turn in turns]) == ["fork", "fork", "primed"]
+    await warming
+
+
+async def test_a_warm_up_that_hangs_is_given_up_and_not_tried_again(house, monkeypatch):
+    monkeypatch.setattr(warmup, "WARM_UP_S", 0.1)
+    house.simulator.enqueue(Script(Start(), Hang()), warm_up=True)
+    done = await Talk(house, options=WARM_UP).say("Hello.")
+    assert (context(done), done.report.attempts) == ((False, "first_turn"), 1)
+    assert [received.generate for received in house.simulator.requests] == [False, True]
+    await house.simulator.wait_for(lambda: house.simulator.stats.open_connections == 1, PATIENCE_S)
+
+
+async def test_leaving_a_warm_up_frees_the_session(house):
+    house.simulator.enqueue(Script(Hang()), warm_up=True)
+    request = spb.WarmSessionRequest(session_id="s1", model=MODEL, prime=True)
+    call = house.sessions.WarmSession(request)
+    warming = asyncio.ensure_future(call)
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await warming
+    await house.simulator.wait_for(lambda: house.simulator.stats.open_connections == 0, PATIENCE_S)
+    talk = Talk(house)
+    assert context(await talk.say("sim:say(text=Here I am.)")) == (False, "first_turn")
+    assert text_of(talk.events) == "Here I am."

@@ -1,0 +1,118 @@
+"""How a turn can end, and what it looks like: on the span of the call, on that of the attempt, in the
+metrics.
+
+The table is the one of the docs.
+"""
+
+import asyncio
+from pathlib import Path
+
+import grpc
+import pytest
+from opentelemetry.trace import StatusCode
+
+from service.telemetry import names
+from service.wire.decoder import ResponseDecoder
+from simulator.scripts import Fail, Hang, Refuse, Say, Script, Start
+from tests.stack import MODEL, request
+from tests.watching import PATIENCE_S
+
+METHOD = "trunkline.v1.CompletionService/StreamCompletion"
+PAGE = Path(__file__).parents[3] / "docs/observability.md"
+MIDDLE = Script(Say("This is the", closed=False), Hang())
+
+# ending: status of the call, error on the call's span, `error.type` of the attempt, ending of the turn, who
+# cut off
+TABLE = {
+    "ok": ("OK", False, None, "OK", None),
+    "error event": ("INTERNAL", True, "UPSTREAM_ERROR", "UPSTREAM_ERROR", None),
+    "error event, rate limited": ("RESOURCE_EXHAUSTED", False, "RATE_LIMITED", "RATE_LIMITED", None),
+    "exception": ("INTERNAL", True, "INTERNAL", "INTERNAL", None),
+    "caller's cancel": ("CANCELLED", False, "CANCELLED", "CANCELLED", "caller"),
+    "deadline": ("DEADLINE_EXCEEDED", True, "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "deadline"),
+    "drain": ("ABORTED", False, "INTERRUPTED", "INTERRUPTED", "drain"),
+}
+
+
+def bug(*_):
+    raise LookupError("secret")
+
+
+SCRIPTS = {
+    "error event": Script(Say("Half of it", closed=False), Fail()),
+    "error event, rate limited": Script(Start(), Fail(code="rate_limit_exceeded", status=429)),
+    "caller's cancel": MIDDLE,
+    "deadline": MIDDLE,
+    "drain": MIDDLE,
+}
+
+
+async def play(house, ending):
+    """One turn that ends so. Returns what the caller was told."""
+    if ending in SCRIPTS:
+        house.simulator.enqueue(SCRIPTS[ending])
+    timeout = 0.5 if ending == "deadline" else PATIENCE_S
+    call = house.completions.StreamCompletion(request("Tell me. secret"), timeout=timeout)
+    try:
+        async for event in call:
+            if event.HasField("text_delta") and ending == "caller's cancel":
+                call.cancel()
+            if event.HasField("text_delta") and ending == "drain":
+                await house.manager.drain(0)
+    except (grpc.RpcError, asyncio.CancelledError):
+        pass
+    return (await call.code()).name
+
+
+@pytest.mark.parametrize("ending", TABLE)
+async def test_an_ending_looks_the_same_from_everywhere(house, seen, ending, monkeypatch):
+    status, red, error_type, turn_ending, by = TABLE[ending]
+    if ending == "exception":
+        monkeypatch.setattr(ResponseDecoder, "feed", bug)
+    assert await play(house, ending) == status
+    await seen.until(lambda: seen.named(METHOD))
+
+    server, chat = seen.one(METHOD), seen.one(f"chat {MODEL}")
+    assert server.attributes[names.RPC_STATUS] == status
+    assert (server.status.status_code is StatusCode.ERROR) is red
+    assert server.attributes[names.ENDING] == turn_ending
+    assert chat.attributes.get(names.ERROR_TYPE) == error_type
+    assert chat.status.status_code is (StatusCode.ERROR if error_type else StatusCode.UNSET)
+    assert chat.events[-1].name == names.EVENT_TERMINAL
+    assert chat.events[-1].attributes == {names.ENDING: turn_ending}
+
+    assert seen.count(names.RPC_SERVER_CALL_DURATION, rpc__response__status_code=status) == 1
+    failed = {"error__type": error_type} if error_type else {}
+    assert seen.count(names.OPERATION_DURATION, gen_ai__request__model=MODEL, **failed) == 1
+    assert seen.count(names.TURNS, ending=turn_ending, transport="websocket") == 1
+    assert seen.count(names.CANCELLED) == (0 if by is None else 1)
+    assert seen.count(names.CANCELLED, by=by or "") == (0 if by is None else 1)
+    assert not any("secret" in span.to_json() for span in seen.spans)
+
+
+@pytest.mark.parametrize("ending", TABLE)
+def test_the_table_of_the_docs_is_this_table(ending):
+    status, red, error_type, turn_ending, _ = TABLE[ending]
+    row = (
+        f"| {ending} | `{status}` | {'error' if red else 'unset'} |"
+        f" {f'error, `{error_type}`' if error_type else 'unset'} | `{turn_ending}` |"
+    )
+    assert row in PAGE.read_text(encoding="utf-8")
+
+
+async def test_a_turn_that_was_never_begun(house, seen):
+    """Refused before it was a turn: the call says why, and there is nothing else to see."""
+    with pytest.raises(grpc.RpcError):
+        await house.turn(request("Hello.", session="no such session id"))
+    await seen.until(lambda: seen.spans)
+    assert [span.name for span in seen.spans] == [METHOD]
+    server = seen.one(METHOD)
+    assert server.attributes[names.RPC_STATUS] == "INVALID_ARGUMENT"
+    assert server.attributes[names.REASON] == "INVALID_REQUEST"
+    assert server.status.status_code is StatusCode.UNSET
+
+
+async def test_a_refusal_of_the_model_is_no_failure(house, seen):
+    house.simulator.enqueue(Script(Refuse("No.")))
+    await house.done(request("Tell me."))
+    assert seen.one(f"chat {MODEL}").attributes[names.FINISH_REASONS] == ("stop",)

@@ -1,0 +1,77 @@
+import json
+
+import pytest
+
+from service.domain.events import StopReason
+from service.domain.messages import (
+    CompletionRequest,
+    FilePart,
+    ImagePart,
+    Message,
+    ReasoningPart,
+    RefusalPart,
+    Role,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from service.telemetry import content
+from service.telemetry.attributes import FINISH_REASONS
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [
+        (TextPart("Hi"), {"type": "text", "content": "Hi"}),
+        (RefusalPart("No"), {"type": "text", "content": "No"}),
+        (
+            ReasoningPart("rs", ("a", "b"), "s3aled", ("c",)),
+            {"type": "reasoning", "content": "a\nb\nc"},
+        ),
+        (
+            ToolCallPart("c1", "look", '{"a":1'),
+            {"type": "tool_call", "id": "c1", "name": "look", "arguments": '{"a":1'},
+        ),
+        (
+            ToolResultPart("c1", (TextPart("42"),)),
+            {"type": "tool_call_response", "id": "c1", "response": [{"type": "text", "content": "42"}]},
+        ),
+        (ImagePart(file_id="f1"), {"type": "file", "modality": "image", "file_id": "f1"}),
+        (FilePart(url="https://x/y"), {"type": "uri", "modality": "file", "uri": "https://x/y"}),
+        (
+            ImagePart(data=b"123", mime_type="image/png"),
+            {"type": "blob", "modality": "image", "mime_type": "image/png", "size": 3},
+        ),
+        (
+            ImagePart(url="data:image/png;base64,AAAA"),
+            {"type": "blob", "modality": "image", "mime_type": "", "size": 26},
+        ),
+    ],
+)
+def test_a_part(part, shown):
+    told = content.asked(CompletionRequest("s", "m", (Message(Role.USER, (part,)),)))
+    assert json.loads(told["gen_ai.input.messages"]) == [{"role": "user", "parts": [shown]}]
+    assert list(told) == ["gen_ai.input.messages"]
+
+
+def test_a_request_with_everything():
+    told = content.asked(
+        CompletionRequest("s", "m", (), instructions="Be kind.", tools=(Tool("look", "Looks."),))
+    )
+    assert json.loads(told["gen_ai.system_instructions"]) == [{"type": "text", "content": "Be kind."}]
+    assert json.loads(told["gen_ai.tool.definitions"]) == [
+        {"type": "function", "name": "look", "description": "Looks."}
+    ]
+
+
+def test_an_answer():
+    told = content.answered(Message(Role.ASSISTANT, (TextPart("Hö"),)), StopReason.LENGTH)
+    assert told == {
+        "gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"Hö"}],'
+        '"finish_reason":"length"}]'
+    }
+
+
+def test_every_stop_reason_has_a_word():
+    assert set(FINISH_REASONS) == set(StopReason)

@@ -1,0 +1,187 @@
+"""One request and its answer, in order and within its waits, over a channel that does what the test says."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from service.domain.errors import Reason, TurnError
+from service.domain.events import Completed, Started, TextDelta, Usage
+from service.domain.messages import Message, Role, TextPart
+from service.domain.plan import ContextReason, Plan
+from service.session.history import full_plan
+from service.transport.channel import Waits, bounded
+from service.transport.exchange import Exchange
+from service.wire.request import Encoded
+from tests.unit.wire.server_events import created, ended, frame, message, text_delta
+
+FOREVER = 1000.0
+SHORT = 0.05
+LOST = TurnError(Reason.CONNECTION_LOST, "gone")
+NO_ROUTE = TurnError(Reason.CONNECT_FAILED, "no route")
+WHOLE = ended(output=[message("Hello.")], usage={"input_tokens": 3})
+
+
+class Scripted:
+    """A channel. Each read gives a list of frames, raises, or (None) never comes back."""
+
+    def __init__(self, *reads: list[str] | TurnError | None, is_open: bool = True) -> None:
+        self.open = is_open
+        self.sent: list[bytes] = []
+        self.sending: asyncio.Future[None] | None = None
+        self._reads = list(reads)
+
+    async def send(self, data: bytes) -> None:
+        self.sent.append(data)
+        if self.sending is not None:
+            await self.sending
+
+    async def receive(self):
+        read = self._reads.pop(0)
+        if isinstance(read, TurnError):
+            raise read
+        if read is None:
+            return await asyncio.get_running_loop().create_future()
+        return list(read)
+
+
+def make(channel: Scripted, plan: Plan | None = None, **waits: float) -> Exchange:
+    named = {"connect_s": FOREVER, "send_s": FOREVER, "first_event_s": FOREVER, "idle_s": FOREVER}
+    plan = plan or full_plan((), ContextReason.FIRST_TURN)
+    return Exchange(channel, Encoded(b'{"input":[]}', 0), plan, Waits(**named | waits))
+
+
+async def run(exchange):
+    """The batches, and how it failed."""
+    batches = []
+    try:
+        async with aclosing(exchange.batches()) as events:
+            async for batch in events:
+                batches.append(batch)  # noqa: PERF401  what came before a failure counts
+    except TurnError as error:
+        return batches, error
+    return batches, None
+
+
+async def test_what_is_read_together_is_told_together():
+    channel = Scripted([created()], [text_delta("Hel"), text_delta("lo.")], [WHOLE])
+    exchange = make(channel)
+    batches, error = await run(exchange)
+    assert error is None
+    assert channel.sent == [b'{"input":[]}']
+    assert [[type(event) for event in batch] for batch in batches] == [
+        [Started],
+        [TextDelta, TextDelta],
+        [Completed],
+    ]
+    assert (exchange.dispatched, exchange.orderly, exchange.bytes_sent) == (True, True, 12)
+    assert exchange.usage == Usage(input_tokens=3, total_tokens=3)
+
+
+async def test_a_read_without_news_is_no_batch():
+    exchange = make(Scripted([frame("response.telepathy")], [created(), WHOLE]))
+    batches, _ = await run(exchange)
+    assert len(batches) == 1
+    assert exchange.ignored == {"response.telepathy": 1}
+
+
+async def test_nothing_is_read_behind_the_end():
+    channel = Scripted([created(), WHOLE], LOST)
+    _, error = await run(make(channel))
+    assert error is None
+
+
+async def test_a_line_that_closed_before_proves_that_nothing_was_sent():
+    channel = Scripted(is_open=False)
+    exchange = make(channel)
+    _, error = await run(exchange)
+    assert error.reason is Reason.CONNECTION_LOST
+    assert (exchange.dispatched, channel.sent) == (False, [])
+
+
+async def test_a_connection_that_was_never_made_proves_it_too():
+    """Over HTTP connecting is part of the exchange."""
+    exchange = make(Scripted(NO_ROUTE))
+    _, error = await run(exchange)
+    assert error.reason is Reason.CONNECT_FAILED
+    assert not exchange.dispatched
+
+
+async def test_from_the_instant_before_it_is_written_a_request_may_have_been_seen():
+    exchange = make(Scripted(LOST))
+    _, error = await run(exchange)
+    assert error.reason is Reason.CONNECTION_LOST
+    assert exchange.dispatched
+
+
+async def test_what_stands_before_a_failure_in_the_same_read_is_told_first():
+    broken = frame("error", code="server_error", message="Oh.")
+    exchange = make(Scripted([created(), text_delta("Half"), broken]))
+    batches, error = await run(exchange)
+    assert [type(event) for event in batches[0]] == [Started, TextDelta]
+    assert error.reason is Reason.UPSTREAM_ERROR
+
+
+async def test_of_an_answer_that_breaks_off_the_beginning_is_kept():
+    exchange = make(Scripted([created(), text_delta("Half of an"), text_delta(" answer")], LOST))
+    assert exchange.partial() is None
+    await run(exchange)
+    assert exchange.partial() == Message(Role.ASSISTANT, (TextPart("Half of an answer"),))
+    assert not exchange.orderly
+
+
+async def test_a_lost_chain_is_one_only_where_an_id_was_sent():
+    lost = frame("error", code="previous_response_not_found", message="Not found.")
+    _, error = await run(make(Scripted([lost]), Plan((), "resp_0", ContextReason.CONTINUED)))
+    assert error.reason is Reason.CHAIN_LOST
+    _, error = await run(make(Scripted([lost])))
+    assert error.reason is Reason.PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize(
+    ("reads", "waits", "named"),
+    [
+        ([None], {"first_event_s": SHORT}, "TRUNKLINE_FIRST_EVENT_TIMEOUT_S"),
+        ([[created()], None], {"idle_s": SHORT}, "TRUNKLINE_IDLE_TIMEOUT_S"),
+        ([[frame("response.telepathy")], None], {"idle_s": SHORT}, "TRUNKLINE_IDLE_TIMEOUT_S"),
+    ],
+    ids=["first event", "idle", "idle behind noise"],
+)
+async def test_a_wait_that_runs_out_is_told_by_its_name(reads, waits, named):
+    exchange = make(Scripted(*reads), **waits)
+    _, error = await run(exchange)
+    assert error.reason is Reason.TIMEOUT
+    assert named in error.message
+    assert exchange.dispatched
+
+
+async def test_writing_that_takes_too_long_is_told_by_its_name():
+    channel = Scripted()
+    channel.sending = asyncio.get_running_loop().create_future()
+    exchange = make(channel, send_s=SHORT)
+    _, error = await run(exchange)
+    assert error.reason is Reason.TIMEOUT
+    assert "TRUNKLINE_SEND_TIMEOUT_S" in error.message
+    assert exchange.dispatched
+
+
+async def test_the_time_that_the_caller_takes_is_not_the_upstreams():
+    """Between two reads nobody waits for the upstream: no wait runs."""
+    exchange = make(Scripted([created()], [text_delta("Hello.")], [WHOLE]), first_event_s=SHORT, idle_s=SHORT)
+    async with aclosing(exchange.batches()) as batches:
+        async for _ in batches:
+            await asyncio.sleep(2 * SHORT)
+    assert exchange.orderly
+
+
+async def test_a_caller_who_leaves_early_leaves_an_answer_that_is_not_over():
+    exchange = make(Scripted([created()], [text_delta("Hello.")], [WHOLE]))
+    async with aclosing(exchange.batches()) as batches:
+        await anext(batches)
+    assert (exchange.dispatched, exchange.orderly) == (True, False)
+
+
+async def test_a_timeout_of_something_else_is_not_taken_for_a_wait_that_ran_out():
+    with pytest.raises(TimeoutError):
+        async with bounded(FOREVER, "a wait", "A_TIMEOUT_S"):
+            raise TimeoutError("of something else")
