@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from service.config import ROWS
 from service.domain.errors import RULES, Reason
 from service.domain.plan import ContextReason
 from service.domain.report import TransportReason
@@ -51,6 +52,25 @@ def test_every_reason_of_a_report_is_explained(title, reasons):
 def test_every_reason_that_a_caller_can_hear_is_explained():
     public = {reason.value for reason in Reason if RULES[reason].told_as is None}
     assert public <= set(re.findall(r"[A-Z_]{5,}", section("Errors")))
+
+
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+
+
+def test_every_reason_has_advice_for_its_caller():
+    public = {reason.value for reason in Reason if RULES[reason].told_as is None}
+    advice = OPERATIONS.partition("## Errors")[2]
+    assert public == {
+        name for row in re.findall(r"^\| ([A-Z_, ]+) \|", advice, re.MULTILINE) for name in row.split(", ")
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if re.search(r"_S$|MAX_|QUEUE|SPARES", name)])
+def test_every_wait_and_limit_says_what_happens_at_it(name):
+    default = {"15728640": "15 MiB", "33554432": "32 MiB"}.get(text := ROWS[name].metadata["default"], text)
+    parts = re.findall(rf"^\|[^|]*`{name.removeprefix('TRUNKLINE_')}`[^|]*\|([^|]*)\|", OPERATIONS, re.MULTILINE)
+    assert parts, "it has no row"
+    assert re.search(rf"\b{re.escape(default)}\b", parts[0])
 
 
 def test_links_between_the_docs_lead_somewhere():

@@ -1,5 +1,6 @@
 """Only what the model has not seen goes upstream: seen from the caller's side and from the model's."""
 
+import grpc
 import pytest
 
 from service.gen.trunkline.v1 import completion_pb2 as pb
@@ -175,3 +176,19 @@ async def test_a_tool_loop_of_25_turns_sends_a_fiftieth_of_the_bytes(start):
     assert told == told_in_full
     assert full >= 50 * incremental
     assert full > 25 * 200_000
+
+
+@pytest.mark.parametrize("options", [{}, SSE], ids=["websocket", "sse"])
+async def test_behind_done_the_session_is_free(house, options):
+    """Who sends the next turn on `done`, without waiting for the end of the stream, is no fork of himself."""
+    talk = Talk(house)
+    calls = []
+    for number in range(20):
+        talk.messages.append(user(f"Turn {number}."))
+        call = house.completions.StreamCompletion(talk.request(options=options if number % 2 else {}))
+        while (event := await call.read()).WhichOneof("event") != "done":
+            pass
+        assert context(event.done)[1] in ("first_turn", "continued", "sse")
+        talk.messages.append(event.done.message)
+        calls.append(call)
+    assert [await call.code() for call in calls] == [grpc.StatusCode.OK] * 20

@@ -1,0 +1,48 @@
+"""What `make demo` and `make run` start."""
+
+import signal
+import socket
+
+import grpc
+import pytest
+
+from service.gen.trunkline.v1 import completion_pb2_grpc
+from tests.e2e.conftest import PATIENCE_S, running
+from tests.stack import request
+
+
+async def test_the_demo_shows_each_turn_and_ends_well():
+    async with running(["clients/python/examples/demo.py"]) as demo:
+        code = await demo.ends()
+    told = "".join(demo.said)
+    assert code == 0, told
+    assert told.count("INCREMENTAL (continued)") == 5
+    for turn in ("FULL (first_turn)", "FULL (history_edited)", "sse (requested)", "sse (upgrade_refused)"):
+        assert told.count(turn) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_run_serves_until_it_is_told_to_stop(number):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    async with running(["deploy/run_local.py"], TRUNKLINE_LISTEN=address) as run:
+        await run.says(r"(buf curl)")
+        assert "upstream is the simulator" in "".join(run.said)
+        async with grpc.aio.insecure_channel(address) as channel:
+            call = completion_pb2_grpc.CompletionServiceStub(channel).StreamCompletion(
+                request("Hello."), timeout=PATIENCE_S
+            )
+            assert [event async for event in call][-1].WhichOneof("event") == "done"
+        run.process.send_signal(number)
+        assert await run.ends() == 0
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        pass  # nobody holds the port any more
+    assert "Traceback" not in "".join(run.said)
+
+
+async def test_run_says_that_its_port_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        async with running(["deploy/run_local.py"], TRUNKLINE_LISTEN=address) as run:
+            assert await run.ends() == 1
+    assert f"{address} is taken" in "".join(run.said)
