@@ -1,0 +1,300 @@
+package dev.trunkline;
+
+import dev.trunkline.v1.CompleteRequest;
+import dev.trunkline.v1.Message;
+import dev.trunkline.v1.Part;
+import dev.trunkline.v1.StreamCompletionRequest;
+import dev.trunkline.v1.ToolCallPart;
+import dev.trunkline.v1.WarmSessionRequest;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+
+/**
+ * Keeps the messages, and what the model said as it said it, so that each next turn is incremental.
+ *
+ * <p>A turn that ends well adds what was asked and what was answered. One that fails, or that the caller leaves,
+ * changes nothing. One turn at a time; not for several threads at once.
+ *
+ * <p>Every question is put as a text, as messages ({@link Messages}), or, without any, as the messages stand.
+ */
+public final class Conversation {
+  private final State state;
+  private final Options own; // null: those of the conversation
+
+  /** What a conversation and its views ({@link #with}) share. */
+  private static final class State {
+    final Trunkline client;
+    final String sessionId;
+    final List<Message> messages = new ArrayList<>();
+    final AtomicBoolean busy = new AtomicBoolean();
+    String model;
+    String instructions = "";
+    List<Tool> tools = List.of();
+    Options options = Options.NONE;
+
+    State(Trunkline client, String sessionId, String model) {
+      this.client = client;
+      this.sessionId = Objects.requireNonNull(sessionId);
+      this.model = Objects.requireNonNull(model);
+    }
+  }
+
+  Conversation(Trunkline client, String sessionId, String model) {
+    this(new State(client, sessionId, model), null);
+  }
+
+  private Conversation(State state, Options own) {
+    this.state = state;
+    this.own = own;
+  }
+
+  // ---- what it is: each may be changed between turns
+
+  /** The model, from the next turn on. */
+  public Conversation model(String model) {
+    state.model = Objects.requireNonNull(model);
+    return this;
+  }
+
+  /** Instructions, from the next turn on. They are not part of the messages: sent with every turn. */
+  public Conversation instructions(String instructions) {
+    state.instructions = Objects.requireNonNull(instructions);
+    return this;
+  }
+
+  /** The tools that the model may call, from the next turn on. */
+  public Conversation tools(Tool... tools) {
+    return tools(List.of(tools));
+  }
+
+  /** The tools that the model may call, from the next turn on. */
+  public Conversation tools(List<Tool> tools) {
+    state.tools = List.copyOf(tools);
+    return this;
+  }
+
+  /** Changes the options of all turns from the next one on: {@code options(o -> o.temperature(0))}. */
+  public Conversation options(UnaryOperator<Options> change) {
+    state.options = change.apply(state.options);
+    return this;
+  }
+
+  /** This conversation with other options: {@code chat.with(o -> o.timeout(ofSeconds(30))).stream("…")}. */
+  public Conversation with(UnaryOperator<Options> change) {
+    return new Conversation(state, change.apply(options()));
+  }
+
+  /** The session's id: the service's cache of this conversation goes by it. */
+  public String sessionId() {
+    return state.sessionId;
+  }
+
+  /** The model. */
+  public String model() {
+    return state.model;
+  }
+
+  /** The instructions. */
+  public String instructions() {
+    return state.instructions;
+  }
+
+  /** The tools. */
+  public List<Tool> tools() {
+    return state.tools;
+  }
+
+  /** The options that the next turn would have. */
+  public Options options() {
+    return own == null ? state.options : own;
+  }
+
+  /** The messages, yours to read and to edit between turns. After an edit the next turn is sent in full. */
+  public List<Message> messages() {
+    return state.messages;
+  }
+
+  /** The calls of the last answer that no message has answered yet. */
+  public List<ToolCallPart> openCalls() {
+    Set<String> answered = new HashSet<>();
+    for (int i = state.messages.size() - 1; i >= 0; i--) {
+      Message message = state.messages.get(i);
+      List<ToolCallPart> calls = Messages.toolCallsOf(message);
+      if (!calls.isEmpty()) {
+        return calls.stream().filter(call -> !answered.contains(call.getCallId())).toList();
+      }
+      message.getPartsList().stream()
+          .filter(Part::hasToolResult)
+          .forEach(part -> answered.add(part.getToolResult().getCallId()));
+    }
+    return List.of();
+  }
+
+  // ---- one turn
+
+  /** One turn, streamed. Sent at the first read. */
+  public Turn stream(String text) {
+    return stream(Messages.user(text));
+  }
+
+  /** One turn, streamed. Sent at the first read. */
+  public Turn stream(Message... messages) {
+    return turn(Arrays.asList(messages));
+  }
+
+  /** One turn, streamed to a subscriber. Sent at the subscription. */
+  public AsyncTurn streamAsync(String text) {
+    return streamAsync(Messages.user(text));
+  }
+
+  /** One turn, streamed to a subscriber. Sent at the subscription. */
+  public AsyncTurn streamAsync(Message... messages) {
+    return asyncTurn(Arrays.asList(messages));
+  }
+
+  /** The same turn in one piece. */
+  public Done complete(String text) {
+    return complete(Messages.user(text));
+  }
+
+  /** The same turn in one piece. */
+  public Done complete(Message... messages) {
+    return UnaryCall.await(completeAsync(messages));
+  }
+
+  /** The same turn in one piece, later. Cancelled, it stops the model. */
+  public CompletableFuture<Done> completeAsync(String text) {
+    return completeAsync(Messages.user(text));
+  }
+
+  /** The same turn in one piece, later. Cancelled, it stops the model. */
+  public CompletableFuture<Done> completeAsync(Message... messages) {
+    StreamCompletionRequest asked = request(Arrays.asList(messages));
+    CompleteRequest request =
+        CompleteRequest.newBuilder()
+            .setSessionId(asked.getSessionId())
+            .setModel(asked.getModel())
+            .setInstructions(asked.getInstructions())
+            .addAllMessages(asked.getMessagesList())
+            .addAllTools(asked.getToolsList())
+            .setOptions(asked.getOptions())
+            .setRequestId(asked.getRequestId())
+            .build();
+    return state.client.complete(request, options().timeout(), open(Arrays.asList(messages)));
+  }
+
+  // ---- the tool loop
+
+  /** Calls the tools that the model asks for, turn after turn, until it stops asking. */
+  public Run run(String text) {
+    return run(Messages.user(text));
+  }
+
+  /** Calls the tools that the model asks for, turn after turn, until it stops asking. */
+  public Run run(Message... messages) {
+    return new Run(new ToolLoop(this, List.of(messages)), this::turn);
+  }
+
+  /** The same for a subscriber. */
+  public AsyncRun runAsync(String text) {
+    return runAsync(Messages.user(text));
+  }
+
+  /** The same for a subscriber. */
+  public AsyncRun runAsync(Message... messages) {
+    return new AsyncRun(new ToolLoop(this, List.of(messages)), this::asyncTurn);
+  }
+
+  // ---- its session
+
+  /** Opens the line before the first turn, and sends model, instructions and tools ahead. */
+  public Session warm() {
+    return warm(true);
+  }
+
+  /** Opens the line before the first turn; {@code prime} also sends model, instructions and tools ahead. */
+  public Session warm(boolean prime) {
+    return UnaryCall.await(warmAsync(prime));
+  }
+
+  /** Opens the line before the first turn; {@code prime} also sends model, instructions and tools ahead. */
+  public CompletableFuture<Session> warmAsync(boolean prime) {
+    return state.client.warmSession(
+        WarmSessionRequest.newBuilder()
+            .setSessionId(state.sessionId)
+            .setModel(state.model)
+            .setInstructions(state.instructions)
+            .addAllTools(state.tools.stream().map(Tool::toProto).toList())
+            .setPrime(prime)
+            .build(),
+        options().timeout());
+  }
+
+  /** Lets the service forget the session. The conversation itself is kept here and can go on. */
+  public void release() {
+    UnaryCall.await(releaseAsync());
+  }
+
+  /** Lets the service forget the session. The conversation itself is kept here and can go on. */
+  public CompletableFuture<Void> releaseAsync() {
+    return state.client.releaseSession(state.sessionId, options().timeout());
+  }
+
+  @Override
+  public String toString() {
+    return "Conversation{" + state.sessionId + ", " + state.messages.size() + " messages, " + state.model + "}";
+  }
+
+  private Turn turn(List<Message> given) {
+    StreamCompletionRequest request = request(given);
+    return new Turn(request, state.client.call(request, options().timeout(), open(given)));
+  }
+
+  private AsyncTurn asyncTurn(List<Message> given) {
+    StreamCompletionRequest request = request(given);
+    return new AsyncTurn(request, state.client.call(request, options().timeout(), open(given)));
+  }
+
+  private StreamCompletionRequest request(List<Message> given) {
+    return StreamCompletionRequest.newBuilder()
+        .setSessionId(state.sessionId)
+        .setModel(state.model)
+        .setInstructions(state.instructions)
+        .addAllMessages(state.messages)
+        .addAllMessages(given)
+        .addAllTools(state.tools.stream().map(Tool::toProto).toList())
+        .setOptions(options().toProto())
+        .setRequestId(options().requestId())
+        .build();
+  }
+
+  /** Opens a turn. Returns what must be told of its end: once, the rest is not heard. */
+  private Consumer<Optional<Done>> open(List<Message> given) {
+    if (!state.busy.compareAndSet(false, true)) {
+      // Two answers to one history cannot both be its next message.
+      throw new IllegalStateException(
+          "a turn of this conversation is still open: read it to its end, or close it");
+    }
+    List<Message> asked = List.copyOf(given);
+    AtomicBoolean told = new AtomicBoolean();
+    return done -> {
+      if (told.compareAndSet(false, true)) {
+        done.ifPresent(
+            answer -> {
+              state.messages.addAll(asked);
+              state.messages.add(answer.message());
+            });
+        state.busy.set(false);
+      }
+    };
+  }
+}

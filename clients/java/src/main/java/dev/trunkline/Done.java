@@ -1,0 +1,67 @@
+package dev.trunkline;
+
+import dev.trunkline.v1.CompleteResponse;
+import dev.trunkline.v1.Message;
+import dev.trunkline.v1.ToolCallPart;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The turn ended well: the last event of a streamed turn, and what {@code complete} returns.
+ *
+ * @param message the whole answer, to be echoed unchanged in the next request
+ * @param stopReason why the model stopped
+ * @param usage what it cost
+ * @param model the model that answered
+ * @param provider who provided it
+ * @param createdAt when the upstream created the response
+ * @param report how the turn ran
+ */
+public record Done(
+    Message message,
+    StopReason stopReason,
+    Usage usage,
+    String model,
+    String provider,
+    Optional<Instant> createdAt,
+    Report report)
+    implements Event {
+
+  /** All text of the answer; refusals, reasoning and tool calls are not text. */
+  public String text() {
+    return Messages.textOf(message);
+  }
+
+  /** The refusal, or an empty string. */
+  public String refusal() {
+    return Messages.refusalOf(message);
+  }
+
+  /** The tools that the model calls, with its arguments. */
+  public List<ToolCallPart> toolCalls() {
+    return Messages.toolCallsOf(message);
+  }
+
+  static Done from(dev.trunkline.v1.Done wire) {
+    return new Done(
+        wire.getMessage(),
+        Wire.word(wire.getStopReason(), "STOP_REASON_", StopReason.UNKNOWN),
+        Usage.from(wire.getUsage()),
+        wire.getModel(),
+        wire.getProvider(),
+        wire.hasCreatedAt() ? Optional.of(Wire.instant(wire.getCreatedAt())) : Optional.empty(),
+        Report.from(wire.getReport()));
+  }
+
+  static Done from(CompleteResponse wire) {
+    return new Done(
+        wire.getMessage(),
+        Wire.word(wire.getStopReason(), "STOP_REASON_", StopReason.UNKNOWN),
+        Usage.from(wire.getUsage()),
+        wire.getModel(),
+        wire.getProvider(),
+        wire.hasCreatedAt() ? Optional.of(Wire.instant(wire.getCreatedAt())) : Optional.empty(),
+        Report.from(wire.getReport()));
+  }
+}

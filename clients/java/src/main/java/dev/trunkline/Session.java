@@ -1,0 +1,59 @@
+package dev.trunkline;
+
+import java.time.Instant;
+import java.util.Optional;
+
+/**
+ * What the service remembers of a conversation. A cache of one replica, never the truth: that is the caller's.
+ *
+ * @param sessionId the caller's name for it
+ * @param live it has an open line
+ * @param lineState what its line is doing
+ * @param turns turns that ended well
+ * @param incrementalTurns of these, the incremental ones
+ * @param bytesSaved what the incremental ones saved
+ * @param createdAt when the service first saw it
+ * @param lastUsedAt when it was last used
+ */
+public record Session(
+    String sessionId,
+    boolean live,
+    LineState lineState,
+    long turns,
+    long incrementalTurns,
+    long bytesSaved,
+    Optional<Instant> createdAt,
+    Optional<Instant> lastUsedAt) {
+
+  /** What a session's line is doing. */
+  public enum LineState {
+    /** There is none. */
+    NONE,
+    /** It is being opened. */
+    DIALING,
+    /** It is open and waits for the next turn. */
+    IDLE,
+    /** A turn runs over it. */
+    BUSY,
+    /** Not told, or newer than this client. */
+    UNKNOWN;
+
+    /** The word that the documents of Trunkline use, for example {@code idle}. */
+    @Override
+    public String toString() {
+      return Wire.word(this);
+    }
+  }
+
+  static Session from(dev.trunkline.v1.Session wire) {
+    return new Session(
+        wire.getSessionId(),
+        wire.getLive(),
+        Wire.word(wire.getLineState(), "LINE_STATE_", LineState.UNKNOWN),
+        wire.getTurns(),
+        wire.getIncrementalTurns(),
+        wire.getBytesSaved(),
+        wire.hasCreatedAt() ? Optional.of(Wire.instant(wire.getCreatedAt())) : Optional.empty(),
+        wire.hasLastUsedAt() ? Optional.of(Wire.instant(wire.getLastUsedAt())) : Optional.empty());
+  }
+}

@@ -1,0 +1,56 @@
+package dev.trunkline;
+
+import dev.trunkline.v1.Message;
+import dev.trunkline.v1.ToolCallPart;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The tool loop, without its waiting.
+ *
+ * <p>Owns the order of things: open calls are answered first, then a turn is made, until the model asks for nothing or
+ * the rounds are used up. Must never run a tool twice: results join the conversation as soon as they are there, so a
+ * turn that fails afterwards can be made again without them.
+ */
+final class ToolLoop {
+  static final int MAX_ROUNDS = 32;
+
+  private final Conversation conversation;
+  private List<Message> given;
+  private int roundsLeft;
+  private boolean first = true;
+
+  ToolLoop(Conversation conversation, List<Message> given) {
+    this.conversation = conversation;
+    this.given = given;
+    this.roundsLeft = conversation.options().maxRounds();
+  }
+
+  /** Another turn follows. */
+  boolean goesOn() {
+    return roundsLeft > 0 && (first || !conversation.openCalls().isEmpty());
+  }
+
+  /** What must be called before it. */
+  List<ToolCallPart> calls() {
+    return conversation.openCalls();
+  }
+
+  Optional<Tool> tool(ToolCallPart call) {
+    return conversation.tools().stream().filter(tool -> tool.name().equals(call.getName())).findFirst();
+  }
+
+  /** The results, in the order of the calls. Returns what goes with the turn: what was given, once. */
+  List<Message> begin(List<Message> results) {
+    conversation.messages().addAll(results);
+    roundsLeft--;
+    first = false;
+    List<Message> now = given;
+    given = List.of();
+    return now;
+  }
+
+  static TrunklineException cancelled() {
+    return Failures.cancelled("cancel() was called", false, Optional.empty());
+  }
+}

@@ -1,0 +1,202 @@
+package dev.trunkline;
+
+import dev.trunkline.v1.CompleteRequest;
+import dev.trunkline.v1.CompletionServiceGrpc;
+import dev.trunkline.v1.GetSessionRequest;
+import dev.trunkline.v1.ListSessionsRequest;
+import dev.trunkline.v1.ReleaseSessionRequest;
+import dev.trunkline.v1.SessionServiceGrpc;
+import dev.trunkline.v1.StreamCompletionRequest;
+import dev.trunkline.v1.WarmSessionRequest;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+
+/**
+ * One door to the model. Make one and keep it: its calls share a connection, from any thread.
+ *
+ * <pre>{@code
+ * try (Trunkline client = Trunkline.connect("127.0.0.1:50051")) {
+ *   for (Event event : client.conversation("gpt-5.6").stream("What is a trunk line?")) {
+ *     if (event instanceof Event.TextDelta text) {
+ *       System.out.print(text.delta());
+ *     }
+ *   }
+ * }
+ * }</pre>
+ *
+ * <p>A failed call throws one {@link TrunklineException}; a method that ends in {@code Async} fails its future with it.
+ */
+public final class Trunkline implements AutoCloseable {
+  private final Connection connection;
+  private final Optional<Duration> timeout;
+
+  Trunkline(Connection connection, Optional<Duration> timeout) {
+    this.connection = connection;
+    this.timeout = timeout;
+  }
+
+  /** A client in plain text, without a token. Nothing is connected before the first call. */
+  public static Trunkline connect(String address) {
+    return builder(address).build();
+  }
+
+  /** A client to be told more about: TLS, a token, a timeout. */
+  public static TrunklineBuilder builder(String address) {
+    return new TrunklineBuilder(address);
+  }
+
+  /** This client with another timeout for each call that has none of its own. They share the connection. */
+  public Trunkline withTimeout(Duration timeout) {
+    return new Trunkline(connection, Optional.of(timeout));
+  }
+
+  /** A conversation with a session id of its own. */
+  public Conversation conversation(String model) {
+    return conversation(model, UUID.randomUUID().toString());
+  }
+
+  /** A conversation. Session id: 1 to 128 characters of {@code [A-Za-z0-9_.:-]}. */
+  public Conversation conversation(String model, String sessionId) {
+    return new Conversation(this, sessionId, model);
+  }
+
+  /** One turn, all of it given; nothing is kept. A conversation does this for you. */
+  public Turn stream(StreamCompletionRequest request) {
+    return new Turn(request, call(request, Optional.empty(), done -> {}));
+  }
+
+  /** One turn, all of it given; nothing is kept. A conversation does this for you. */
+  public AsyncTurn streamAsync(StreamCompletionRequest request) {
+    return new AsyncTurn(request, call(request, Optional.empty(), done -> {}));
+  }
+
+  /** The same turn in one piece. */
+  public Done complete(CompleteRequest request) {
+    return UnaryCall.await(completeAsync(request));
+  }
+
+  /** The same turn in one piece. */
+  public CompletableFuture<Done> completeAsync(CompleteRequest request) {
+    return complete(request, Optional.empty(), done -> {});
+  }
+
+  /** Opens a session's line before the first turn. */
+  public Session warmSession(WarmSessionRequest request) {
+    return UnaryCall.await(warmSessionAsync(request));
+  }
+
+  /** Opens a session's line before the first turn. */
+  public CompletableFuture<Session> warmSessionAsync(WarmSessionRequest request) {
+    return warmSession(request, Optional.empty());
+  }
+
+  /** What the service remembers of a conversation. Unknown: {@link TrunklineException} (SESSION_NOT_FOUND). */
+  public Session getSession(String sessionId) {
+    return UnaryCall.await(getSessionAsync(sessionId));
+  }
+
+  /** What the service remembers of a conversation. Unknown: {@link TrunklineException} (SESSION_NOT_FOUND). */
+  public CompletableFuture<Session> getSessionAsync(String sessionId) {
+    return UnaryCall.start(
+        connection,
+        SessionServiceGrpc.getGetSessionMethod(),
+        GetSessionRequest.newBuilder().setSessionId(sessionId).build(),
+        sessionId,
+        timeout,
+        response -> Session.from(response.getSession()),
+        () -> {});
+  }
+
+  /** One page of the caller's sessions on the replica that answers. Size 0: the service's own; token "": the first. */
+  public SessionPage listSessions(int pageSize, String pageToken) {
+    return UnaryCall.await(listSessionsAsync(pageSize, pageToken));
+  }
+
+  /** One page of the caller's sessions on the replica that answers. Size 0: the service's own; token "": the first. */
+  public CompletableFuture<SessionPage> listSessionsAsync(int pageSize, String pageToken) {
+    return UnaryCall.start(
+        connection,
+        SessionServiceGrpc.getListSessionsMethod(),
+        ListSessionsRequest.newBuilder().setPageSize(pageSize).setPageToken(pageToken).build(),
+        "",
+        timeout,
+        SessionPage::from,
+        () -> {});
+  }
+
+  /** All of the caller's sessions on the replica that answers, page after page, as they are asked for. */
+  public Stream<Session> sessions() {
+    return Stream.iterate(
+            Optional.of(listSessions(0, "")),
+            Optional::isPresent,
+            page ->
+                page.map(SessionPage::nextPageToken)
+                    .filter(token -> !token.isEmpty())
+                    .map(token -> listSessions(0, token)))
+        .flatMap(page -> page.orElseThrow().sessions().stream());
+  }
+
+  /** Lets the service forget a session and close its line. Unknown: nothing happens. */
+  public void releaseSession(String sessionId) {
+    UnaryCall.await(releaseSessionAsync(sessionId));
+  }
+
+  /** Lets the service forget a session and close its line. Unknown: nothing happens. */
+  public CompletableFuture<Void> releaseSessionAsync(String sessionId) {
+    return releaseSession(sessionId, Optional.empty());
+  }
+
+  /** Ends the running calls, also those of clients that share the connection. */
+  @Override
+  public void close() {
+    connection.close();
+  }
+
+  // ---- for conversations, whose options may have a timeout of their own
+
+  TurnCall call(StreamCompletionRequest request, Optional<Duration> own, Consumer<Optional<Done>> settle) {
+    return new TurnCall(connection, request, own.or(() -> timeout), settle);
+  }
+
+  CompletableFuture<Done> complete(
+      CompleteRequest request, Optional<Duration> own, Consumer<Optional<Done>> settle) {
+    return UnaryCall.start(
+        connection,
+        CompletionServiceGrpc.getCompleteMethod(),
+        request,
+        request.getSessionId(),
+        own.or(() -> timeout),
+        response -> {
+          Done done = Done.from(response);
+          settle.accept(Optional.of(done));
+          return done;
+        },
+        () -> settle.accept(Optional.empty()));
+  }
+
+  CompletableFuture<Session> warmSession(WarmSessionRequest request, Optional<Duration> own) {
+    return UnaryCall.start(
+        connection,
+        SessionServiceGrpc.getWarmSessionMethod(),
+        request,
+        request.getSessionId(),
+        own.or(() -> timeout),
+        response -> Session.from(response.getSession()),
+        () -> {});
+  }
+
+  CompletableFuture<Void> releaseSession(String sessionId, Optional<Duration> own) {
+    return UnaryCall.start(
+        connection,
+        SessionServiceGrpc.getReleaseSessionMethod(),
+        ReleaseSessionRequest.newBuilder().setSessionId(sessionId).build(),
+        sessionId,
+        own.or(() -> timeout),
+        response -> null,
+        () -> {});
+  }
+}

@@ -1,0 +1,129 @@
+package dev.trunkline;
+
+import io.grpc.ChannelCredentials;
+import io.grpc.ClientInterceptor;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.TlsChannelCredentials;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/** What a client is told when it is made: {@link Trunkline#builder}. */
+public final class TrunklineBuilder {
+  private static final Duration KEEPALIVE_TIMEOUT = Duration.ofSeconds(10);
+
+  private final String address;
+  private final List<ClientInterceptor> interceptors = new ArrayList<>();
+  private ChannelCredentials credentials = InsecureChannelCredentials.create();
+  private Supplier<String> token = () -> "";
+  private TracePropagator tracing = carrier -> {};
+  private Optional<Duration> timeout = Optional.empty();
+  private Retry retry = Retry.DEFAULT;
+  private Duration keepAlive = Duration.ofSeconds(30);
+  private int maxMessageBytes = 64 * 1024 * 1024; // the service takes 32 MiB; an answer may echo images
+  private Consumer<ManagedChannelBuilder<?>> channel = builder -> {};
+  private Connection.Waiter waiter = Connection::wait;
+
+  TrunklineBuilder(String address) {
+    this.address = Objects.requireNonNull(address);
+  }
+
+  /** TLS with the certificate authorities of the JVM. */
+  public TrunklineBuilder tls() {
+    return credentials(TlsChannelCredentials.create());
+  }
+
+  /** TLS with other authorities, or with a certificate of one's own: {@link TlsChannelCredentials#newBuilder}. */
+  public TrunklineBuilder credentials(ChannelCredentials credentials) {
+    this.credentials = Objects.requireNonNull(credentials);
+    return this;
+  }
+
+  /** Goes as {@code authorization: Bearer …}. */
+  public TrunklineBuilder token(String token) {
+    Objects.requireNonNull(token);
+    return token(() -> token);
+  }
+
+  /** Is asked for a token before each try. */
+  public TrunklineBuilder token(Supplier<String> token) {
+    this.token = Objects.requireNonNull(token);
+    return this;
+  }
+
+  /** For a whole call, retries included, unless the call says otherwise. Without one a call may last for ever. */
+  public TrunklineBuilder timeout(Duration timeout) {
+    this.timeout = Optional.of(timeout);
+    return this;
+  }
+
+  /** How often a call of which nothing was sent is tried; {@link Retry#DEFAULT} unless told. */
+  public TrunklineBuilder retry(Retry retry) {
+    this.retry = Objects.requireNonNull(retry);
+    return this;
+  }
+
+  /** How often a silent connection is asked whether it lives, while calls run; 30 seconds unless told. */
+  public TrunklineBuilder keepAlive(Duration time) {
+    this.keepAlive = Objects.requireNonNull(time);
+    return this;
+  }
+
+  /** The largest message in either direction; 64 MiB unless told. */
+  public TrunklineBuilder maxMessageBytes(int bytes) {
+    this.maxMessageBytes = bytes;
+    return this;
+  }
+
+  /** Writes the caller's trace into each call. */
+  public TrunklineBuilder tracing(TracePropagator tracing) {
+    this.tracing = Objects.requireNonNull(tracing);
+    return this;
+  }
+
+  /** Sees each try of each call. */
+  public TrunklineBuilder intercept(ClientInterceptor interceptor) {
+    interceptors.add(interceptor);
+    return this;
+  }
+
+  /** Whatever else gRPC's channel can be told, behind all that is told here. */
+  public TrunklineBuilder channel(Consumer<ManagedChannelBuilder<?>> configure) {
+    this.channel = Objects.requireNonNull(configure);
+    return this;
+  }
+
+  /** Nothing is connected before the first call. */
+  public Trunkline build() {
+    return build(Grpc.newChannelBuilder(address, credentials));
+  }
+
+  /** For tests. */
+  TrunklineBuilder waiter(Connection.Waiter waiter) {
+    this.waiter = waiter;
+    return this;
+  }
+
+  /** For tests. */
+  Trunkline build(ManagedChannelBuilder<?> builder) {
+    String version = Trunkline.class.getPackage().getImplementationVersion();
+    builder
+        .userAgent("trunkline-java/" + (version == null ? "dev" : version))
+        .maxInboundMessageSize(maxMessageBytes)
+        .keepAliveTime(Attempts.nanos(keepAlive), TimeUnit.NANOSECONDS)
+        .keepAliveTimeout(Attempts.nanos(KEEPALIVE_TIMEOUT), TimeUnit.NANOSECONDS)
+        // A retry policy found in DNS would repeat what must not be repeated.
+        .disableServiceConfigLookUp()
+        .intercept(interceptors);
+    channel.accept(builder);
+    return new Trunkline(
+        new Connection(builder.build(), token, tracing, retry, maxMessageBytes, waiter), timeout);
+  }
+}

@@ -1,0 +1,157 @@
+package dev.trunkline;
+
+import dev.trunkline.v1.Message;
+import io.grpc.Status;
+import java.io.Serial;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A call failed. Thrown once, with everything that is known.
+ *
+ * <p>Reasons are an open set: those in the service's docs/protocol.md, or, where the failure is not the service's own,
+ * the name of the gRPC status ({@code UNAVAILABLE}, {@code DEADLINE_EXCEEDED}, {@code CANCELLED}).
+ */
+public final class TrunklineException extends RuntimeException {
+  @Serial private static final long serialVersionUID = 1L;
+
+  private final String reason;
+  private final String detail;
+  private final Status.Code status;
+  private final boolean retryable;
+  private final Duration retryAfter;
+  private final Boolean sent;
+  private final Message partial;
+  private final Upstream upstream;
+  private final Usage usage;
+  private final Report report;
+  private final List<Violation> violations;
+  private final Map<String, String> metadata;
+
+  /**
+   * What the upstream said.
+   *
+   * @param code its code, for example {@code rate_limit_exceeded}
+   * @param type its type, for example {@code invalid_request_error}
+   * @param status the HTTP status, or the close code of the WebSocket; 0: none
+   * @param requestId its request id, or the id of the response
+   */
+  public record Upstream(String code, String type, int status, String requestId) {}
+
+  /**
+   * One thing that is wrong with the request.
+   *
+   * @param field the path of the field
+   * @param description what to do
+   */
+  public record Violation(String field, String description) {}
+
+  private TrunklineException(Builder told) {
+    super(told.detail.isEmpty() ? told.reason : told.reason + ": " + told.detail, told.cause);
+    reason = told.reason;
+    detail = told.detail;
+    status = told.status;
+    retryable = told.retryable;
+    retryAfter = told.retryAfter;
+    sent = told.sent;
+    partial = told.partial;
+    upstream = told.upstream;
+    usage = told.usage;
+    report = told.report;
+    violations = told.violations;
+    metadata = told.metadata;
+  }
+
+  /** Why, for programs, for example {@code RATE_LIMITED}. */
+  public String reason() {
+    return reason;
+  }
+
+  /** What happened, for people, without the reason in front of it. */
+  public String detail() {
+    return detail;
+  }
+
+  /** The status of the call; OK where it ended well without an answer. */
+  public Status.Code status() {
+    return status;
+  }
+
+  /** Whether the same request may succeed later. It may cost money twice unless {@link #sent} is false. */
+  public boolean retryable() {
+    return retryable;
+  }
+
+  /** When to try again, where that is known. */
+  public Optional<Duration> retryAfter() {
+    return Optional.ofNullable(retryAfter);
+  }
+
+  /** Whether the request reached the upstream; empty: nobody knows. */
+  public Optional<Boolean> sent() {
+    return Optional.ofNullable(sent);
+  }
+
+  /** The answer as far as it came. */
+  public Optional<Message> partial() {
+    return Optional.ofNullable(partial);
+  }
+
+  /** What the upstream said, where it said something. */
+  public Optional<Upstream> upstream() {
+    return Optional.ofNullable(upstream);
+  }
+
+  /** What it cost, where the upstream told it. */
+  public Optional<Usage> usage() {
+    return Optional.ofNullable(usage);
+  }
+
+  /** How the turn ran, once something was sent. */
+  public Optional<Report> report() {
+    return Optional.ofNullable(report);
+  }
+
+  /** What is wrong with the request. */
+  public List<Violation> violations() {
+    return violations;
+  }
+
+  /** The metadata of the service's ErrorInfo, for what has no method here. */
+  public Map<String, String> metadata() {
+    return metadata;
+  }
+
+  /** The service says that nothing was sent upstream and another try may succeed. */
+  boolean unsent() {
+    return status == Status.Code.UNAVAILABLE && Boolean.FALSE.equals(sent);
+  }
+
+  static final class Builder {
+    private final String reason;
+    private final String detail;
+    private final Status.Code status;
+    Throwable cause;
+    boolean retryable;
+    Duration retryAfter;
+    Boolean sent;
+    Message partial;
+    Upstream upstream;
+    Usage usage;
+    Report report;
+    List<Violation> violations = List.of();
+    Map<String, String> metadata = Map.of();
+
+    Builder(String reason, String detail, Status.Code status) {
+      this.reason = reason;
+      this.detail = detail;
+      this.status = status;
+    }
+
+    TrunklineException build() {
+      return new TrunklineException(this);
+    }
+  }
+}

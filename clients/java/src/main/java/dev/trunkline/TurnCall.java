@@ -1,0 +1,261 @@
+package dev.trunkline;
+
+import dev.trunkline.v1.CompletionServiceGrpc;
+import dev.trunkline.v1.Error;
+import dev.trunkline.v1.Message;
+import dev.trunkline.v1.StreamCompletionRequest;
+import dev.trunkline.v1.StreamCompletionResponse;
+import io.grpc.ClientCall;
+import io.grpc.Context;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/**
+ * One streamed turn, whoever reads it: blocking or not.
+ *
+ * <p>Owns what an answer from the wire means, whether a failure is retried, and that a turn ends once: with {@link
+ * Done}, with one exception, or because the caller left. Must never wait, and never send more than was asked for.
+ */
+final class TurnCall {
+  /** How long the status behind {@code done} is waited for: leaving before it looks like a cancel over there. */
+  static final Duration SETTLE = Duration.ofSeconds(1);
+
+  /** Who reads. It is told one thing at a time, and nothing after {@link #end}. */
+  interface Reader {
+    void event(Event event);
+
+    /** Null: it ended well. */
+    void end(RuntimeException error);
+  }
+
+  private enum State {
+    /** Nothing was sent yet. */
+    WAITING,
+    /** A try is running, or the next one will. */
+    RUNNING,
+    /** With {@link Done}, with an exception, or left. */
+    ENDED,
+    /** Stopped by {@link #cancel}; its reader has not heard of it yet. */
+    CANCELLED
+  }
+
+  private final Connection connection;
+  private final StreamCompletionRequest request;
+  private final Attempts attempts;
+  private final Metadata trace;
+  private final Consumer<Optional<Done>> settle;
+  private final Context context = Context.current();
+  private final Partial partial = new Partial();
+
+  private Reader reader;
+  private State state = State.WAITING;
+  private ClientCall<StreamCompletionRequest, StreamCompletionResponse> call; // null between two tries
+  private long demand;
+  private boolean asked; // one message is on its way
+  private boolean heard; // one has come: what follows is never tried again
+  private Event.Start start;
+  private Done done;
+  private Error error; // kept until the status comes: the reader hears of both at once
+
+  /** {@code settle} is told once how the turn ended; empty: it failed, or the caller left. */
+  TurnCall(
+      Connection connection,
+      StreamCompletionRequest request,
+      Optional<Duration> timeout,
+      Consumer<Optional<Done>> settle) {
+    this.connection = connection;
+    this.request = request;
+    this.attempts = connection.attempts(timeout);
+    this.trace = connection.trace();
+    this.settle = settle;
+  }
+
+  synchronized Optional<Event.Start> start() {
+    return Optional.ofNullable(start);
+  }
+
+  synchronized Optional<Done> done() {
+    return Optional.ofNullable(done);
+  }
+
+  String text() {
+    return done().map(Done::text).orElseGet(partial::text);
+  }
+
+  Optional<Message> partial() {
+    return partial.message();
+  }
+
+  @Override
+  public synchronized String toString() {
+    return done != null ? "done" : state.name().toLowerCase(Locale.ROOT);
+  }
+
+  /** Sends the request; events come once they are requested. */
+  void begin(Reader reader) {
+    synchronized (this) {
+      this.reader = reader;
+      if (state == State.WAITING) {
+        state = State.RUNNING;
+      }
+    }
+    open();
+    tellCancelled();
+  }
+
+  synchronized void request(long events) {
+    demand = Subscriptions.add(demand, events);
+    pump();
+  }
+
+  /** Stops it; its reader is told. */
+  void cancel() {
+    synchronized (this) {
+      if (state != State.WAITING && state != State.RUNNING) {
+        return;
+      }
+      state = State.CANCELLED;
+      settle.accept(Optional.empty());
+      if (call != null) {
+        call.cancel("cancel() was called", null); // its end tells the reader
+        return;
+      }
+    }
+    tellCancelled();
+  }
+
+  /** Leaves it; its reader hears nothing more. */
+  synchronized void leave() {
+    if (state == State.CANCELLED) {
+      state = State.ENDED;
+    } else if (state != State.ENDED) {
+      state = State.ENDED;
+      settle.accept(Optional.empty());
+      if (call != null) {
+        call.cancel("the caller left", null);
+      }
+    }
+  }
+
+  private void open() {
+    RuntimeException refused = null;
+    synchronized (this) {
+      if (state != State.RUNNING) {
+        return;
+      }
+      Context before = context.attach();
+      try {
+        call =
+            connection.open(
+                CompletionServiceGrpc.getStreamCompletionMethod(), request.getSessionId(), trace, attempts);
+        asked = false;
+        call.start(new Listener(), new Metadata());
+        call.sendMessage(request);
+        call.halfClose();
+        pump();
+      } catch (RuntimeException thrown) { // by a token's supplier, an interceptor, a closed client
+        refused = thrown;
+        leave();
+      } finally {
+        context.detach(before);
+      }
+    }
+    if (refused != null) {
+      reader.end(refused);
+    }
+  }
+
+  private synchronized void pump() {
+    if (demand > 0 && !asked && call != null && state == State.RUNNING) {
+      asked = true;
+      call.request(1);
+    }
+  }
+
+  private void tellCancelled() {
+    synchronized (this) {
+      if (state != State.CANCELLED || reader == null) {
+        return;
+      }
+      state = State.ENDED;
+    }
+    reader.end(Failures.cancelled("cancel() was called", null, partial.message()));
+  }
+
+  private final class Listener extends ClientCall.Listener<StreamCompletionResponse> {
+    @Override
+    public void onMessage(StreamCompletionResponse message) {
+      Event event;
+      synchronized (TurnCall.this) {
+        asked = false;
+        heard = true;
+        if (state != State.RUNNING) {
+          return;
+        }
+        event = receive(message);
+        demand -= event == null ? 0 : 1;
+      }
+      if (event != null) {
+        reader.event(event);
+      }
+      if (event instanceof Done) {
+        reader.end(null);
+      } else {
+        pump();
+      }
+    }
+
+    @Override
+    public void onClose(Status status, Metadata trailers) {
+      TrunklineException failure = null;
+      synchronized (TurnCall.this) {
+        if (state == State.RUNNING) {
+          failure = judge(status, trailers);
+          call = null;
+          Optional<Duration> delay = heard ? Optional.empty() : attempts.delay(failure);
+          if (delay.isPresent()) {
+            connection.after(delay.get(), TurnCall.this::open);
+            return;
+          }
+          leave();
+        }
+      }
+      if (failure != null) {
+        reader.end(failure);
+      }
+      tellCancelled();
+    }
+  }
+
+  /** Null: nothing for the reader, read on. */
+  private Event receive(StreamCompletionResponse message) {
+    if (message.hasError()) {
+      error = message.getError();
+      return null;
+    }
+    Event event = EventReader.from(message).orElse(null);
+    if (event instanceof Done told) {
+      done = told;
+      state = State.ENDED;
+      settle.accept(Optional.of(told));
+      var finished = call;
+      connection.after(SETTLE, () -> finished.cancel("the turn is done", null));
+    } else if (event instanceof Event.Start told) {
+      start = told;
+    } else if (event != null) {
+      partial.add(event);
+    }
+    return event;
+  }
+
+  private TrunklineException judge(Status status, Metadata trailers) {
+    if (status.isOk() && error == null) {
+      return Failures.endless(partial.message());
+    }
+    return Failures.read(status, trailers, Optional.ofNullable(error), partial.message());
+  }
+}

@@ -1,0 +1,43 @@
+package dev.trunkline;
+
+import com.google.protobuf.ProtocolMessageEnum;
+import com.google.protobuf.Timestamp;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Locale;
+
+/**
+ * The wire's small values → Java's.
+ *
+ * <p>Must never fail on a value that it does not know: enums are open sets.
+ */
+final class Wire {
+  private Wire() {}
+
+  /** {@code TRANSPORT_SSE} → {@code SSE}; what the enum does not have → {@code unknown}. */
+  static <E extends Enum<E>> E word(ProtocolMessageEnum wire, String prefix, E unknown) {
+    String name = wire instanceof Enum<?> one ? one.name() : "";
+    for (E known : unknown.getDeclaringClass().getEnumConstants()) {
+      if (name.equals(prefix + known.name())) {
+        return known;
+      }
+    }
+    return unknown;
+  }
+
+  static String word(Enum<?> constant) {
+    return constant.name().toLowerCase(Locale.ROOT);
+  }
+
+  static Transport transport(dev.trunkline.v1.Transport wire) {
+    return word(wire, "TRANSPORT_", Transport.UNKNOWN);
+  }
+
+  static Duration duration(com.google.protobuf.Duration wire) {
+    return Duration.ofSeconds(wire.getSeconds(), wire.getNanos());
+  }
+
+  static Instant instant(Timestamp wire) {
+    return Instant.ofEpochSecond(wire.getSeconds(), wire.getNanos());
+  }
+}

@@ -1,0 +1,219 @@
+package dev.trunkline.conformance;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.trunkline.AsyncEvents;
+import dev.trunkline.Conversation;
+import dev.trunkline.Event;
+import dev.trunkline.Events;
+import dev.trunkline.Messages;
+import dev.trunkline.Options;
+import dev.trunkline.Session;
+import dev.trunkline.Session.LineState;
+import dev.trunkline.SessionPage;
+import dev.trunkline.Tool;
+import dev.trunkline.Trunkline;
+import dev.trunkline.TrunklineException;
+import dev.trunkline.v1.StreamCompletionRequest;
+import dev.trunkline.v1.WarmSessionRequest;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+
+/** What a step does and which lines it prints. Must never know how a line is written. */
+final class Step {
+  private static final int WAITS = 200;
+  private static final Set<String> TURNS = Set.of("stream", "complete", "run", "together");
+
+  private final Trunkline client;
+  private final boolean async;
+  private final Conversation conversation;
+  private final JsonObject step;
+  private final Lines lines;
+  private final String sessionId;
+
+  Step(Trunkline client, boolean async, Conversation conversation, JsonObject step, Lines lines) {
+    this.client = client;
+    this.async = async;
+    this.conversation = conversation;
+    this.step = step;
+    this.lines = lines;
+    this.sessionId = conversation.sessionId() + (step.has("key") ? "." + step.get("key").getAsString() : "");
+  }
+
+  void take() {
+    String does = step.get("do").getAsString();
+    try {
+      switch (does) {
+        case "stream", "run" -> turn(does.equals("run"));
+        case "complete" -> lines.event(complete());
+        case "together" -> together();
+        case "edit" ->
+            conversation
+                .messages()
+                .set(step.get("index").getAsInt(), Messages.user(step.get("text").getAsString()));
+        case "wait" -> await();
+        case "warm" -> lines.session(warm());
+        case "get" -> lines.session(client.getSession(sessionId));
+        case "list" -> list();
+        case "release" -> {
+          client.releaseSession(sessionId);
+          lines.word("released");
+        }
+        default -> throw new IllegalArgumentException(does);
+      }
+    } catch (TrunklineException error) {
+      lines.error(error);
+    }
+    if (TURNS.contains(does)) {
+      lines.history(conversation.messages());
+    }
+  }
+
+  private Conversation asked() {
+    return conversation.with(options -> Scenario.options(options, step));
+  }
+
+  private void turn(boolean run) {
+    var given = Scenario.given(step);
+    if (async) {
+      AsyncEvents events = run ? asked().runAsync(given) : asked().streamAsync(given);
+      join(events.forEach(new Printer(events::cancel)));
+    } else {
+      Events events = run ? asked().run(given) : asked().stream(given);
+      events.forEachRemaining(new Printer(events::cancel));
+    }
+  }
+
+  private Event complete() {
+    var given = Scenario.given(step);
+    return async ? join(asked().completeAsync(given)) : asked().complete(given);
+  }
+
+  private void together() {
+    List<JsonElement> turns = step.getAsJsonArray("turns").asList();
+    Events first = client.stream(beside(turns.get(0).getAsJsonObject()));
+    Events second = client.stream(beside(turns.get(1).getAsJsonObject()));
+    List<Object> begun = new ArrayList<>();
+    boolean started = false;
+    while (!started && gather(first, begun, 1)) {
+      started = begun.get(begun.size() - 1) instanceof Event.Start;
+    }
+    List<Object> beside = new ArrayList<>();
+    gather(second, beside, Integer.MAX_VALUE);
+    gather(first, begun, Integer.MAX_VALUE);
+    begun.forEach(this::print);
+    lines.word("and");
+    beside.forEach(this::print);
+  }
+
+  private StreamCompletionRequest beside(JsonObject turn) {
+    return StreamCompletionRequest.newBuilder()
+        .setSessionId(conversation.sessionId())
+        .setModel(conversation.model())
+        .setInstructions(conversation.instructions())
+        .addAllTools(conversation.tools().stream().map(Tool::toProto).toList())
+        .addAllMessages(conversation.messages())
+        .addAllMessages(List.of(Scenario.given(turn)))
+        .setOptions(Scenario.options(Options.NONE, turn).toProto())
+        .build();
+  }
+
+  /** At most so many events, and the error that ended them. False: they have ended. */
+  private static boolean gather(Events events, List<Object> into, int most) {
+    try {
+      for (int i = 0; i < most; i++) {
+        if (!events.hasNext()) {
+          return false;
+        }
+        into.add(events.next());
+      }
+      return true;
+    } catch (TrunklineException error) {
+      into.add(error);
+      return false;
+    }
+  }
+
+  private void print(Object eventOrError) {
+    if (eventOrError instanceof TrunklineException error) {
+      lines.error(error);
+    } else {
+      lines.event((Event) eventOrError);
+    }
+  }
+
+  private void await() {
+    for (int i = 0; i < WAITS; i++) {
+      try {
+        LineState state = client.getSession(sessionId).lineState();
+        if (state != LineState.BUSY && state != LineState.DIALING) {
+          return;
+        }
+        Thread.sleep(50);
+      } catch (TrunklineException unknown) {
+        return;
+      } catch (InterruptedException stopped) {
+        throw new IllegalStateException(stopped);
+      }
+    }
+  }
+
+  private Session warm() {
+    return client.warmSession(
+        WarmSessionRequest.newBuilder()
+            .setSessionId(sessionId)
+            .setModel(conversation.model())
+            .setInstructions(conversation.instructions())
+            .addAllTools(conversation.tools().stream().map(Tool::toProto).toList())
+            .setPrime(step.has("prime") && step.get("prime").getAsBoolean())
+            .build());
+  }
+
+  private void list() {
+    String token = "";
+    do {
+      SessionPage page = client.listSessions(step.get("page_size").getAsInt(), token);
+      page.sessions().stream()
+          .filter(session -> session.sessionId().startsWith(conversation.sessionId() + "."))
+          .forEach(lines::session);
+      token = page.nextPageToken();
+    } while (!token.isEmpty());
+  }
+
+  private static <T> T join(CompletableFuture<T> future) {
+    try {
+      return future.join();
+    } catch (CompletionException failed) {
+      throw failed.getCause() instanceof TrunklineException error ? error : failed;
+    }
+  }
+
+  /** Prints events until {@code cancel_on} strikes. */
+  private final class Printer implements Consumer<Event> {
+    private final String cancelOn = step.has("cancel_on") ? step.get("cancel_on").getAsString() : "";
+    private final Runnable cancel;
+    private boolean struck;
+
+    Printer(Runnable cancel) {
+      this.cancel = cancel;
+    }
+
+    @Override
+    public void accept(Event event) {
+      if (struck) {
+        return;
+      }
+      lines.event(event);
+      struck =
+          cancelOn.equals("start") && event instanceof Event.Start
+              || cancelOn.equals("text") && event instanceof Event.TextDelta;
+      if (struck) {
+        cancel.run();
+      }
+    }
+  }
+}
