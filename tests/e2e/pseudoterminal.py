@@ -14,6 +14,7 @@ import sys
 import termios
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 CTRL_C, CTRL_D = "\x03", "\x04"
 PATIENCE_S = 60.0
@@ -52,6 +53,19 @@ class Screen:
                 raise AssertionError(f"nowhere {pattern!r}:\n{self.text!r}\n{self.raw!r}") from None
         self._read = found.end()
         return found[0]
+
+    async def waits(self) -> None:
+        """Waits until the program does: a key that comes between its prompt and its sleep is seen too late.
+
+        That is readline's own: a signal in that moment is told only with the next key.
+        """
+        async with asyncio.timeout(PATIENCE_S):
+            while self._state() != "S":  # noqa: ASYNC110  another process
+                await asyncio.sleep(0.02)
+
+    def _state(self) -> str:
+        told = Path(f"/proc/{self._process.pid}/stat").read_text()
+        return told.rpartition(")")[2].split()[0]
 
     @property
     def text(self) -> str:

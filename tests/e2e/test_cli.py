@@ -6,14 +6,19 @@ import sys
 import pytest
 
 from tests.e2e.conftest import PATIENCE_S, World
-from tests.e2e.pseudoterminal import CTRL_C, CTRL_D, on_a_terminal
+from tests.e2e.pseudoterminal import CTRL_C, CTRL_D, Screen, on_a_terminal
 from trunkline import AsyncClient
 
 ENDLESS = "sim:slow(n=100000,delay_ms=20)\r"
 HINT = "Ctrl-C once more, or Ctrl-D, leaves"
 LAST_LOOK = "\033[?25h\033[?1049l"
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+async def prompt(screen: Screen) -> None:
+    await screen.shows(r"\n> ")
+    await screen.waits()
 
 
 def trunkline(world: World, *arguments: str):
@@ -28,32 +33,33 @@ async def in_flight(world: World, count: int) -> None:
 
 async def test_ctrl_c_stops_the_turn_and_not_the_program(world):
     async with trunkline(world, "chat") as screen:
-        await screen.shows(r"\n> ")
+        await prompt(screen)
         for _ in range(2):
             screen.type(ENDLESS)
             await screen.shows(r"word3 ")
             screen.type(CTRL_C)
-            await screen.shows(r"Stopped\. This turn is not kept\.\n> ")
+            await screen.shows(r"Stopped\. This turn is not kept\.")
+            await prompt(screen)
             await in_flight(world, 0)
         screen.type("sim:say(text=Still here.)\r")
         await screen.shows(r"\nStill here\.\n")
-        await screen.shows(r"websocket .*\n> ")
+        await prompt(screen)
         screen.type(CTRL_D)
         assert await screen.ends() == 0
 
 
 async def test_the_second_ctrl_c_at_the_prompt_leaves(world):
     async with trunkline(world, "chat") as screen:
-        await screen.shows(r"\n> ")
+        await prompt(screen)
         screen.type("half a line" + CTRL_C)
         await screen.shows(HINT)
-        await screen.shows(r"> ")
+        await prompt(screen)
         screen.type("sim:say(text=In between.)\r")
         await screen.shows(r"\nIn between\.\n")
-        await screen.shows(r"\n> ")
+        await prompt(screen)
         screen.type(CTRL_C)
         await screen.shows(HINT)
-        await screen.shows(r"> ")
+        await prompt(screen)
         screen.type(CTRL_C)
         assert await screen.ends() == 130
     assert "half a line" not in str(await world.ask("/sim/requests"))
@@ -61,23 +67,24 @@ async def test_the_second_ctrl_c_at_the_prompt_leaves(world):
 
 async def test_a_service_that_dies_does_not_end_the_chat(world):
     async with trunkline(world, "chat", "--session", "s1") as screen:
-        await screen.shows(r"\n> ")
+        await prompt(screen)
         screen.type(ENDLESS)
         await screen.shows(r"word3 ")
         world.service.process.kill()
         await screen.shows(r"\nUNAVAILABLE: ")
         await screen.shows(f"Nobody answers at {world.address}")
-        await screen.shows(r"\n> ")
+        await prompt(screen)
         screen.type(CTRL_D)
         assert await screen.ends() == 0
 
 
 async def test_nothing_that_the_model_says_steers_the_terminal(world):
     async with trunkline(world, "chat") as screen:
-        await screen.shows(r"\n> ")
+        await prompt(screen)
         await world.ask("/sim/enqueue", ['sim:say(text="a\x1b[2Jb")'])
         screen.type("Hello.\r")
         await screen.shows("\na␛\\[2Jb\n")
+        await prompt(screen)
         screen.type(CTRL_D)
         assert await screen.ends() == 0
 

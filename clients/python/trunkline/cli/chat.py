@@ -144,10 +144,19 @@ async def _leave(conversation: AsyncConversation, *, release: bool) -> None:
 
 @contextmanager
 def _on_interrupt(do: Callable[[], object]) -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, lambda *_: do())
+    """Ctrl-C does this, and nothing else."""
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGINT)
+    with suppress(
+        NotImplementedError
+    ):  # Windows has none; elsewhere a signal then never finds the loop asleep
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+    signal.signal(signal.SIGINT, lambda *_: do())
     try:
         yield
     finally:
+        with suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, before)
 
 
