@@ -1,0 +1,198 @@
+/** The transcript of a run, as clients/conformance/README.md defines it: what happened → lines. */
+import { createHash } from "node:crypto";
+import type { Done, Event, Message, Session, TrunklineError, Usage } from "../src/node.js";
+import { STATUSES } from "../src/errors.js";
+import { Role } from "../src/gen/trunkline/v1/message_pb.js";
+
+const LONGEST_TEXT = 200;
+const IDS = /(resp|msg|rs|fc|call|req)_[0-9a-z]{12,}/g;
+
+/** The lines of one scenario. */
+export class Transcript {
+  readonly #write: (line: string) => void;
+  readonly #run: string;
+  readonly #ids = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
+
+  constructor(write: (line: string) => void, run: string) {
+    this.#write = write;
+    this.#run = run;
+  }
+
+  line(word: string, value?: unknown): void {
+    const line = value === undefined ? word : `${word} ${ascii(JSON.stringify(value))}`;
+    this.#write(`${line.replaceAll(this.#run, "RUN").replace(IDS, (id, prefix: string) => this.#named(id, prefix))}\n`);
+  }
+
+  session(session: Session): void {
+    this.line("session", {
+      session_id: session.sessionId,
+      live: session.live,
+      line_state: session.lineState,
+      turns: session.turns,
+      incremental_turns: session.incrementalTurns,
+      saved: session.bytesSaved > 0,
+      created: session.createdAt !== undefined,
+      used: session.lastUsedAt !== undefined,
+    });
+  }
+
+  history(messages: readonly Message[]): void {
+    const kinds = (message: Message) => message.parts.map(kindOf).join(",");
+    this.line("history", messages.map((message) => `${Role[message.role].toLowerCase()}:${kinds(message)}`));
+  }
+
+  #named(id: string, prefix: string): string {
+    let name = this.#ids.get(id);
+    if (name === undefined) {
+      const count = (this.#counts.get(prefix) ?? 0) + 1;
+      this.#counts.set(prefix, count);
+      name = `<${prefix}-${count}>`;
+      this.#ids.set(id, name);
+    }
+    return name;
+  }
+}
+
+/** The events of one step. Neighbouring deltas of one part become one line. */
+export class EventPrinter {
+  readonly #transcript: Transcript;
+  readonly #masked: boolean;
+  #open: { key: string; word: string; text: string; value: (text: string) => object } | undefined;
+
+  constructor(transcript: Transcript, masked: boolean) {
+    this.#transcript = transcript;
+    this.#masked = masked;
+  }
+
+  event(event: Event): void {
+    switch (event.kind) {
+      case "start": {
+        const { turnId, model, transport, context } = event;
+        return this.#whole("start", { turn_id: turnId !== "", model, transport, context });
+      }
+      case "text_delta":
+        return this.#delta("text", event, (delta) => ({ index: event.contentIndex, delta }));
+      case "refusal_delta":
+        return this.#delta("refusal", event, (delta) => ({ index: event.contentIndex, delta }));
+      case "reasoning_delta":
+        return this.#delta("reasoning", event, (delta) => ({ index: event.contentIndex, of: event.of, delta }));
+      case "tool_call_delta": {
+        const { contentIndex: index, callId: call_id, name } = event;
+        return this.#delta("call", event, (delta) => ({ index, call_id, name, delta }));
+      }
+      case "done":
+        return this.done(event);
+    }
+  }
+
+  done(done: Done): void {
+    const { report } = done;
+    this.#whole("done", {
+      stop_reason: done.stopReason,
+      model: done.model,
+      provider: done.provider,
+      created: done.createdAt !== undefined,
+      parts: this.#parts(done.message),
+      usage: this.#masked ? null : usage(done.usage),
+      report: {
+        response_id: report.responseId !== "",
+        transport: report.transport,
+        transport_reason: report.transportReason,
+        context: report.context,
+        context_reason: report.contextReason,
+        attempts: report.attempts,
+        reused: report.connectionReused,
+        saved: report.bytesSaved > 0,
+        timed: report.timings.totalMs !== undefined,
+      },
+    });
+  }
+
+  error(error: TrunklineError): void {
+    const ownWords = error.reason === "CANCELLED" || error.reason === "DEADLINE_EXCEEDED";
+    const { upstream } = error;
+    this.#whole("error", {
+      reason: error.reason,
+      status: STATUSES.indexOf(error.status),
+      message: ownWords ? null : error.rawMessage,
+      retryable: error.retryable,
+      retry_after: error.retryAfterMs === undefined ? null : Math.round(error.retryAfterMs / 1000),
+      sent: error.sent === undefined ? "unknown" : String(error.sent),
+      partial: error.partial === undefined ? null : this.#parts(error.partial),
+      upstream: upstream
+        ? { code: upstream.code, type: upstream.type, status: upstream.status, request_id: upstream.requestId !== "" }
+        : null,
+      usage: this.#masked || error.usage === undefined ? null : usage(error.usage),
+      attempts: error.report?.attempts ?? null,
+      violations: error.violations,
+    });
+  }
+
+  #delta(word: string, event: Event & { delta: string }, value: (text: string) => object): void {
+    const key = JSON.stringify([word, value("")]);
+    if (this.#open?.key !== key) {
+      this.#flush();
+      this.#open = { key, word, text: "", value };
+    }
+    this.#open.text += event.delta;
+  }
+
+  #whole(word: string, value: object): void {
+    this.#flush();
+    this.#transcript.line(word, value);
+  }
+
+  #flush(): void {
+    if (this.#open !== undefined) this.#transcript.line(this.#open.word, this.#open.value(this.#text(this.#open.text)));
+    this.#open = undefined;
+  }
+
+  #parts(message: Message): object[] {
+    return message.parts.map(({ part }) => {
+      switch (part.case) {
+        case "text":
+          return { text: this.#text(part.value.text), phase: part.value.phase };
+        case "reasoning": {
+          const { summary, content, encryptedContent } = part.value;
+          const texts = (all: string[]) => all.map((text) => this.#text(text));
+          return { reasoning: texts(summary), content: texts(content), encrypted: encryptedContent !== "" };
+        }
+        case "refusal":
+          return { refusal: this.#text(part.value.text) };
+        case "toolCall":
+          return { call: part.value.callId, name: part.value.name, arguments: this.#text(part.value.arguments) };
+        default:
+          throw new Error(`an answer holds no ${part.case}`);
+      }
+    });
+  }
+
+  #text(text: string): string {
+    if (this.#masked) return "<text>";
+    const bytes = Buffer.from(text, "utf8");
+    if (bytes.length <= LONGEST_TEXT) return text;
+    return `<${bytes.length} bytes, sha256 ${createHash("sha256").update(bytes).digest("hex")}>`;
+  }
+}
+
+function usage(usage: Usage): object {
+  return {
+    input: usage.inputTokens,
+    cached: usage.cachedInputTokens,
+    written: usage.cacheWriteTokens,
+    output: usage.outputTokens,
+    reasoning: usage.reasoningTokens,
+    total: usage.totalTokens,
+  };
+}
+
+function kindOf({ part }: Message["parts"][number]): string {
+  if (part.case === "toolCall") return "call";
+  if (part.case === "toolResult") return part.value.isError ? "failed" : "result";
+  return part.case ?? "";
+}
+
+function ascii(json: string): string {
+  return json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

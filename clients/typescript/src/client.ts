@@ -1,0 +1,196 @@
+/** The client: the calls, their metadata, and the retrying of unary ones. The transport is chosen by `connect`. */
+import type { Client as Stub, Transport } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
+import type { ConversationOptions } from "./conversation.js";
+import { Conversation } from "./conversation.js";
+import type { Done } from "./events.js";
+import { doneFrom } from "./events.js";
+import { CompletionService } from "./gen/trunkline/v1/completion_pb.js";
+import type { Message } from "./gen/trunkline/v1/message_pb.js";
+import { SessionService } from "./gen/trunkline/v1/session_pb.js";
+import type { Options } from "./options.js";
+import { completionOptions } from "./options.js";
+import type { Retry } from "./retry.js";
+import { Attempts, delayAfter, sleep } from "./retry.js";
+import type { Session, SessionPage } from "./sessions.js";
+import { pageFrom, sessionFrom } from "./sessions.js";
+import type { Tool } from "./tools.js";
+import { toolProto } from "./tools.js";
+import { Turn } from "./turn.js";
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Stops the call. */
+  readonly signal?: AbortSignal;
+  /** Of the whole call, retries included; by default the client's. */
+  readonly timeoutMs?: number;
+  /** Your own id of the call: in logs, spans and errors. At most 128 characters. */
+  readonly requestId?: string;
+}
+
+/** One turn, all of it given. */
+export interface TurnRequest extends Options {
+  readonly sessionId: string;
+  readonly model: string;
+  /** The whole conversation, oldest first. */
+  readonly messages: readonly Message[];
+  readonly instructions?: string;
+  readonly tools?: readonly Tool[];
+}
+
+/** How calls are made, over whichever transport. */
+export interface ClientOptions {
+  /** Goes as `authorization: Bearer …`. A function is asked before each try: a token may have been renewed. */
+  readonly token?: string | (() => string | Promise<string>);
+  /** Of a whole call, retries included, unless the call says otherwise. By default there is none. */
+  readonly timeoutMs?: number;
+  readonly retry?: Retry;
+  /** Writes the caller's trace (W3C `traceparent`) into the headers of a call. Called before each try. */
+  readonly propagate?: (headers: Headers) => void | Promise<void>;
+}
+
+/** @internal What a turn needs before it can be sent. */
+export interface Prepared {
+  readonly request: TurnRequest & { readonly requestId?: string };
+  readonly settle?: (done: Done | undefined) => void;
+}
+
+/** One door to the model. Make one with `connect` and keep it: its calls share a connection. */
+export class Client {
+  readonly #completions: Stub<typeof CompletionService>;
+  readonly #sessions: Stub<typeof SessionService>;
+  readonly #options: ClientOptions;
+  readonly #close: () => void;
+
+  /** For transports other than those of `connect`. */
+  constructor(transport: Transport, options: ClientOptions = {}, close: () => void = () => undefined) {
+    this.#completions = createClient(CompletionService, transport);
+    this.#sessions = createClient(SessionService, transport);
+    this.#options = options;
+    this.#close = close;
+  }
+
+  /** In Node: ends the running calls and the connection; used again, the client connects anew. */
+  close(): void {
+    this.#close();
+  }
+
+  /** A conversation that keeps its messages. */
+  conversation(options: ConversationOptions): Conversation {
+    return new Conversation(this, options);
+  }
+
+  /** One turn, all of it given; nothing is kept. A conversation does this for you. */
+  stream(turn: TurnRequest & CallOptions): Turn {
+    const { signal, timeoutMs, ...request } = turn;
+    completionOptions(request); // what is wrong shows here, not at the first read
+    return this.turn(() => ({ request }), { signal, timeoutMs });
+  }
+
+  /** The same turn in one piece. */
+  async complete(turn: TurnRequest & CallOptions): Promise<Done> {
+    const { signal, timeoutMs, ...request } = turn;
+    const message = turnRequest(request);
+    const call = { signal, timeoutMs };
+    return doneFrom(await this.#unary(turn.sessionId, call, (options) => this.#completions.complete(message, options)));
+  }
+
+  /** Opens the line before the first turn; `prime` also sends model, instructions and tools ahead. */
+  async warmSession(
+    sessionId: string,
+    options: Partial<Pick<TurnRequest, "model" | "instructions" | "tools">> & { prime?: boolean } & CallOptions = {},
+  ): Promise<Session> {
+    const { model, instructions, prime } = options;
+    const request = { sessionId, model, instructions, prime, tools: options.tools?.map(toolProto) };
+    const { session } = await this.#unary(sessionId, options, (call) => this.#sessions.warmSession(request, call));
+    return sessionFrom(session);
+  }
+
+  /** What the service remembers. Unknown: `TrunklineError` (SESSION_NOT_FOUND). */
+  async getSession(sessionId: string, options: CallOptions = {}): Promise<Session> {
+    const { session } = await this.#unary(sessionId, options, (call) => this.#sessions.getSession({ sessionId }, call));
+    return sessionFrom(session);
+  }
+
+  /** One page of the caller's sessions on the replica that answers. `sessions` reads all pages. */
+  async listSessions(options: { pageSize?: number; pageToken?: string } & CallOptions = {}): Promise<SessionPage> {
+    const { pageSize, pageToken } = options;
+    return pageFrom(await this.#unary("", options, (call) => this.#sessions.listSessions({ pageSize, pageToken }, call)));
+  }
+
+  /** All of the caller's sessions on the replica that answers, page after page. */
+  async *sessions(options: { pageSize?: number } & CallOptions = {}): AsyncGenerator<Session, void, void> {
+    for (let pageToken: string | undefined; pageToken !== ""; ) {
+      const page = await this.listSessions({ ...options, pageToken });
+      yield* page.sessions;
+      pageToken = page.nextPageToken;
+    }
+  }
+
+  /** Lets the service forget a session and close its line. Unknown: nothing happens. */
+  async releaseSession(sessionId: string, options: CallOptions = {}): Promise<void> {
+    await this.#unary(sessionId, options, (call) => this.#sessions.releaseSession({ sessionId }, call));
+  }
+
+  /** @internal A turn whose request is put together when it is first read. */
+  turn(prepare: () => Prepared, { signal, timeoutMs }: CallOptions): Turn {
+    const ask = () => {
+      const { request, settle } = prepare();
+      const message = turnRequest(request);
+      return {
+        settle,
+        open: async (signal: AbortSignal, timeoutMs: number | undefined) => {
+          const headers = await this.#headers(request.sessionId);
+          return this.#completions.streamCompletion(message, { signal, timeoutMs, headers });
+        },
+      };
+    };
+    return new Turn(ask, this.#attempts(timeoutMs), signal);
+  }
+
+  async #unary<T>(
+    sessionId: string,
+    { signal, timeoutMs }: CallOptions,
+    call: (options: { signal?: AbortSignal; timeoutMs?: number; headers: Headers }) => Promise<T>,
+  ): Promise<T> {
+    const attempts = this.#attempts(timeoutMs);
+    for (;;) {
+      try {
+        if (signal?.aborted) throw signal.reason;
+        const headers = await this.#headers(sessionId);
+        return await call({ signal, timeoutMs: attempts.begin(), headers });
+      } catch (thrown) {
+        await sleep(delayAfter(thrown, attempts, signal), signal);
+      }
+    }
+  }
+
+  #attempts(timeoutMs: number | undefined): Attempts {
+    return new Attempts(this.#options.retry ?? {}, timeoutMs ?? this.#options.timeoutMs);
+  }
+
+  async #headers(sessionId: string): Promise<Headers> {
+    const { token, propagate } = this.#options;
+    const headers = new Headers();
+    await propagate?.(headers);
+    const bearer = typeof token === "function" ? await token() : token;
+    if (bearer) headers.set("authorization", `Bearer ${bearer}`);
+    // For the load balancer. A bad id would fail here; the service names the field.
+    if (/^[ -~]+$/.test(sessionId)) headers.set("x-session-id", sessionId);
+    return headers;
+  }
+}
+
+/** Fits both requests: they have the same fields. */
+function turnRequest(turn: Prepared["request"]) {
+  const { sessionId, model, messages, instructions, tools, requestId, ...options } = turn;
+  return {
+    sessionId,
+    model,
+    messages: [...messages],
+    instructions,
+    tools: tools?.map(toolProto),
+    requestId,
+    options: completionOptions(options),
+  };
+}

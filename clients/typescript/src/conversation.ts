@@ -1,0 +1,148 @@
+/**
+ * A conversation: its messages, and their rule. A turn that ends well adds what was asked and what was answered;
+ * one that fails, or that the caller leaves, adds nothing. Every request carries all messages: what the service
+ * remembers is never guessed here.
+ */
+import type { CallOptions, Client } from "./client.js";
+import type { Done } from "./events.js";
+import type { Message, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
+import type { Input } from "./messages.js";
+import { asMessages, toolCallsOf } from "./messages.js";
+import type { Options } from "./options.js";
+import { completionOptions } from "./options.js";
+import { Run } from "./run.js";
+import type { Session } from "./sessions.js";
+import type { Tool } from "./tools.js";
+import { merged } from "./tools.js";
+import { Turn } from "./turn.js";
+
+/** What a conversation is made of. Options are the defaults of its turns. */
+export interface ConversationOptions extends Options {
+  readonly model: string;
+  /** 1 to 128 characters of [A-Za-z0-9_.:-]; by default one of its own, by chance. */
+  readonly sessionId?: string;
+  readonly instructions?: string;
+  readonly tools?: readonly Tool[];
+  /** What was said before. */
+  readonly messages?: readonly Message[];
+}
+
+/** One turn: its own options, on top of the conversation's. */
+export interface TurnOptions extends Options, CallOptions {}
+
+/** A tool loop. The options hold for each of its turns, the timeout too; the signal stops all. */
+export interface RunOptions extends TurnOptions {
+  /** More tools, or other ones of the same names, from now on. */
+  readonly tools?: readonly Tool[];
+  /** At most this many turns: 32. */
+  readonly maxRounds?: number;
+}
+
+/**
+ * Keeps the messages, and what the model said as it said it, so that each next turn is incremental.
+ *
+ * Everything may be changed between turns. `messages` is yours to read and to edit: the next turn is then sent in
+ * full, and its report says so. A turn that fails or is left leaves it as it was.
+ */
+export class Conversation {
+  readonly client: Client;
+  readonly sessionId: string;
+  model: string;
+  instructions: string;
+  tools: Tool[];
+  messages: Message[];
+  options: Options;
+  #busy = false;
+
+  /** @internal Use `client.conversation`. */
+  constructor(client: Client, settings: ConversationOptions) {
+    const { model, sessionId, instructions, tools, messages, ...options } = settings;
+    this.client = client;
+    this.sessionId = sessionId ?? newId();
+    this.model = model;
+    this.instructions = instructions ?? "";
+    this.tools = [...(tools ?? [])];
+    this.messages = [...(messages ?? [])];
+    this.options = options;
+  }
+
+  /** One turn: all messages, then what is given, if anything. Sent when its first event is asked for. */
+  stream(input?: Input, options: TurnOptions = {}): Turn {
+    const { signal, timeoutMs, requestId, ...changes } = options;
+    const asked = asMessages(input);
+    completionOptions({ ...this.options, ...changes }); // what is wrong shows here, not at the first read
+    return this.client.turn(
+      () => {
+        const settle = this.#begin(asked);
+        return { request: this.#request(asked, requestId, changes), settle };
+      },
+      { signal, timeoutMs },
+    );
+  }
+
+  /** The same turn in one piece. */
+  async complete(input?: Input, options: TurnOptions = {}): Promise<Done> {
+    const { signal, timeoutMs, requestId, ...changes } = options;
+    const asked = asMessages(input);
+    const request = this.#request(asked, requestId, changes);
+    const settle = this.#begin(asked);
+    let done: Done | undefined;
+    try {
+      done = await this.client.complete({ ...request, signal, timeoutMs });
+      return done;
+    } finally {
+      settle(done);
+    }
+  }
+
+  /** Calls the tools that the model asks for, turn after turn, until it stops asking: see `Run`. */
+  run(input?: Input, options: RunOptions = {}): Run {
+    const { tools, maxRounds, ...turnOptions } = options;
+    this.tools = merged(this.tools, tools ?? []);
+    return new Run(this, input, maxRounds, turnOptions);
+  }
+
+  /** Opens the line before the first turn; unless `prime` is false, instructions and tools are sent ahead. */
+  warm(options: { readonly prime?: boolean } & CallOptions = {}): Promise<Session> {
+    const { model, instructions, tools } = this;
+    return this.client.warmSession(this.sessionId, { model, instructions, tools, prime: true, ...options });
+  }
+
+  /** Lets the service forget the session. The conversation itself is kept here and can go on. */
+  release(options: CallOptions = {}): Promise<void> {
+    return this.client.releaseSession(this.sessionId, options);
+  }
+
+  /** The calls of the last answer that no message has answered yet. */
+  openCalls(): ToolCallPart[] {
+    const answered = new Set<string>();
+    for (const message of this.messages.toReversed()) {
+      const calls = toolCallsOf(message);
+      if (calls.length > 0) return calls.filter(({ callId }) => !answered.has(callId));
+      for (const { part } of message.parts) if (part.case === "toolResult") answered.add(part.value.callId);
+    }
+    return [];
+  }
+
+  #request(asked: readonly Message[], requestId: string | undefined, changes: Options) {
+    const { sessionId, model, instructions, tools } = this;
+    const messages = [...this.messages, ...asked];
+    return { sessionId, model, instructions, tools, messages, requestId, ...this.options, ...changes };
+  }
+
+  /** Opens a turn. Two answers to one history cannot both be its next message. */
+  #begin(asked: readonly Message[]): (done: Done | undefined) => void {
+    if (this.#busy) throw new Error("a turn of this conversation is still open: read it to its end, or leave it");
+    this.#busy = true;
+    return (done) => {
+      this.#busy = false;
+      if (done !== undefined) this.messages.push(...asked, done.message);
+    };
+  }
+}
+
+/** `crypto.randomUUID` is missing in pages that were not loaded over https. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,128 @@
+/**
+ * The events of a streamed turn: a union that is told apart by `kind`.
+ *
+ * A newer service may send a kind that is not here: it is ignored. An error is no event: it is thrown.
+ */
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { create } from "@bufbuild/protobuf";
+import type * as pb from "./gen/trunkline/v1/completion_pb.js";
+import { Context, ReasoningKind, StopReason, Transport } from "./gen/trunkline/v1/completion_pb.js";
+import type { Message, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
+import { MessageSchema } from "./gen/trunkline/v1/message_pb.js";
+import { refusalOf, textOf, toolCallsOf } from "./messages.js";
+import type { Report, Usage, Word } from "./reports.js";
+import { enumWord, reportFrom, usageFrom } from "./reports.js";
+
+/** The upstream began the turn. What is true in the end stands in the report of `Done`. */
+export interface Start {
+  readonly kind: "start";
+  readonly turnId: string;
+  readonly model: string;
+  readonly transport: Word<"websocket" | "sse">;
+  readonly context: Word<"full" | "incremental">;
+}
+
+/** A piece of text. `contentIndex` is the index of the part in `done.message.parts`, here and below. */
+export interface TextDelta {
+  readonly kind: "text_delta";
+  readonly contentIndex: number;
+  readonly delta: string;
+}
+
+/** A piece of reasoning: of a summary, made for people, or of the full text. */
+export interface ReasoningDelta {
+  readonly kind: "reasoning_delta";
+  readonly contentIndex: number;
+  readonly delta: string;
+  readonly of: Word<"summary" | "text">;
+}
+
+/** A piece of a refusal. */
+export interface RefusalDelta {
+  readonly kind: "refusal_delta";
+  readonly contentIndex: number;
+  readonly delta: string;
+}
+
+/** A piece of a tool call's arguments (JSON); empty when the call is first seen. */
+export interface ToolCallDelta {
+  readonly kind: "tool_call_delta";
+  readonly contentIndex: number;
+  readonly callId: string;
+  readonly name: string;
+  readonly delta: string;
+}
+
+/** The turn ended well. */
+export interface Done {
+  readonly kind: "done";
+  /** The whole answer; a conversation has added it to its messages already. */
+  readonly message: Message;
+  /** The texts of `message`, joined. */
+  readonly text: string;
+  readonly refusal: string;
+  readonly toolCalls: readonly ToolCallPart[];
+  readonly stopReason: Word<"stop" | "tool_use" | "length" | "content_filter">;
+  readonly usage: Usage;
+  readonly model: string;
+  readonly provider: string;
+  readonly createdAt?: Date;
+  readonly report: Report;
+}
+
+export type Event = Start | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Done;
+
+/** Undefined: an error, or an event kind that this client does not know. */
+export function eventFrom({ event }: pb.StreamCompletionResponse): Event | undefined {
+  switch (event.case) {
+    case "start": {
+      const { turnId, model, transport, context } = event.value;
+      return {
+        kind: "start",
+        turnId,
+        model,
+        transport: enumWord(Transport, transport),
+        context: enumWord(Context, context),
+      };
+    }
+    case "textDelta":
+      return { kind: "text_delta", contentIndex: event.value.contentIndex, delta: event.value.delta };
+    case "reasoningDelta": {
+      const { contentIndex, delta, kind } = event.value;
+      return { kind: "reasoning_delta", contentIndex, delta, of: enumWord(ReasoningKind, kind) };
+    }
+    case "refusalDelta":
+      return { kind: "refusal_delta", contentIndex: event.value.contentIndex, delta: event.value.delta };
+    case "toolCallDelta": {
+      const { contentIndex, callId, name, argumentsDelta } = event.value;
+      return { kind: "tool_call_delta", contentIndex, callId, name, delta: argumentsDelta };
+    }
+    case "done":
+      return doneFrom(event.value);
+    default:
+      return undefined;
+  }
+}
+
+/** `Done` and `CompleteResponse` have the same fields, so both make the same value. */
+export function doneFrom(done: pb.Done | pb.CompleteResponse): Done {
+  const message = done.message ?? create(MessageSchema);
+  return {
+    kind: "done",
+    message,
+    text: textOf(message),
+    refusal: refusalOf(message),
+    toolCalls: toolCallsOf(message),
+    stopReason: enumWord(StopReason, done.stopReason),
+    usage: usageFrom(done.usage),
+    model: done.model,
+    provider: done.provider,
+    createdAt: dateFrom(done.createdAt),
+    report: reportFrom(done.report),
+  };
+}
+
+export function dateFrom(timestamp: Timestamp | undefined): Date | undefined {
+  return timestamp && timestampDate(timestamp);
+}

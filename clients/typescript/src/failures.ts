@@ -1,0 +1,98 @@
+/**
+ * What failed on the wire → the one error.
+ *
+ * Reads a status, the details in it, and the `error` event where one came. Where they disagree the event wins:
+ * it is the longer one. Never fails on details that it does not know, or that a proxy made up.
+ */
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Status, Upstream } from "./errors.js";
+import { STATUSES, TrunklineError } from "./errors.js";
+import type { ErrorInfo } from "./gen/google/rpc/error_details_pb.js";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
+import type * as pb from "./gen/trunkline/v1/completion_pb.js";
+import { ErrorSchema } from "./gen/trunkline/v1/completion_pb.js";
+import type { Message } from "./gen/trunkline/v1/message_pb.js";
+import { milliseconds, reportFrom, usageFrom } from "./reports.js";
+
+const DOMAIN = "trunkline";
+
+/** `partial` is what the client has gathered; what the service tells is better. */
+export function errorFrom(thrown: unknown, event?: pb.Error, partial?: Message, known?: Status): TrunklineError {
+  const failed = ConnectError.from(thrown);
+  // Other domains may use the same reasons.
+  const info = failed.findDetails(ErrorInfoSchema).find(({ domain }) => domain === DOMAIN);
+  const retry = failed.findDetails(RetryInfoSchema)[0];
+  const told = event ?? failed.findDetails(ErrorSchema)[0];
+  const status = known ?? statusOf(failed);
+  return new TrunklineError(told?.reason || info?.reason || status, told?.message || failed.rawMessage, {
+    status,
+    // Where the status came alone, UNAVAILABLE and RetryInfo are its two ways to invite another try.
+    retryable: told?.reason ? told.retryable : info !== undefined && (status === "UNAVAILABLE" || retry !== undefined),
+    retryAfterMs: milliseconds(told?.retryAfter ?? retry?.retryDelay),
+    sent: wasSent(status, info, event),
+    partial: told?.partial ?? partial,
+    upstream: upstreamOf(told, info),
+    usage: told?.usage && usageFrom(told.usage),
+    report: told?.report && reportFrom(told.report),
+    violations: failed
+      .findDetails(BadRequestSchema)
+      .flatMap((bad) => bad.fieldViolations.map(({ field, description }) => ({ field, description }))),
+    metadata: { ...info?.metadata },
+    cause: thrown,
+  });
+}
+
+/** The caller left: by `cancel()`, or by a signal of its own, which may be that of a timeout. */
+export function stopped(cause: unknown, failure: { sent?: boolean; partial?: Message }): TrunklineError {
+  const timedOut = cause instanceof Error && cause.name === "TimeoutError";
+  const status = timedOut ? "DEADLINE_EXCEEDED" : "CANCELLED";
+  return new TrunklineError(status, cause instanceof Error ? cause.message : String(cause), {
+    ...failure,
+    status,
+    cause,
+  });
+}
+
+/** The stream ended without an error, and without what must stand at its end. */
+export function endedEarly(event: pb.Error | undefined, partial: Message | undefined): TrunklineError {
+  if (event !== undefined) return errorFrom(new ConnectError(""), event, partial, "OK");
+  return new TrunklineError("PROTOCOL_ERROR", "the stream ended without `done`", { status: "OK", partial });
+}
+
+/**
+ * The name of the status. Where nobody sent one the connection broke: for that each platform has codes of its
+ * own and gRPC one, a bare UNAVAILABLE, whose outcome is unknown.
+ */
+function statusOf(failed: ConnectError): Status {
+  const broken = BROKEN.has(failed.code) || (failed.code === Code.Internal && isSystemError(failed.cause));
+  return broken && !failed.metadata.has("grpc-status") ? "UNAVAILABLE" : (STATUSES[failed.code] ?? "UNKNOWN");
+}
+
+const BROKEN = new Set([Code.Canceled, Code.Aborted, Code.Unknown]);
+
+/** Node's own errors, of sockets and of HTTP/2, have a `code`. */
+function isSystemError(cause: unknown): boolean {
+  return cause instanceof Error && ("code" in cause || isSystemError(cause.cause));
+}
+
+function wasSent(status: Status, info: ErrorInfo | undefined, event: pb.Error | undefined): boolean | undefined {
+  const said = info?.metadata["sent"];
+  if (said === "true" || said === "false") return said === "true";
+  if (event !== undefined) return true; // it comes once a turn is dispatched, and only then
+  return info !== undefined && status === "UNAVAILABLE" ? false : undefined;
+}
+
+function upstreamOf(told: pb.Error | undefined, info: ErrorInfo | undefined): Upstream | undefined {
+  if (told?.upstream !== undefined) {
+    const { code, type, status, requestId } = told.upstream;
+    return { code, type, status, requestId };
+  }
+  const said = info?.metadata ?? {};
+  const upstream = {
+    code: said["upstream_code"] ?? "",
+    type: said["upstream_type"] ?? "",
+    status: Number.parseInt(said["upstream_status"] ?? "", 10) || 0,
+    requestId: said["upstream_request_id"] ?? "",
+  };
+  return Object.values(upstream).some(Boolean) ? upstream : undefined;
+}

@@ -1,0 +1,37 @@
+/** What Node and browsers share. What is not listed here may change without notice. */
+export { Client } from "./client.js";
+export type { CallOptions, ClientOptions, TurnRequest } from "./client.js";
+export type { ConnectOptions, TlsOptions } from "./connect.js";
+export type { Conversation, ConversationOptions, RunOptions, TurnOptions } from "./conversation.js";
+export { TrunklineError } from "./errors.js";
+export type { Failure, Status, Upstream, Violation } from "./errors.js";
+export type { Done, Event, ReasoningDelta, RefusalDelta, Start, TextDelta, ToolCallDelta } from "./events.js";
+export { MessageSchema } from "./gen/trunkline/v1/message_pb.js";
+export type { Message, Part, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
+export {
+  assistant,
+  developer,
+  fileBytes,
+  fileId,
+  fileUrl,
+  imageBytes,
+  imageId,
+  imageUrl,
+  refusalOf,
+  system,
+  text,
+  textOf,
+  toolCallsOf,
+  toolResult,
+  user,
+} from "./messages.js";
+export type { Content, Detail, Input } from "./messages.js";
+export type { Json, Options, TextFormat, ToolChoice } from "./options.js";
+export type { Report, Timings, Usage, Word } from "./reports.js";
+export type { Retry } from "./retry.js";
+export type { Run } from "./run.js";
+export type { Session, SessionPage } from "./sessions.js";
+export type { EventStream } from "./stream.js";
+export type { Tool, ToolContext } from "./tools.js";
+export type { Turn } from "./turn.js";
+export { VERSION } from "./version.js";

@@ -1,0 +1,114 @@
+/**
+ * Options of a turn → `CompletionOptions`. What is undefined is not sent; zero, false and "" are values. Nothing
+ * is judged here: the service does, and names the field.
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CompletionOptionsSchema, TextOptionsSchema, ToolChoiceSchema } from "./gen/trunkline/v1/completion_pb.js";
+import { ToolChoiceMode, Transport } from "./gen/trunkline/v1/completion_pb.js";
+import type { Word } from "./reports.js";
+
+/** A JSON object, or its text: key order and integers then belong to the caller. */
+export type Json = object | string;
+
+/** "auto", "none", "required", the one function to call, or the ones to choose from. */
+export type ToolChoice =
+  | "auto"
+  | "none"
+  | "required"
+  | { readonly function: string }
+  | { readonly allowed: readonly string[]; readonly required?: boolean };
+
+/** Plain text, any JSON object, or JSON that fits a schema. */
+export type TextFormat =
+  | "plain"
+  | "json_object"
+  | { readonly name: string; readonly schema: Json; readonly strict?: boolean };
+
+/** How to run a turn. A conversation has defaults; each turn may have its own on top. */
+export interface Options {
+  /** "auto": the session's WebSocket, and HTTP where that cannot be had. */
+  readonly transport?: "auto" | "websocket" | "sse";
+  readonly temperature?: number;
+  readonly topP?: number;
+  /** At most this many tokens, reasoning included. */
+  readonly maxOutputTokens?: number;
+  readonly parallelToolCalls?: boolean;
+  /** Whether the upstream keeps the response. */
+  readonly store?: boolean;
+  readonly toolChoice?: ToolChoice;
+  readonly reasoningEffort?: Word<"none" | "minimal" | "low" | "medium" | "high">;
+  readonly reasoningSummary?: Word<"auto" | "concise" | "detailed">;
+  readonly textFormat?: TextFormat;
+  readonly verbosity?: Word<"low" | "medium" | "high">;
+  /** Labels for the upstream. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly promptCacheKey?: string;
+  readonly serviceTier?: string;
+  readonly truncation?: Word<"auto" | "disabled">;
+  readonly safetyIdentifier?: string;
+  /** Prime a new line with instructions and tools before the turn. */
+  readonly warmUp?: boolean;
+  /** Upstream keys that have no name here. */
+  readonly extraBody?: Json;
+}
+
+const TRANSPORTS = { auto: Transport.AUTO, websocket: Transport.WEBSOCKET, sse: Transport.SSE };
+const MODES = { auto: ToolChoiceMode.AUTO, none: ToolChoiceMode.NONE, required: ToolChoiceMode.REQUIRED };
+
+export function asJson(value: Json): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+export function completionOptions(options: Options): MessageInitShape<typeof CompletionOptionsSchema> {
+  return {
+    transport: options.transport && choice("transport", TRANSPORTS, options.transport),
+    temperature: options.temperature,
+    topP: options.topP,
+    maxOutputTokens: options.maxOutputTokens === undefined ? undefined : BigInt(options.maxOutputTokens),
+    parallelToolCalls: options.parallelToolCalls,
+    store: options.store,
+    toolChoice: options.toolChoice && toolChoice(options.toolChoice),
+    reasoning: reasoning(options),
+    text: textOptions(options),
+    metadata: options.metadata,
+    promptCacheKey: options.promptCacheKey,
+    serviceTier: options.serviceTier,
+    truncation: options.truncation,
+    safetyIdentifier: options.safetyIdentifier,
+    warmUp: options.warmUp,
+    extraBodyJson: options.extraBody && asJson(options.extraBody),
+  };
+}
+
+function toolChoice(chosen: ToolChoice): MessageInitShape<typeof ToolChoiceSchema> {
+  if (typeof chosen === "string") return { choice: { case: "mode", value: choice("toolChoice", MODES, chosen) } };
+  if ("function" in chosen) return { choice: { case: "function", value: chosen.function } };
+  const mode = chosen.required ? ToolChoiceMode.REQUIRED : ToolChoiceMode.AUTO;
+  return { choice: { case: "allowed", value: { mode, functions: [...chosen.allowed] } } };
+}
+
+function reasoning({ reasoningEffort: effort, reasoningSummary: summary }: Options) {
+  return effort === undefined && summary === undefined ? undefined : { effort, summary };
+}
+
+function textOptions({ textFormat, verbosity }: Options): MessageInitShape<typeof TextOptionsSchema> | undefined {
+  if (textFormat === undefined) return verbosity === undefined ? undefined : { verbosity };
+  if (typeof textFormat === "object") {
+    const { name, schema, strict } = textFormat;
+    return { format: { case: "jsonSchema", value: { name, schema: asJson(schema), strict } }, verbosity };
+  }
+  return { format: choice("textFormat", FORMATS, textFormat), verbosity };
+}
+
+const FORMATS = {
+  plain: { case: "plain", value: {} },
+  json_object: { case: "jsonObject", value: {} },
+} as const;
+
+/** Types do not reach plain JavaScript: a misspelt word would be a turn that silently runs without it. */
+function choice<K extends string, V>(option: string, table: Record<K, V>, word: K): V {
+  if (!Object.hasOwn(table, word)) {
+    throw new TypeError(`${option}: "${word}" is none of ${Object.keys(table).join(", ")}`);
+  }
+  return table[word];
+}

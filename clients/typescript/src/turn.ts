@@ -1,0 +1,104 @@
+/** One streamed turn: open, read, wait before a retry, stop. It ends once. */
+import type { Done, Event, Start } from "./events.js";
+import { eventFrom } from "./events.js";
+import { endedEarly } from "./failures.js";
+import type * as pb from "./gen/trunkline/v1/completion_pb.js";
+import { Partial } from "./partial.js";
+import type { Attempts } from "./retry.js";
+import { delayAfter, sleep } from "./retry.js";
+import { EventStream } from "./stream.js";
+
+/** How long the status behind `done` is waited for: leaving before it looks like a cancel over there. */
+const SETTLE_MS = 1000;
+
+/** A turn that is about to be sent: how to call, and who must be told its end. */
+export interface Asked {
+  /** Makes the call, once for each try. */
+  open(signal: AbortSignal, timeoutMs: number | undefined): Promise<AsyncIterable<pb.StreamCompletionResponse>>;
+  /** Told once how the turn ended; undefined: it failed, or the caller left. */
+  settle?(done: Done | undefined): void;
+}
+
+/** The events of one turn: `for await (const event of turn)`. */
+export class Turn extends EventStream {
+  readonly #ask: () => Asked;
+  readonly #attempts: Attempts;
+  readonly #partial = new Partial();
+  #heard = false;
+  #start: Start | undefined;
+  #done: Done | undefined;
+  #error: pb.Error | undefined;
+
+  /** @internal */
+  constructor(ask: () => Asked, attempts: Attempts, signal: AbortSignal | undefined) {
+    super(signal);
+    this.#ask = ask;
+    this.#attempts = attempts;
+  }
+
+  /** What was true when the upstream began; undefined: it has not. */
+  get start(): Start | undefined {
+    return this.#start;
+  }
+
+  override get done(): Done | undefined {
+    return this.#done;
+  }
+
+  /** The text that has come so far. */
+  get text(): string {
+    return this.#done?.text ?? this.#partial.text;
+  }
+
+  protected override async *read(signal: AbortSignal): AsyncGenerator<Event, void, void> {
+    const asked = this.#ask();
+    const call = new AbortController(); // ends with the reading, however that ends
+    const stop = () => call.abort();
+    signal.addEventListener("abort", stop);
+    try {
+      while (this.#done === undefined) {
+        try {
+          if (signal.aborted) throw signal.reason;
+          yield* this.#try(asked, call.signal);
+        } catch (thrown) {
+          const heard = { heard: this.#heard, event: this.#error, partial: this.#partial.message() };
+          await sleep(delayAfter(thrown, this.#attempts, signal, heard), signal);
+        }
+      }
+    } finally {
+      signal.removeEventListener("abort", stop);
+      if (this.#done === undefined) asked.settle?.(undefined);
+      call.abort();
+    }
+  }
+
+  async *#try(asked: Asked, call: AbortSignal): AsyncGenerator<Event, void, void> {
+    const timeoutMs = this.#attempts.begin();
+    const responses = (await asked.open(call, timeoutMs))[Symbol.asyncIterator]();
+    try {
+      for (let next = await responses.next(); !next.done; next = await responses.next()) {
+        const event = this.#receive(next.value);
+        if (event?.kind === "done") asked.settle?.(event);
+        if (event !== undefined) yield event;
+        if (this.#done !== undefined) return;
+      }
+      throw endedEarly(this.#error, this.#partial.message());
+    } finally {
+      if (this.#done !== undefined) {
+        await Promise.race([responses.next().catch(() => undefined), sleep(SETTLE_MS, call)]);
+      }
+    }
+  }
+
+  /** Undefined: nothing for the caller, read on. */
+  #receive(response: pb.StreamCompletionResponse): Event | undefined {
+    this.#heard = true;
+    // Kept until the status comes: the caller hears of both at once.
+    if (response.event.case === "error") this.#error = response.event.value;
+    const event = eventFrom(response);
+    if (event?.kind === "start") this.#start = event;
+    else if (event?.kind === "done") this.#done = event;
+    else if (event !== undefined) this.#partial.add(event);
+    return event;
+  }
+}

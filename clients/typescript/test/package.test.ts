@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { context, propagation } from "@opentelemetry/api";
+import { build } from "esbuild";
+import { connect as connectWeb } from "../src/web.js";
+import { VERSION } from "../src/version.js";
+import { baseUrl } from "../src/connect.js";
+import { done, Fake, says, start } from "./fake.js";
+
+const ROOT = new URL("../../", import.meta.url);
+
+test("the version is that of the package", () => {
+  assert.equal(JSON.parse(readFileSync(new URL("package.json", ROOT), "utf8")).version, VERSION);
+});
+
+test("the lock names no address", () => {
+  assert.ok(!readFileSync(new URL("package-lock.json", ROOT), "utf8").includes("://"));
+});
+
+test("the browser's entry needs nothing of Node", async () => {
+  const { metafile, warnings } = await build({
+    entryPoints: [new URL("src/web.ts", ROOT).pathname],
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+  });
+  assert.deepEqual(warnings, []);
+  assert.ok(!Object.keys(metafile.inputs).some((path) => path.includes("connect-node")));
+});
+
+test("both entries have the same names", async () => {
+  const names = async (path: string) => Object.keys(await import(path)).sort();
+  assert.deepEqual(await names("../src/web.js"), await names("../src/node.js"));
+});
+
+test("addresses", () => {
+  assert.equal(baseUrl("localhost:50051", false), "http://localhost:50051");
+  assert.equal(baseUrl("[::1]:50051", true), "https://[::1]:50051");
+  assert.equal(baseUrl("https://example.com/door/", false), "https://example.com/door");
+  assert.throws(() => baseUrl("http://example.com", true), /tls: the address says otherwise/);
+  assert.throws(() => connectWeb("x", { tls: {} }), /certificates are the browser's/);
+});
+
+test("where OpenTelemetry is, the current trace goes along; a hook of one's own replaces it", async (t) => {
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  propagation.setGlobalPropagator({
+    inject: (_context, carrier, setter) => setter.set(carrier, "traceparent", traceparent),
+    extract: (context) => context,
+    fields: () => ["traceparent"],
+  });
+  t.after(() => propagation.disable());
+  const fake = await Fake.start(t, says(start, done()));
+  const turn = { sessionId: "s", model: "m", messages: [] };
+  await context.with(context.active(), () => fake.client.stream(turn).result());
+  assert.equal(fake.headers[0]?.get("traceparent"), traceparent);
+
+  const own = await Fake.start(t, says(start, done()), { propagate: (headers) => headers.set("traceparent", "mine") });
+  await own.client.complete(turn);
+  assert.equal(own.headers[0]?.get("traceparent"), "mine");
+});
