@@ -13,12 +13,13 @@ PURE     := service/domain/*,service/session/*,service/wire/*
 # The marks of a finished installation carry the lock's checksum: dates say nothing after a clone or a change of branch.
 checksum  = $(shell cksum < $(1) | cut -d ' ' -f 1)
 VENV_DONE   := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
+BENCH_DONE  := bench/.build/installed-$(call checksum,requirements-bench.lock)-$(call checksum,requirements-bench-litellm.lock)
 DEPLOY_DONE := $(VENV)/.installed-deploy-$(call checksum,requirements-deploy.lock)
 NPM_DONE    := node_modules/.installed-$(call checksum,package-lock.json)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo run up down logs e2e test check lint type proto-check coverage fmt proto proto-baseline lock clean
+.PHONY: help setup demo trace run up down logs e2e test soak bench bench-quick bench-guard bench-lock check clients client-python client-go client-typescript client-java lint type proto-check coverage fmt proto proto-baseline lock clean
 
 help: ## Show this
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -29,15 +30,25 @@ help: ## Show this
 demo: $(VENV_DONE) ## Hold a conversation through the service and see what each turn did
 	@$(PY) clients/python/examples/demo.py
 
+trace: $(VENV_DONE) ## The demo with Jaeger: the tree of each turn as text, and an address to look at
+	@$(PY) -m deploy.tracing $(ARGS)
+
 run: $(VENV_DONE) ## Serve until Ctrl-C; upstream is the simulator unless OPENAI_API_KEY is set
 	@$(PY) deploy/run_local.py
 
 ##@ Deploy (.env.example says what can be set)
 
+PAGE := clients/typescript/examples/web
+
 up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=metrics,web
+	@case ,$(PROFILES), in *,web,*) test -f $(PAGE)/app.js || { \
+	  echo 'up: the page is not built yet: cd clients/typescript && npm ci &&' >&2; \
+	  echo '    npx esbuild examples/web/main.ts --bundle --format=esm --outfile=examples/web/app.js' >&2; exit 1; };; esac
 	@COMPOSE_PROFILES=$(PROFILES) $(COMPOSE) up --build --detach --wait --scale trunkline=$(SCALE)
 	@echo
-	@echo "  calls     $$($(COMPOSE) port envoy 50051)   gRPC and gRPC-Web; and the page, with PROFILES=web"
+	@echo "  calls     $$($(COMPOSE) port envoy 50051)   (gRPC and gRPC-Web)"
+	@case ,$(PROFILES), in *,web,*) door=http://$$($(COMPOSE) port envoy 50051); \
+	  echo "  page      $$door/?address=$$door";; esac
 	@echo "  traces    http://$$($(COMPOSE) port jaeger 16686)"
 	@case ,$(PROFILES), in *,metrics,*) \
 	  echo "  metrics   http://$$(COMPOSE_PROFILES=metrics $(COMPOSE) port grafana 3000)";; esac
@@ -59,7 +70,54 @@ setup: $(VENV_DONE) ## Install the locked packages into .venv (every other targe
 test: $(VENV_DONE) ## Run the tests; ARGS="-k pool -x" goes to pytest
 	@$(PY) -m pytest $(ARGS)
 
+soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, some minutes; ARGS="--turns 1000"
+	@$(PY) -m tests.soak.soak $(ARGS)
+
+bench: $(BENCH_DONE) ## The service beside LiteLLM, direct clients and two floors: table, JSON, plots; 15 minutes, Go
+	@$(PY) -m bench.run $(ARGS)
+	@$(PLOT) bench/plots.py bench/results/bench.json || echo 'bench: no plots'
+
+bench-quick: $(BENCH_DONE) ## The same in two minutes: fewer loads, one round
+	@$(PY) -m bench.run --quick $(ARGS)
+
+bench-guard: $(VENV_DONE) ## Fail if a delta costs much more CPU, relative to bare grpc.aio, than bench/guard.json says
+	@$(PY) -m bench.guard $(ARGS)
+
 check: lint type proto-check coverage ## Everything that CI runs, fast parts first
+
+##@ Clients
+
+clients: client-python client-go client-typescript client-java ## Build and test all; the table of their transcripts
+	@$(PY) clients/conformance/compare.py
+
+client-python: $(VENV_DONE) ## The Python client and its program
+	@$(PY) -m pytest tests/unit/client tests/integration/client tests/e2e/test_cli.py $(ARGS)
+	@$(PY) clients/conformance/compare.py --only python,python-sync
+
+client-go: $(VENV_DONE) ## The Go client
+	@command -v go >/dev/null || { echo 'client-go: needs Go >= 1.24, and finds none.' >&2; exit 1; }
+	@cd clients/go && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go test ./...
+	@$(PY) clients/conformance/compare.py --only go
+
+client-typescript: $(DEPLOY_DONE) ## The TypeScript client, and the page in a real Chromium behind a real Envoy
+	@command -v npm >/dev/null || \
+	  { echo 'client-typescript: needs Node.js >= 20 with npm, and finds none.' >&2; exit 1; }
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || \
+	  { echo 'client-typescript: needs Chromium (Debian: apt install chromium), and finds none.' >&2; exit 1; }
+	@cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@cd clients/typescript && npm run -s check && npm run -s generate:check && npm test --silent
+	@$(PY) clients/conformance/compare.py --only typescript
+	@cd clients/typescript && npm run -s test:browser
+
+client-java: $(VENV_DONE) ## The Java client
+	@for tool in java mvn; do command -v $$tool >/dev/null || \
+	  { echo "client-java: needs $$tool (Debian: apt install maven openjdk-17-jdk-headless), and finds none." >&2; exit 1; }; done
+	@clients/java/generate --check
+	@mvn --batch-mode --quiet --file clients/java install
+	@mvn --batch-mode --quiet --file clients/java/examples compile
+	@$(PY) clients/conformance/compare.py --only java
+
+##@ Keep
 
 fmt: $(VENV_DONE) ## Format the code and mend what can be mended
 	@$(PY) -m ruff check --fix-only --quiet .
@@ -74,8 +132,13 @@ lock: $(VENV_DONE) ## Renew the locks after a change in pyproject.toml; ARGS=--u
 	@$(LOCK_GROUP):simulator $(ARGS) --constraint requirements-dev.lock --output-file requirements-simulator.lock
 	@$(LOCK_GROUP):deploy $(ARGS) --constraint requirements-dev.lock --output-file requirements-deploy.lock
 
+bench-lock: $(VENV_DONE) ## Renew the locks of LiteLLM and of the plots (bench/*.in)
+	@$(COMPILE:lock'=bench-lock') bench/plots.in $(ARGS) --output-file requirements-bench.lock
+	@$(COMPILE:lock'=bench-lock') bench/litellm.in $(ARGS) --output-file requirements-bench-litellm.lock
+
 clean: ## Remove everything that the targets above have installed or cached
-	@rm -rf $(VENV) node_modules .coverage .coverage.* .hypothesis .*_cache
+	@rm -rf clients/typescript/node_modules clients/typescript/build clients/java/target clients/java/examples/target
+	@rm -rf $(VENV) node_modules bench/.build bench/.litellm bench/.plots .coverage .coverage.* .hypothesis .*_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 ##@ The parts of check
@@ -111,6 +174,7 @@ COMPILE    = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 -
              --no-emit-index-url --custom-compile-command 'make lock'
 LOCK       = $(COMPILE) pyproject.toml
 LOCK_GROUP = $(COMPILE) --group pyproject.toml
+PLOT       = bench/.plots/bin/python
 
 # The .pth file makes `service`, `simulator` and the client `trunkline` importable from anywhere without a build.
 $(VENV_DONE):
@@ -139,6 +203,18 @@ $(DEPLOY_DONE): $(VENV_DONE)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
 	  --requirement requirements-deploy.lock
 	@touch $@
+
+# The programs are built each time (Go knows what changed); the environments apart from .venv, and neither is a must:
+# without LiteLLM its rows say so, without matplotlib there are no plots.
+$(BENCH_DONE): $(VENV_DONE)
+	@echo 'bench: installing LiteLLM and matplotlib into environments of their own; a minute or two, only once'
+	@mkdir -p bench/.build
+	@for part in plots:requirements-bench.lock litellm:requirements-bench-litellm.lock; do \
+	  $(PY) -m venv bench/.$${part%%:*} && bench/.$${part%%:*}/bin/python -m pip install --quiet --no-compile \
+	    --disable-pip-version-check --require-hashes --requirement $${part#*:} || rm -rf bench/.$${part%%:*}; \
+	done
+	@rm -f bench/.build/installed-*
+	@test ! -x bench/.litellm/bin/litellm || touch $@
 
 $(NPM_DONE):
 	@command -v npm >/dev/null || { echo 'proto-check: needs npm (Node.js) to install buf, and finds none.' >&2; exit 1; }

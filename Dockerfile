@@ -1,0 +1,50 @@
+# Two images: `--target service` and `--target simulator`. Both come from the lock alone, run as nobody in particular,
+# and write nothing: their root may be read-only.
+
+FROM python:3.13-slim AS base
+# No build happens behind this line, so nothing that installs needs to stay.
+RUN pip uninstall --yes --quiet --root-user-action=ignore pip
+WORKDIR /app
+# By number: Kubernetes can tell that it is not root.
+USER 10001:10001
+
+# --- what is installed, apart from what runs ------------------------------------------------------------------------
+
+FROM python:3.13-slim AS service-packages
+COPY requirements.lock .
+# Wheels only: a compiler would be one more thing that the image depends on.
+RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+      --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements.lock
+COPY service /app/service
+# The root is read-only later, so bytecode is made now; and never looked up again, since sources do not change.
+RUN python -m compileall -q --invalidation-mode unchecked-hash /app
+
+FROM python:3.13-slim AS simulator-packages
+COPY requirements-simulator.lock .
+RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+      --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements-simulator.lock
+COPY simulator /app/simulator
+RUN python -m compileall -q --invalidation-mode unchecked-hash /app
+
+# --- what runs ------------------------------------------------------------------------------------------------------
+
+FROM base AS simulator
+COPY --from=simulator-packages /packages /usr/local
+COPY --from=simulator-packages /app /app
+EXPOSE 8400
+HEALTHCHECK --interval=5s --timeout=5s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8400/sim/stats', timeout=3)"]
+ENTRYPOINT ["python", "-m", "simulator", "--host", "0.0.0.0", "--port", "8400"]
+
+# The last stage is what `docker build .` makes.
+FROM base AS service
+COPY --from=service-packages /packages /usr/local
+COPY --from=service-packages /app /app
+COPY deploy/healthcheck.py /app/deploy/
+# Loopback would be of no use in a container. The service still refuses to start on it without authentication, unless it
+# is told that the network is trusted.
+ENV TRUNKLINE_LISTEN=0.0.0.0:50051
+EXPOSE 50051
+HEALTHCHECK --interval=5s --timeout=5s --retries=3 CMD ["python", "deploy/healthcheck.py"]
+# No shell in between: SIGTERM reaches the service itself, which drains.
+ENTRYPOINT ["python", "-m", "service"]
