@@ -10,19 +10,15 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import ipaddress
-import math
-import re
 import resource
-import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit
+
+from service import formats
 
 PREFIX = "TRUNKLINE_"
-MAX_SECONDS = 365 * 86_400
-MAX_COUNT = 2**30
 FILES_BESIDES = 128
 """File descriptors for what is neither a line nor a caller: listener, logs, exporters, a margin."""
 
@@ -45,125 +41,36 @@ def _setting(parse: Callable[[str], object], default: str, doc: str, unit: str =
 
 
 def _seconds(default: str, doc: str, *, zero: bool = False) -> Any:
-    return _setting(_zero_seconds if zero else _positive_seconds, default, doc, "s")
+    return _setting(formats.zero_seconds if zero else formats.positive_seconds, default, doc, "s")
 
 
 def _count(default: str, doc: str, unit: str = "", *, zero: bool = False) -> Any:
-    return _setting(_zero_count if zero else _positive_count, default, doc, unit)
-
-
-def _positive_seconds(text: str) -> float:
-    if (value := _zero_seconds(text)) == 0:
-        raise ValueError("must be more than 0 seconds")
-    return value
-
-
-def _zero_seconds(text: str) -> float:
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not math.isfinite(value := float(text)):
-        raise ValueError("must be seconds as a decimal number, like 30 or 0.5")
-    if value > MAX_SECONDS:
-        raise ValueError(f"must be at most {MAX_SECONDS} seconds (a year)")
-    return value
-
-
-def _positive_count(text: str) -> int:
-    if (value := _zero_count(text)) == 0:
-        raise ValueError("must be at least 1")
-    return value
-
-
-def _zero_count(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,12}", text) or (value := int(text)) > MAX_COUNT:
-        raise ValueError(f"must be a whole number from 0 to {MAX_COUNT}")
-    return value
-
-
-def _flag(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise ValueError("must be 1 (yes) or 0 (no)")
-    return text == "1"
-
-
-def _address(text: str) -> str:
-    """HOST:PORT, an IPv6 host in brackets."""
-    if not text:
-        return ""
-    host, colon, port = text.rpartition(":")
-    bare = ":" not in host or (host.startswith("[") and host.endswith("]"))
-    if not (colon and host and bare and re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= 65_535):
-        raise ValueError("must be HOST:PORT, like 127.0.0.1:50051 or [::1]:50051; port 0 takes a free one")
-    return text
-
-
-def _url(text: str) -> str:
-    """Errors do not repeat the URL: it may hold a password."""
-    try:
-        url = urlsplit(text)
-        sound = bool(url.scheme in ("http", "https") and url.hostname and url.port != 0)
-    except ValueError:  # its brackets or its port
-        url, sound = urlsplit(""), False
-    if not sound or not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("must be an http or https URL, like https://api.openai.com/v1")
-    if url.username is not None or url.password is not None:
-        raise ValueError("must not hold credentials; put the key into OPENAI_API_KEY")
-    if url.query or url.fragment:
-        raise ValueError("must end with its path; drop what follows ? or #")
-    return text.rstrip("/")
-
-
-def _replay(text: str) -> str:
-    if text not in ("once", "safe-only"):
-        raise ValueError("must be once or safe-only")
-    return text
-
-
-def _hook(text: str) -> str:
-    if text and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
-        raise ValueError("must be module:function, like operators.hooks:tag")
-    return text
-
-
-def _key(text: str) -> str:
-    """It becomes a header."""
-    if not re.fullmatch(r"[!-~]*", text):
-        raise ValueError("must be printable ASCII without spaces; look for a stray line end")
-    return text
-
-
-def _tokens(text: str) -> tuple[tuple[str, str], ...]:
-    """Token and tenant, in pairs. Errors count the entries: a token is a secret."""
-    pairs = []
-    for number, entry in enumerate(text.split(",") if text else (), 1):
-        token, equals, tenant = entry.strip().rpartition("=")
-        if not (equals and token and re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", tenant) and _key(token)):
-            raise ValueError(f"entry {number} must be token=tenant, the tenant of A-Z a-z 0-9 _ . : -")
-        pairs.append((token, tenant))
-    if len({token for token, _ in pairs}) < len(pairs):
-        raise ValueError("names a token twice; give each caller one of its own")
-    return tuple(pairs)
-
-
-def _level(text: str) -> str:
-    if text not in ("debug", "info", "warning", "error"):
-        raise ValueError("must be debug, info, warning or error")
-    return text
-
-
-def _name(text: str) -> str:
-    return text or socket.gethostname()
+    return _setting(formats.zero_count if zero else formats.positive_count, default, doc, unit)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings. `given` holds the fields that the environment set."""
 
-    listen: str = _setting(_address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
-    upstream_url: str = _setting(_url, "https://api.openai.com/v1", "The upstream, without `/responses`.")
+    listen: str = _setting(formats.address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
+    upstream_url: str = _setting(
+        formats.url, "https://api.openai.com/v1", "The upstream, without `/responses`."
+    )
     openai_api_key: str = _setting(
-        _key, "", "The upstream's key. An https upstream needs it.", name="OPENAI_API_KEY", secret=True
+        formats.key,
+        "",
+        "The upstream's key. An https upstream needs one.",
+        name="OPENAI_API_KEY",
+        secret=True,
+    )
+    upstream_key_file: str = _setting(
+        str, "", "A file that holds the upstream's key instead; reloaded.", "path"
+    )
+    caller_keys: bool = _setting(
+        formats.flag, "0", "1: a caller may bring the upstream's key, in the metadata `x-upstream-key`."
     )
     replay: Literal["once", "safe-only"] = _setting(
-        _replay,
+        formats.replay,
         "once",
         "Whether a turn lost before content is sent again: `once`, or `safe-only` if it cannot have run.",
     )
@@ -193,15 +100,29 @@ class Settings:
         "0", "How long it refuses by name before it closes: until load balancers know.", zero=True
     )
     auth_tokens: tuple[tuple[str, str], ...] = _setting(
-        _tokens, "", "Who may call: `token=tenant,…`. Empty: everybody, as one tenant.", secret=True
+        formats.tokens, "", "Who may call: `token=tenant,…`. Empty: everybody, as one tenant.", secret=True
     )
-    allow_insecure: bool = _setting(_flag, "0", "1: serve beyond loopback without authentication.")
-    log_level: str = _setting(_level, "info", "What is logged: `info`, a line a turn; `debug`, every change.")
-    metrics_listen: str = _setting(_address, "", "Where Prometheus reads. Empty: nowhere.", "host:port")
+    auth_file: str = _setting(
+        str, "", "Tenants, their token hashes, certificates and limits; reloaded.", "path"
+    )
+    tls_cert: str = _setting(str, "", "The service's certificate chain, PEM; reloaded.", "path")
+    tls_key: str = _setting(str, "", "The key of that certificate, PEM, without password; reloaded.", "path")
+    tls_client_ca: str = _setting(
+        str, "", "Who signs callers' certificates, PEM; reloaded. Set: nobody connects without one.", "path"
+    )
+    allow_insecure: bool = _setting(
+        formats.flag, "0", "1: serve beyond loopback without authentication or TLS."
+    )
+    log_level: str = _setting(
+        formats.level, "info", "What is logged: `info`, a line a turn; `debug`, every change."
+    )
+    metrics_listen: str = _setting(
+        formats.address, "", "Where Prometheus reads. Empty: nowhere.", "host:port"
+    )
     payload_hook: str = _setting(
-        _hook, "", "`module:function` that sees each full request and may change it."
+        formats.hook, "", "`module:function` that sees each full request and may change it."
     )
-    replica: str = _setting(_name, "", "What this process calls itself. Empty: the host's name.")
+    replica: str = _setting(formats.name, "", "What this process calls itself. Empty: the host's name.")
     given: frozenset[str] = frozenset()
 
     @property
@@ -249,15 +170,29 @@ def _unknown(name: str) -> str:
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
-    if settings.upstream_url.startswith("https:") and not settings.openai_api_key:
+    has_key = settings.openai_api_key or settings.upstream_key_file
+    if settings.upstream_url.startswith("https:") and not (has_key or settings.caller_keys):
         yield "OPENAI_API_KEY is not set; the https upstream of TRUNKLINE_UPSTREAM_URL needs it"
-    if not (settings.auth_tokens or settings.allow_insecure or _is_loopback(settings.listen)):
-        yield (
-            "TRUNKLINE_LISTEN reaches beyond this machine and nobody would have to say who they are;"
-            " set TRUNKLINE_AUTH_TOKENS, or TRUNKLINE_ALLOW_INSECURE=1 where the network is trusted"
-        )
+    if settings.openai_api_key and settings.upstream_key_file:
+        yield "OPENAI_API_KEY and TRUNKLINE_UPSTREAM_KEY_FILE are both set; keep one"
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        yield "TRUNKLINE_TLS_CERT and TRUNKLINE_TLS_KEY go together; set both"
+    if settings.tls_client_ca and not settings.tls_cert:
+        yield "TRUNKLINE_TLS_CLIENT_CA needs TRUNKLINE_TLS_CERT and TRUNKLINE_TLS_KEY"
+    if not (settings.allow_insecure or _is_loopback(settings.listen)):
+        yield from _exposures(settings)
     if settings.warm_spares > settings.max_connections:
         yield "TRUNKLINE_WARM_SPARES is more than TRUNKLINE_MAX_CONNECTIONS; lower it"
+
+
+def _exposures(settings: Settings) -> Iterator[str]:
+    """What is missing where others than this machine can call."""
+    where = "TRUNKLINE_LISTEN reaches beyond this machine and"
+    instead = "or TRUNKLINE_ALLOW_INSECURE=1 where the network is trusted"
+    if not (settings.auth_tokens or settings.auth_file or settings.tls_client_ca):
+        yield f"{where} nobody would have to say who they are; set TRUNKLINE_AUTH_FILE, {instead}"
+    if not settings.tls_cert:
+        yield f"{where} calls would cross the network as they are; set TRUNKLINE_TLS_CERT, {instead}"
 
 
 def _is_loopback(listen: str) -> bool:

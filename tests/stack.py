@@ -56,6 +56,7 @@ async def stack(
     *,
     upstream: SimulatorSettings | None = None,
     hook: Callable[[dict[str, Any]], object] | None = None,
+    key: str = "k",
 ) -> AsyncIterator[Stack]:
     """A service with these settings (names without prefix), its simulator, and a channel to it."""
     async with Simulator(port=0, settings=upstream or SimulatorSettings()) as simulator:
@@ -64,13 +65,13 @@ async def stack(
             {
                 "TRUNKLINE_LISTEN": "127.0.0.1:0",
                 "TRUNKLINE_UPSTREAM_URL": simulator.url,
-                "OPENAI_API_KEY": "k",
+                "OPENAI_API_KEY": key,
             }
             | environment
         )
         manager = Manager(loaded, Upstream(loaded, hook))
-        manager.start()
         server = Server(loaded, manager)
+        manager.start()
         address = await server.start()
         try:
             async with grpc.aio.insecure_channel(address) as channel:

@@ -1,4 +1,4 @@
-"""How many turns run at once: `Admission`.
+"""How many turns run at once: `Admission` for all, `Shares` for each tenant.
 
 Owns the places and the queue for them. Must never know what a turn does. A waiter that leaves gives its place
 on.
@@ -7,9 +7,11 @@ on.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
 from service.telemetry import lines
 
@@ -71,3 +73,31 @@ class Admission:
                 place.set_result(None)
                 return
         self.running -= 1
+
+
+class Shares:
+    """The turns that each tenant has, those that wait included: so none fills the queue for the others."""
+
+    def __init__(self) -> None:
+        self._turns: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"Shares({self._turns.total()} turns of {len(self._turns)} tenants)"
+
+    def check(self, caller: Caller) -> None:
+        """TurnError OVERLOADED: the tenant has as many as it may."""
+        if caller.max_turns is not None and self._turns[caller.tenant] >= caller.max_turns:
+            lines.refused(lines.REFUSED_BY_TENANT)
+            message = f"tenant {caller.tenant!r} has {caller.max_turns} turns already, its limit (max_turns)"
+            raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
+
+    @contextmanager
+    def take(self, caller: Caller) -> Iterator[None]:
+        self.check(caller)
+        self._turns[caller.tenant] += 1
+        try:
+            yield
+        finally:
+            self._turns[caller.tenant] -= 1
+            if not self._turns[caller.tenant]:
+                del self._turns[caller.tenant]

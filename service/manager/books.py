@@ -31,6 +31,8 @@ class Books:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._idle: OrderedDict[Line, Session | None] = OrderedDict()
+        # Among thousands that are idle the spares must be found without looking at the others.
+        self._spare: dict[Line, None] = {}
         self._leased: set[Line] = set()
         self.dialing = 0
 
@@ -48,14 +50,14 @@ class Books:
 
     @property
     def spares(self) -> int:
-        return sum(session is None for session in self._idle.values())
+        return len(self._spare)
 
     @property
     def full(self) -> bool:
         return len(self._leased) + len(self._idle) + self.dialing >= self._limit
 
-    def request(self, session: Session | None) -> Decision:
-        """A line for the session; None: for a fork, which has none of its own.
+    def request(self, session: Session | None, *, spare: bool = True) -> Decision:
+        """A line for the session; None: for a fork, which has none of its own. `spare`: one will do.
 
         1. The session's own idle line, if it is fit.
         2. A spare one.
@@ -70,7 +72,7 @@ class Books:
                 return Decision(line=self._lease(own))
             self._drop_idle(own)
             close.append(own)
-        for line in [line for line, owner in self._idle.items() if owner is None]:
+        for line in list(self._spare) if spare else ():
             if line.fit:
                 return Decision(line=self._lease(line), close=tuple(close))
             self._drop_idle(line)
@@ -103,15 +105,17 @@ class Books:
         """A leased line is idle now, the owner's own (None: a spare)."""
         self._leased.remove(line)
         self._idle[line] = owner
+        if owner is None:
+            self._spare[line] = None
 
     def forget(self, line: Line) -> Session | None:
         """A line is gone, or must go. Returns the session whose idle line it was."""
         self._leased.discard(line)
         return self._drop_idle(line) if line in self._idle else None
 
-    def unfit(self) -> list[Line]:
-        """Takes out the idle lines that would not be used again: too old, or under suspicion."""
-        lines = [line for line in self._idle if not line.fit]
+    def worn(self) -> list[Line]:
+        """Takes out the idle lines that will never be used again."""
+        lines = [line for line in self._idle if line.worn]
         for line in lines:
             self._drop_idle(line)
         return lines
@@ -121,11 +125,13 @@ class Books:
 
     def _lease(self, line: Line) -> Line:
         del self._idle[line]
+        self._spare.pop(line, None)
         self._leased.add(line)
         return line
 
     def _drop_idle(self, line: Line) -> Session | None:
         owner = self._idle.pop(line)
+        self._spare.pop(line, None)
         if owner is not None and owner.line is line:
             owner.line = None
             owner.history.line_closed(line.id)

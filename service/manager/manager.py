@@ -15,10 +15,11 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest
 from service.domain.report import SessionView
-from service.manager.admission import Admission
+from service.manager.admission import Admission, Shares
 from service.manager.books import Books
 from service.manager.breaker import Breaker
 from service.manager.chaining import Chaining
@@ -64,6 +65,7 @@ class Manager:
         )
         self._registry = Registry(settings.max_sessions, settings.session_ttl_s)
         self._admission = Admission(settings.max_turns, settings.queue_size)
+        self._shares = Shares()
         self._rooms = Rooms(upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only")
         self._turns: set[Turn] = set()
         self._quiet = asyncio.Event()
@@ -79,7 +81,7 @@ class Manager:
         self._keeper = asyncio.create_task(self._keep(), name="keeper")
 
     @asynccontextmanager
-    async def turn(self, tenant: str, request: CompletionRequest) -> AsyncGenerator[Turn, None]:
+    async def turn(self, caller: Caller, request: CompletionRequest) -> AsyncGenerator[Turn, None]:
         """One turn, as long as the block lasts. TurnError from the head: it was not admitted, and nothing was
         sent.
 
@@ -90,11 +92,11 @@ class Manager:
         limit = self._settings.turn_timeout_s
         started_at = self._rooms.clock()
         scope = asyncio.timeout(limit)
-        with Watch(tenant, request) as watch:
+        with Watch(caller.tenant, request) as watch:
             try:
-                async with scope, self._place():
+                async with scope, self._place(caller):
                     draft = self._upstream.draft(request)
-                    session = await self._session(tenant, request.session_id)
+                    session = await self._session(caller, request.session_id)
                     turn = Turn(
                         self._rooms,
                         session,
@@ -104,6 +106,7 @@ class Manager:
                         scope=scope,
                         started_at=started_at,
                         watch=watch,
+                        key=caller.key,
                     )
                     async with self._held(session, turn):
                         yield turn
@@ -114,28 +117,29 @@ class Manager:
                     raise TurnError(Reason.OVERLOADED, f"no place became free within {limit:g} s") from exc
                 raise turn.out_of_time(limit) from exc
 
-    async def warm(self, tenant: str, session_id: str, prime: CompletionRequest | None) -> SessionView:
+    async def warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
         """Opens the session's line, and with `prime` tells it what is coming. Returns when it is open;
         TurnError: it is not.
 
         A session that is busy needs no warming.
         """
         self._check_serving()
+        self._shares.check(caller)
         draft = self._upstream.draft(prime) if prime is not None else None
-        session = await self._session(tenant, session_id)
+        session = await self._session(caller, session_id)
         if session.holder is not None:
             return session.view()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         session.holder = done
         try:
-            lease = await self._pool.lease(session, wait=True)
+            lease = await self._pool.lease(session, wait=True, key=caller.key)
             if draft is not None:
                 try:
                     await warm_up(self._upstream, lease.line, session, draft)
                 finally:
                     lease.end(clean=lease.line.open)
                 if session.line is None:
-                    (await self._pool.lease(session, wait=True)).end(clean=True)
+                    (await self._pool.lease(session, wait=True, key=caller.key)).end(clean=True)
             else:
                 lease.end(clean=True)
         finally:
@@ -193,23 +197,32 @@ class Manager:
             raise _shutting_down()
 
     @asynccontextmanager
-    async def _place(self) -> AsyncGenerator[None, None]:
+    async def _place(self, caller: Caller) -> AsyncGenerator[None, None]:
         self._check_serving()
-        await self._admission.enter()
-        try:
-            self._check_serving()
-            yield
-        finally:
-            self._admission.leave()
+        with self._shares.take(caller):
+            await self._admission.enter()
+            try:
+                self._check_serving()
+                yield
+            finally:
+                self._admission.leave()
 
-    async def _session(self, tenant: str, session_id: str) -> Session:
-        """The session, behind a warm-up of it that runs: what it opens is for this turn."""
-        session, evicted = self._registry.open(tenant, session_id, self._wall())
+    async def _session(self, caller: Caller, session_id: str) -> Session:
+        """The session, behind a warm-up of it that runs: what it opens is for this turn.
+
+        What an idle session has of another key is closed, its history with it: keys share nothing.
+        """
+        self._upstream.check_key(caller.key)
+        session, evicted = self._registry.open(caller.tenant, session_id, self._wall(), caller.max_sessions)
         if evicted is not None:
             self._forget(evicted)
         while isinstance(session.holder, asyncio.Future):
             await asyncio.wait([session.holder])
             self._check_serving()  # The drain may have begun meanwhile.
+        payer = caller.key.digest if caller.key is not None else b""
+        if session.holder is None and session.payer != payer:
+            self._pool.release(session)
+            session.payer = payer
         return session
 
     @asynccontextmanager

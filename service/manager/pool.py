@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from service.domain.caller import Credential
 from service.domain.errors import Reason, TurnError
 from service.domain.report import TransportReason
 from service.manager.books import Books
@@ -79,20 +80,22 @@ class Pool:
         """Lines by state."""
         return {"idle": self._books.idle, "leased": self._books.leased, "dialing": self._books.dialing}
 
-    async def lease(self, session: Session | None, *, wait: bool) -> Lease:
+    async def lease(self, session: Session | None, *, wait: bool, key: Credential | None = None) -> Lease:
         """A line for one turn of the session (None: of a fork, whose line ends with it).
 
+        `key`: the caller's own, which the line is opened with; then no spare will do, and the session is
+        bound to it.
         `wait`: if all lines are busy, wait for one, at most as long as for a connection. NoLineError: there
         is none. Cancelled: nothing is held.
         """
         deadline = self._clock() + self._upstream.waits.connect_s
         while True:
-            decision = self._books.request(session)
+            decision = self._books.request(session, spare=key is None)
             self._close(decision.close)
             if decision.line is not None:
                 return self._leased(decision.line, session, reused=True, connect_s=0.0)
             if decision.dial:
-                return await self._dial(session)
+                return await self._dial(session, key)
             if not wait or not await self._place(deadline):
                 lines.refused(lines.REFUSED_BY_CONNECTIONS)
                 error = TurnError(
@@ -127,14 +130,14 @@ class Pool:
         """Opens one spare line, if fewer than `wanted` stand ready and the upstream can be reached."""
         if not self._books.reserve_spare(wanted):
             return False
-        lease = await self._dial(None)
+        lease = await self._dial(None, None)
         self._books.release(lease.line, None)
         self._wake()
         return True
 
     def retire(self) -> None:
-        """Closes the idle lines that are too old, or whose peer is under suspicion."""
-        self._close(tuple(self._books.unfit()))
+        """Closes the idle lines that no turn will run over again."""
+        self._close(tuple(self._books.worn()))
 
     async def close(self) -> None:
         """Closes every line, and returns when the sockets are gone."""
@@ -152,7 +155,7 @@ class Pool:
             session.leased = True
         return Lease(line, session, reused, connect_s, self)
 
-    async def _dial(self, session: Session | None) -> Lease:
+    async def _dial(self, session: Session | None, key: Credential | None) -> Lease:
         """Dials in a place that is reserved already."""
         line: Line | None = None
         started = self._clock()
@@ -161,7 +164,7 @@ class Pool:
         try:
             async with self._handshake():
                 self._check_breaker()  # last, so that what waited behind a failed dial does not repeat it
-                line = await self._try_dial()
+                line = await self._try_dial(key)
             line.on_close = self._lost
         finally:
             if session is not None:
@@ -195,15 +198,19 @@ class Pool:
                 TurnError(Reason.CONNECT_FAILED, message, retry_after=pause), TransportReason.COOLDOWN
             )
 
-    async def _try_dial(self) -> Line:
+    async def _try_dial(self, key: Credential | None) -> Line:
         try:
-            line = await self._upstream.dial()
+            line = await self._upstream.dial(key)
         except TurnError as error:
             if error.reason is not Reason.CONNECT_FAILED:
                 self._breaker.abandoned()
                 raise
-            self._breaker.failed(error)
-            refused = error.upstream is not None and error.upstream.status in REFUSED_UPGRADES
+            status = error.upstream.status if error.upstream is not None else 0
+            refused = status in REFUSED_UPGRADES
+            if key is not None and 400 <= status < 500 and not refused:
+                self._breaker.abandoned()  # it may be this key's fault: the others' lines are not to suffer
+            else:
+                self._breaker.failed(error)
             why = TransportReason.UPGRADE_REFUSED if refused else TransportReason.CONNECT_FAILED
             raise NoLineError(error, why) from error
         except BaseException:

@@ -20,7 +20,8 @@ class Session:
     """One conversation: its history, its line, and who holds it now.
 
     `holder` is the turn or warm-up that runs in the session; another one that comes meanwhile is a fork.
-    `line` is the session's own, idle or leased by the holder.
+    `line` is the session's own, idle or leased by the holder. `payer` is the digest of the key that it was
+    opened with; empty: the service's own.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Session:
         "last_used_at",
         "leased",
         "line",
+        "payer",
         "released",
         "tenant",
         "turns",
@@ -44,6 +46,7 @@ class Session:
         self.id = session_id
         self.history = History()
         self.line: Line | None = None
+        self.payer = b""
         self.leased = False
         self.dialing = False
         self.holder: object | None = None
@@ -99,9 +102,11 @@ class Registry:
         for sessions in self._tenants.values():
             yield from sessions.values()
 
-    def open(self, tenant: str, session_id: str, now: float) -> tuple[Session, Session | None]:
+    def open(
+        self, tenant: str, session_id: str, now: float, limit: int | None = None
+    ) -> tuple[Session, Session | None]:
         """The session, remembered from now on, and the one that was forgotten for it, whose line must be
-        closed.
+        closed. `limit`: a lower one, the tenant's own.
 
         TurnError OVERLOADED: the tenant has as many sessions as it may, and all are busy.
         """
@@ -110,7 +115,7 @@ class Registry:
         if session is not None:
             self.touch(session, now)
             return session, None
-        evicted = self._make_room(sessions)
+        evicted = self._make_room(sessions, limit)
         session = sessions[session_id] = Session(tenant, session_id, now)
         return session, evicted
 
@@ -149,8 +154,9 @@ class Registry:
                 expired.append(session)
         return expired
 
-    def _make_room(self, sessions: OrderedDict[str, Session]) -> Session | None:
-        if len(sessions) < self._max_sessions:
+    def _make_room(self, sessions: OrderedDict[str, Session], limit: int | None) -> Session | None:
+        most = self._max_sessions if limit is None else min(limit, self._max_sessions)
+        if len(sessions) < most:
             return None
         for session in sessions.values():
             if session.holder is None:
@@ -158,7 +164,8 @@ class Registry:
                 del sessions[session.id]
                 return session
         lines.refused(lines.REFUSED_BY_SESSIONS)
-        message = f"all {self._max_sessions} sessions of this tenant are busy (TRUNKLINE_MAX_SESSIONS)"
+        name = "TRUNKLINE_MAX_SESSIONS" if most == self._max_sessions else "max_sessions"
+        message = f"all {most} sessions of this tenant are busy ({name})"
         raise TurnError(Reason.OVERLOADED, message, retry_after=1.0)
 
 

@@ -1,7 +1,7 @@
 """One turn, from the caller's request to its ending: `Turn`.
 
 Owns the route: which line, or SSE; again, or not. Must never know protobuf. The rule that would be broken
-first: whatever ends the turn, its lease ends with it, and a line that is in the middle of an answer is closed.
+first: whatever ends the turn, its lease ends with it, and a line in the middle of an answer is closed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from service.domain.caller import Credential
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, Event, Usage
 from service.domain.messages import CompletionRequest, Message, Transport, items_of
@@ -77,6 +78,7 @@ class Turn:
         scope: asyncio.Timeout,
         started_at: float,
         watch: Watch,
+        key: Credential | None = None,
     ) -> None:
         self.id = turn_id
         self.request = request
@@ -87,6 +89,7 @@ class Turn:
         self._interrupted = False
         self._session = session
         self._draft = draft
+        self._key = key
         self._exchange: Exchange | None = None
         self._drop_reasoning = False
         self._primed = False
@@ -189,7 +192,7 @@ class Turn:
     async def _over_http(self) -> AsyncGenerator[list[Event], None]:
         plan = full_plan(self._draft.items, ContextReason.SSE)
         async with (
-            self._rooms.upstream.over_http(self._draft, self._said(plan)) as exchange,
+            self._rooms.upstream.over_http(self._draft, self._said(plan), self._key) as exchange,
             aclosing(self._relay(exchange)) as batches,
         ):
             async for batch in batches:
@@ -197,7 +200,8 @@ class Turn:
 
     async def _over_line(self) -> AsyncGenerator[list[Event], None]:
         self._watch.checkout()
-        lease = await self._rooms.pool.lease(None if self.fork else self._session, wait=self._forced)
+        session = None if self.fork else self._session
+        lease = await self._rooms.pool.lease(session, wait=self._forced, key=self._key)
         self._account.leased(lease)
         clean = True
         try:

@@ -21,7 +21,7 @@ from service.domain.errors import TurnError
 from service.domain.events import Completed, Event, merge
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import completion_pb2_grpc
-from service.rpc.auth import TENANT
+from service.rpc.auth import CALLER
 from service.rpc.failure import Context, end, failure_of
 from service.rpc.requests import read_completion
 from service.rpc.responses import complete_out, error_out, event_out
@@ -74,7 +74,10 @@ class CompletionService(completion_pb2_grpc.CompletionServiceServicer):
     def _turn(
         self, request: pb.StreamCompletionRequest | pb.CompleteRequest
     ) -> AbstractAsyncContextManager[Turn]:
-        return self._manager.turn(TENANT.get(), read_completion(request, self._settings))
+        caller = CALLER.get()
+        asked = read_completion(request, self._settings)
+        caller.check_model(asked.model)
+        return self._manager.turn(caller, asked)
 
 
 class _Stream:

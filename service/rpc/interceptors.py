@@ -1,20 +1,20 @@
 """What happens to a call before its handler.
 
-Owns the order of that. Must never wrap a handler's behaviour: streams, coroutines and generators each want it
-done differently. grpc runs interceptors and handler in one task, so what must reach the handler is a context
-variable.
+Owns the order of that. Must never touch what a handler says. grpc runs interceptors and handler in one task,
+so what must reach the handler is a context variable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import grpc
 
 from service.domain.errors import TurnError
-from service.rpc.auth import TENANT, Callers
+from service.rpc.auth import CALLER, Callers, Metadata
 from service.rpc.failure import NOTHING_SENT, Context, end
+from service.rpc.tls import certificate_names
 
 OURS = "/trunkline."
 """Health and reflection answer anybody."""
@@ -23,7 +23,10 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
-    """Says whose call it is, or refuses it before a byte of the request is read."""
+    """Says whose call it is, or refuses it before a byte of the request is read.
+
+    Where certificates count it is said a step later: grpc shows them to the handler only.
+    """
 
     def __init__(self, callers: Callers) -> None:
         self._callers = callers
@@ -33,12 +36,33 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # g
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        if handler_call_details.method.startswith(OURS):
-            try:
-                TENANT.set(self._callers.tenant(handler_call_details.invocation_metadata))
-            except TurnError as error:
-                return _refusal(error)
+        if not handler_call_details.method.startswith(OURS):
+            return await continuation(handler_call_details)
+        if self._callers.certified:
+            metadata = handler_call_details.invocation_metadata
+            return self._identified(await continuation(handler_call_details), metadata)
+        try:
+            CALLER.set(self._callers.caller(handler_call_details.invocation_metadata))
+        except TurnError as error:
+            return _refusal(error)
         return await continuation(handler_call_details)
+
+    def _identified(self, handler: Handler | None, metadata: Metadata) -> Handler:
+        """The same handler, behind a look at the caller's certificate. All of ours are coroutines."""
+        if handler is None:
+            return cast(Handler, None)  # an unknown method, which grpc takes, and its stubs do not know
+        style = "unary_stream" if handler.response_streaming else "unary_unary"
+        behaviour = getattr(handler, style)
+
+        async def identified(request: object, context: Context) -> object:
+            try:
+                names = certificate_names(context.auth_context())
+                CALLER.set(self._callers.caller(metadata, names))
+            except TurnError as error:
+                await end(context, error, NOTHING_SENT)
+            return await behaviour(request, context)
+
+        return cast(Handler, handler._replace(**{style: identified}))  # type: ignore[attr-defined]  # a namedtuple
 
 
 def _refusal(error: TurnError) -> Handler:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from service.config import Settings
 from service.gen.trunkline.v1 import session_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2_grpc
-from service.rpc.auth import TENANT
+from service.rpc.auth import CALLER
 from service.rpc.failure import NOTHING_SENT, Context, end, failure_of
 from service.rpc.requests import page_token, read_page, read_prime, read_session_id
 from service.rpc.responses import session_out
@@ -47,18 +47,23 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
     @_answered
     async def WarmSession(self, request: pb.WarmSessionRequest) -> pb.WarmSessionResponse:  # noqa: N802
         prime = read_prime(request)
-        view = await self._manager.warm(TENANT.get(), request.session_id, prime)
+        caller = CALLER.get()
+        if request.model:
+            caller.check_model(request.model)
+        view = await self._manager.warm(caller, request.session_id, prime)
         return pb.WarmSessionResponse(session=session_out(view))
 
     @_answered
     async def GetSession(self, request: pb.GetSessionRequest) -> pb.GetSessionResponse:  # noqa: N802
-        view = self._manager.session(TENANT.get(), read_session_id(request))
+        view = self._manager.session(CALLER.get().tenant, read_session_id(request))
         return pb.GetSessionResponse(session=session_out(view))
 
     @_answered
     async def ListSessions(self, request: pb.ListSessionsRequest) -> pb.ListSessionsResponse:  # noqa: N802
         after, size = read_page(request)
-        views = self._manager.sessions(TENANT.get(), after, size + 1)  # one more tells whether there is more
+        views = self._manager.sessions(
+            CALLER.get().tenant, after, size + 1
+        )  # one more tells whether there is more
         return pb.ListSessionsResponse(
             sessions=[session_out(view) for view in views[:size]],
             next_page_token=page_token(views[size - 1].session_id) if len(views) > size else "",
@@ -67,5 +72,5 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
 
     @_answered
     async def ReleaseSession(self, request: pb.ReleaseSessionRequest) -> pb.ReleaseSessionResponse:  # noqa: N802
-        self._manager.release(TENANT.get(), read_session_id(request))
+        self._manager.release(CALLER.get().tenant, read_session_id(request))
         return pb.ReleaseSessionResponse()

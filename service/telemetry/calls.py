@@ -12,7 +12,15 @@ from contextvars import ContextVar
 
 import grpc
 from opentelemetry.context import attach
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    set_span_in_context,
+)
 
 from service.telemetry import names
 from service.telemetry.propagation import Metadata, remote_parent
@@ -38,6 +46,7 @@ hundredth. Who is cut off that close to the deadline is taken to have met it.
 """
 
 UNKNOWN_METHOD = "_OTHER"
+MAX_METHOD_CHARACTERS = 128
 
 
 class Call:
@@ -65,24 +74,18 @@ class Call:
             self._cut_off = DEADLINE_EXCEEDED if late else CANCELLED
         return self._cut_off
 
-    def unimplemented(self) -> None:
-        """There is no such method; its name may be anything."""
-        self.span.update_name(UNKNOWN_METHOD)
-        self.span.set_attribute(names.RPC_METHOD_ORIGINAL, self._attributes[names.RPC_METHOD])
-        self._attributes[names.RPC_METHOD] = UNKNOWN_METHOD
-        self.span.set_attribute(names.RPC_METHOD, UNKNOWN_METHOD)
-
     def end(self, code: str) -> None:
         """Empty: nobody knows how it ended."""
+        span, self.span = self.span, INVALID_SPAN
         if not code:
-            self.span.end()
+            span.end()
             return
         outcome = {names.RPC_STATUS: code}
         if code in SERVER_ERRORS:
             outcome[names.ERROR_TYPE] = code
-            self.span.set_status(Status(StatusCode.ERROR))
-        self.span.set_attributes(outcome)
-        self.span.end()
+            span.set_status(Status(StatusCode.ERROR))
+        span.set_attributes(outcome)
+        span.end()
         duration = time.perf_counter() - self._began
         signals().instruments.rpc_duration.record(duration, self._attributes | outcome)
 
@@ -90,17 +93,22 @@ class Call:
 _CALL: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
-def begin(method: str, metadata: Metadata) -> Call:
-    """A call came in. It is the current one, and its span the parent of others, for the rest of this task.
+def begin(method: str, metadata: Metadata, *, known: bool = True) -> Call:
+    """A call came in; if its method is not `known`, the name may be anything. The call is the current one,
+    and its span the parent of others, for the rest of this task.
 
     Nothing is ever detached: the task serves this call only, and what is set in it ends with it.
     """
     now = signals()
-    attributes = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: method.removeprefix("/")}
+    name = method.removeprefix("/") if known else UNKNOWN_METHOD
+    attributes = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: name}
     parent = remote_parent(metadata) if now.tracing else None
-    span = now.tracer.start_span(attributes[names.RPC_METHOD], parent, SpanKind.SERVER, attributes)
+    span = now.tracer.start_span(name, parent, SpanKind.SERVER, attributes)
+    if not known:
+        span.set_attribute(names.RPC_METHOD_ORIGINAL, method[:MAX_METHOD_CHARACTERS])
     if now.tracing:
-        attach(set_span_in_context(span))
+        # Not the span itself: a line that is dialled in this task keeps its context for as long as it lives.
+        attach(set_span_in_context(NonRecordingSpan(span.get_span_context())))
     call = Call(span, attributes)
     _CALL.set(call)
     return call

@@ -30,7 +30,7 @@ def measure(tenant: str, request: CompletionRequest, report: TurnReport | None, 
     transport = report.transport.value if report is not None else "none"
     instruments.turns.add(1, {names.LABEL_ENDING: ending, names.LABEL_TRANSPORT: transport})
     if ending in CUT_OFF_BY:
-        instruments.cancelled.add(1, {names.LABEL_BY: CUT_OFF_BY[ending]})
+        instruments.cancelled.add(1, {names.LABEL_WHO: CUT_OFF_BY[ending]})
     if report is None or report.context_reason is None or not report.attempts:
         return
     context = {

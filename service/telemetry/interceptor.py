@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Container
 from contextlib import aclosing
 from typing import Any, TypeAlias, cast
 
@@ -29,6 +29,11 @@ STYLES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 
 class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
+    """`methods` are those that exist: any other name is the caller's invention, and no name of a span."""
+
+    def __init__(self, methods: Container[str]) -> None:
+        self._methods = methods
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
@@ -37,7 +42,8 @@ class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # gene
         method = handler_call_details.method
         if method.startswith(EXCLUDED):
             return await continuation(handler_call_details)
-        call = calls.begin(method, handler_call_details.invocation_metadata)
+        known = method in self._methods
+        call = calls.begin(method, handler_call_details.invocation_metadata, known=known)
         witness = _Witness(call)
         task = asyncio.current_task()
         assert task is not None, "grpc calls interceptors in a task"
@@ -71,7 +77,6 @@ class _Witness:
         """
         if handler is None:
             self._code = grpc.StatusCode.UNIMPLEMENTED
-            self._call.unimplemented()
             return cast(Handler, None)  # which grpc takes, and its stubs do not know
         style = next(style for style in STYLES if getattr(handler, style) is not None)
         behaviour = getattr(handler, style)

@@ -23,6 +23,7 @@ __all__ = ["SpanContext", "breaker_became", "closed", "dialing", "refused"]
 logger = logging.getLogger("service.line")
 
 REFUSED_BY_TURNS = "turns"
+REFUSED_BY_TENANT = "tenant"
 REFUSED_BY_SESSIONS = "sessions"
 REFUSED_BY_CONNECTIONS = "connections"
 

@@ -17,6 +17,9 @@ from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 OURS = "service"
+PROCESS = "service.app"
+EXPORTERS = "opentelemetry."
+SELDOM_S = 60.0
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
@@ -34,12 +37,31 @@ def configure(level: str, stream: TextIO | None = None) -> None:
             ],
         )
     )
+    handler.addFilter(_Seldom())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger(OURS).setLevel(level.upper())
+    # Where the process listens is told at any level: whoever left the port open must learn it.
+    logging.getLogger(PROCESS).setLevel(min(logging.getLogger(OURS).level, logging.INFO))
+
+
+class _Seldom(logging.Filter):
+    """A collector that is gone is news, but not with every batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(EXPORTERS):
+            return True
+        if record.created - self._told_at.get(record.name, 0.0) < SELDOM_S:
+            return False
+        self._told_at[record.name] = record.created
+        return True
 
 
 def bind(**values: str) -> None:

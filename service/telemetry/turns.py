@@ -27,7 +27,21 @@ from service.telemetry.signals import signals
 
 logger = logging.getLogger("service.turn")
 
-_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+class _Current:
+    """The watch of the turn that a task serves, while it runs.
+
+    A line that is dialled in a turn keeps that turn's context for as long as it lives, since its timers
+    were set in it. So what stays in a context must be small: this, and not the request.
+    """
+
+    __slots__ = ("watch",)
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch: Watch | None = watch
+
+
+_CURRENT: ContextVar[_Current | None] = ContextVar("current", default=None)
 
 
 class Watch:
@@ -47,14 +61,15 @@ class Watch:
 
     def __enter__(self) -> Watch:
         logs.bind(session=self._request.session_id, request_id=self._request.request_id)
-        _WATCH.set(self)
+        self._current = _Current(self)
+        _CURRENT.set(self._current)
         self._acquiring()
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        _WATCH.set(None)
+        self._current.watch = None
         ending = self._ending(error)
         self._close(ending, error)
         report = self._report() if self._report is not None else None
@@ -92,7 +107,8 @@ class Watch:
         self._chat = Chat(self._request, report, heard, self._attempts)
 
     def sent(self) -> None:
-        if self._chat is not None:
+        """Something is written: the request of the attempt, or, between two of them, a warm-up."""
+        if self._chat is not None and not self._chat.ended:
             self._chat.sent()
 
     def created(self, started: Started) -> None:
@@ -189,22 +205,27 @@ class Watch:
         return self._chat.span if self._chat is not None else None
 
 
+def _watch() -> Watch | None:
+    current = _CURRENT.get()
+    return current.watch if current is not None else None
+
+
 def sent() -> None:
     """The request of the turn that this task serves is written."""
-    watch = _WATCH.get()
+    watch = _watch()
     if watch is not None:
         watch.sent()
 
 
 def trace_headers() -> dict[str, str]:
     """What an HTTP request of that turn carries, so that the upstream's own spans hang below ours."""
-    watch = _WATCH.get()
+    watch = _watch()
     span = watch.span if watch is not None else None
     return propagation.headers(span) if span is not None else {}
 
 
 def parent() -> Context | None:
     """Where a span belongs that another room opens now. None: below the call, if there is one."""
-    watch = _WATCH.get()
+    watch = _watch()
     span = watch.span if watch is not None else None
     return set_span_in_context(span) if span is not None else None

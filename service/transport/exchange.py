@@ -14,7 +14,6 @@ from service.domain.errors import Reason, TurnError
 from service.domain.events import Event, Usage
 from service.domain.messages import Message
 from service.domain.plan import Plan
-from service.telemetry import turns
 from service.transport.channel import Channel, Waits, bounded
 from service.wire.decoder import ResponseDecoder
 from service.wire.request import Encoded, bytes_saved
@@ -106,4 +105,3 @@ class Exchange:
         self.dispatched = True
         async with bounded(self._waits.send_s, "writing the request", "SEND_TIMEOUT_S"):
             await self._channel.send(self._encoded.data)
-        turns.sent()

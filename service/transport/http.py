@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
+import anyio
 import httpx
 
 from service.domain.errors import Reason, TurnError
@@ -28,9 +29,10 @@ ERROR_BODY_BYTES = 64 * 1024
 class Post:
     """A channel over HTTP."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> None:
         self._client = client
         self._url = url
+        self._headers = headers
         self._body = b""
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
@@ -64,10 +66,12 @@ class Post:
         return frames
 
     async def _post(self) -> AsyncIterator[bytes]:
-        headers = turns.trace_headers()
-        request = self._client.build_request("POST", self._url, content=self._body, headers=headers)
+        headers = {**self._headers, **turns.trace_headers()}
+        request = self._client.build_request(
+            "POST", self._url, content=self._body, headers=headers, extensions={"trace": _note}
+        )
         try:
-            self._response = response = await self._client.send(request, stream=True)
+            response = await self._sent(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
             raise TurnError(Reason.CONNECT_FAILED, f"cannot connect over HTTP: {_told(exc)}") from exc
         except httpx.WriteTimeout as exc:
@@ -85,6 +89,28 @@ class Post:
             )
         return response.aiter_bytes()
 
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        """The head of the answer.
+
+        httpx loses connections that it is about to close when asyncio cancels it. So it works in a task of
+        its own, which a scope of anyio's ends: that one spares the closing.
+        """
+        scope = anyio.CancelScope()
+
+        async def send() -> None:
+            with scope:
+                self._response = await self._client.send(request, stream=True)
+
+        sending = asyncio.ensure_future(send())
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            scope.cancel()
+            await asyncio.wait([sending])
+            raise
+        assert self._response is not None, "only a cancellation ends it"
+        return self._response
+
     async def close(self, *, ended: bool = False) -> None:
         """Ends the exchange: an answer that is not at its end stops here. Bounded by `CLOSE_TIMEOUT_S`.
 
@@ -92,21 +118,37 @@ class Post:
         """
         if self._response is None:
             return
+        # In a task of its own, too, and who is cancelled still waits for it.
+        closing = asyncio.ensure_future(self._close(self._response, ended=ended))
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.wait([closing])
+            raise
+
+    async def _close(self, response: httpx.Response, *, ended: bool) -> None:
         try:
             if ended:
                 await self._end_of_body()
         finally:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._response.aclose()
+                await response.aclose()
 
     async def _end_of_body(self) -> None:
         assert self._chunks is not None, "an event was read"
         try:
-            async with asyncio.timeout(END_OF_BODY_S):
+            # Not a timeout of asyncio's, which could hit httpx in the middle of its closing.
+            with anyio.move_on_after(END_OF_BODY_S):
                 async for _ in self._chunks:
                     pass
-        except (TimeoutError, httpx.HTTPError):
+        except httpx.HTTPError:
             pass  # The connection closes, as it does in the middle of an answer.
+
+
+async def _note(phase: str, _info: Mapping[str, object]) -> None:
+    """Told by httpx on the way; waiting for the head, one would learn of the writing too late."""
+    if phase.endswith("send_request_body.complete"):
+        turns.sent()
 
 
 async def _refusal(response: httpx.Response) -> TurnError:

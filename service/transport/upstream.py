@@ -1,6 +1,6 @@
-"""The upstream: one endpoint, one key, two transports.
+"""The upstream: one endpoint, two transports.
 
-Owns addresses, credentials, TLS and the dialling. Must never know sessions, plans' reasons, or when to use
+Owns addresses, TLS and the dialling. Must never know sessions, plans' reasons, or when to use
 which transport. The key leaves this room only in a request's header, and only to the configured host.
 """
 
@@ -11,12 +11,14 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
 from typing import TYPE_CHECKING
 
 import httpx
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
+from service.domain.caller import Credential
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
@@ -25,6 +27,7 @@ from service.transport import websocket
 from service.transport.channel import Waits
 from service.transport.exchange import Exchange
 from service.transport.http import Post
+from service.transport.keys import Keys
 from service.transport.websocket import Line
 from service.wire import failures
 from service.wire.request import Draft, PayloadHook, draft, encode, item_sizes
@@ -61,13 +64,12 @@ class Upstream:
         self._settings = settings
         self._hook = hook
         self._random = random or Random()
-        self._headers = (
-            {"Authorization": f"Bearer {settings.openai_api_key}"} if settings.openai_api_key else {}
-        )
+        self._keys = Keys(settings)
         self._url = settings.http_url
         self._tls = ssl.create_default_context()
         self._http = httpx.AsyncClient(
-            headers={**self._headers, **HTTP_HEADERS},
+            headers=HTTP_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
             verify=self._tls,
             timeout=httpx.Timeout(None, connect=self.waits.connect_s, write=self.waits.send_s),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
@@ -86,22 +88,26 @@ class Upstream:
         """What each item takes in a request, in bytes, separator included."""
         return item_sizes(items, store=draft.store)
 
-    async def dial(self) -> Line:
+    def check_key(self, key: Credential | None) -> None:
+        """TurnError UNAUTHENTICATED: there is no key to pay with."""
+        self._keys.check(key)
+
+    async def dial(self, key: Credential | None = None) -> Line:
         """A new line, within the connect wait. TurnError CONNECT_FAILED (or UPSTREAM_AUTH): nothing was sent.
 
         Cancelled: the socket is closed.
         """
         with lines.dialing() as span:
-            line = await self._dial()
+            line = await self._dial(key)
             line.dialed = span.get_span_context()
             return line
 
-    async def _dial(self) -> Line:
+    async def _dial(self, key: Credential | None) -> Line:
         try:
             async with asyncio.timeout(self.waits.connect_s):
                 connection = await websocket.connect_to(
                     self._settings.ws_url,
-                    self._headers,
+                    self._keys.headers(key),
                     self._tls if self._settings.ws_url.startswith("wss:") else None,
                 )
         except TimeoutError as exc:
@@ -138,11 +144,13 @@ class Upstream:
         return Exchange(line, encoded, plan, self.waits)
 
     @asynccontextmanager
-    async def over_http(self, draft: Draft, plan: Plan) -> AsyncGenerator[Exchange, None]:
+    async def over_http(
+        self, draft: Draft, plan: Plan, key: Credential | None = None
+    ) -> AsyncGenerator[Exchange, None]:
         """The exchange over one POST; its connection is closed on the way out unless the answer was read
         to its end.
         """
-        post = Post(self._http, self._url)
+        post = Post(self._http, self._url, self._keys.headers(key))
         exchange = Exchange(post, encode(draft, plan, websocket=False), plan, self.waits)
         try:
             yield exchange

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
@@ -24,7 +25,7 @@ from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 
 from service.domain.errors import Reason, TurnError
-from service.telemetry import lines
+from service.telemetry import lines, turns
 from service.transport.endings import ending_of
 from service.wire import failures
 
@@ -37,6 +38,14 @@ turns.
 """
 
 CLOSE_TIMEOUT_S = 2.0
+
+SSLProtocol.max_size = 16 * 1024
+"""What asyncio keeps as a buffer for each connection over TLS, for as long as it lives. Its own 256 KiB would
+be nine tenths of an idle line; a record of TLS is never longer than this.
+"""
+
+PONG_OVERDUE_S = 1.0
+"""A ping that waits longer for its answer makes the line unfit, long before it makes it dead."""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Counts the time that the machine slept, where the system can tell: a line that slept with it is not to
@@ -154,18 +163,19 @@ class Line:
         return self._connection.protocol.state is State.OPEN and not self._connection.transport.is_closing()
 
     @property
-    def fit(self) -> bool:
-        """Whether the line may carry a turn: open, not too old, its peer not under suspicion, nothing
-        unread on it.
+    def worn(self) -> bool:
+        """Whether no turn will ever run over the line again: it is closed or too old, or has unread words on
+        it.
         """
-        silence = now() - self._connection.heard_at
-        return (
-            self.open
-            and now() < self.expires_at
-            and not self._suspect
-            and silence <= self._ping_interval_s + self._ping_timeout_s
-            and not self._connection.messages
-        )
+        return not self.open or now() >= self.expires_at or bool(self._connection.messages)
+
+    @property
+    def fit(self) -> bool:
+        """Whether the line may carry a turn now: it is not worn, and its peer owes no answer."""
+        moment = now()
+        owing = self._suspect and self._pinged_at is not None and moment - self._pinged_at > PONG_OVERDUE_S
+        silent = moment - self._connection.heard_at > self._ping_interval_s + self._ping_timeout_s
+        return not (self.worn or owing or silent)
 
     async def send(self, data: bytes) -> None:
         connection = self._connection
@@ -174,6 +184,7 @@ class Line:
                 connection.protocol.send_text(data)
         except WebSocketException as exc:
             raise self._failure() from exc
+        turns.sent()
 
     async def receive(self) -> list[str | bytes]:
         connection = self._connection

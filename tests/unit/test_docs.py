@@ -68,7 +68,9 @@ def test_every_reason_has_advice_for_its_caller():
 @pytest.mark.parametrize("name", [name for name in ROWS if re.search(r"_S$|MAX_|QUEUE|SPARES", name)])
 def test_every_wait_and_limit_says_what_happens_at_it(name):
     default = {"15728640": "15 MiB", "33554432": "32 MiB"}.get(text := ROWS[name].metadata["default"], text)
-    parts = re.findall(rf"^\|[^|]*`{name.removeprefix('TRUNKLINE_')}`[^|]*\|([^|]*)\|", OPERATIONS, re.MULTILINE)
+    parts = re.findall(
+        rf"^\|[^|]*`{name.removeprefix('TRUNKLINE_')}`[^|]*\|([^|]*)\|", OPERATIONS, re.MULTILINE
+    )
     assert parts, "it has no row"
     assert re.search(rf"\b{re.escape(default)}\b", parts[0])
 

@@ -73,8 +73,8 @@ class FakeManager:
         self.views = {}
 
     @asynccontextmanager
-    async def turn(self, tenant, request):
-        self.calls.append((tenant, request))
+    async def turn(self, caller, request):
+        self.calls.append((caller.tenant, request))
         if self.refused is not None:
             raise self.refused
         turn = FakeTurn(self.steps, self.dispatched)
@@ -88,7 +88,8 @@ class FakeManager:
         if self.at_exit is not None:
             raise self.at_exit
 
-    async def warm(self, tenant, session_id, prime):
+    async def warm(self, caller, session_id, prime):
+        tenant = caller.tenant
         self.calls.append((tenant, prime))
         if self.refused is not None:
             raise self.refused

@@ -86,7 +86,7 @@ async def test_an_ending_looks_the_same_from_everywhere(house, seen, ending, mon
     assert seen.count(names.OPERATION_DURATION, gen_ai__request__model=MODEL, **failed) == 1
     assert seen.count(names.TURNS, ending=turn_ending, transport="websocket") == 1
     assert seen.count(names.CANCELLED) == (0 if by is None else 1)
-    assert seen.count(names.CANCELLED, by=by or "") == (0 if by is None else 1)
+    assert seen.count(names.CANCELLED, who=by or "") == (0 if by is None else 1)
     assert not any("secret" in span.to_json() for span in seen.spans)
 
 

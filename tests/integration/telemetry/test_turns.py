@@ -1,14 +1,19 @@
 """The picture of a turn: which spans, in which order, below which, and what stands on them."""
 
 import asyncio
+import gc
 
 import grpc
 import pytest
+from opentelemetry.sdk.trace import Span as RecordedSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
+from service.domain.messages import CompletionRequest
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
 from service.telemetry import names
+from service.telemetry.chat import Chat
+from service.telemetry.turns import Watch
 from simulator import Settings
 from simulator.scripts import Close, Drop, Emit, Fail, Hang, Say, Script, Start
 from tests.stack import MODEL, request, stack
@@ -185,7 +190,7 @@ async def test_an_attempt_that_is_given_up_before_it_is_written(house, seen):
     for name in (names.SPAN_ACQUIRE, names.SPAN_DIAL):
         assert seen.one(name).attributes[names.ERROR_TYPE] == "CANCELLED"
     assert seen.named(CHAT) == []
-    assert seen.count(names.CANCELLED, by="caller") == 1
+    assert seen.count(names.CANCELLED, who="caller") == 1
     assert seen.count(names.CONTINUATION) == 0
 
 
@@ -298,3 +303,59 @@ async def test_the_trace_reaches_the_upstream_over_http_and_only_there(seen):
         assert "baggage" not in received.headers
     assert "traceparent" not in over_line.headers
     assert trace not in str(over_line.body)
+
+
+async def test_an_idle_session_keeps_nothing_of_its_turns(house, seen):
+    """Its line was dialled in the first of them, and still has the context of that call."""
+    await turn(house, seen, "Hello.")
+    gc.collect()
+    kinds = (Watch, Chat, RecordedSpan, CompletionRequest)
+    assert [kept for kept in gc.get_objects() if isinstance(kept, kinds)] == []
+
+
+async def test_what_was_never_written_is_not_told_as_sent(seen):
+    """Neither way leads to the upstream: there is nobody."""
+    async with stack({"UPSTREAM_URL": "http://127.0.0.1:9/v1"}) as house:
+        with pytest.raises(grpc.RpcError):
+            await house.turn(request("Hello."))
+    assert events_of(seen.one(CHAT)) == [names.EVENT_TERMINAL]
+    assert seen.one(CHAT).attributes[names.ERROR_TYPE] == "CONNECT_FAILED"
+
+
+async def test_the_phases_over_http(house, seen):
+    _, (_, chat) = await turn(house, seen, "Hello.", options={"transport": pb.TRANSPORT_SSE})
+    assert events_of(chat) == [
+        names.EVENT_SENT,
+        names.EVENT_CREATED,
+        names.EVENT_FIRST_CONTENT,
+        names.EVENT_TERMINAL,
+    ]
+
+
+async def test_an_invented_method_makes_no_name(house, seen):
+    with pytest.raises(grpc.RpcError):
+        await house.channel.unary_unary("/trunkline.v1.CompletionService/Jingle")(b"")
+    await seen.until(lambda: seen.spans)
+    assert seen.one("_OTHER").attributes[names.RPC_STATUS] == "UNIMPLEMENTED"
+    assert seen.count(names.RPC_SERVER_CALL_DURATION, rpc__method="_OTHER") == 1
+
+
+async def test_a_caller_who_is_nobody(seen):
+    async with stack({"AUTH_TOKENS": "t0ken=acme"}) as house:
+        with pytest.raises(grpc.RpcError):
+            await house.turn(request("Hello."), metadata=(("authorization", "Bearer guess"),))
+        await seen.until(lambda: seen.spans)
+    server = seen.one(METHOD)
+    assert server.attributes[names.RPC_STATUS] == server.attributes[names.REASON] == "UNAUTHENTICATED"
+    assert server.status.status_code is StatusCode.UNSET
+    assert "guess" not in server.to_json()
+
+
+async def test_a_warm_up_between_two_attempts_is_told_of_neither(house, seen, caplog):
+    """The first attempt is lost on a warm line; the second one's line is new, and is warmed up."""
+    await turn(house, seen, "Hello.")
+    house.simulator.enqueue(Script(Start(), Drop()))
+    _, spans = await turn(house, seen, "Hello.", options={"warm_up": True})
+    lost, again = [span for span in spans if span.name == CHAT]
+    assert events_of(lost).count(names.EVENT_SENT) == events_of(again).count(names.EVENT_SENT) == 1
+    assert caplog.records == []

@@ -18,6 +18,7 @@ class _Line:
         self.id = next(self._ids)
         self.open = True
         self.fit = True
+        self.worn = False
         self.on_close = lambda line: None
 
     def __repr__(self) -> str:
@@ -29,6 +30,7 @@ class _Line:
     def close(self, *, going_away: bool = False) -> None:
         if self.open:
             self.open = self.fit = False
+            self.worn = True
             self.on_close(self)
 
 

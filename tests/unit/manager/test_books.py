@@ -108,12 +108,12 @@ def test_a_line_that_closes_while_idle_is_forgotten():
     assert not books.full
 
 
-def test_unfit_lines_are_taken_out():
+def test_worn_lines_are_taken_out_and_none_that_only_owes_an_answer():
     books = Books(2)
     old = with_idle(books, session("1"))
-    with_idle(books, session("2"))
-    old.fit = False
-    assert books.unfit() == [old]
+    with_idle(books, session("2")).fit = False
+    old.worn = True
+    assert books.worn() == [old]
     assert books.idle == 1
 
 
@@ -124,3 +124,13 @@ def test_repr_tells_the_counts():
     assert repr(books) == "Books(0 leased, 1 idle, 1 dialing, limit 3)"
     assert len(books.lines()) == 1
     assert books.leased == 0
+
+
+def test_who_wants_no_spare_gets_none():
+    books = Books(2)
+    spare = fake_line()
+    assert books.reserve_spare(1)
+    books.dialed(spare)
+    books.release(spare, None)
+    assert books.request(session(), spare=False) == Decision(dial=True)
+    assert books.spares == 1

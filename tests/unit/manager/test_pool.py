@@ -25,7 +25,7 @@ class FakeUpstream:
         self.dials: list[asyncio.Future[Any]] = []
         self.dialed: list[Any] = []
 
-    async def dial(self) -> Any:
+    async def dial(self, key: Any = None) -> Any:
         dial: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.dials.append(dial)
         try:
@@ -278,7 +278,7 @@ async def test_what_is_too_old_is_retired():
     owner = session()
     (lease := await leased(pool, upstream, owner)).end(clean=True)
     line: Any = lease.line
-    line.fit = False
+    line.worn = True
     pool.retire()
     assert not line.open
     assert books.idle == 0

@@ -101,3 +101,14 @@ def test_the_view_tells_the_line_and_the_counts():
     view = session.view()
     assert (view.turns, view.incremental_turns, view.bytes_saved, view.created_at) == (1, 1, 7, 5.0)
     assert repr(session) == "Session(s, idle, 1 turns)"
+
+
+def test_a_tenant_may_have_a_lower_limit_of_its_own():
+    registry = Registry(2, 300)
+    first, _ = registry.open("a", "1", 0, 1)
+    second, evicted = registry.open("a", "2", 0, 1)
+    assert evicted is first
+    second.holder = object()
+    with pytest.raises(TurnError, match=r"all 1 sessions of this tenant are busy \(max_sessions\)"):
+        registry.open("a", "3", 0, 1)
+    assert registry.open("a", "3", 0, 5)[1] is None

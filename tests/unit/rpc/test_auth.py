@@ -1,9 +1,11 @@
 import pytest
 
+from service.config import Settings
+from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
-from service.rpc.auth import TENANT, Callers
+from service.rpc.auth import CALLER, Callers
 
-CALLERS = Callers((("s3cret-one", "one"), ("s3cret-two=", "two")))
+CALLERS = Callers(Settings(auth_tokens=(("s3cret-one", "one"), ("s3cret-two=", "two"))))
 
 
 @pytest.mark.parametrize(
@@ -17,7 +19,7 @@ CALLERS = Callers((("s3cret-one", "one"), ("s3cret-two=", "two")))
     ids=["plain", "lower case", "bytes", "spaces"],
 )
 def test_a_known_token_is_its_tenant(authorization, tenant):
-    assert CALLERS.tenant((("x", "y"), ("authorization", authorization))) == tenant
+    assert CALLERS.caller((("x", "y"), ("authorization", authorization))) == Caller(tenant)
 
 
 REFUSED = {
@@ -39,19 +41,19 @@ REFUSED = {
 @pytest.mark.parametrize("metadata", REFUSED.values(), ids=REFUSED.keys())
 def test_refused(metadata):
     with pytest.raises(TurnError) as caught:
-        CALLERS.tenant(metadata)
+        CALLERS.caller(metadata)
     assert caught.value.reason is Reason.UNAUTHENTICATED
     assert "s3cret" not in caught.value.message
 
 
 def test_without_tokens_everybody_is_one_tenant():
-    assert Callers(()).tenant((("authorization", "Bearer anything"),)) == ""
+    assert Callers(Settings()).caller((("authorization", "Bearer anything"),)) == Caller()
 
 
 def test_tokens_are_not_shown():
-    assert repr(CALLERS) == "Callers(2 tokens)"
+    assert repr(CALLERS) == "Callers(Tenants(2 tokens, 0 certificates))"
 
 
 def test_nobody_is_a_tenant_by_default():
     with pytest.raises(LookupError):
-        TENANT.get()
+        CALLER.get()

@@ -6,8 +6,9 @@ import grpc
 import pytest
 
 from service.config import Settings
+from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
-from service.rpc.auth import TENANT
+from service.rpc.auth import CALLER
 from service.rpc.completion import CompletionService
 from tests.integration.rpc.fakes import COMPLETED, STARTED, FakeManager
 from tests.integration.rpc.test_completion import STREAM
@@ -33,7 +34,7 @@ class LeftContext:
     ids=["an event", "the error"],
 )
 async def test_a_write_to_nobody_is_left_to_grpc(caplog, steps):
-    TENANT.set("")
+    CALLER.set(Caller())
     manager: Any = FakeManager()
     context: Any = LeftContext()
     manager.steps = steps

@@ -20,11 +20,13 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def as_it_was():
     root, ours = logging.getLogger(), logging.getLogger("service")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
+    process = logging.getLogger("service.app")
+    handlers, levels = root.handlers[:], (root.level, ours.level, process.level)
     yield
     root.handlers[:] = handlers
     root.setLevel(levels[0])
     ours.setLevel(levels[1])
+    process.setLevel(levels[2])
     structlog.contextvars.clear_contextvars()
 
 
@@ -79,6 +81,24 @@ def test_of_an_exception_the_place_is_told_and_not_the_text(stream):
     assert PROMPT not in told
 
 
+def test_a_collector_that_is_gone_is_told_once_a_minute():
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    exporter = logging.getLogger("opentelemetry.exporter.otlp")
+    for passed in (0, 1, 59, 61, 62):
+        record = exporter.makeRecord(exporter.name, logging.ERROR, "", 0, "failed to export", (), None)
+        record.created += passed
+        exporter.handle(record)
+    logging.getLogger("service").error("of ours")
+    logging.getLogger("service").error("of ours")
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == [
+        "failed to export",
+        "failed to export",
+        "of ours",
+        "of ours",
+    ]
+
+
 @pytest.mark.parametrize(("level", "count"), [("debug", 2), ("info", 1), ("error", 0)])
 def test_only_ours_speaks_below_warning(level, count):
     stream = io.StringIO()
@@ -87,5 +107,7 @@ def test_only_ours_speaks_below_warning(level, count):
         logging.getLogger(name).info("header: the key")
     logging.getLogger("service.line").debug("dialed")
     logging.getLogger("service.line").info("dialed")
+    logging.getLogger("service.app").info("listening on")
     assert stream.getvalue().count("dialed") == count
+    assert "listening on" in stream.getvalue()
     assert "key" not in stream.getvalue()

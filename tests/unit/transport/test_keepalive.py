@@ -48,11 +48,13 @@ async def test_a_peer_that_answers_pings_lives(line, clock):
     for _ in range(5):
         clock.now += 20
         assert keep_alive(line) == pytest.approx(10, abs=5)
+        assert line.fit, "a ping that was just sent says nothing yet"
+        clock.now += 2  # the pong takes its time
         assert not line.fit
-        clock.now += 1  # the pong takes a moment
+        assert not line.worn
         await heard(line, clock)
         assert line.fit
-        clock.now += 9
+        clock.now += 8
         assert keep_alive(line) == pytest.approx(11, abs=5)
     assert line.fit
 
@@ -64,8 +66,9 @@ async def test_a_peer_that_answers_nothing_is_dead(line, clock, peer):
     clock.now += 20
     keep_alive(line)
     assert line.open
+    clock.now += 2
     assert not line.fit, "under suspicion, it carries no turn"
-    clock.now += 10
+    clock.now += 8
     line._keep_alive()
     with pytest.raises(TurnError) as caught:
         await asyncio.wait_for(line.receive(), PATIENCE_S)

@@ -1,0 +1,110 @@
+"""`make trace`: the demo with Jaeger, the tree of each of its turns, and an address to look at.
+
+Owns the order of things, and what a person at the terminal is told. Jaeger stays until Enter or Ctrl-C.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from examples import demo
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from deploy.tracing import jaeger, picture, tree
+from deploy.tracing.jaeger import Jaeger
+
+HOW_TO_GET_ONE = """trace: there is no Jaeger here. Any of these gives one:
+  - its release, on PATH or named by JAEGER_BIN: https://www.jaegertracing.io/download/
+  - make up: the whole deployment in containers, with Jaeger; its address is printed
+"""
+CALLER = "demo"
+SERVICE = "trunkline"
+TURN = "trunkline.v1.CompletionService/StreamCompletion"
+ARRIVAL_TIMEOUT_S = 20.0
+
+
+@contextmanager
+def traced(collector: Jaeger) -> Iterator[None]:
+    """The caller's own spans, and the environment in which the service finds the collector."""
+    os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.otlp_http
+    os.environ["OTEL_METRICS_EXPORTER"] = "none"
+    os.environ["OTEL_BSP_SCHEDULE_DELAY"] = "100"
+    provider = TracerProvider(resource=Resource.create({"service.name": CALLER}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    try:
+        yield
+    finally:
+        provider.shutdown()
+
+
+def turns_of(collector: Jaeger) -> list[dict[str, Any]]:
+    """The traces of all turns, once each has arrived from both sides."""
+    deadline = time.monotonic() + ARRIVAL_TIMEOUT_S
+    while time.monotonic() < deadline:
+        found = [one for one in collector.traces(CALLER) if _whole(one)]
+        if found and len(found) == len(collector.traces(SERVICE)):
+            return found
+        time.sleep(0.2)
+    return collector.traces(CALLER)
+
+
+def _whole(found: dict[str, Any]) -> bool:
+    return [span["operationName"] for span in found["spans"]].count(TURN) == 2
+
+
+def _telling(turns: list[dict[str, Any]]) -> list[tuple[str, tree.Span]]:
+    """The turns of the demo that differ most."""
+    titles = {
+        0: "A first turn: dials a line",
+        1: "The next: the line is warm",
+        -1: "No WebSocket to be had: by SSE",
+    }
+    return [(title, tree.read(turns[index])[0]) for index, title in titles.items()]
+
+
+def show(collector: Jaeger, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    turns = turns_of(collector)
+    for number, found in enumerate(turns, 1):
+        say(f"\nturn {number}  {collector.ui}/trace/{found['traceID']}")
+        say("     start    lasted")
+        for root in tree.read(found):
+            for line in tree.lines(root):
+                say(line)
+    return turns
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The demo with Jaeger: what each turn did, as a tree.")
+    parser.add_argument("--picture", type=Path, help="write the turns as SVG, too")
+    parser.add_argument("--once", action="store_true", help="do not stay until Enter")
+    chosen = parser.parse_args()
+    program = jaeger.find()
+    if program is None:
+        sys.stderr.write(HOW_TO_GET_ONE)
+        return 1
+    with jaeger.running(program) as collector:
+        with traced(collector):
+            code = demo.run([])
+        turns = show(collector, lambda line: print(line, flush=True))  # noqa: T201  it speaks to a person
+        if chosen.picture:
+            chosen.picture.write_text(picture.draw(_telling(turns)), encoding="utf-8")
+        if not chosen.once and sys.stdin.isatty():
+            input(f"\nJaeger: {collector.ui}  (Enter ends it) ")
+    return code
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

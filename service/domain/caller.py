@@ -1,0 +1,46 @@
+"""Who calls, and what they may: `Caller`. And the key that they pay with: `Credential`.
+
+Owns what a tenant may do. Must never know how a caller proved who they are. The rule that would be broken
+first: a secret is in no repr.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from service.domain.errors import Reason, TurnError
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key of the upstream. `digest` tells two apart and may be kept; the secret goes into a header."""
+
+    secret: str = field(repr=False, compare=False)
+    digest: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", sha256(self.secret.encode()).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A tenant's call. None is no limit of its own; `key` None: the service's own key pays."""
+
+    tenant: str = ""
+    max_turns: int | None = None
+    max_sessions: int | None = None
+    models: tuple[str, ...] | None = None
+    key: Credential | None = None
+
+    def check_model(self, model: str) -> None:
+        """TurnError PERMISSION_DENIED: it is not one of the tenant's. A name that ends with * is a prefix."""
+        if self.models is None or any(_covers(allowed, model) for allowed in self.models):
+            return
+        raise TurnError(
+            Reason.PERMISSION_DENIED, f"tenant {self.tenant!r} may not use the model {model[:128]!r}"
+        )
+
+
+def _covers(allowed: str, model: str) -> bool:
+    return model.startswith(allowed[:-1]) if allowed.endswith("*") else model == allowed

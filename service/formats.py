@@ -1,0 +1,116 @@
+"""What the text of a setting may look like: one function a kind, text → value.
+
+Owns the formats and their bounds. Must never know which setting it reads: a ValueError says how the text must
+be, in words that follow a variable's name, and never repeats what may be a secret.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import socket
+from urllib.parse import urlsplit
+
+MAX_SECONDS = 365 * 86_400
+MAX_COUNT = 2**30
+
+
+def positive_seconds(text: str) -> float:
+    if (value := zero_seconds(text)) == 0:
+        raise ValueError("must be more than 0 seconds")
+    return value
+
+
+def zero_seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not math.isfinite(value := float(text)):
+        raise ValueError("must be seconds as a decimal number, like 30 or 0.5")
+    if value > MAX_SECONDS:
+        raise ValueError(f"must be at most {MAX_SECONDS} seconds (a year)")
+    return value
+
+
+def positive_count(text: str) -> int:
+    if (value := zero_count(text)) == 0:
+        raise ValueError("must be at least 1")
+    return value
+
+
+def zero_count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text) or (value := int(text)) > MAX_COUNT:
+        raise ValueError(f"must be a whole number from 0 to {MAX_COUNT}")
+    return value
+
+
+def flag(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("must be 1 (yes) or 0 (no)")
+    return text == "1"
+
+
+def address(text: str) -> str:
+    """HOST:PORT, an IPv6 host in brackets."""
+    if not text:
+        return ""
+    host, colon, port = text.rpartition(":")
+    bare = ":" not in host or (host.startswith("[") and host.endswith("]"))
+    if not (colon and host and bare and re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= 65_535):
+        raise ValueError("must be HOST:PORT, like 127.0.0.1:50051 or [::1]:50051; port 0 takes a free one")
+    return text
+
+
+def url(text: str) -> str:
+    """Errors do not repeat the URL: it may hold a password."""
+    try:
+        parts = urlsplit(text)
+        sound = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:  # its brackets or its port
+        parts, sound = urlsplit(""), False
+    if not sound or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("must be an http or https URL, like https://api.openai.com/v1")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold credentials; put the key into OPENAI_API_KEY")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path; drop what follows ? or #")
+    return text.rstrip("/")
+
+
+def replay(text: str) -> str:
+    if text not in ("once", "safe-only"):
+        raise ValueError("must be once or safe-only")
+    return text
+
+
+def hook(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
+        raise ValueError("must be module:function, like operators.hooks:tag")
+    return text
+
+
+def key(text: str) -> str:
+    """It becomes a header."""
+    if not re.fullmatch(r"[!-~]*", text):
+        raise ValueError("must be printable ASCII without spaces; look for a stray line end")
+    return text
+
+
+def tokens(text: str) -> tuple[tuple[str, str], ...]:
+    """Token and tenant, in pairs. Errors count the entries: a token is a secret."""
+    pairs = []
+    for number, entry in enumerate(text.split(",") if text else (), 1):
+        token, equals, tenant = entry.strip().rpartition("=")
+        if not (equals and token and re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", tenant) and key(token)):
+            raise ValueError(f"entry {number} must be token=tenant, the tenant of A-Z a-z 0-9 _ . : -")
+        pairs.append((token, tenant))
+    if len({token for token, _ in pairs}) < len(pairs):
+        raise ValueError("names a token twice; give each caller one of its own")
+    return tuple(pairs)
+
+
+def level(text: str) -> str:
+    if text not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be debug, info, warning or error")
+    return text
+
+
+def name(text: str) -> str:
+    return text or socket.gethostname()

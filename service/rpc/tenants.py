@@ -1,0 +1,96 @@
+"""The tenants and their proofs, as the auth file and the environment name them: `Tenants`.
+
+Owns the file's format. Must never hold a token: only what it hashes to. A token is long and random, so one
+sha256 is right: there is nothing to guess that a slow hash would protect.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from service.domain.caller import Caller
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Model = Annotated[str, msgspec.Meta(pattern=r"^([^*\s]+\*?|\*)$")]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Limit = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One table of the file. What it leaves out is not limited."""
+
+    token_sha256: tuple[Digest, ...] = ()
+    certificates: tuple[Text, ...] = ()
+    max_turns: Limit | None = None
+    max_sessions: Limit | None = None
+    models: Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)] | None = None
+
+    def caller(self, tenant: str) -> Caller:
+        return Caller(tenant, self.max_turns, self.max_sessions, self.models)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    tenants: dict[Name, dict[str, object]] = {}
+
+
+class Tenants:
+    """Who has which token or certificate."""
+
+    def __init__(self, tokens: Sequence[tuple[bytes, Caller]], certificates: Mapping[str, Caller]) -> None:
+        self._tokens = tokens
+        self._certificates = certificates
+
+    def __repr__(self) -> str:
+        return f"Tenants({len(self._tokens)} tokens, {len(self._certificates)} certificates)"
+
+    def of_token(self, token: bytes) -> Caller | None:
+        given = sha256(token).digest()
+        found = None
+        for known, caller in self._tokens:  # all of them, always: time tells nothing
+            if hmac.compare_digest(known, given):
+                found = caller
+        return found
+
+    def of_certificate(self, names: Iterable[str]) -> Caller | None:
+        """None: nobody's, or that of more than one tenant."""
+        found = {name: self._certificates[name] for name in names if name in self._certificates}
+        tenants = {caller.tenant for caller in found.values()}
+        return next(iter(found.values())) if len(tenants) == 1 else None
+
+
+def read_tenants(path: str, given: Sequence[tuple[str, str]]) -> Tenants:
+    """The tenants of the file ("": none) and of the environment's pairs, whose limits the file may set.
+
+    ValueError, OSError: the file makes no sense, and where; never what it holds.
+    """
+    tables = _tables(path) if path else {}
+    callers = {tenant: table.caller(tenant) for tenant, table in tables.items()}
+    pairs = [(sha256(token.encode()).digest(), callers.get(name) or Caller(name)) for token, name in given]
+    certificates: dict[str, Caller] = {}
+    for tenant, table in tables.items():
+        pairs += [(bytes.fromhex(digest), callers[tenant]) for digest in table.token_sha256]
+        if certificates.keys() & set(table.certificates):
+            raise ValueError(f"tenant {tenant}: a certificate of it is another's too")
+        certificates |= dict.fromkeys(table.certificates, callers[tenant])
+    if len({digest for digest, _ in pairs}) < len(set(pairs)):
+        raise ValueError("two tenants have the same token; give each caller one of its own")
+    return Tenants(pairs, certificates)
+
+
+def _tables(path: str) -> dict[str, _Tenant]:
+    tables = msgspec.toml.decode(Path(path).read_bytes(), type=_File).tenants
+    return {name: _table(name, table) for name, table in tables.items()}
+
+
+def _table(tenant: str, table: dict[str, object]) -> _Tenant:
+    try:
+        return msgspec.convert(table, _Tenant)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"tenant {tenant}: {error}") from error

@@ -1,0 +1,132 @@
+"""Every query of the dashboard and of the alerts asks for what the service really exports."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.config import load
+from service.gen.trunkline.v1 import completion_pb2 as pb
+from service.telemetry import sampler
+from service.telemetry.setup import Telemetry
+from simulator.scripts import Drop, Emit, Fail, Hang, Say, Script, Start
+from tests.stack import request, stack
+from tests.watching import PATIENCE_S, until
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+BY_PROMETHEUS = {"job", "instance", "le"}
+WORDS = {"and", "or", "unless"}
+SELECTOR = re.compile(r"\{([^}]*)\}")
+GROUPING = re.compile(r"\bby \(([^)]*)\)")
+LABEL = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
+NAME = re.compile(r"[a-z_][a-z0-9_:]*(?![a-z0-9_:]*\()")
+
+
+def queries():
+    """Of the dashboard with their legends, and of the alerts."""
+    dashboard = json.loads((DEPLOY / "grafana/dashboards/trunkline.json").read_text(encoding="utf-8"))
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", ()):
+            yield target["expr"], re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
+    rules = (DEPLOY / "prometheus/trunkline.yml").read_text(encoding="utf-8")
+    for block in re.findall(r"expr: \|\n((?: {10,}.*\n)+)", rules):
+        yield " ".join(block.split()), []
+    for line in re.findall(r"expr: ([^|\n].*)", rules):
+        yield line, []
+
+
+def asked(query):
+    """The metrics of a query, and the labels."""
+    labels = {label for selector in SELECTOR.findall(query) for label in LABEL.findall(selector)}
+    labels |= {label.strip() for group in GROUPING.findall(query) for label in group.split(",")}
+    bare = re.sub(r"\[[^\]]*\]", " ", GROUPING.sub(" ", SELECTOR.sub(" ", query)))
+    return set(NAME.findall(re.sub(r"\s+\(", "(", bare))) - WORDS, labels
+
+
+async def everything(house):
+    """Whatever is counted, happens once."""
+    first = await house.done(request("Hello."))
+    await house.done(request("Hello.", first.message, "And?"))
+    for script in (
+        Script(Start(), Drop()),
+        Script(Start(), Emit({"type": "response.jingle"}), Say("Hello.")),
+        Script(Say("Half", closed=False), Fail()),
+        Script(Say("Half", closed=False), Hang()),
+    ):
+        house.simulator.enqueue(script)
+        call = house.completions.StreamCompletion(request("Hello.", session="other"), timeout=PATIENCE_S)
+        try:
+            async for event in call:
+                if script.steps[-1] == Hang() and event.HasField("text_delta"):
+                    await refuse(house)
+                    call.cancel()
+        except (grpc.RpcError, asyncio.CancelledError):
+            pass
+    house.simulator.settings.refuse_websocket = 426
+    await house.done(request("Hello.", session="third"))
+
+
+async def refuse(house):
+    """There is one place, and it is taken."""
+    with pytest.raises(grpc.RpcError):
+        await house.done(request("Hello.", options={"transport": pb.TRANSPORT_SSE}))
+
+
+@pytest.fixture(scope="module")
+def exported():
+    """Each name that Prometheus reads, and its labels."""
+
+    async def run():
+        settings = load({"TRUNKLINE_UPSTREAM_URL": "http://up/v1", "TRUNKLINE_METRICS_LISTEN": "127.0.0.1:0"})
+        telemetry = Telemetry(settings, {})
+        async with stack({"MAX_TURNS": "1"}) as house, httpx.AsyncClient() as client:
+            sampling = asyncio.create_task(sampler.watch(house.manager.counts, period_s=0.01))
+            await everything(house)
+            await until(lambda: not house.manager.counts().turns)
+            await asyncio.sleep(0.05)
+            page = (await client.get(f"http://{telemetry.metrics_address}/metrics")).text
+            sampling.cancel()
+        await asyncio.to_thread(telemetry.close)
+        return page
+
+    names: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(asyncio.run(run())):
+        for sample in family.samples:
+            names.setdefault(sample.name, set()).update(sample.labels)
+    return names
+
+
+@pytest.mark.parametrize(("query", "legend"), list(queries()))
+def test_a_query_asks_for_what_there_is(exported, query, legend):
+    metrics, labels = asked(query)
+    assert metrics
+    known = set(BY_PROMETHEUS)
+    for metric in metrics:
+        assert metric in exported
+        known |= exported[metric]
+    assert labels <= known
+    assert set(legend) <= known
+
+
+def test_what_is_exported_is_shown(exported):
+    """All of ours: what nobody looks at should not be counted."""
+    shown = {
+        metric.removesuffix("_bucket").removesuffix("_count")
+        for query, _ in queries()
+        for metric in asked(query)[0]
+    }
+    ours = {
+        name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum").removesuffix("_created")
+        for name in exported
+        if name.startswith(("trunkline_", "gen_ai_", "rpc_")) and not name.endswith("_created")
+    }
+    assert ours - shown == set()
+
+
+def test_the_queries_were_found():
+    assert len(list(queries())) > 40

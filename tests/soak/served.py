@@ -1,0 +1,66 @@
+"""`python -m tests.soak.served`: the service as it is, and a window into it.
+
+Each line on standard input is answered by one line of JSON: what the process holds at that moment. Closing
+standard input changes nothing; the service ends by its signal, as it does elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from service.app import serve
+from service.config import load, raise_file_limit
+from service.manager.manager import Manager
+
+
+def census() -> dict[str, int]:
+    """What is there, after everything that could go has gone."""
+    gc.collect()
+    manager = next(one for one in gc.get_objects() if type(one) is Manager)
+    pool = manager._pool
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    transport: Any = manager._upstream._http._transport
+    kept = [post for post in transport._pool.connections if post.is_idle()]
+    return {
+        "tasks": len(asyncio.all_tasks()),
+        # Connections that may carry another POST are bounded, and are looked after with the next one.
+        "files": len(list(Path("/proc/self/fd").iterdir())) - len(kept),
+        "kept": len(kept),
+        "lines": pool._books.leased + pool._books.idle + pool._books.dialing,
+        "leases": pool._books.leased,
+        "waiters": len(pool._waiters),
+        "places": manager._admission.running,
+        "turns": len(manager._turns),
+        "sessions": len(manager._registry),
+        "rss": pages * os.sysconf("SC_PAGE_SIZE"),
+    }
+
+
+async def window() -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer
+    )
+    while await reader.readline():
+        sys.stdout.write(json.dumps(census()) + "\n")
+        sys.stdout.flush()
+
+
+async def main() -> int:
+    settings = load(os.environ)
+    raise_file_limit(settings)
+    looking = asyncio.create_task(window(), name="window")
+    try:
+        return await serve(settings)
+    finally:
+        looking.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

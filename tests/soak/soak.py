@@ -1,0 +1,329 @@
+"""`make soak`: ten thousand turns with random faults and callers who leave, against the real service.
+
+The service is a process of its own; the upstream is the simulator, in here, so that the moment can be taken
+at which it learns that a caller left. Every turn must end exactly once, and behind the last one nothing may
+be left: no task, no socket, no session, and no more memory than behind the warm-up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, cast
+
+import grpc
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # annotated, not marked so
+from grpc_status import rpc_status
+
+from service.gen.trunkline.v1 import completion_pb2 as pb
+from service.gen.trunkline.v1 import completion_pb2_grpc
+from simulator import Received, Settings, Simulator
+from tests.integration.faults.endings import STATUS
+from tests.soak.figures import Figures
+from tests.stack import kinds_of, request
+
+SETTINGS = {
+    "OPENAI_API_KEY": "k",
+    "TRUNKLINE_FIRST_EVENT_TIMEOUT_S": "1",
+    "TRUNKLINE_IDLE_TIMEOUT_S": "1",
+    "TRUNKLINE_CONNECT_TIMEOUT_S": "2",
+    "TRUNKLINE_COOLDOWN_S": "0.2",
+    "TRUNKLINE_MAX_AGE_S": "3",
+    "TRUNKLINE_SESSION_TTL_S": "3",
+    "TRUNKLINE_PING_INTERVAL_S": "1",
+    "TRUNKLINE_PING_TIMEOUT_S": "5",
+    "TRUNKLINE_MAX_SESSIONS": "150",
+    "TRUNKLINE_MAX_CONNECTIONS": "60",
+    "TRUNKLINE_MAX_TURNS": "60",
+    "TRUNKLINE_QUEUE_SIZE": "10",
+    "TRUNKLINE_LOG_LEVEL": "error",
+}
+"""Every bound is narrow, so that each is met."""
+
+GOOD = ("sim:say", "sim:words(n=50)", "sim:reason", "sim:tools", "sim:unicode", "sim:incomplete", "sim:parts")
+ODD = (
+    "sim:foreign",
+    "sim:unknown_events",
+    "sim:no_sequence",
+    "sim:empty_output",
+    "sim:late_text",
+    "sim:refuse",
+)
+MOMENTS = ("start", "created", "content")
+FAILURES = ("server_error", "rate_limit_exceeded", "context_length_exceeded", "insufficient_quota")
+TROUBLE = (
+    *(f"sim:fail(code={code}, at={at})" for code in FAILURES for at in MOMENTS),
+    *(f"sim:{fault}(at={at})" for fault in ("drop", "close", "eof", "garbage") for at in MOMENTS),
+    *(f"sim:close(code={code}, at=start)" for code in (1000, 1001, 1008, 1009, 1012)),
+    *(f"sim:garbage(kind={kind})" for kind in ("binary", "bad_utf8", "bad_frame")),
+    "sim:expired",
+    "sim:page",
+)
+SLOW = "sim:slow(n=500, delay_ms=20)"
+READS = {"at once": 0, "at start": 1, "at content": 2}
+"""How much of a slow answer is read by those who leave in the middle of it."""
+
+SILENT = ("sim:hang(at=start)", "sim:hang(at=created)", "sim:hang(at=content)")
+WARM_SHARE = 0.2
+PERIOD = 200
+"""In so many turns each kind of bad weather comes once."""
+
+PATIENCE_S = 60.0
+
+EXPECTED = frozenset(STATUS) - {"SHUTTING_DOWN", "INTERRUPTED"} | {"done", "left"}
+
+
+@dataclass
+class Ending:
+    """What came of a turn, and how it failed if it did."""
+
+    events: list[pb.StreamCompletionResponse] = field(default_factory=list)
+    failure: grpc.aio.AioRpcError | None = None
+
+
+class Soak:
+    def __init__(self, turns: int, callers: int, seed: int) -> None:
+        self.figures = Figures()
+        self._wanted = turns
+        self._callers = callers
+        self._random = Random(seed)
+        self._simulator = Simulator(settings=Settings(keep_requests=100))
+        self._aborted: dict[str, asyncio.Future[float]] = {}
+        self._seen: set[str] = set()
+        self._service: asyncio.subprocess.Process | None = None
+        self._begun = 0
+
+    async def run(self) -> Figures:
+        async with self._simulator, self._serving() as address:
+            self._watch()
+            async with grpc.aio.insecure_channel(address) as channel:
+                stub = completion_pb2_grpc.CompletionServiceStub(channel)
+                await self._turn(stub, "first", "sim:say", "stay", {})
+                self.figures.census["start"] = await self._census()
+                progress = asyncio.create_task(self._progress())
+                await asyncio.gather(*(self._caller(stub) for _ in range(self._callers)))
+                progress.cancel()
+            await self._settled()
+        self.figures.judge()
+        return self.figures
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[str]:
+        address = f"127.0.0.1:{_free_port()}"
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+        environ |= SETTINGS | {"TRUNKLINE_LISTEN": address, "TRUNKLINE_UPSTREAM_URL": self._simulator.url}
+        command = [sys.executable, "-m", "tests.soak.served"]
+        pipe = asyncio.subprocess.PIPE
+        self._service = await asyncio.create_subprocess_exec(*command, env=environ, stdin=pipe, stdout=pipe)
+        try:
+            await _answering(address)
+            yield address
+        finally:
+            if self._service.returncode is None:
+                self._service.terminate()
+            code = await self._service.wait()
+            if code:
+                self.figures.problems.append(f"the service ended with {code}")
+
+    async def _census(self) -> dict[str, int]:
+        service = self._service
+        assert service is not None
+        assert service.stdin is not None
+        assert service.stdout is not None
+        service.stdin.write(b"\n")
+        answer: dict[str, int] = json.loads(await asyncio.wait_for(service.stdout.readline(), PATIENCE_S))
+        return answer
+
+    def _watch(self) -> None:
+        """Which turns the upstream saw, and when it learned of the end of one that is waited for."""
+        journal = self._simulator._journal
+        arrived, ended = journal.arrived, journal.ended
+
+        def name(received: Received) -> str:
+            found = re.findall(r"turn-\d+", str(received.body.get("input")))
+            return str(found[-1]) if found else ""
+
+        def watched_arrival(received: Received) -> None:
+            self._seen.add(name(received))
+            arrived(received)
+
+        def watched_end(received: Received, otherwise: str) -> None:
+            ended(received, otherwise)
+            waiting = self._aborted.get(name(received))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(time.perf_counter())
+
+        journal.arrived, journal.ended = watched_arrival, watched_end  # type: ignore[method-assign]
+
+    async def _caller(self, stub: Any) -> None:
+        """One turn after another, of any session, until all have begun."""
+        chance = self._random
+        while self._begun < self._wanted:
+            self._begun += 1
+            if self._begun == int(self._wanted * WARM_SHARE):
+                self.figures.census["warm"] = await self._census()
+            self._weather()
+            text, leaves = self._choice()
+            transport = chance.choices([0, pb.TRANSPORT_WEBSOCKET, pb.TRANSPORT_SSE], [8, 1, 1])[0]
+            options = {"transport": transport} if transport else {}
+            await self._turn(stub, f"s{chance.randrange(200)}", text, leaves, options)
+
+    def _choice(self) -> tuple[str, str]:
+        """What the turn asks for, and whether its caller leaves."""
+        chance = self._random
+        match chance.choices(["good", "odd", "trouble", "slow", "silent"], [55, 8, 22, 12, 3])[0]:
+            case "good":
+                return chance.choice(GOOD), "stay"
+            case "odd":
+                return chance.choice(ODD), "stay"
+            case "trouble":
+                return chance.choice(TROUBLE), "stay"
+            case "slow":
+                return SLOW, chance.choice([*READS, "deadline"])
+            case _:
+                return chance.choice(SILENT), chance.choice(["stay", "deadline"])
+
+    def _weather(self) -> None:
+        """Now and then no WebSocket can be had for a while, and now and then all lines break."""
+        settings = self._simulator.settings
+        match self._begun % PERIOD * 20 // PERIOD, self._begun % (PERIOD // 20):
+            case 4, 0:
+                self._simulator.drop_all()
+            case 8, 0:
+                settings.refuse_websocket = 503
+            case 12, 0:
+                self._simulator.drop_all(1001)
+            case 14, 0:
+                settings.refuse_websocket = 426
+            case 18, 0:
+                settings.hang_handshake = True
+            case ((9 | 15 | 19), 0):
+                settings.refuse_websocket, settings.hang_handshake = None, False
+
+    async def _turn(self, stub: Any, session: str, text: str, leaves: str, options: dict[str, Any]) -> None:
+        self.figures.turns += 1
+        name = f"turn-{self.figures.turns}"
+        asked = request(f"{text} {name}", session=session, options=options)
+        call = stub.StreamCompletion(asked, timeout=0.3 if leaves == "deadline" else PATIENCE_S)
+        if leaves in READS:
+            await self._leave(call, name, READS[leaves])
+            self.figures.endings["left"] += 1
+            return
+        turn = Ending()
+        try:
+            async for event in call:
+                turn.events.append(event)
+        except grpc.aio.AioRpcError as error:
+            turn.failure = error
+        self._ended(f"{name}, {text}", turn, leaves)
+
+    async def _leave(self, call: Any, name: str, reads: int) -> None:
+        """Reads so much, cancels, and takes the time until the upstream knows."""
+        aborted = self._aborted[name] = asyncio.get_running_loop().create_future()
+        try:
+            for _ in range(reads):
+                if not isinstance(await call.read(), pb.StreamCompletionResponse):
+                    return
+            cancelled = time.perf_counter()
+            call.cancel()
+            if reads:  # otherwise it may never have got there
+                self.figures.cancel_s.append(await asyncio.wait_for(aborted, PATIENCE_S) - cancelled)
+        except grpc.aio.AioRpcError:
+            return
+        except TimeoutError:
+            self.figures.problems.append(f"{name} was left, and runs on upstream")
+        finally:
+            del self._aborted[name]
+
+    def _ended(self, name: str, turn: Ending, leaves: str) -> None:
+        """Holds the turn against the grammar of a stream, and what is told of it against what was seen."""
+        figures, kinds, failure = self.figures, kinds_of(turn.events), turn.failure
+        ends = [kind for kind in kinds if kind in ("done", "error")]
+        sound = [event.sequence for event in turn.events] == list(range(1, len(kinds) + 1))
+        sound &= kinds.count("start") <= 1 and ends == kinds[len(kinds) - len(ends) :]
+        if failure is None:
+            sound &= ends == ["done"]
+            ending = "done"
+        elif leaves == "deadline" and failure.code() == grpc.StatusCode.DEADLINE_EXCEEDED and not ends:
+            ending = "left"
+        elif ends:
+            ending = turn.events[-1].error.reason
+        else:  # the status alone: nothing may have been sent
+            ending = _reason(failure)
+            sound &= kinds == [] and name.partition(",")[0] not in self._seen
+        if ends:
+            last = turn.events[-1]
+            figures.attempts[(last.done if failure is None else last.error).report.attempts] += 1
+        figures.endings[ending] += 1
+        if not sound or ending not in EXPECTED:
+            figures.problems.append(f"{name}: {kinds} {ending} {failure and failure.details()}")
+
+    async def _progress(self) -> None:
+        begun = time.monotonic()
+        while True:
+            await asyncio.sleep(1)
+            done, seconds = self.figures.turns, time.monotonic() - begun
+            problems = len(self.figures.problems)
+            sys.stderr.write(f"\r{done}/{self._wanted} turns, {done / seconds:.0f}/s, {problems} problems ")
+            sys.stderr.flush()
+
+    async def _settled(self) -> None:
+        """Waits until nothing is left, as nothing is asked any more."""
+        self._simulator.settings.merge({"refuse_websocket": None, "hang_handshake": False})
+        files = self.figures.census["start"]["files"]
+        last: dict[str, int] = {}
+        for _ in range(int(PATIENCE_S)):
+            last = await self._census()
+            if not last["sessions"] and not last["lines"] and last["files"] <= files:
+                break
+            await asyncio.sleep(1)
+        self.figures.census["end"] = last
+
+
+def _reason(failure: grpc.aio.AioRpcError) -> str:
+    """Of a status without an event."""
+    status = rpc_status.from_call(cast(Any, failure))
+    info = error_details_pb2.ErrorInfo()
+    told = status is not None and any(detail.Unpack(info) for detail in status.details)
+    return str(info.reason) if told else str(failure.code())
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+async def _answering(address: str) -> None:
+    async with grpc.aio.insecure_channel(address) as channel:
+        await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
+
+
+async def soak(turns: int, *, callers: int = 40, seed: int = 0) -> Figures:
+    return await Soak(turns, callers, seed).run()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__)
+    parser.add_argument("--turns", type=int, default=10_000)
+    parser.add_argument("--callers", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args()
+    sys.stderr.write(f"seed {options.seed}\n")
+    figures = asyncio.run(soak(options.turns, callers=options.callers, seed=options.seed))
+    sys.stderr.write("\n")
+    sys.stdout.write(figures.report())
+    return 1 if figures.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

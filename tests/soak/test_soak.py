@@ -1,0 +1,10 @@
+"""The short form of `make soak`."""
+
+from tests.soak.soak import soak
+
+
+async def test_hundreds_of_turns_leave_nothing_behind():
+    figures = await soak(300, callers=20, seed=1)
+    assert figures.problems == [], figures.report()
+    assert figures.turns >= 300
+    assert figures.cancel_s
