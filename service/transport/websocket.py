@@ -40,8 +40,8 @@ turns.
 CLOSE_TIMEOUT_S = 2.0
 
 SSLProtocol.max_size = 16 * 1024
-"""What asyncio keeps as a buffer for each connection over TLS, for as long as it lives. Its own 256 KiB would
-be nine tenths of an idle line; a record of TLS is never longer than this.
+"""What asyncio keeps as a buffer for each connection over TLS, as long as it lives. Its own 256 KiB would be
+most of an idle line; a record of TLS is never longer than this.
 """
 
 PONG_OVERDUE_S = 1.0
