@@ -1,0 +1,204 @@
+"""What is measured, as processes: each contender on the first core, upstream and load on the second.
+
+Owns how each is started and what it is told, and how its CPU time is read. Must never know what is measured.
+Linux only.
+"""
+
+# ruff: noqa: S603, S607, S310, S105  what is started and asked here is the bench's own
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent
+BUILD = BENCH / ".build"
+LITELLM = BENCH / ".litellm/bin/litellm"
+CORES = sorted(os.sched_getaffinity(0))
+"""The first is the contenders'; the last the generator's. With one core they are the same."""
+
+TOKEN = "bench-token"
+SESSIONS = 10_000
+BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """`load`: how the load reaches it. `pid`: whose CPU a delta costs; none where nothing stands between."""
+
+    name: str
+    load: tuple[str, ...] = ()
+    pid: int | None = None
+    missing: str = ""
+
+
+def cpu_s(pid: int) -> float:
+    """All CPU time that the process has used: what /proc/PID/stat tells in ticks, in nanoseconds."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def memory_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+@contextmanager
+def program(
+    *command: str | Path, core: int, said: str = "listening on ", **environment: str
+) -> Iterator[tuple[int, str]]:
+    """The program's pid, and what it says behind `said`. Its output goes to a file: a pipe would fill up."""
+    BUILD.mkdir(exist_ok=True)
+    log = BUILD / f"{Path(command[0]).name}-{time.monotonic_ns()}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            ["taskset", "-c", str(core), *map(str, command)],
+            env=BARE | environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=BENCH.parent,
+        )
+    try:
+        yield process.pid, _address(process, log, said)
+    finally:
+        process.kill()
+        process.wait()
+        log.unlink()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path, said: str) -> str:
+    for _ in range(1800):
+        text = log.read_text(errors="replace")
+        if said in text and text.partition(said)[2].strip():
+            return text.partition(said)[2].split()[0].rstrip(",")
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"{log.name} did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+def build() -> None:
+    """The load and the upstream, from bench/load."""
+    BUILD.mkdir(exist_ok=True)
+    if shutil.which("go") is None:
+        sys.exit("bench: the load and the upstream are Go programs; install Go 1.24 or later")
+    command = ["go", "build", "-trimpath", "-o", str(BUILD), "./upstream", "./load"]
+    subprocess.run(command, check=True, cwd=BENCH / "load", env=os.environ | {"CGO_ENABLED": "0"})
+
+
+def upstream(stack: ExitStack, *arguments: str) -> tuple[int, str]:
+    return stack.enter_context(program(BUILD / "upstream", *arguments, core=CORES[-1]))
+
+
+def service(stack: ExitStack, url: str, *, everything: bool = True, **more: str) -> Contender:
+    """`everything`: callers authenticate, each turn is traced and exported, metrics are served."""
+    settings = {
+        "TRUNKLINE_LISTEN": "127.0.0.1:0",
+        "TRUNKLINE_UPSTREAM_URL": f"{url}/v1",
+        "OPENAI_API_KEY": "k",
+        "TRUNKLINE_MAX_CONNECTIONS": str(SESSIONS + 100),
+        "TRUNKLINE_MAX_SESSIONS": str(SESSIONS + 100),
+        "TRUNKLINE_SESSION_TTL_S": "3600",
+        "TRUNKLINE_MAX_TURNS": "1100",
+    }
+    on = {
+        "TRUNKLINE_AUTH_TOKENS": f"{TOKEN}=bench",
+        "TRUNKLINE_METRICS_LISTEN": f"127.0.0.1:{free_port()}",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{url.replace('https', 'http')}/v1/traces",
+        "OTEL_TRACES_SAMPLER": "always_on",
+    }
+    off = {"OTEL_SDK_DISABLED": "true"}
+    extra = on if everything else off
+    pid, address = stack.enter_context(
+        program(sys.executable, "-m", "service", core=CORES[0], **settings, **extra, **more)
+    )
+    load = ("-mode", "grpc", "-target", address)
+    if everything:
+        return Contender("service", (*load, "-key", TOKEN), pid)
+    return Contender("service, all off", load, pid)
+
+
+def grpc_floor(stack: ExitStack) -> Contender:
+    pid, address = stack.enter_context(program(sys.executable, "-m", "bench.floor", core=CORES[0]))
+    return Contender("grpc.aio floor", ("-mode", "grpc", "-target", address), pid)
+
+
+def c_floor(stack: ExitStack, url: str) -> Contender:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return Contender("C relay", missing="no C compiler")
+    subprocess.run([compiler, "-O2", "-o", BUILD / "floor", BENCH / "floor.c"], check=True)
+    ports = str(free_port()), url.rpartition(":")[2]
+    pid, address = stack.enter_context(program(BUILD / "floor", *ports, core=CORES[0]))
+    return Contender("C relay", ("-mode", "ws", "-target", address), pid)
+
+
+def litellm(stack: ExitStack, url: str, models: list[str]) -> Contender:
+    """One worker, a master key, its defaults for everything else. A model that it does not know it does not
+    stream, so each has a known name, and tells its script by its address.
+    """
+    if not LITELLM.exists():
+        return Contender("LiteLLM", missing="not installed (`make bench` tries to)")
+    given = {"model": "openai/gpt-4.1", "api_key": "k"}
+    config = {
+        "model_list": [
+            {
+                "model_name": model,
+                "litellm_params": given | {"api_base": f"{url}/{model}/v1"},
+            }
+            for model in models
+        ],
+        "general_settings": {"master_key": "sk-bench"},
+    }
+    file = BUILD / "litellm.json"
+    file.write_text(json.dumps(config))
+    port = free_port()
+    command = (LITELLM, "--config", file, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1")
+    try:
+        # The map of prices would be fetched from outside.
+        pid, _ = stack.enter_context(
+            program(*command, core=CORES[0], said="Uvicorn running on ", LITELLM_LOCAL_MODEL_COST_MAP="True")
+        )
+    except RuntimeError as error:
+        return Contender("LiteLLM", missing=str(error).strip().splitlines()[-1])
+    return Contender(
+        "LiteLLM", ("-mode", "sse", "-target", f"http://127.0.0.1:{port}/v1", "-key", "sk-bench"), pid
+    )
+
+
+def direct(url: str) -> list[Contender]:
+    host = url.partition("//")[2]
+    return [
+        Contender("direct WebSocket", ("-mode", "ws", "-target", host)),
+        Contender("direct SSE", ("-mode", "sse", "-target", f"{url}/v1")),
+    ]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def stats(url: str) -> dict[str, int]:
+    with urllib.request.urlopen(f"{url}/stats", timeout=30) as response:
+        told: dict[str, int] = json.load(response)
+        return told
+
+
+def raise_file_limit() -> int:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

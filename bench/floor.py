@@ -1,0 +1,52 @@
+"""The floor of grpc.aio: the service's streams without a service behind them.
+
+Owns a server whose handler yields what the model's name asks for (`bench-500x20`: 500 deltas, one each
+20 ms), one message a delta: what any Python service that writes each delta pays at least. Must never
+import a room of the service but the stubs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from service.gen.trunkline.v1 import completion_pb2 as pb
+from service.gen.trunkline.v1 import completion_pb2_grpc
+
+
+class Floor(completion_pb2_grpc.CompletionServiceServicer):
+    async def StreamCompletion(  # noqa: N802
+        self, request: pb.StreamCompletionRequest, _: Any
+    ) -> AsyncIterator[pb.StreamCompletionResponse]:
+        found = re.fullmatch(r"bench-(\d+)x(\d+)", request.model)
+        assert found is not None, request.model
+        deltas, pace_s = int(found[1]), int(found[2]) / 1000
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        yield pb.StreamCompletionResponse(sequence=1, start=pb.Start(turn_id="floor", model=request.model))
+        for number in range(deltas):
+            if pace_s and (wait := began + number * pace_s - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            delta = pb.TextDelta(delta=f"{time.time_ns():020d}")
+            yield pb.StreamCompletionResponse(sequence=number + 2, text_delta=delta)
+        yield pb.StreamCompletionResponse(sequence=deltas + 2, done=pb.Done(model=request.model))
+
+
+async def main() -> None:
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    completion_pb2_grpc.add_CompletionServiceServicer_to_server(Floor(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
+    sys.stdout.flush()
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,117 @@
+"""`make bench-guard`: has a delta become dearer? Linux only; needs nothing but the locked packages.
+
+Owns one ratio: CPU per delta of the service with everything on, over that of the bare grpc.aio server,
+measured in turns in one run, 50 streams at 50 deltas a second. Fails above the recorded ratio times a margin
+that noise does not reach. `--record` writes the ratio of this run into guard.json instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.replica import program
+from bench.tracing import collector
+from trunkline import AsyncClient, TextDelta
+from trunkline.messages import user
+
+RECORD = Path(__file__).with_name("guard.json")
+STREAMS = 50
+DELTAS, PACE_MS = 125, 20
+ROUNDS = 4
+CORES = sorted(os.sched_getaffinity(0))
+
+
+@dataclass
+class Side:
+    """One server, and how it is asked: the text is for the simulator, the model for the floor."""
+
+    pid: int
+    client: AsyncClient
+    model: str
+    text: str
+
+    async def round(self) -> float:
+        before = cpu_s(self.pid)
+        deltas = sum(await asyncio.gather(*(self._stream(number) for number in range(STREAMS))))
+        if deltas < STREAMS:
+            sys.exit("guard: no deltas came")
+        return (cpu_s(self.pid) - before) / deltas * 1e6
+
+    async def _stream(self, number: int) -> int:
+        await asyncio.sleep(number * PACE_MS / STREAMS / 1000)
+        turn = self.client.stream(session_id=f"s{number}", model=self.model, messages=[user(self.text)])
+        return sum([len(event.delta) > 0 async for event in turn if isinstance(event, TextDelta)])
+
+
+def cpu_s(pid: int) -> float:
+    """All CPU time that the process has used: what /proc/PID/stat tells in ticks, in nanoseconds."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def pin(pid: int, core: int) -> None:
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {core})
+
+
+async def measure() -> list[float]:
+    os.sched_setaffinity(0, {CORES[-1]})  # The simulator inherits it.
+    async with AsyncExitStack() as stack:
+        _, upstream = await stack.enter_async_context(program("simulator", "--port", "0"))
+        traces = await stack.enter_async_context(collector())
+        service = {
+            "TRUNKLINE_LISTEN": "127.0.0.1:0",
+            "TRUNKLINE_UPSTREAM_URL": upstream,
+            "OPENAI_API_KEY": "k",
+            "TRUNKLINE_AUTH_TOKENS": "guard=guard",
+            "TRUNKLINE_METRICS_LISTEN": "127.0.0.1:0",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{traces}/v1/traces",
+        }
+        sides = []
+        for command, settings in (("service", service), ("bench.floor", {})):
+            pid, address = await stack.enter_async_context(program(command, **settings))
+            pin(pid, CORES[0])
+            client = await stack.enter_async_context(AsyncClient(address, token="guard"))  # noqa: S106
+            model = f"bench-{DELTAS}x{PACE_MS}"
+            sides.append(Side(pid, client, model, f"sim:slow(n={DELTAS}, delay_ms={PACE_MS})"))
+        ratios = []
+        for number in range(ROUNDS + 1):
+            service_us, floor_us = [await side.round() for side in sides]
+            if number:  # The first opens connections and fills caches.
+                ratios.append(service_us / floor_us)
+            sys.stderr.write(f"guard: service {service_us:.0f} µs a delta, floor {floor_us:.0f} µs\n")
+        return ratios
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Has a delta become dearer?")
+    parser.add_argument("--record", action="store_true", help="make this run's ratio the one to keep")
+    options = parser.parse_args()
+    if not sys.platform.startswith("linux"):
+        sys.stdout.write("bench-guard: skipped, CPU time of another process is read as Linux tells it\n")
+        return 0
+    ratios = asyncio.run(measure())
+    ratio = median(ratios)
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"margin": 1.6}
+    if options.record:
+        RECORD.write_text(json.dumps(record | {"ratio": round(ratio, 2)}, indent=1) + "\n")
+        return 0
+    limit = record["ratio"] * record["margin"]
+    verdict = "fine" if ratio <= limit else "DEARER THAN ALLOWED"
+    sys.stdout.write(
+        f"bench-guard: CPU per delta, service over bare grpc.aio: {ratio:.2f} x ({min(ratios):.2f} to"
+        f" {max(ratios):.2f}); recorded {record['ratio']:.2f} x, limit {limit:.2f} x: {verdict}\n"
+    )
+    return 0 if ratio <= limit else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
