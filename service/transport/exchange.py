@@ -16,7 +16,7 @@ from service.domain.messages import Message
 from service.domain.plan import Plan
 from service.transport.channel import Channel, Waits, bounded
 from service.wire.decoder import ResponseDecoder
-from service.wire.request import Encoded, bytes_saved
+from service.wire.request import bytes_saved
 
 NO_NEWS = frozenset(
     {
@@ -32,11 +32,11 @@ NO_NEWS = frozenset(
 class Exchange:
     """One request and its answer. Used once. `dispatched`: the upstream may have seen some of it."""
 
-    def __init__(self, channel: Channel, encoded: Encoded, plan: Plan, waits: Waits) -> None:
+    def __init__(self, channel: Channel, request: bytes, plan: Plan, waits: Waits) -> None:
         self.plan = plan
         self.dispatched = False
         self._channel = channel
-        self._encoded = encoded
+        self._request = request
         self._waits = waits
         self._decoder = ResponseDecoder(continuing=plan.incremental)
 
@@ -47,7 +47,7 @@ class Exchange:
 
     @property
     def bytes_sent(self) -> int:
-        return len(self._encoded.data)
+        return len(self._request)
 
     @property
     def bytes_saved(self) -> int:
@@ -104,4 +104,4 @@ class Exchange:
             raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
         self.dispatched = True
         async with bounded(self._waits.send_s, "writing the request", "SEND_TIMEOUT_S"):
-            await self._channel.send(self._encoded.data)
+            await self._channel.send(self._request)

@@ -135,13 +135,13 @@ class Upstream:
         """The exchange over an open line. TurnError MESSAGE_TOO_BIG: the frame is over the gate; nothing
         was sent.
         """
-        encoded = encode(draft, plan, websocket=True, generate=generate)
+        frame = encode(draft, plan, websocket=True, generate=generate)
         limit = self._settings.max_frame_bytes
-        if len(encoded.data) > limit:
-            size = len(encoded.data)
+        if len(frame) > limit:
+            size = len(frame)
             message = f"the request has {size} bytes, a frame at most {limit} (TRUNKLINE_MAX_FRAME_BYTES)"
             raise TurnError(Reason.MESSAGE_TOO_BIG, message)
-        return Exchange(line, encoded, plan, self.waits)
+        return Exchange(line, frame, plan, self.waits)
 
     @asynccontextmanager
     async def over_http(

@@ -18,7 +18,7 @@ from service.wire.hook import PayloadHook, hooked
 from service.wire.items import item_json
 from service.wire.settings import basis_of, settings_of
 
-__all__ = ["Draft", "Encoded", "PayloadHook", "bytes_saved", "draft", "encode", "input_bytes", "item_sizes"]
+__all__ = ["Draft", "PayloadHook", "bytes_saved", "draft", "encode", "item_sizes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,6 @@ class Draft:
     settings: bytes
     basis: Basis
     store: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """`data` is UTF-8: the payload of a text frame, or the body of a POST.
-
-    `input_bytes` is what the items take in it, one separator each, so that the counts of two halves add up.
-    """
-
-    data: bytes
-    input_bytes: int
 
 
 def draft(request: CompletionRequest, hook: PayloadHook | None = None) -> Draft:
@@ -61,8 +50,11 @@ def draft(request: CompletionRequest, hook: PayloadHook | None = None) -> Draft:
     return Draft(items, msgspec.json.encode(settings), basis_of(settings), stored)
 
 
-def encode(draft: Draft, plan: Plan, *, websocket: bool, generate: bool = True) -> Encoded:
-    """What is sent for the plan. `generate=False` warms the upstream up, which only a WebSocket can."""
+def encode(draft: Draft, plan: Plan, *, websocket: bool, generate: bool = True) -> bytes:
+    """What is sent for the plan, in UTF-8: the payload of a text frame, or the body of a POST.
+
+    `generate=False` warms the upstream up, which only a WebSocket can.
+    """
     if not (generate or websocket):
         raise ValueError("a POST cannot do without generating")
     items = _written(plan.items, store=draft.store)
@@ -72,17 +64,14 @@ def encode(draft: Draft, plan: Plan, *, websocket: bool, generate: bool = True) 
         body += b',"generate":false'
     body += _id(plan)
     body += b',"input":[' + b",".join(filter(None, items)) + b"]}"
-    return Encoded(bytes(body), sum(map(_size, items)))
+    return bytes(body)
 
 
 def item_sizes(items: Iterable[Item], *, store: bool) -> list[int]:
-    """The bytes that each item takes inside "input", its separator included; 0: it is not written."""
+    """The bytes that each item takes inside "input", one separator included, so that the counts of two halves
+    add up; 0: it is not written.
+    """
     return [_size(item) for item in _written(items, store=store)]
-
-
-def input_bytes(items: Iterable[Item], store: bool) -> int:
-    """The bytes that the items take inside "input", for items that are only compared."""
-    return sum(item_sizes(items, store=store))
 
 
 def bytes_saved(plan: Plan) -> int:

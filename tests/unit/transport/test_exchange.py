@@ -12,7 +12,6 @@ from service.domain.plan import ContextReason, Plan
 from service.session.history import full_plan
 from service.transport.channel import Waits, bounded
 from service.transport.exchange import Exchange
-from service.wire.request import Encoded
 from tests.unit.wire.server_events import created, ended, frame, message, text_delta
 
 FOREVER = 1000.0
@@ -48,7 +47,7 @@ class Scripted:
 def make(channel: Scripted, plan: Plan | None = None, **waits: float) -> Exchange:
     named = {"connect_s": FOREVER, "send_s": FOREVER, "first_event_s": FOREVER, "idle_s": FOREVER}
     plan = plan or full_plan((), ContextReason.FIRST_TURN)
-    return Exchange(channel, Encoded(b'{"input":[]}', 0), plan, Waits(**named | waits))
+    return Exchange(channel, b'{"input":[]}', plan, Waits(**named | waits))
 
 
 async def run(exchange):

@@ -122,9 +122,7 @@ def test_round_trip(answer):
     request = CompletionRequest("s", "m", (end.message,), options=Options())
     turn = draft(request)
     assert turn.items == tuple(items_of((end.message,)))
-    sent = json.loads(encode(turn, Plan(turn.items, "", ContextReason.FIRST_TURN), websocket=True).data)[
-        "input"
-    ]
+    sent = json.loads(encode(turn, Plan(turn.items, "", ContextReason.FIRST_TURN), websocket=True))["input"]
     assert sent == as_input(output)
     texts = [
         getattr(part, "text", None)
