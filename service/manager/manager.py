@@ -168,7 +168,13 @@ class Manager:
 
     def counts(self) -> Counts:
         """The house at this moment."""
-        return Counts(len(self._turns), self._admission.waiting, len(self._registry), self._pool.counts())
+        return Counts(
+            len(self._turns),
+            self._admission.waiting,
+            len(self._registry),
+            self._pool.counts(),
+            self._upstream.pace.hold_s,
+        )
 
     def refuse(self) -> None:
         """From now on nothing new is begun."""

@@ -16,12 +16,13 @@ from service.telemetry import names
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The house at one moment. `lines`: how many, by state."""
+    """The house at one moment. `lines`: how many, by state. `hold_s`: how long running answers may gather."""
 
     turns: int = 0
     queued: int = 0
     sessions: int = 0
     lines: Mapping[str, int] = field(default_factory=dict)
+    hold_s: float = 0.0
 
 
 class Gauges:
@@ -35,6 +36,9 @@ class Gauges:
         )
         meter.create_observable_gauge(names.SESSIONS, [self._sessions], "{session}", "Sessions remembered.")
         meter.create_observable_gauge(names.LINES, [self._lines], "{connection}", "Lines, by state.")
+        meter.create_observable_gauge(
+            names.LINE_HOLD, [self._hold], "s", "How long running answers gather, because the loop is late."
+        )
 
     def _turns(self, _: CallbackOptions) -> Iterable[Observation]:
         return (Observation(self.counts.turns),)
@@ -44,6 +48,9 @@ class Gauges:
 
     def _sessions(self, _: CallbackOptions) -> Iterable[Observation]:
         return (Observation(self.counts.sessions),)
+
+    def _hold(self, _: CallbackOptions) -> Iterable[Observation]:
+        return (Observation(self.counts.hold_s),)
 
     def _lines(self, _: CallbackOptions) -> Iterable[Observation]:
         return [

@@ -105,6 +105,7 @@ LINE_CHECKOUT = "trunkline.line.checkout.wait"
 LINE_DIALS = "trunkline.line.dial.duration"
 LINE_CLOSES = "trunkline.line.closes"
 UNKNOWN_EVENTS = "trunkline.upstream.ignored"
+LINE_HOLD = "trunkline.line.hold"
 LOOP_LAG = "trunkline.event_loop.lag"
 
 # Labels of ours on metrics

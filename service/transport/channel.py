@@ -6,13 +6,8 @@ plans.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
-
-from service.domain.errors import Reason, TurnError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +28,19 @@ class Channel(Protocol):
         """Whether it may still be written to: False proves that nothing was sent."""
         ...
 
-    async def send(self, data: bytes) -> None:
-        """Writes one request. Cancelled: it may have been written in part."""
+    async def send(self, data: bytes, within_s: float) -> None:
+        """Writes one request. TimeoutError: the peer did not take it in time.
+
+        Cancelled: it may have been written in part.
+        """
         ...
 
-    async def receive(self) -> list[str | bytes]:
-        """All frames that wait, at least one: text as str, binary as bytes. TurnError when none can come any
-        more.
+    async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
+        """All frames that wait, at least one: text as str, binary as bytes. `patient`: while the service is
+        late, they may gather (`Pace`).
+
+        TurnError: none can come any more. TimeoutError: none came in time.
 
         Cancelled: nothing is lost.
         """
         ...
-
-
-@asynccontextmanager
-async def bounded(seconds: float, name: str, variable: str) -> AsyncIterator[None]:
-    """A named wait: TurnError TIMEOUT that says which one ran out, and which setting bounds it."""
-    scope = asyncio.timeout(seconds)
-    try:
-        async with scope:
-            yield
-    except TimeoutError as exc:
-        if not scope.expired():
-            raise
-        raise TurnError(
-            Reason.TIMEOUT, f"{name} took longer than {seconds:g} s (TRUNKLINE_{variable})"
-        ) from exc

@@ -11,10 +11,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from service.domain.errors import Reason, TurnError
-from service.domain.events import Event, Usage
+from service.domain.events import Event, Started, Usage
 from service.domain.messages import Message
 from service.domain.plan import Plan
-from service.transport.channel import Channel, Waits, bounded
+from service.transport.channel import Channel, Waits
 from service.wire.decoder import ResponseDecoder
 from service.wire.request import bytes_saved
 
@@ -84,9 +84,12 @@ class Exchange:
 
     async def _answer(self) -> AsyncGenerator[list[Event], None]:
         wait, name = self._waits.first_event_s, "FIRST_EVENT_TIMEOUT_S"
+        patient = False
         while not self._decoder.finished:
-            async with bounded(wait, "the wait for the upstream's next event", name):
-                frames = await self._channel.receive()
+            try:
+                frames = await self._channel.receive(wait, patient=patient)
+            except TimeoutError as exc:
+                raise _out_of_time("the wait for the upstream's next event", wait, name) from exc
             wait, name = self._waits.idle_s, "IDLE_TIMEOUT_S"
             events: list[Event] = []
             try:
@@ -98,10 +101,18 @@ class Exchange:
                 raise
             if events:
                 yield events
+                patient = patient or not isinstance(events[-1], Started)
 
     async def _send(self) -> None:
         if not self._channel.open:
             raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
         self.dispatched = True
-        async with bounded(self._waits.send_s, "writing the request", "SEND_TIMEOUT_S"):
-            await self._channel.send(self._request)
+        wait = self._waits.send_s
+        try:
+            await self._channel.send(self._request, wait)
+        except TimeoutError as exc:
+            raise _out_of_time("writing the request", wait, "SEND_TIMEOUT_S") from exc
+
+
+def _out_of_time(what: str, wait_s: float, setting: str) -> TurnError:
+    return TurnError(Reason.TIMEOUT, f"{what} took longer than {wait_s:g} s (TRUNKLINE_{setting})")

@@ -15,6 +15,7 @@ import httpx
 
 from service.domain.errors import Reason, TurnError
 from service.telemetry import turns
+from service.transport.pace import Pace
 from service.wire import failures
 from service.wire.sse import SseDecoder
 
@@ -29,8 +30,10 @@ ERROR_BODY_BYTES = 64 * 1024
 class Post:
     """A channel over HTTP."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, client: httpx.AsyncClient, url: str, headers: Mapping[str, str], pace: Pace) -> None:
         self._client = client
+        self._pace = pace
+        self._taken_at = 0.0
         self._url = url
         self._headers = headers
         self._body = b""
@@ -43,12 +46,20 @@ class Post:
     def open(self) -> bool:
         return not self._ended
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes, within_s: float) -> None:
         # HTTP gives its answer's head only with the first event, so writing and waiting for that are one step
         # there.
         self._body = data
 
-    async def receive(self) -> list[str | bytes]:
+    async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
+        if patient and (hold_s := self._pace.hold_s):
+            await asyncio.sleep(self._taken_at + hold_s - time.monotonic())
+        async with asyncio.timeout(within_s):
+            frames = await self._frames()
+        self._taken_at = time.monotonic()
+        return frames
+
+    async def _frames(self) -> list[str | bytes]:
         chunks = self._chunks = self._chunks or await self._post()
         frames: list[str | bytes] = []
         while not frames:

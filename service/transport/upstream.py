@@ -27,7 +27,9 @@ from service.transport import websocket
 from service.transport.channel import Waits
 from service.transport.exchange import Exchange
 from service.transport.http import Post
+from service.transport.inbox import now
 from service.transport.keys import Keys
+from service.transport.pace import Pace
 from service.transport.websocket import Line
 from service.wire import failures
 from service.wire.request import Draft, PayloadHook, draft, encode, item_sizes
@@ -61,6 +63,7 @@ class Upstream:
             settings.first_event_timeout_s,
             settings.idle_timeout_s,
         )
+        self.pace = Pace()
         self._settings = settings
         self._hook = hook
         self._random = random or Random()
@@ -128,7 +131,8 @@ class Upstream:
             connection,
             ping_interval_s=self._settings.ping_interval_s,
             ping_timeout_s=self._settings.ping_timeout_s,
-            expires_at=websocket.now() + age,
+            expires_at=now() + age,
+            pace=self.pace,
         )
 
     def over_line(self, line: Line, draft: Draft, plan: Plan, *, generate: bool = True) -> Exchange:
@@ -150,7 +154,7 @@ class Upstream:
         """The exchange over one POST; its connection is closed on the way out unless the answer was read
         to its end.
         """
-        post = Post(self._http, self._url, self._keys.headers(key))
+        post = Post(self._http, self._url, self._keys.headers(key), self.pace)
         exchange = Exchange(post, encode(draft, plan, websocket=False), plan, self.waits)
         try:
             yield exchange

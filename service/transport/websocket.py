@@ -4,33 +4,28 @@ Owns the socket, its liveness and its backpressure. Must never know what the fra
 line serves. The rule that would be broken first: the peer is judged only while we read; a caller who does not
 keep up is not its fault.
 
-`websockets` does the protocol. Its receive queue is replaced by one that hands over all frames of a read at
-once, without a task (deltas that wait together travel together); its keepalive, which takes unread pongs for
-a dead peer, by ours, which takes any inbound byte for life.
+`websockets` does the protocol. What was received waits in `Inbox`; the library's keepalive, which takes
+unread pongs for a dead peer, is replaced by ours, which takes any inbound byte for life.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
-from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
-from websockets.protocol import Event, State
+from websockets.asyncio.client import connect
+from websockets.frames import CloseCode
+from websockets.protocol import State
 
 from service.domain.errors import Reason, TurnError
 from service.telemetry import lines, turns
 from service.transport.endings import ending_of
+from service.transport.inbox import Inbox, now
+from service.transport.pace import Pace
 from service.wire import failures
-
-HIGH_WATER_BYTES = 64 * 1024
-"""Above this, reading pauses until the exchange has taken what waits."""
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Incoming bound: a `response.completed` echoes everything, images too, so the usual 1 MiB would end good
@@ -46,79 +41,6 @@ most of an idle line; a record of TLS is never longer than this.
 
 PONG_OVERDUE_S = 1.0
 """A ping that waits longer for its answer makes the line unfit, long before it makes it dead."""
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Counts the time that the machine slept, where the system can tell: a line that slept with it is not to
-be trusted.
-"""
-
-
-def now() -> float:
-    return time.clock_gettime(_CLOCK)
-
-
-class _Inbox(ClientConnection):
-    """A connection that keeps its messages until they are asked for, all at once."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.messages: list[str | bytes] = []
-        self.heard_at = now()
-        self.on_data: Callable[[], None] = lambda: None
-        self.on_lost: Callable[[], None] = lambda: None
-        self.reading = True
-        self._waiting_bytes = 0
-        self._fragments: list[Frame] = []
-
-    def data_received(self, data: bytes) -> None:
-        self.heard_at = now()
-        super().data_received(data)
-        if self.messages:
-            self.on_data()
-            if self._waiting_bytes > HIGH_WATER_BYTES and self.reading:
-                self.reading = False
-                self.transport.pause_reading()
-        if self.protocol.state is State.CLOSING:
-            # The farewell is written. Waiting for the peer to hang up first would only hide the news.
-            self.transport.close()
-
-    def process_event(self, event: Event) -> None:
-        if self.response is None or not isinstance(event, Frame):
-            super().process_event(event)
-        elif event.opcode in DATA_OPCODES:
-            self._collect(event)
-
-    def _collect(self, frame: Frame) -> None:
-        self._waiting_bytes += len(frame.data)
-        if frame.fin and not self._fragments:
-            self.messages.append(_message(frame.opcode, bytes(frame.data)))
-            return
-        self._fragments.append(frame)
-        if frame.fin:
-            whole = b"".join(fragment.data for fragment in self._fragments)
-            self.messages.append(_message(self._fragments[0].opcode, whole))
-            self._fragments = []
-
-    def take(self) -> list[str | bytes]:
-        taken, self.messages, self._waiting_bytes = self.messages, [], 0
-        if not self.reading and not self.transport.is_closing():
-            self.reading = True
-            self.transport.resume_reading()
-        return taken
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self.on_lost()
-
-
-def _message(opcode: Opcode, data: bytes) -> str | bytes:
-    # Text is handed on as the bytes it came in when it is no UTF-8: the decoder says what is wrong with it.
-    if opcode is Opcode.BINARY:
-        return data
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
 
 
 class _Dialer(connect):
@@ -136,7 +58,13 @@ class Line:
     _ids = count(1)
 
     def __init__(
-        self, connection: _Inbox, *, ping_interval_s: float, ping_timeout_s: float, expires_at: float
+        self,
+        connection: Inbox,
+        *,
+        ping_interval_s: float,
+        ping_timeout_s: float,
+        expires_at: float,
+        pace: Pace | None = None,
     ) -> None:
         self.id = next(self._ids)
         self.opened_at = now()
@@ -151,6 +79,10 @@ class Line:
         self._cut_off = False
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
+        self._pace = pace or Pace()
+        self._woken_at = self._taken_at = 0.0
+        self._due_at = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
         self._timer = self._loop.call_later(ping_interval_s, self._keep_alive)
         connection.on_data = self._wake
         connection.on_lost = self._lost
@@ -177,25 +109,36 @@ class Line:
         silent = moment - self._connection.heard_at > self._ping_interval_s + self._ping_timeout_s
         return not (self.worn or owing or silent)
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes, within_s: float) -> None:
         connection = self._connection
-        try:
-            async with connection.send_context():
-                connection.protocol.send_text(data)
-        except WebSocketException as exc:
-            raise self._failure() from exc
+        if not self.open:
+            raise self._failure()
+        connection.protocol.send_text(data)
+        connection.send_data()
+        if connection.paused:
+            async with asyncio.timeout(within_s):
+                try:
+                    await connection.drain()
+                except OSError as exc:
+                    raise self._failure() from exc
         turns.sent()
 
-    async def receive(self) -> list[str | bytes]:
+    async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
         connection = self._connection
+        if patient and self._pace.hold_s:
+            await self._gather(self._taken_at + self._pace.hold_s - self._loop.time())
         while not connection.messages:
             if not self.open:
                 raise self._failure()
+            self._set_alarm(within_s)
             self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:
                 self._waiter = None
+            moment = self._loop.time()
+            self._pace.saw(moment - self._woken_at, moment)
+        self._taken_at = self._loop.time()
         return connection.take()
 
     def discard(self) -> None:
@@ -221,10 +164,43 @@ class Line:
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
+            self._woken_at = self._loop.time()
             self._waiter.set_result(None)
+
+    async def _gather(self, seconds: float) -> None:
+        """Leaves what comes where it is, in the system's buffer: one read then takes all of it."""
+        if seconds <= 0:
+            return
+        self._connection.pause()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._connection.resume()
+
+    def _set_alarm(self, within_s: float) -> None:
+        """The reader waits this long from now. One timer serves many waits: it is set anew when it rings too
+        early, not for each read.
+        """
+        self._due_at = self._loop.time() + within_s
+        if self._alarm is not None and self._alarm.when() > self._due_at:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._alarm is None:
+            self._alarm = self._loop.call_at(self._due_at, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._waiter is None or self._waiter.done():
+            return  # nobody waits: the next one sets it
+        if self._loop.time() < self._due_at:
+            self._alarm = self._loop.call_at(self._due_at, self._ring)
+        else:
+            self._waiter.set_exception(TimeoutError())
 
     def _lost(self) -> None:
         self._timer.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._wake()
         self.on_close(self)
         expired = now() >= self.expires_at
@@ -270,18 +246,18 @@ class Line:
         self._timer = self._loop.call_later(delay, self._keep_alive)
 
 
-async def connect_to(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> _Inbox:
+async def connect_to(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> Inbox:
     """The handshake. Raises what `websockets` and the system raise; cancelled: the socket is closed."""
     connection = await _Dialer(
         url,
         additional_headers=headers,
         ssl=tls,
-        create_connection=_Inbox,
+        create_connection=Inbox,
         compression=None,
         max_size=MAX_MESSAGE_BYTES,
         open_timeout=None,
         ping_interval=None,
         close_timeout=CLOSE_TIMEOUT_S,
     )
-    assert isinstance(connection, _Inbox)
+    assert isinstance(connection, Inbox)
     return connection

@@ -191,8 +191,8 @@ def _envoy_command(folder: Path, door: int, stats: int, admin: int, replicas: li
     del trunkline["cluster_type"]
     trunkline["type"] = "STATIC"
     trunkline["load_assignment"]["endpoints"] = _endpoints(replicas)
-    # Maglev goes by the replicas' names here, not by ports that happened to be free: which sessions move is then the
-    # same in each run. (It moves a few of others' now and then: some 1 in 3,000 at three replicas.)
+    # Maglev goes by the replicas' names here, not by ports that happened to be free: which sessions move is
+    # then the same in each run. (It moves one of others' now and then: some 1 in 3,000 at three replicas.)
     for number, endpoint in enumerate(trunkline["load_assignment"]["endpoints"][0]["lb_endpoints"], 1):
         endpoint["metadata"] = {"filter_metadata": {"envoy.lb": {"hash_key": f"r{number}"}}}
     clusters["admin"]["load_assignment"]["endpoints"] = _endpoints([admin])

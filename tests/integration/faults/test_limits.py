@@ -96,9 +96,9 @@ async def test_a_caller_who_hardly_reads_costs_little_and_slows_nobody(house, op
 
 async def test_what_comes_in_is_bounded_too(start, monkeypatch):
     """We close on an upstream that sends more in one message than we take; the turn hears it as nonsense."""
-    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 50_000)
+    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 70_000)
     house = await start({"REPLAY": "safe-only"})
-    found = await ended(house, "sim:long(bytes=60000)")
+    found = await ended(house, "sim:long(bytes=80000)")
     assert found.info.reason == "PROTOCOL_ERROR"
     assert found.info.metadata["upstream_status"] == "1009"
     assert text_of(found.events)[:10] == "The quick "

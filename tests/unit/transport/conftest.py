@@ -9,6 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Frame, Opcode
 
 from service.transport import websocket
+from service.transport.inbox import now
 from service.transport.websocket import Line
 
 PATIENCE_S = 30.0
@@ -80,7 +81,7 @@ async def dial(peer):
 
     async def dialled(**settings) -> Line:
         connection = await websocket.connect_to(peer.url, {"Authorization": "Bearer k"}, None)
-        defaults = {"ping_interval_s": 1000.0, "ping_timeout_s": 1000.0, "expires_at": websocket.now() + 1000}
+        defaults = {"ping_interval_s": 1000.0, "ping_timeout_s": 1000.0, "expires_at": now() + 1000}
         lines.append(Line(connection, **defaults | settings))
         await peer.connected.wait()
         return lines[-1]

@@ -10,7 +10,7 @@ from service.domain.events import Completed, Started, TextDelta, Usage
 from service.domain.messages import Message, Role, TextPart
 from service.domain.plan import ContextReason, Plan
 from service.session.history import full_plan
-from service.transport.channel import Waits, bounded
+from service.transport.channel import Waits
 from service.transport.exchange import Exchange
 from tests.unit.wire.server_events import created, ended, frame, message, text_delta
 
@@ -28,19 +28,23 @@ class Scripted:
         self.open = is_open
         self.sent: list[bytes] = []
         self.sending: asyncio.Future[None] | None = None
+        self.patient: list[bool] = []
         self._reads = list(reads)
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes, within_s: float) -> None:
         self.sent.append(data)
         if self.sending is not None:
-            await self.sending
+            async with asyncio.timeout(within_s):
+                await self.sending
 
-    async def receive(self):
+    async def receive(self, within_s: float, *, patient: bool = False):
+        self.patient.append(patient)
         read = self._reads.pop(0)
         if isinstance(read, TurnError):
             raise read
         if read is None:
-            return await asyncio.get_running_loop().create_future()
+            async with asyncio.timeout(within_s):
+                return await asyncio.get_running_loop().create_future()
         return list(read)
 
 
@@ -178,9 +182,3 @@ async def test_a_caller_who_leaves_early_leaves_an_answer_that_is_not_over():
     async with aclosing(exchange.batches()) as batches:
         await anext(batches)
     assert (exchange.dispatched, exchange.orderly) == (True, False)
-
-
-async def test_a_timeout_of_something_else_is_not_taken_for_a_wait_that_ran_out():
-    with pytest.raises(TimeoutError):
-        async with bounded(FOREVER, "a wait", "A_TIMEOUT_S"):
-            raise TimeoutError("of something else")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.transport import websocket
+from service.transport import inbox, websocket
 from tests.unit.transport.conftest import PATIENCE_S, text, until
 
 
@@ -22,6 +22,7 @@ def clock(monkeypatch) -> Clock:
     """Time that stands still until told. What the line does about it is asked for by hand."""
     clock = Clock()
     monkeypatch.setattr(websocket, "now", clock)
+    monkeypatch.setattr(inbox, "now", clock)
     return clock
 
 
@@ -71,7 +72,7 @@ async def test_a_peer_that_answers_nothing_is_dead(line, clock, peer):
     clock.now += 8
     line._keep_alive()
     with pytest.raises(TurnError) as caught:
-        await asyncio.wait_for(line.receive(), PATIENCE_S)
+        await asyncio.wait_for(line.receive(PATIENCE_S), PATIENCE_S)
     assert caught.value.reason is Reason.CONNECTION_LOST
     assert "answered no ping" in caught.value.message
     await asyncio.wait_for(line.closed(), PATIENCE_S)
@@ -86,7 +87,7 @@ async def test_whatever_comes_in_is_life(line, clock, peer):
     for number in range(5):
         clock.now += 9
         peer.write(text(str(number)))
-        assert await asyncio.wait_for(line.receive(), PATIENCE_S) == [str(number)]
+        assert await asyncio.wait_for(line.receive(PATIENCE_S), PATIENCE_S) == [str(number)]
         keep_alive(line)
     assert line.fit
 
@@ -95,7 +96,7 @@ async def test_a_line_that_speaks_is_not_pinged(line, clock, peer):
     for _ in range(5):
         clock.now += 15
         peer.write(text("."))
-        await asyncio.wait_for(line.receive(), PATIENCE_S)
+        await asyncio.wait_for(line.receive(PATIENCE_S), PATIENCE_S)
         keep_alive(line)
         assert line._pinged_at is None
 
@@ -110,7 +111,7 @@ async def test_a_reader_who_does_not_keep_up_is_not_the_peers_fault(line, clock,
         assert line.open
     taken = 0
     while taken < 200:
-        taken += len(await asyncio.wait_for(line.receive(), PATIENCE_S))
+        taken += len(await asyncio.wait_for(line.receive(PATIENCE_S), PATIENCE_S))
     await flood
     keep_alive(line)
     assert line.open
@@ -144,7 +145,7 @@ async def test_by_its_own_timer_a_dead_line_is_found(dial, peer):
     line = await dial(ping_interval_s=0.05, ping_timeout_s=0.05)
     peer.stop_reading()
     with pytest.raises(TurnError) as caught:
-        await asyncio.wait_for(line.receive(), PATIENCE_S)
+        await asyncio.wait_for(line.receive(PATIENCE_S), PATIENCE_S)
     assert "answered no ping" in caught.value.message
 
 

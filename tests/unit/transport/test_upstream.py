@@ -11,7 +11,7 @@ from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest, Message, Role, TextPart
 from service.domain.plan import ContextReason
 from service.session.history import full_plan
-from service.transport import websocket
+from service.transport.inbox import now
 from service.transport.upstream import Upstream
 from tests.unit.transport.conftest import PATIENCE_S, until
 
@@ -166,7 +166,7 @@ async def test_without_a_key_none_is_sent(door):
 async def test_lines_that_are_opened_together_do_not_end_together(peer):
     async with dialling(peer.url.replace("ws", "http"), MAX_AGE_S="1000") as upstream:
         lines = [await upstream.dial() for _ in range(5)]
-        ages = [line.expires_at - websocket.now() for line in lines]
+        ages = [line.expires_at - now() for line in lines]
         for line in lines:
             line.discard()
             await line.closed()

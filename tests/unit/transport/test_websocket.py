@@ -14,25 +14,25 @@ async def receive(line, count: int) -> list[str | bytes]:
     """So many messages, in as many reads as it takes."""
     messages: list[str | bytes] = []
     while len(messages) < count:
-        messages += await asyncio.wait_for(line.receive(), PATIENCE_S)
+        messages += await asyncio.wait_for(line.receive(PATIENCE_S), PATIENCE_S)
     return messages
 
 
 async def failure(line):
     with pytest.raises(TurnError) as caught:
-        await asyncio.wait_for(line.receive(), PATIENCE_S)
+        await asyncio.wait_for(line.receive(PATIENCE_S), PATIENCE_S)
     return caught.value
 
 
 async def test_what_arrives_in_one_read_is_handed_on_together(line, peer):
     peer.write(text("one"), text("two"), Frame(Opcode.BINARY, b"\x00"), text("three"))
-    assert await line.receive() == ["one", "two", b"\x00", "three"]
+    assert await line.receive(PATIENCE_S) == ["one", "two", b"\x00", "three"]
 
 
 async def test_what_is_sent_arrives_as_one_text(line, peer):
-    await line.send('{"text": "你好"}'.encode())
+    await line.send('{"text": "你好"}'.encode(), PATIENCE_S)
     peer.write(text("heard"))
-    await line.receive()
+    await line.receive(PATIENCE_S)
     assert peer.received == ['{"text": "你好"}']
 
 
@@ -45,29 +45,29 @@ async def test_fragments_make_one_message_though_pings_come_between(line, peer):
 async def test_characters_that_are_cut_by_fragments_are_whole_again(line, peer):
     you, good = "你".encode()[:1], "你".encode()[1:]
     peer.write(text(you, fin=False), Frame(Opcode.CONT, good, True))
-    assert await line.receive() == ["你"]
+    assert await line.receive(PATIENCE_S) == ["你"]
 
 
 async def test_text_that_is_no_utf_8_is_handed_on_as_it_came(line, peer):
     """What is wrong with it is the decoder's to say."""
     peer.write(text(b'{"type": "\xff"}'), text("fine"))
-    assert await line.receive() == [b'{"type": "\xff"}', "fine"]
+    assert await line.receive(PATIENCE_S) == [b'{"type": "\xff"}', "fine"]
 
 
 async def test_what_came_before_anyone_asked_waits(line, peer):
     peer.write(text("early"))
     assert await peer.socket.ping() is not None
     await until(lambda: line._connection.messages)
-    assert await line.receive() == ["early"]
+    assert await line.receive(PATIENCE_S) == ["early"]
 
 
 async def test_a_wait_that_is_cancelled_loses_nothing(line, peer):
-    waiting = asyncio.create_task(line.receive())
+    waiting = asyncio.create_task(line.receive(PATIENCE_S))
     await until(lambda: line._waiter is not None)
     waiting.cancel()
     await asyncio.wait([waiting])
     peer.write(text("later"))
-    assert await line.receive() == ["later"]
+    assert await line.receive(PATIENCE_S) == ["later"]
 
 
 async def test_a_message_far_over_the_librarys_bound_arrives(line, peer):
@@ -78,9 +78,9 @@ async def test_a_message_far_over_the_librarys_bound_arrives(line, peer):
 
 
 async def test_a_message_over_our_own_bound_ends_the_line(dial, peer, monkeypatch):
-    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 1000)
+    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 100_000)
     line = await dial()
-    peer.write(text("x" * 1001))
+    peer.write(text("x" * 100_001))
     error = await failure(line)
     assert (error.reason, error.upstream.status) == (Reason.PROTOCOL_ERROR, 1009)
     assert not line.open
@@ -116,7 +116,7 @@ async def test_a_line_with_something_unread_is_not_fit(line, peer):
 
 async def test_what_stands_before_a_close_is_still_told(line, peer):
     peer.write(text("last words"), Frame(Opcode.CLOSE, Close(1011, "tired").serialize()))
-    assert await line.receive() == ["last words"]
+    assert await line.receive(PATIENCE_S) == ["last words"]
     error = await failure(line)
     assert (error.reason, error.upstream.status) == (Reason.CONNECTION_LOST, 1011)
     assert "tired" in error.message
@@ -168,7 +168,7 @@ async def test_a_closed_line_takes_nothing_more(line, peer):
     peer.reset()
     await failure(line)
     with pytest.raises(TurnError) as caught:
-        await line.send(b"{}")
+        await line.send(b"{}", PATIENCE_S)
     assert caught.value.reason is Reason.CONNECTION_LOST
 
 
@@ -206,9 +206,49 @@ async def test_close_says_farewell(line, peer, going_away, code):
 async def test_a_peer_that_takes_nothing_does_not_keep_a_line_from_closing(line, peer, monkeypatch):
     monkeypatch.setattr(websocket, "CLOSE_TIMEOUT_S", 0.05)
     peer.stop_reading()
-    sending = asyncio.create_task(line.send(b"x" * 50_000_000))
+    sending = asyncio.create_task(line.send(b"x" * 50_000_000, PATIENCE_S))
     await until(lambda: line._connection.paused)
     line.close()
     await asyncio.wait_for(line.closed(), PATIENCE_S)
     await asyncio.wait([sending])
     assert peer.received == []
+
+
+async def test_a_wait_that_runs_out_says_so_and_the_line_is_as_good_as_before(line, peer):
+    with pytest.raises(TimeoutError):
+        await line.receive(0.01)
+    peer.write(text("late"))
+    assert await line.receive(PATIENCE_S) == ["late"]
+
+
+async def test_each_wait_has_its_own_length_though_one_timer_serves_them_all(line, peer):
+    """A wait that ended early leaves its timer: the next one may be shorter, or longer."""
+    peer.write(text("soon"))
+    assert await line.receive(PATIENCE_S) == ["soon"]
+    with pytest.raises(TimeoutError):
+        await line.receive(0.01)
+    waiting = asyncio.create_task(line.receive(PATIENCE_S))
+    await until(lambda: line._waiter is not None)
+    line._ring()  # set for a wait that is over
+    peer.write(text("in time"))
+    assert await waiting == ["in time"]
+
+
+async def test_while_the_service_is_late_a_patient_reader_takes_all_that_gathers_at_once(line, peer):
+    peer.write(text("first"))
+    assert await line.receive(PATIENCE_S, patient=True) == ["first"]
+    line._pace.hold_s = 0.2
+    waiting = asyncio.create_task(line.receive(PATIENCE_S, patient=True))
+    await until(lambda: not line._connection.reading)
+    for word in ("one", "two", "three"):
+        peer.write(text(word))
+        await asyncio.sleep(0)
+    assert await waiting == ["one", "two", "three"]
+    assert line._connection.reading
+
+
+async def test_who_is_not_patient_does_not_wait_for_more(line, peer):
+    line._pace.hold_s = 1000.0
+    for word in ("one", "two"):
+        peer.write(text(word))
+        assert await line.receive(PATIENCE_S) == [word]
