@@ -37,19 +37,19 @@ class Chat:
     def __init__(self, request: CompletionRequest, report: TurnReport, heard: Heard, number: int) -> None:
         self._now = signals()
         self._heard = heard
-        self._labels = attributes.of_operation(request)
+        operation = attributes.of_operation(request)
+        self._labels = operation | {names.REQUEST_MODEL: self._now.model(request.model)}
         self._began = self._sent_at = time.perf_counter()
         self.ended = False
-        name = f"{names.SPAN_CHAT} {request.model}"
-        self.span = self._now.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=self._labels)
-        if self.span.is_recording():
-            self.span.set_attributes(attributes.of_request(request) | attributes.of_report(report))
-            host, port = self._now.upstream
-            self.span.set_attributes(
-                {names.SERVER_ADDRESS: host, names.SERVER_PORT: port, names.ATTEMPT: number}
-            )
-            if self._now.capture.shown:
-                self._show(content.asked(request))
+        # What is learned on the way is shown when the span ends: each call on a span is dear.
+        self._learned: attributes.Attributes = {}
+        self.span = self._now.tracer.start_span(
+            f"{names.SPAN_CHAT} {request.model}",
+            kind=SpanKind.CLIENT,
+            attributes=operation | self._known(request, report, number) if self._now.tracing else None,
+        )
+        if self._now.capture.shown and self.span.is_recording():
+            self._show(content.asked(request))
 
     @property
     def usage(self) -> Usage | None:
@@ -61,19 +61,18 @@ class Chat:
 
     def created(self, started: Started) -> None:
         self.span.add_event(names.EVENT_CREATED)
-        self.span.set_attribute(names.RESPONSE_ID, started.response_id)
+        self._learned[names.RESPONSE_ID] = started.response_id
 
     def first_content(self) -> None:
         waited = time.perf_counter() - self._sent_at
         self.span.add_event(names.EVENT_FIRST_CONTENT)
-        self.span.set_attribute(names.TIME_TO_FIRST_CHUNK, waited)
-        self._now.instruments.first_chunk.record(waited, self._measured())
+        self._learned[names.TIME_TO_FIRST_CHUNK] = waited
+        self._now.instruments.first_chunk.record(waited, self._labels)
 
     def completed(self, completed: Completed) -> None:
-        if self.span.is_recording():
-            self.span.set_attributes(attributes.of_answer(completed))
-            if self._now.capture.shown:
-                self._show(content.answered(completed.message, completed.stop_reason))
+        self._learned |= attributes.of_answer(completed)
+        if self._now.capture.shown and self.span.is_recording():
+            self._show(content.answered(completed.message, completed.stop_reason))
         self.end(calls.OK)
 
     def end(self, ending: str, error: BaseException | None = None) -> None:
@@ -85,26 +84,29 @@ class Chat:
             attributes.fail(self.span, ending, error)
         self.span.add_event(names.EVENT_TERMINAL, {names.ENDING: ending})
         self._tell_heard()
+        self.span.set_attributes(self._learned)
         self.span.end()
         failed = {names.ERROR_TYPE: ending} if ending != calls.OK else {}
         duration = time.perf_counter() - self._began
-        self._now.instruments.operation_duration.record(duration, self._measured() | failed)
+        self._now.instruments.operation_duration.record(duration, self._labels | failed)
 
     def _tell_heard(self) -> None:
         usage, ignored = self._heard.usage, self._heard.ignored
         if usage is not None:
-            self.span.set_attributes(attributes.of_usage(usage))
+            self._learned |= attributes.of_usage(usage)
             record = self._now.instruments.token_usage.record
-            record(usage.input_tokens, self._measured() | {names.TOKEN_TYPE: "input"})
-            record(usage.output_tokens, self._measured() | {names.TOKEN_TYPE: "output"})
+            record(usage.input_tokens, self._labels | {names.TOKEN_TYPE: "input"})
+            record(usage.output_tokens, self._labels | {names.TOKEN_TYPE: "output"})
         for kind, number in ignored.items():
             label = kind if kind in UNDERSTOOD else "unknown"
             self._now.instruments.ignored.add(number, {names.LABEL_KIND: label})
         if ignored:
-            self.span.set_attribute(names.IGNORED_EVENTS, sorted(ignored))
+            self._learned[names.IGNORED_EVENTS] = sorted(ignored)
 
-    def _measured(self) -> attributes.Attributes:
-        return self._labels | {names.REQUEST_MODEL: self._now.model(str(self._labels[names.REQUEST_MODEL]))}
+    def _known(self, request: CompletionRequest, report: TurnReport, number: int) -> attributes.Attributes:
+        host, port = self._now.upstream
+        known = attributes.of_request(request) | attributes.of_report(report)
+        return known | {names.SERVER_ADDRESS: host, names.SERVER_PORT: port, names.ATTEMPT: number}
 
     def _show(self, said: Mapping[str, str]) -> None:
         if self._now.capture.on_span:

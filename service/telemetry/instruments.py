@@ -6,7 +6,9 @@ label has few values; what a caller or the upstream can invent goes through `Bou
 
 from __future__ import annotations
 
-from opentelemetry.metrics import Counter, Histogram, Meter
+from collections.abc import Iterable, Mapping
+
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 
 from service.telemetry import names
@@ -54,6 +56,26 @@ class Bounded:
         return value
 
 
+class Count:
+    """A counter that keeps its sums itself; exporters read them off. One of the SDK's, which looks its sum up
+    behind locks and filters, costs twenty times as much, and a turn counts a dozen things.
+    """
+
+    __slots__ = ("_sums",)
+
+    def __init__(self, meter: Meter, name: str, unit: str, what: str) -> None:
+        self._sums: dict[tuple[tuple[str, str], ...], int] = {}
+        meter.create_observable_counter(name, [self._read], unit, what)
+
+    def add(self, number: int, labels: Mapping[str, str] = {}) -> None:
+        key = tuple(labels.items())
+        self._sums[key] = self._sums.get(key, 0) + number
+
+    def _read(self, _: CallbackOptions) -> Iterable[Observation]:
+        # In an exporter's thread: a copy, which is made in one go.
+        return [Observation(total, dict(labels)) for labels, total in list(self._sums.items())]
+
+
 class Instruments:
     """All that is counted or timed when it happens. What is read off now and then: `gauges`."""
 
@@ -61,8 +83,8 @@ class Instruments:
         def seconds(name: str, what: str) -> Histogram:
             return meter.create_histogram(name, "s", what)
 
-        def count(name: str, unit: str, what: str) -> Counter:
-            return meter.create_counter(name, unit, what)
+        def count(name: str, unit: str, what: str) -> Count:
+            return Count(meter, name, unit, what)
 
         self.rpc_duration = seconds(names.RPC_SERVER_CALL_DURATION, "How long calls took.")
         self.operation_duration = seconds(names.OPERATION_DURATION, "How long attempts upstream took.")

@@ -19,7 +19,8 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetrics
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpans
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.environment_variables import OTEL_METRICS_EXEMPLAR_FILTER
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import (
     ConsoleMetricExporter,
     MetricExporter,
@@ -62,9 +63,7 @@ class Telemetry:
             self.metrics_address = self._scraped.address
             readers.append(self._scraped.reader)
         self._tracers = _tracers(chosen.traces, resource)
-        self._meters = (
-            MeterProvider(readers, resource, shutdown_on_exit=False, views=views()) if readers else None
-        )
+        self._meters = _meters(readers, resource, environ) if readers else None
         self._install(chosen, settings)
 
     def _install(self, chosen: Switches, settings: Settings) -> None:
@@ -139,6 +138,13 @@ def _tracers(signal: Signal, resource: Resource) -> TracerProvider | None:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
+
+
+def _meters(readers: list[MetricReader], resource: Resource, environ: Mapping[str, str]) -> MeterProvider:
+    # Exemplars cost a traced turn more than all measurements together, so who wants them says so.
+    wanted = environ.get(OTEL_METRICS_EXEMPLAR_FILTER)
+    exemplars = None if wanted else AlwaysOffExemplarFilter()
+    return MeterProvider(readers, resource, exemplar_filter=exemplars, shutdown_on_exit=False, views=views())
 
 
 def _readers(signal: Signal) -> list[MetricReader]:

@@ -145,10 +145,11 @@ class Watch:
 
     def _acquiring(self) -> None:
         if self._acquire is None:
-            self._acquire = signals().tracer.start_span(names.SPAN_ACQUIRE)
-            self._acquire.set_attributes(
-                {names.CONVERSATION: self._request.session_id, names.TENANT: self._tenant}
-            )
+            who: attributes.Attributes = {
+                names.CONVERSATION: self._request.session_id,
+                names.TENANT: self._tenant,
+            }
+            self._acquire = signals().tracer.start_span(names.SPAN_ACQUIRE, attributes=who)
 
     def _checked_out(self, result: str) -> None:
         if self._asked_at is not None:
@@ -190,12 +191,17 @@ class Watch:
         """The outcome, on the span of the call: who looks there first shall see it."""
         if not span.is_recording():
             return
-        span.set_attributes({names.CONVERSATION: self._request.session_id, names.TENANT: self._tenant})
-        span.set_attribute(names.ENDING, ending)
+        told: attributes.Attributes = {
+            names.CONVERSATION: self._request.session_id,
+            names.TENANT: self._tenant,
+            names.ENDING: ending,
+        }
         if self._request.request_id:
-            span.set_attribute(names.REQUEST_ID, self._request.request_id)
+            told[names.REQUEST_ID] = self._request.request_id
         if report is not None:
-            span.set_attributes(attributes.of_report(report) | {names.ATTEMPTS: report.attempts})
+            told |= attributes.of_report(report)
+            told[names.ATTEMPTS] = report.attempts
+        span.set_attributes(told)
 
     @property
     def span(self) -> Span | None:

@@ -2,10 +2,15 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.metrics import NoOpMeter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
 
 from service.telemetry import names
 from service.telemetry.gauges import Gauges
-from service.telemetry.instruments import BUCKETS, MAX_VALUES, Bounded, Instruments, views
+from service.telemetry.instruments import BUCKETS, MAX_VALUES, Bounded, Count, Instruments, views
+from service.telemetry.setup import _meters
 
 PAGE = Path(__file__).parents[3] / "docs/observability.md"
 
@@ -19,9 +24,9 @@ class Meter(NoOpMeter):
         self.histograms: list[str] = []
         self.gauges: list[str] = []
 
-    def create_counter(self, name, *args, **kwargs):
+    def create_observable_counter(self, name, *args, **kwargs):
         self.counters.append(name)
-        return super().create_counter(name, *args, **kwargs)
+        return super().create_observable_counter(name, *args, **kwargs)
 
     def create_histogram(self, name, *args, **kwargs):
         self.histograms.append(name)
@@ -52,6 +57,10 @@ def test_times_are_told_apart_up_to_ten_minutes():
     assert all(list(bounds) == sorted(set(bounds)) for bounds in BUCKETS.values())
 
 
+def test_there_are_counters_to_look_at():
+    assert names.TURNS in MADE.counters
+
+
 def test_each_histogram_has_buckets():
     """A forgotten one would end at 10 s."""
     assert set(MADE.histograms) == set(BUCKETS)
@@ -66,3 +75,32 @@ def test_the_docs_name_each_metric(name):
 def test_a_name_stands_for_one_thing():
     spelled = [value for key, value in vars(names).items() if key.isupper() and not key.startswith("LABEL_")]
     assert len(spelled) == len(set(spelled))
+
+
+def test_a_count_is_read_off_as_often_as_anybody_likes_and_keeps_its_sums_by_labels():
+    reader = InMemoryMetricReader()
+    count = Count(MeterProvider([reader]).get_meter("test"), "turns", "{turn}", "Turns.")
+    count.add(1, {"ending": "OK"})
+    count.add(2, {"ending": "OK"})
+    count.add(1, {"ending": "CANCELLED"})
+    for _ in range(2):
+        points = points_of(reader)
+        assert {point.attributes["ending"]: point.value for point in points} == {"OK": 3, "CANCELLED": 1}
+    count.add(1)
+    assert {tuple(point.attributes.values()): point.value for point in points_of(reader)}[()] == 1
+
+
+@pytest.mark.parametrize(("environ", "shown"), [({}, 0), ({"OTEL_METRICS_EXEMPLAR_FILTER": "always_on"}, 1)])
+def test_exemplars_are_there_for_who_asks(monkeypatch, environ, shown):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    reader = InMemoryMetricReader()
+    histogram = _meters([reader], Resource.create({}), environ).get_meter("test").create_histogram("waits")
+    with TracerProvider(shutdown_on_exit=False).get_tracer("test").start_as_current_span("turn"):
+        histogram.record(1.0)
+    assert [len(point.exemplars) for point in points_of(reader)] == [shown]
+
+
+def points_of(reader):
+    data = reader.get_metrics_data()
+    return data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
