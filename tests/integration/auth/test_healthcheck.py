@@ -1,0 +1,123 @@
+"""The image's health check beside the service, both as processes: deploy/healthcheck.py."""
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.rpc.test_process import address_of, process
+
+PROBE = Path(__file__).parents[3] / "deploy/healthcheck.py"
+IMAGE_ALLOWS_S = 5.0
+
+
+async def probe(address, **settings):
+    """Its exit code, and what it says."""
+    environ = {f"TRUNKLINE_{name.upper()}": value for name, value in settings.items()}
+    # As a container has it whose upstream is behind a proxy.
+    environ |= {"TRUNKLINE_LISTEN": address, "https_proxy": "http://127.0.0.1:9"}
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, PROBE, env=environ, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    said = (await running.communicate())[1].decode()
+    return running.returncode, said
+
+
+def settings_of(certificate, client_ca=None):
+    tls = {"tls_cert": str(certificate.path), "tls_key": str(certificate.key_path)}
+    return tls | ({"tls_client_ca": str(client_ca.path)} if client_ca else {})
+
+
+async def test_plain():
+    async with process() as running:
+        assert await probe(await address_of(running)) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("IP:127.0.0.1",),
+        ("IP:2001:db8::1",),
+        ("DNS:trunkline.example",),
+        ("DNS:*.trunkline.example", "IP:192.0.2.1"),
+        ("URI:spiffe://example/trunkline",),
+        (),
+    ],
+    ids=str,
+)
+async def test_tls_whatever_name_callers_know_the_service_by(pki, names):
+    settings = settings_of(pki.authority.issue("trunkline", *names))
+    async with process(**settings) as running:
+        assert await probe(await address_of(running), **settings) == (0, "")
+
+
+async def test_mutual_tls(pki):
+    settings = settings_of(pki.server, pki.authority)
+    async with process(**settings) as running:
+        assert await probe(await address_of(running), **settings) == (0, "")
+        running.terminate()
+        # It has met nobody whom it had to turn away.
+        assert b"andshake" not in (await running.communicate())[1]
+
+
+async def test_a_certificate_that_does_not_serve_as_a_callers_is_told(pki):
+    settings = settings_of(pki.server, pki.stranger)
+    async with process(**settings) as running:
+        code, said = await probe(await address_of(running), **settings)
+    assert code == 1
+    assert said.startswith("unhealthy: UNAVAILABLE: ")
+    assert said.endswith(
+        "does TRUNKLINE_TLS_CLIENT_CA sign TRUNKLINE_TLS_CERT, for clients too? This check shows it\n"
+    )
+
+
+async def test_a_certificate_that_has_expired_is_told(pki):
+    settings = settings_of(pki.expired)
+    async with process(**settings) as running:
+        code, said = await probe(await address_of(running), **settings)
+    assert (code, "certificate has expired" in said) == (1, True)
+
+
+async def test_another_certificate_than_the_services_is_not_trusted(pki):
+    async with process(**settings_of(pki.server)) as running:
+        code, said = await probe(await address_of(running), **settings_of(pki.server_new))
+    assert (code, "certificate verify failed" in said) == (1, True)
+
+
+async def test_a_certificate_that_is_not_there(tmp_path):
+    missing = str(tmp_path / "missing.pem")
+    code, said = await probe("127.0.0.1:9", tls_cert=missing, tls_key=missing)
+    assert (code, said) == (1, f"unhealthy: [Errno 2] No such file or directory: '{missing}'\n")
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_nobody_is_there(pki, tls):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    code, said = await probe(address, **(settings_of(pki.server) if tls else {}))
+    assert (code, "Connection refused" in said, said.count("\n")) == (1, True, 1)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_service_that_does_not_answer_is_unhealthy_in_time(pki, tls):
+    settings = settings_of(pki.server) if tls else {}
+    async with process(**settings) as running:
+        address = await address_of(running)
+        running.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        code, said = await probe(address, **settings)
+        assert time.monotonic() - began < IMAGE_ALLOWS_S
+    assert (code, said.count("\n")) == (1, 1)
+    assert "timed out" in said if tls else "DEADLINE_EXCEEDED" in said
+
+
+async def test_a_service_that_drains():
+    async with process(drain_notice_s="60") as running:
+        address = await address_of(running)
+        running.terminate()
+        await running.stderr.readline()  # it says that it drains
+        assert await probe(address) == (1, "unhealthy: NOT_SERVING\n")
