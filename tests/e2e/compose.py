@@ -36,8 +36,7 @@ def skip_without_engine() -> None:
     """Skips, and says what is missing: an engine, or an image that cannot be had."""
     if shutil.which("docker") is None or _done("docker", "version").returncode != 0:
         pytest.skip("no Docker engine answers")
-    if _done("docker", "compose", "version").returncode != 0:
-        pytest.skip("Docker is without compose")
+    skip_without_compose()
     services = json.loads(run("docker", "compose", "config", "--format", "json"))["services"].values()
     for image in {service["image"] for service in services if "image" in service}:
         if (
@@ -45,6 +44,12 @@ def skip_without_engine() -> None:
             and _done("docker", "pull", image).returncode
         ):
             pytest.skip(f"the image {image} cannot be had")
+
+
+def skip_without_compose() -> None:
+    """Compose reads its file without an engine, too."""
+    if shutil.which("docker") is None or _done("docker", "compose", "version").returncode != 0:
+        pytest.skip("no docker compose")
 
 
 def _done(*command: str, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -1,13 +1,17 @@
 """What Kubernetes and compose are told: schemas take it, the service knows its settings, the times fit."""
 
 import asyncio
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.config import ROWS
+from service.config import ROWS, Settings
+from service.config import load as settings_of
 from tests.e2e.callers import callers
+from tests.e2e.compose import deployment, skip_without_compose
 from tests.e2e.fleet import ENVOY, PATIENCE_S, fleet
 
 pytestmark = pytest.mark.skipif(
@@ -15,6 +19,8 @@ pytestmark = pytest.mark.skipif(
 )
 ROOT = Path(__file__).parents[2]
 MANIFESTS = sorted((ROOT / "deploy/kubernetes").glob("*.yaml"))
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+EXAMPLE = (ROOT / ".env.example").read_text()
 
 
 def load(path: Path) -> list[dict[str, Any]]:
@@ -48,22 +54,79 @@ def test_a_name_that_no_schema_knows_is_found():
         kubernetes_validate.validate(document, "1.37", strict=True)
 
 
+def composed() -> dict[str, Any]:
+    service: dict[str, Any] = load(ROOT / "docker-compose.yml")[0]["services"]["trunkline"]
+    return service
+
+
 def test_the_service_knows_every_setting_that_it_is_given():
-    compose = load(ROOT / "docker-compose.yml")[0]["services"]["trunkline"]["environment"]
+    compose = composed()["environment"]
     kubernetes = [variable["name"] for variable in deployed("trunkline")["containers"][0]["env"]]
     given = {name for name in (*compose, *kubernetes) if name.startswith(("TRUNKLINE_", "OPENAI_"))}
     assert given
     assert given <= ROWS.keys()
 
 
+def test_compose_passes_every_setting_on_but_what_the_deployment_itself_decides():
+    missing = {name.removeprefix("TRUNKLINE_") for name in ROWS.keys() - composed()["environment"].keys()}
+    assert missing == {"LISTEN", "REPLICA", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "PAYLOAD_HOOK"}
+
+
+def test_compose_uses_every_variable_that_the_example_names():
+    named = set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE))
+    passed_on = {name for name, value in composed()["environment"].items() if value is None}
+    assert {"OPENAI_API_KEY", "TRUNKLINE_AUTH_FILE", "TRUNKLINE_MAX_TURNS", "ENVOY_PORT"} <= named
+    assert named <= passed_on | set(re.findall(r"\$\{([A-Z_]+)", COMPOSE))
+
+
+def test_the_folder_of_secrets_is_there_read_only_and_never_committed():
+    assert composed()["volumes"] == ["./deploy/secrets:/secrets:ro"]
+    ignored = (ROOT / "deploy/secrets/.gitignore").read_text().splitlines()
+    assert ignored[-2:] == ["*", "!.gitignore"]
+
+
+def given(folder: Path, *lines: str) -> Settings:
+    """What the service makes of an .env, by way of compose."""
+    skip_without_compose()
+    env = folder / "env"
+    env.write_text("\n".join(lines))
+    told = deployment(COMPOSE_ENV_FILES=str(env)).compose("config", "--format", "json")
+    environment = json.loads(told)["services"]["trunkline"]["environment"]
+    return settings_of({name: value for name, value in environment.items() if value is not None})
+
+
+def test_without_an_env_the_simulator_is_the_upstream_and_nothing_else_is_set(tmp_path):
+    settings = given(tmp_path)
+    assert (settings.upstream_url, settings.openai_api_key) == ("http://simulator:8400/v1", "simulator")
+    decided = {"upstream_url", "openai_api_key", "allow_insecure", "metrics_listen"}
+    assert settings.given == decided | {"drain_grace_s", "drain_notice_s"}
+
+
+def test_the_service_takes_all_lines_of_the_example_together(tmp_path):
+    lines = [line.removeprefix("#") for line in EXAMPLE.splitlines() if re.match(r"#[A-Z_]+=", line)]
+    settings = given(tmp_path, *lines)
+    assert settings.upstream_key_file == "/secrets/openai-api-key"
+    assert settings.auth_file == "/secrets/tenants.toml"
+    assert (settings.openai_api_key, settings.caller_keys, settings.log_level) == ("", True, "debug")
+
+
 def test_nobody_is_killed_before_the_grace_of_its_turns_is_over():
     pod = deployed("trunkline")
     [container] = pod["containers"]
-    grace = next(float(one["value"]) for one in container["env"] if one["name"] == "TRUNKLINE_DRAIN_GRACE_S")
+    kubernetes = {one["name"]: one.get("value") for one in container["env"]}
     stop = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] >= stop + grace + 10
-    assert "${STOP_GRACE_PERIOD:-40s}" in (ROOT / "docker-compose.yml").read_text()
-    assert "${TRUNKLINE_DRAIN_GRACE_S:-30}" in (ROOT / "docker-compose.yml").read_text()
+    assert pod["terminationGracePeriodSeconds"] >= stop + least_stop_s(kubernetes)
+    compose = {
+        name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", str(value))
+        for name, value in composed()["environment"].items()
+    }
+    [patience] = re.findall(r"stop_grace_period: \$\{STOP_GRACE_PERIOD:-(\d+)s\}", COMPOSE)
+    assert int(patience) >= least_stop_s(compose)
+
+
+def least_stop_s(environment: dict[str, Any]) -> float:
+    """What docs/operations.md asks for under SIGTERM."""
+    return float(environment["TRUNKLINE_DRAIN_GRACE_S"]) + float(environment["TRUNKLINE_DRAIN_NOTICE_S"]) + 10
 
 
 async def test_an_envoy_that_has_to_go_lets_its_calls_finish(tmp_path):
