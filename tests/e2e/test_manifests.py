@@ -85,6 +85,17 @@ def test_the_folder_of_secrets_is_there_read_only_and_never_committed():
     assert ignored[-2:] == ["*", "!.gitignore"]
 
 
+def test_the_files_that_kubernetes_names_are_those_of_its_secret():
+    pod = deployed("trunkline")
+    [container] = pod["containers"]
+    [mount] = container["volumeMounts"]
+    assert pod["volumes"] == [{"name": mount["name"], "secret": {"secretName": "trunkline"}}]
+    named = {one["value"] for one in container["env"] if one["name"].endswith("_FILE")}
+    for page in ("deploy/kubernetes/trunkline.yaml", "docs/scaling.md"):
+        [command] = re.findall(r"create secret generic trunkline (.*)", (ROOT / page).read_text())
+        assert {f"{mount['mountPath']}/{name}" for name in re.findall(r"--from-file=(\S+)", command)} == named
+
+
 def given(folder: Path, *lines: str) -> Settings:
     """What the service makes of an .env, by way of compose."""
     skip_without_compose()

@@ -79,3 +79,16 @@ def test_at_the_start_it_must_be_whole(tmp_path, text):
 
 def test_it_shows_its_name_only(tmp_path):
     assert repr(Watched("TRUNKLINE_NUMBER", [], lambda: "s3cret")) == "Watched(TRUNKLINE_NUMBER)"
+
+
+def test_a_folder_that_is_swapped_behind_a_link_as_kubernetes_does_it(tmp_path, clock):
+    for name, text in (("old", "1"), ("new", "2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "number").write_text(text)
+    (tmp_path / "data").symlink_to("old")
+    (tmp_path / "number").symlink_to("data/number")
+    watched = number(tmp_path / "number")
+    (tmp_path / "next").symlink_to("new")
+    (tmp_path / "next").replace(tmp_path / "data")
+    clock[0] += files.LOOK_EVERY_S
+    assert watched.current() == 2
