@@ -130,3 +130,10 @@ def test_what_is_exported_is_shown(exported):
 
 def test_the_queries_were_found():
     assert len(list(queries())) > 40
+
+
+def test_an_alert_on_too_little_counts_what_never_was_as_nothing():
+    """Prometheus would say nothing, and the alert with it: a counter exists from its first event on."""
+    little = [query for query, _ in queries() if re.search(r"\) < [\d.]+", query)]
+    assert little
+    assert all("or vector(0)" in query for query in little)
