@@ -8,6 +8,7 @@ import pytest
 
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
+from service.rpc.auth import UPSTREAM_KEY
 from tests.e2e.callers import MODEL
 from tests.e2e.fleet import CONFIG, ENVOY, Fleet, fleet, until
 from tests.stack import request
@@ -80,6 +81,13 @@ async def test_only_pages_of_this_machine_may_call(house, origin, allowed):
     asked = {"origin": origin, "access-control-request-method": "POST"}
     answer = await house.http.options(f"http://{house.door}{COMPLETE}", headers=asked)
     assert ("access-control-allow-origin" in answer.headers) == allowed
+
+
+async def test_a_page_may_send_whatever_the_service_reads(house):
+    asked = {"origin": "http://localhost:5173", "access-control-request-method": "POST"}
+    answer = await house.http.options(f"http://{house.door}{COMPLETE}", headers=asked)
+    allowed = set(answer.headers["access-control-allow-headers"].split(","))
+    assert {"authorization", "x-session-id", UPSTREAM_KEY, "traceparent", "grpc-timeout"} <= allowed
 
 
 async def test_metrics_can_be_read_and_nothing_else_of_the_admin_interface(house):

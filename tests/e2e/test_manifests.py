@@ -140,6 +140,14 @@ def least_stop_s(environment: dict[str, Any]) -> float:
     return float(environment["TRUNKLINE_DRAIN_GRACE_S"]) + float(environment["TRUNKLINE_DRAIN_NOTICE_S"]) + 10
 
 
+def test_envoy_stops_taking_calls_before_its_container_is_full():
+    [config] = load(ROOT / "deploy/envoy.yaml")
+    [heap] = re.findall(r"'max_heap_size_bytes': (\d+)", str(config["overload_manager"]["resource_monitors"]))
+    [compose] = re.findall(r"(?s)  envoy:\n.*?memory: (\d+)g", COMPOSE)
+    kubernetes = deployed("envoy")["containers"][0]["resources"]["limits"]["memory"].removesuffix("Gi")
+    assert int(heap) <= 0.9 * 2**30 * min(int(compose), int(kubernetes))
+
+
 async def test_an_envoy_that_has_to_go_lets_its_calls_finish(tmp_path):
     """The preStop of the manifest, against a real Envoy."""
     script = deployed("envoy")["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][-1]
