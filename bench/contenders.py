@@ -129,8 +129,10 @@ def service(stack: ExitStack, url: str, *, everything: bool = True, **more: str)
     return Contender("service, all off", load, pid)
 
 
-def grpc_floor(stack: ExitStack) -> Contender:
-    pid, address = stack.enter_context(program(sys.executable, "-m", "bench.floor", core=CORES[0]))
+def grpc_floor(stack: ExitStack, **environment: str) -> Contender:
+    pid, address = stack.enter_context(
+        program(sys.executable, "-m", "bench.floor", core=CORES[0], **environment)
+    )
     return Contender("grpc.aio floor", ("-mode", "grpc", "-target", address), pid)
 
 

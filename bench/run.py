@@ -64,8 +64,11 @@ HISTORIES = (2_000, 20_000, 200_000)
 class Bench:
     """The contenders of one run, started."""
 
-    def __init__(self, stack: ExitStack, loads: list[Load]) -> None:
+    def __init__(self, stack: ExitStack) -> None:
         self.upstream_pid, self.url = contenders.upstream(stack)
+        self.all: list[Contender] = []
+
+    def start(self, stack: ExitStack, loads: list[Load]) -> None:
         models = sorted({load.model for load in loads} | {"bench-20x0"})
         self.all = [
             contenders.service(stack, self.url),
@@ -197,7 +200,8 @@ def idle(sessions: list[int], *, tls: bool) -> list[Figures]:
 def run(loads: list[Load], rounds: int, sessions: list[int], *, only: str) -> Figures:
     measured: dict[str, dict[str, list[Figures]]] = {}
     with ExitStack() as stack:
-        bench = Bench(stack, loads)
+        bench = Bench(stack)
+        bench.start(stack, loads)
         present = [contender for contender in bench.all if not contender.missing and only in contender.name]
         for number in range(rounds):
             for load in loads:

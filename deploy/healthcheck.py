@@ -76,6 +76,8 @@ def _name(port: int, trusted: str, shown: tuple[str, str] | None) -> str:
         return str(names["DNS"]).replace("*", "any")
     if "IP Address" in names:
         return str(ipaddress.ip_address(names["IP Address"]))  # shortened, as grpc writes it
+    if names:
+        raise OSError("TRUNKLINE_TLS_CERT has neither a DNS name nor an address, and grpc insists on one")
     return str(dict(pair for part in certificate["subject"] for pair in part).get("commonName", HOST))
 
 

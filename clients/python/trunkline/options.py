@@ -75,7 +75,10 @@ def json_schema(
     name: str, schema: Mapping[str, Any] | str, *, strict: bool | None = None
 ) -> JsonSchemaFormat:
     """The text is JSON that fits a schema."""
-    return JsonSchemaFormat(name=name, schema=as_json(schema), strict=strict)
+    form = JsonSchemaFormat(name=name, schema=as_json(schema))
+    if strict is not None:
+        form.strict = strict
+    return form
 
 
 def as_json(value: Mapping[str, Any] | str) -> str:

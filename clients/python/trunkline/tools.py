@@ -43,12 +43,11 @@ class Tool:
         return inspect.iscoroutinefunction(self.function)
 
     def to_proto(self) -> pb.Tool:
-        return pb.Tool(
-            name=self.name,
-            description=self.description,
-            parameters=as_json(self.parameters),
-            strict=self.strict,
-        )
+        parameters = as_json(self.parameters)
+        declared = pb.Tool(name=self.name, description=self.description, parameters=parameters)
+        if self.strict is not None:
+            declared.strict = self.strict
+        return declared
 
 
 @overload

@@ -44,7 +44,6 @@ async def test_plain():
         ("IP:2001:db8::1",),
         ("DNS:trunkline.example",),
         ("DNS:*.trunkline.example", "IP:192.0.2.1"),
-        ("URI:spiffe://example/trunkline",),
         (),
     ],
     ids=str,
@@ -53,6 +52,16 @@ async def test_tls_whatever_name_callers_know_the_service_by(pki, names):
     settings = settings_of(pki.authority.issue("trunkline", *names))
     async with process(**settings) as running:
         assert await probe(await address_of(running), **settings) == (0, "")
+
+
+async def test_a_certificate_without_a_name_that_grpc_could_check_is_told(pki):
+    settings = settings_of(pki.authority.issue("trunkline", "URI:spiffe://example/trunkline"))
+    async with process(**settings) as running:
+        code, said = await probe(await address_of(running), **settings)
+    assert (code, said) == (
+        1,
+        "unhealthy: TRUNKLINE_TLS_CERT has neither a DNS name nor an address, and grpc insists on one\n",
+    )
 
 
 async def test_mutual_tls(pki):
