@@ -1,8 +1,8 @@
 """Whether dialling the upstream's WebSocket is worth trying: `Breaker`.
 
-Owns the cool-down after a failed dial. Must never know sockets, sessions or how the dial is made. It exists
-so that a dead endpoint costs one wait and not one a turn, and so that a revived one is met by one probe and
-not by a storm.
+Owns the cool-down after a failed dial, and after lines that were opened and stayed mute. Must never know
+sockets, sessions or how the dial is made. It exists so that a dead endpoint costs one wait and not one a
+turn, and so that a revived one is met by one probe and not by a storm.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from service.telemetry import lines
 CAP_FACTOR = 10
 REFUSED_UPGRADES = frozenset({404, 405, 426, 501})
 """Handshake answers by which an endpoint says that it does not do WebSocket at all."""
+
+MUTE_LINES = 2
+"""So many in a row count as a failed dial: what accepts handshakes and then says nothing is no WebSocket.
+One may be chance.
+"""
 
 
 class State(Enum):
@@ -39,6 +44,7 @@ class Breaker:
         self._clock = clock
         self._random = random
         self._failures = 0
+        self._mute_lines = 0
         self._retry_at = 0.0
         self.state = State.CLOSED
 
@@ -56,8 +62,22 @@ class Breaker:
         return max(remaining, 1.0)
 
     def succeeded(self) -> None:
+        """A handshake ended well. Behind mute lines that alone makes the next pause no shorter."""
         self._become(State.CLOSED)
-        self._failures = 0
+        if self._mute_lines < MUTE_LINES:
+            self._failures = 0
+
+    def spoke(self) -> None:
+        """A line said its first word."""
+        self._mute_lines = 0
+        if self.state is State.CLOSED:
+            self._failures = 0
+
+    def mute(self, error: TurnError) -> None:
+        """A line was lost, or given up, that had never said a word."""
+        self._mute_lines += 1
+        if self._mute_lines >= MUTE_LINES:
+            self.failed(error)
 
     def abandoned(self) -> None:
         """A dial ended without a verdict (its caller left): the next one probes."""

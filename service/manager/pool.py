@@ -24,6 +24,9 @@ from service.transport.websocket import Line
 
 CLOSING_TIME_S = 3.0
 
+MUTE = frozenset({Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR})
+"""How a line that never said a word fails by its own fault. Other reasons are about what was sent over it."""
+
 
 class NoLineError(TurnError):
     """No line can be had, and nothing was sent. Expected; `why` is what the turn's report says of it."""
@@ -48,6 +51,10 @@ class Lease:
     reused: bool
     connect_s: float
     _pool: Pool
+
+    def failed(self, error: TurnError) -> None:
+        """The exchange failed that was tried over the line."""
+        self._pool.judge(self.line, error)
 
     def end(self, *, clean: bool) -> None:
         """Gives the line back. Not clean: it is in the middle of something, and is closed at once."""
@@ -102,6 +109,11 @@ class Pool:
                     Reason.OVERLOADED, "all lines are busy (TRUNKLINE_MAX_CONNECTIONS)", retry_after=1.0
                 )
                 raise NoLineError(error, TransportReason.POOL_FULL)
+
+    def judge(self, line: Line, error: TurnError) -> None:
+        """An exchange failed over the line; if the line never said a word, that is news of the endpoint."""
+        if not line.spoke and error.reason in MUTE:
+            self._breaker.mute(error)
 
     def take_back(self, lease: Lease, clean: bool) -> None:
         """A lease ends: its line is idle, or closed. What waits for a place is told."""
@@ -166,6 +178,7 @@ class Pool:
                 self._check_breaker()  # last, so that what waited behind a failed dial does not repeat it
                 line = await self._try_dial(key)
             line.on_close = self._lost
+            line.on_first_word = self._breaker.spoke
         finally:
             if session is not None:
                 session.dialing = False

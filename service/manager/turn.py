@@ -217,7 +217,9 @@ class Turn:
                         clean = True
                     yield batch
         except TurnError as error:
-            clean = clean or self._survived(error)
+            if not clean:
+                lease.failed(error)
+                clean = self._survived(error)
             raise
         finally:
             lease.end(clean=clean)

@@ -69,6 +69,8 @@ class Line:
         self.id = next(self._ids)
         self.opened_at = now()
         self.expires_at = expires_at
+        self.spoke = False
+        self.on_first_word: Callable[[], None] = lambda: None
         self.on_close: Callable[[Line], None] = lambda line: None
         self.dialed: lines.SpanContext | None = None
         self._connection = connection
@@ -139,6 +141,9 @@ class Line:
             moment = self._loop.time()
             self._pace.saw(moment - self._woken_at, moment)
         self._taken_at = self._loop.time()
+        if not self.spoke:
+            self.spoke = True
+            self.on_first_word()
         return connection.take()
 
     def discard(self) -> None:

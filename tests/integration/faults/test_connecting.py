@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from simulator import Settings
+from simulator.scripts import Close, Drop, Hang, Say, Script
 from tests.integration.faults import raw
 from tests.integration.faults.endings import ended
 from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, route
@@ -127,6 +128,88 @@ async def test_a_thousand_sessions_that_rotate_at_once_are_no_storm(start, monke
     assert 1 < in_flight[1] <= 8
 
 
+# Lines that are opened and never say a word.
+
+SILENT, DROPPED, SAID = Script(Hang()), Script(Drop()), Script(Say("Hello."))
+HASTE = {"FIRST_EVENT_TIMEOUT_S": "0.3"}
+
+
+async def routes(house, turns, **fields):
+    return [route((await ended(house, session=f"s{number}", **fields)).done) for number in range(turns)]
+
+
+async def test_an_endpoint_that_accepts_and_stays_silent_costs_two_waits_and_not_one_a_turn(start):
+    house = await start(HASTE)
+    house.simulator.enqueue(SILENT, SAID, SILENT, SAID)
+    assert await routes(house, 20) == [("SSE", "timeout")] * 2 + [("SSE", "cooldown")] * 18
+    assert house.simulator.stats.handshakes == 2
+    assert house.simulator.stats.requests_total == 22
+
+
+async def test_an_endpoint_that_accepts_and_drops_is_left_alone(start):
+    """Both lines of the first turn are lost. In the second nobody dials."""
+    house = await start()
+    house.simulator.enqueue(DROPPED, DROPPED)
+    assert (await ended(house)).info.reason == "CONNECTION_LOST"
+    assert await routes(house, 3) == [("SSE", "cooldown")] * 3
+    assert house.simulator.stats.handshakes == 2
+
+
+async def test_a_turn_whose_line_is_the_second_mute_one_goes_on_by_sse(start):
+    house = await start(HASTE)
+    house.simulator.enqueue(SILENT, SAID, DROPPED)
+    assert await routes(house, 3) == [("SSE", "timeout"), ("SSE", "cooldown"), ("SSE", "cooldown")]
+    assert house.simulator.stats.handshakes == 2
+
+
+async def test_mute_lines_between_others_that_speak_are_chance(house):
+    for number in range(3):
+        house.simulator.enqueue(DROPPED)
+        done = (await ended(house, session=f"s{number}")).done
+        assert (route(done), done.report.attempts) == (("WEBSOCKET", "preferred"), 2)
+
+
+async def test_a_forced_turn_learns_it_too(start):
+    house = await start(HASTE)
+    house.simulator.enqueue(SILENT, SILENT)
+    assert (await ended(house, options=WEBSOCKET)).info.reason == "TIMEOUT"
+    refused = await ended(house, options=WEBSOCKET)
+    assert (refused.info.reason, refused.requests) == ("CONNECT_FAILED", [])
+    assert refused.info.metadata["transport_reason"] == "cooldown"
+    assert await routes(house, 1) == [("SSE", "cooldown")]
+
+
+async def test_a_caller_who_does_not_wait_for_the_first_word_says_nothing_of_the_line(house):
+    house.simulator.enqueue(*[SILENT] * 3)
+    for number in range(3):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await house.turn(request("Hello.", session=f"s{number}"), timeout=0.2)
+    await house.simulator.wait_for(lambda: house.simulator.stats.aborted == 3, PATIENCE_S)
+    assert await routes(house, 1) == [("WEBSOCKET", "preferred")]
+
+
+async def test_a_close_that_is_about_the_request_says_nothing_of_the_line(house):
+    for number in range(3):
+        house.simulator.enqueue(Script(Close(1008)))
+        assert (await ended(house, session=f"s{number}")).routes == "ws"
+    assert await routes(house, 1) == [("WEBSOCKET", "preferred")]
+
+
+async def test_a_probe_whose_line_stays_mute_is_a_failed_one_and_a_word_is_none(start):
+    house = await start(HASTE)
+    breaker = house.manager._pool._breaker
+    house.simulator.enqueue(SILENT, SAID, SILENT, SAID)
+    await routes(house, 2)
+    breaker._retry_at = 0.0
+    house.simulator.enqueue(SILENT, SAID)
+    assert await routes(house, 2) == [("SSE", "timeout"), ("SSE", "cooldown")]
+    assert (await ended(house, options=WEBSOCKET)).retry_after == pytest.approx(108, abs=13)
+    breaker._retry_at = 0.0
+    assert await routes(house, 2) == [("WEBSOCKET", "preferred")] * 2
+    house.simulator.enqueue(DROPPED)
+    assert (await ended(house, session="another")).routes == "ws ws"
+
+
 # Upstreams that are none.
 
 
@@ -191,8 +274,8 @@ async def test_lines_that_close_as_soon_as_they_are_open_lead_to_sse(start):
     async with raw.upstream(handle) as url:
         house = await start({"UPSTREAM_URL": url})
         done = await house.done(request("Hello."))
-        assert (route(done), done.report.attempts) == (("SSE", "connection_lost"), 1)
-        assert len(opened) <= 4
+        assert (route(done), done.report.attempts) == (("SSE", "cooldown"), 1)
+        assert len(opened) == 2
 
 
 async def test_lines_that_close_as_soon_as_they_are_open_are_none(start):

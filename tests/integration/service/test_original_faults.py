@@ -217,7 +217,7 @@ async def test_original_fault_max_tokens_0_dropped(house, options):
 @pytest.mark.parametrize("told", [0, 1], ids=["before the start", "in the answer"])
 async def test_original_fault_no_timeouts(start, options, told):
     """An upstream that falls silent ends the turn, by name, and not the conversation."""
-    house = await start({"FIRST_EVENT_TIMEOUT_S": "0.3", "IDLE_TIMEOUT_S": "0.3"})
+    house = await start({"FIRST_EVENT_TIMEOUT_S": "0.3", "IDLE_TIMEOUT_S": "0.3", "COOLDOWN_S": "0"})
     silence = Script(Say("Half", closed=False), Hang()) if told else Script(Hang())
     house.simulator.enqueue(*[silence] * 3)
     failure = await failed(house.turn(request("Go on.", options=options), timeout=PATIENCE_S))

@@ -19,10 +19,16 @@ class _Line:
         self.open = True
         self.fit = True
         self.worn = False
+        self.spoke = False
+        self.on_first_word = lambda: None
         self.on_close = lambda line: None
 
     def __repr__(self) -> str:
         return f"line {self.id}"
+
+    def speak(self) -> None:
+        self.spoke = True
+        self.on_first_word()
 
     def discard(self) -> None:
         self.close()

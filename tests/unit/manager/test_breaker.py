@@ -97,3 +97,64 @@ def test_without_a_base_it_never_opens(clock):
     breaker = Breaker(0.0, refusals_last=False, clock=clock, random=lambda: 0.0)
     breaker.failed(FAILED)
     assert breaker.admit() == 0.0
+
+
+LOST = TurnError(Reason.CONNECTION_LOST, "no word")
+
+
+def test_one_mute_line_may_be_chance_and_two_in_a_row_are_a_failed_dial(breaker):
+    breaker.mute(LOST)
+    assert breaker.admit() == 0.0
+    breaker.mute(LOST)
+    assert breaker.admit() == 60.0
+
+
+def test_a_handshake_is_no_word(breaker):
+    breaker.mute(LOST)
+    breaker.succeeded()
+    breaker.mute(LOST)
+    assert breaker.admit() == 60.0
+
+
+def test_a_line_that_speaks_between_mute_ones_shows_that_it_was_chance(breaker):
+    for _ in range(5):
+        breaker.mute(LOST)
+        breaker.succeeded()
+        breaker.spoke()
+    assert breaker.admit() == 0.0
+
+
+def test_each_probe_whose_line_stays_mute_doubles_the_pause_until_one_speaks(breaker, clock):
+    pauses = []
+    breaker.mute(LOST)
+    for _ in range(3):
+        breaker.mute(LOST)
+        pauses.append(breaker.admit())
+        clock.now += pauses[-1]
+        assert breaker.admit() == 0.0
+        breaker.succeeded()
+    breaker.spoke()
+    breaker.failed(FAILED)
+    assert [*pauses, breaker.admit()] == [60.0, 120.0, 240.0, 60.0]
+
+
+def test_a_line_of_before_that_speaks_does_not_shorten_the_pauses(breaker, clock):
+    breaker.failed(FAILED)
+    breaker.spoke()
+    clock.now += 60
+    assert breaker.admit() == 0.0
+    breaker.failed(FAILED)
+    assert breaker.admit() == 120.0
+
+
+def test_lines_that_go_mute_while_it_is_open_do_not_lengthen_the_pause(breaker):
+    for _ in range(5):
+        breaker.mute(LOST)
+    assert breaker.admit() == 60.0
+
+
+def test_without_a_base_mute_lines_do_not_open_it_either(clock):
+    breaker = Breaker(0.0, refusals_last=False, clock=clock, random=lambda: 0.0)
+    for _ in range(5):
+        breaker.mute(LOST)
+    assert breaker.admit() == 0.0

@@ -173,6 +173,59 @@ async def test_who_waits_behind_a_dial_that_fails_does_not_dial_too():
     ]
 
 
+async def failing(pool: Pool, upstream: FakeUpstream, reason: Reason, *, speaks: bool = False) -> None:
+    """A turn over a new line that fails for this reason."""
+    lease = await leased(pool, upstream, session())
+    if speaks:
+        upstream.dialed[-1].speak()
+    lease.failed(TurnError(reason, "no"))
+    lease.end(clean=False)
+
+
+@pytest.mark.parametrize("reason", [Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR])
+async def test_behind_two_lines_that_never_said_a_word_the_upstream_is_left_alone(reason):
+    pool, upstream, _ = make(cooldown_s=60.0)
+    await failing(pool, upstream, reason)
+    await failing(pool, upstream, reason)
+    with pytest.raises(NoLineError) as caught:
+        await pool.lease(session(), wait=False)
+    assert caught.value.why is TransportReason.COOLDOWN
+
+
+@pytest.mark.parametrize("reason", [Reason.MESSAGE_TOO_BIG, Reason.UPSTREAM_ERROR])
+async def test_a_close_that_is_about_the_request_is_a_word(reason):
+    pool, upstream, _ = make(cooldown_s=60.0)
+    for _ in range(3):
+        await failing(pool, upstream, reason)
+    assert len(upstream.dialed) == 3
+
+
+async def test_a_line_that_spoke_before_it_failed_is_none_of_them():
+    pool, upstream, _ = make(cooldown_s=60.0)
+    for speaks in (False, True, False, True):
+        await failing(pool, upstream, Reason.CONNECTION_LOST, speaks=speaks)
+    assert len(upstream.dialed) == 4
+
+
+async def test_a_turn_that_leaves_says_nothing_of_its_line():
+    pool, upstream, _ = make(cooldown_s=60.0)
+    for _ in range(3):
+        (await leased(pool, upstream, session())).end(clean=False)
+    assert len(upstream.dialed) == 3
+
+
+async def test_a_spare_that_never_said_a_word_counts_like_a_line_that_the_turn_dialled():
+    pool, upstream, _ = make(cooldown_s=60.0)
+    for _ in range(2):
+        spare = asyncio.ensure_future(pool.dial_spare(1))
+        await settled()
+        upstream.answer()
+        assert await spare
+        await failing(pool, upstream, Reason.TIMEOUT)
+    with pytest.raises(NoLineError):
+        await pool.lease(session(), wait=False)
+
+
 async def test_handshakes_are_paced():
     pool, upstream, books = make(8, max_dials=2)
     leases = [asyncio.ensure_future(pool.lease(session(name), wait=False)) for name in "abcde"]

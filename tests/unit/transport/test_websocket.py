@@ -29,6 +29,18 @@ async def test_what_arrives_in_one_read_is_handed_on_together(line, peer):
     assert await line.receive(PATIENCE_S) == ["one", "two", b"\x00", "three"]
 
 
+async def test_the_first_word_is_told_once_and_a_pong_is_none(line, peer):
+    told = []
+    line.on_first_word = lambda: told.append(line.spoke)
+    peer.write(Frame(Opcode.PONG, b""), Frame(Opcode.PING, b"?"))
+    await until(lambda: line._connection.heard_at > line.opened_at)
+    assert (line.spoke, told) == (False, [])
+    for word in ("one", "two"):
+        peer.write(text(word))
+        await line.receive()
+    assert told == [True]
+
+
 async def test_what_is_sent_arrives_as_one_text(line, peer):
     await line.send('{"text": "你好"}'.encode(), PATIENCE_S)
     peer.write(text("heard"))
