@@ -21,7 +21,8 @@ class Session:
 
     `holder` is the turn or warm-up that runs in the session; another one that comes meanwhile is a fork.
     `line` is the session's own, idle or leased by the holder. `payer` is the digest of the key that it was
-    opened with; empty: the service's own.
+    opened with; empty: the service's own. `refused_bytes` is how large a frame was that the upstream found
+    too big; 0: none was. What one conversation was refused is no verdict on the others.
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Session:
         "leased",
         "line",
         "payer",
+        "refused_bytes",
         "released",
         "tenant",
         "turns",
@@ -47,6 +49,7 @@ class Session:
         self.history = History()
         self.line: Line | None = None
         self.payer = b""
+        self.refused_bytes = 0
         self.leased = False
         self.dialing = False
         self.holder: object | None = None

@@ -207,7 +207,9 @@ class Turn:
         try:
             await self._prime(lease)
             plan = self._plan(lease)
-            exchange = self._rooms.upstream.over_line(lease.line, self._draft, self._said(plan))
+            exchange = self._rooms.upstream.over_line(
+                lease.line, self._draft, self._said(plan), refused=self._session.refused_bytes
+            )
             chain = None if self.fork else self._session.history.consume()
             clean = False
             async with aclosing(self._relay(exchange)) as batches:
@@ -227,6 +229,8 @@ class Turn:
     def _survived(self, error: TurnError) -> bool:
         """A failure that the upstream told in order leaves the line in order."""
         exchange = self._exchange
+        if error.reason is Reason.MESSAGE_TOO_BIG and exchange is not None:
+            self._session.refused_bytes = exchange.bytes_sent
         if error.reason is Reason.CHAIN_LOST:
             self._rooms.chaining.missed()
             if not self.fork:

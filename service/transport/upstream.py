@@ -135,15 +135,20 @@ class Upstream:
             pace=self.pace,
         )
 
-    def over_line(self, line: Line, draft: Draft, plan: Plan, *, generate: bool = True) -> Exchange:
-        """The exchange over an open line. TurnError MESSAGE_TOO_BIG: the frame is over the gate; nothing
-        was sent.
+    def over_line(
+        self, line: Line, draft: Draft, plan: Plan, *, generate: bool = True, refused: int = 0
+    ) -> Exchange:
+        """The exchange over an open line. `refused`: the size of a frame that was found too big; 0: none was.
+
+        TurnError MESSAGE_TOO_BIG: the frame is over the gate, or no smaller than that one; nothing was sent.
         """
         frame = encode(draft, plan, websocket=True, generate=generate)
-        limit = self._settings.max_frame_bytes
-        if len(frame) > limit:
-            size = len(frame)
+        size, limit = len(frame), self._settings.max_frame_bytes
+        if size > limit:
             message = f"the request has {size} bytes, a frame at most {limit} (TRUNKLINE_MAX_FRAME_BYTES)"
+            raise TurnError(Reason.MESSAGE_TOO_BIG, message)
+        if refused and size >= refused:
+            message = f"the request has {size} bytes, and the upstream found a frame of {refused} too big"
             raise TurnError(Reason.MESSAGE_TOO_BIG, message)
         return Exchange(line, frame, plan, self.waits)
 

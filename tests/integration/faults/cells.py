@@ -36,6 +36,7 @@ async def _run(house: Stack, cell: Cell, scripts: Iterable[Script]) -> Ended:
     house.simulator.enqueue(*scripts)
     found = await ended(house, *said, "Go on.", session=session, options=OPTIONS[cell.transport])
     house.simulator._upstream.queued.clear()  # what was not asked for must not be the next cell's answer
+    house.manager.release("", session)  # nor what it remembers be known to the next test of this one
     await tidy(house)
     return found
 

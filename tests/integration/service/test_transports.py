@@ -5,7 +5,7 @@ import pytest
 
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from simulator import Settings
-from simulator.scripts import Call, Incomplete, Reason, Refuse, Say, Script
+from simulator.scripts import Call, Close, Fail, Incomplete, Reason, Refuse, Say, Script
 from tests.integration.service.talk import (
     LOOKUP,
     SSE,
@@ -35,6 +35,7 @@ SCRIPTS = {
     "late text": Script(Say("All of it comes late.", streamed=4)),
     "nothing": Script(),
 }
+TOO_BIG = Script(Close(1009))
 
 
 async def test_sse_where_it_is_asked_for(talk):
@@ -173,6 +174,39 @@ async def test_a_frame_that_the_upstream_finds_too_big_goes_by_sse(start):
     house = await start(upstream=Settings(max_message_bytes=2000))
     done = await house.done(request("x" * 3000))
     assert (route(done), done.report.attempts) == (("SSE", "too_big"), 2)
+
+
+async def test_what_was_found_too_big_once_is_not_sent_that_way_again(house):
+    house.simulator.enqueue(TOO_BIG)
+    talk = Talk(house)
+    assert (await talk.say("x" * 3000)).report.attempts == 2
+    for _ in range(2):
+        done = await talk.say("And again.")
+        assert (route(done), done.report.attempts) == (("SSE", "too_big"), 1)
+    assert [received.transport for received in house.simulator.requests] == ["websocket"] + ["http"] * 3
+
+
+async def test_a_smaller_frame_of_the_session_and_those_of_others_are_no_matter_of_it(house):
+    house.simulator.enqueue(TOO_BIG)
+    await house.done(request("x" * 3000))
+    assert route(await house.done(request("x" * 2999))) == ("WEBSOCKET", "preferred")
+    assert route(await house.done(request("x" * 3000))) == ("SSE", "too_big")
+    assert route(await house.done(request("x" * 3000, session="other"))) == ("WEBSOCKET", "preferred")
+
+
+async def test_where_the_websocket_is_forced_it_is_refused_at_once_and_nothing_is_sent(house):
+    house.simulator.enqueue(Script(Fail("Too large.", None, 413, "")))
+    failures = [
+        await failed(house.turn(request("x" * size, options=WEBSOCKET))) for size in (3000, 3000, 4000)
+    ]
+    assert [(failure.reason, failure.sent) for failure in failures] == [
+        ("MESSAGE_TOO_BIG", "true"),
+        ("MESSAGE_TOO_BIG", "false"),
+        ("MESSAGE_TOO_BIG", "false"),
+    ]
+    assert "found a frame of" in failures[1].message
+    assert house.simulator.stats.requests_total == 1
+    assert await house.done(request("Hello.", options=WEBSOCKET))
 
 
 async def test_all_of_a_request_is_the_same_over_either(house):

@@ -174,6 +174,21 @@ async def test_lines_that_are_opened_together_do_not_end_together(peer):
     assert all(890 <= age <= 1000 for age in ages)
 
 
+@pytest.mark.parametrize(("smaller", "fits"), [(1, True), (0, False), (-1, False)])
+async def test_a_frame_as_large_as_a_refused_one_is_not_sent(line, smaller, fits):
+    async with dialling("http://127.0.0.1:1/v1") as upstream:
+        draft = upstream.draft(CompletionRequest("s", "m", (Message(Role.USER, (TextPart("Hello."),)),)))
+        plan = full_plan(draft.items, ContextReason.FIRST_TURN)
+        size = upstream.over_line(line, draft, plan).bytes_sent
+        if fits:
+            assert upstream.over_line(line, draft, plan, refused=size + smaller).bytes_sent == size
+            return
+        with pytest.raises(TurnError) as caught:
+            upstream.over_line(line, draft, plan, refused=size + smaller)
+        assert caught.value.reason is Reason.MESSAGE_TOO_BIG
+        assert f"a frame of {size + smaller} too big" in caught.value.message
+
+
 @pytest.mark.parametrize(("room", "fits"), [(0, True), (-1, False)])
 async def test_a_frame_is_sent_up_to_the_gate_and_no_further(peer, line, room, fits):
     async with dialling("http://127.0.0.1:1/v1") as upstream:
