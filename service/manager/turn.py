@@ -172,6 +172,8 @@ class Turn:
             self._lost = error, account.report()
         if error.reason is Reason.ENCRYPTED_CONTENT_REFUSED:
             self._drop_reasoning = True
+        if route is Route.NEW_LINE and self._exchange is not None and not self.fork:
+            self._session.history.moved(self._exchange.plan)
         if route is Route.SSE and account.transport is not Transport.SSE:
             account.fell_back(error.why if isinstance(error, NoLineError) else SSE_REASONS[error.reason])
         return route

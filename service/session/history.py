@@ -96,6 +96,12 @@ class History:
         self._chain = None
         self._why_none = reason
 
+    def moved(self, plan: Plan) -> None:
+        """The turn that was sent by this plan goes on over another line: in full, since its chain was of the
+        old one, or for the reason that it had already.
+        """
+        self.forget(ContextReason.NEW_CONNECTION if plan.incremental else plan.reason)
+
     def line_closed(self, line_id: int) -> None:
         """A chain lives as long as its line."""
         if self._chain is not None and self._chain.line_id == line_id:

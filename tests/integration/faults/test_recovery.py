@@ -88,7 +88,24 @@ async def test_an_expired_connection_is_replaced_and_the_conversation_goes_in_fu
     asked, again = house.simulator.requests[-2:]
     assert asked.connection_id != again.connection_id
     assert (again.previous_response_id, again.new_items) == (None, 3)
-    assert route(done) == ("WEBSOCKET", "preferred")
+    assert (route(done), context(done)) == (("WEBSOCKET", "preferred"), (False, "new_connection"))
+
+
+async def test_a_first_turn_that_is_resent_is_still_the_first(house):
+    house.simulator.enqueue(LOST)
+    talk = Talk(house)
+    done = await talk.say("Hello.")
+    assert (context(done), done.report.attempts) == ((False, "first_turn"), 2)
+    assert context(await talk.say("And again.")) == (True, "continued")
+
+
+async def test_behind_a_turn_that_was_lost_twice_the_next_one_knows_why(house):
+    talk = Talk(house)
+    await talk.say("Hello.")
+    house.simulator.enqueue(LOST, LOST)
+    assert (await ended_call(house, talk.request())).info.reason == "CONNECTION_LOST"
+    house.manager._pool._breaker._retry_at = 0.0
+    assert context(await talk.say("And again.")) == (False, "turn_not_completed")
 
 
 async def test_reasoning_that_cannot_be_read_is_left_out_of_the_resend(house):

@@ -147,7 +147,7 @@ async def test_a_line_that_dies_as_it_is_used_is_replaced(start):
     await talk.say("Hello.")
     house.simulator.enqueue(Script(Drop()))
     done = await talk.say("And again.")
-    assert done.report.attempts == 2
+    assert (context(done), done.report.attempts) == ((False, "new_connection"), 2)
     assert talk.received.repeated_items == 0
 
 

@@ -136,6 +136,34 @@ def test_a_consumed_chain_is_gone_until_a_turn_completes():
     assert len(plan.items) == 3
 
 
+def test_a_turn_that_goes_on_over_another_line_has_left_its_chain_on_the_old_one():
+    history = history_of(items(user("a")), assistant())
+    asked = items(user("a"), assistant(), user("b"))
+    plan = history.plan(asked, BASIS, LINE)
+    history.consume()
+    history.line_closed(LINE)
+    history.moved(plan)
+    again = history.plan(asked, BASIS, LINE + 1)
+    assert again == full_plan(asked, ContextReason.NEW_CONNECTION)
+    history.consume()
+    assert history.plan(asked, BASIS, LINE + 1).reason is ContextReason.TURN_NOT_COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ((user("EDITED"),), ContextReason.HISTORY_EDITED),
+        ((user("a"), assistant()), ContextReason.EMPTY_SUFFIX),
+    ],
+)
+def test_a_turn_that_was_sent_in_full_goes_on_for_the_same_reason(asked, reason):
+    history = history_of(items(user("a")), assistant())
+    plan = history.plan(items(*asked), BASIS, LINE)
+    history.consume()
+    history.moved(plan)
+    assert history.plan(items(*asked), BASIS, LINE + 1).reason is reason
+
+
 def test_a_closed_line_takes_its_chain_with_it_and_no_other():
     history = history_of(items(user("a")), assistant())
     history.line_closed(LINE + 1)
