@@ -33,6 +33,7 @@ class Reason(Enum):
     CONNECTION_EXPIRED = "CONNECTION_EXPIRED"
     ENCRYPTED_CONTENT_REFUSED = "ENCRYPTED_CONTENT_REFUSED"
     MESSAGE_TOO_BIG = "MESSAGE_TOO_BIG"
+    FRAME_REFUSED = "FRAME_REFUSED"
     CONNECTION_LOST = "CONNECTION_LOST"
     INTERRUPTED = "INTERRUPTED"
     UPSTREAM_ERROR = "UPSTREAM_ERROR"
@@ -66,6 +67,7 @@ RULES: dict[Reason, Rule] = {
     Reason.CONNECTION_EXPIRED: Rule(Fault.UPSTREAM, retryable=True, told_as=Reason.UPSTREAM_ERROR),
     Reason.ENCRYPTED_CONTENT_REFUSED: Rule(Fault.CALLER, retryable=False, told_as=Reason.INVALID_REQUEST),
     Reason.MESSAGE_TOO_BIG: Rule(Fault.CALLER, retryable=False),
+    Reason.FRAME_REFUSED: Rule(Fault.UPSTREAM, retryable=False, told_as=Reason.PROTOCOL_ERROR),
     Reason.CONNECTION_LOST: Rule(Fault.UPSTREAM, retryable=True),
     Reason.INTERRUPTED: Rule(Fault.SERVICE, retryable=True),
     Reason.UPSTREAM_ERROR: Rule(Fault.UPSTREAM, retryable=True),

@@ -24,8 +24,10 @@ from service.transport.websocket import Line
 
 CLOSING_TIME_S = 3.0
 
-MUTE = frozenset({Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR})
-"""How a line that never said a word fails by its own fault. Other reasons are about what was sent over it."""
+MUTE = frozenset({Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR, Reason.FRAME_REFUSED})
+"""How a line that never said a word fails where the line may be to blame. Policy (1008) and size (1009) are
+verdicts on what was sent.
+"""
 
 
 class NoLineError(TurnError):

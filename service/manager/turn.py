@@ -49,6 +49,7 @@ SSE_REASONS: dict[Reason, TransportReason] = {
     Reason.TIMEOUT: TransportReason.TIMEOUT,
     Reason.UPSTREAM_ERROR: TransportReason.UPSTREAM_ERROR,
     Reason.PROTOCOL_ERROR: TransportReason.PROTOCOL_ERROR,
+    Reason.FRAME_REFUSED: TransportReason.PROTOCOL_ERROR,
 }
 """Why a turn that began on a WebSocket went on by SSE. Where no line could be had, `NoLineError` says it."""
 

@@ -36,6 +36,7 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.CONNECTION_EXPIRED: grpc.StatusCode.INTERNAL,
     Reason.ENCRYPTED_CONTENT_REFUSED: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.MESSAGE_TOO_BIG: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.FRAME_REFUSED: grpc.StatusCode.INTERNAL,
     Reason.CONNECTION_LOST: grpc.StatusCode.ABORTED,
     Reason.INTERRUPTED: grpc.StatusCode.ABORTED,
     Reason.UPSTREAM_ERROR: grpc.StatusCode.INTERNAL,

@@ -82,6 +82,7 @@ CAUSES: dict[Reason, Cause] = {
     Reason.CONNECTION_LOST: Cause.LOSS,
     Reason.UPSTREAM_ERROR: Cause.LOSS,
     Reason.PROTOCOL_ERROR: Cause.LOSS,
+    Reason.FRAME_REFUSED: Cause.LOSS,
     Reason.TIMEOUT: Cause.LOSS,
 }
 """What may be sent again behind a dispatch. All but LOSS prove that nothing ran."""
@@ -94,6 +95,7 @@ WEBSOCKET_ROUTES: dict[Reason, Route] = {
     Reason.UPSTREAM_ERROR: Route.NEW_LINE,
     Reason.TIMEOUT: Route.SSE,
     Reason.PROTOCOL_ERROR: Route.SSE,
+    Reason.FRAME_REFUSED: Route.SSE,
     Reason.MESSAGE_TOO_BIG: Route.SSE,
     Reason.CONNECT_FAILED: Route.SSE,
 }
@@ -101,6 +103,11 @@ WEBSOCKET_ROUTES: dict[Reason, Route] = {
 WebSocket as such.
 """
 
+NO_WEBSOCKET = frozenset({Reason.MESSAGE_TOO_BIG, Reason.FRAME_REFUSED})
+"""What no other line would take either."""
+
+NONSENSE = frozenset({Reason.PROTOCOL_ERROR, Reason.FRAME_REFUSED})
+"""Not worth a caller's trying again, but one try of ours by another way."""
 
 NO_LINE = frozenset(
     {Reason.CONNECT_FAILED, Reason.CONNECTION_LOST, Reason.MESSAGE_TOO_BIG, Reason.OVERLOADED}
@@ -165,7 +172,7 @@ class Progress:
 
 def _worth_another_try(error: TurnError) -> bool:
     """The upstream may say that it is not, or not so soon: then the caller hears it."""
-    return (error.retryable or error.reason is Reason.PROTOCOL_ERROR) and not error.retry_after
+    return (error.retryable or error.reason in NONSENSE) and not error.retry_after
 
 
 def _route(reason: Reason, transport: Transport, forced: bool) -> Route | None:
@@ -174,5 +181,5 @@ def _route(reason: Reason, transport: Transport, forced: bool) -> Route | None:
         return None if reason in (Reason.MESSAGE_TOO_BIG, Reason.CONNECTION_EXPIRED) else Route.SSE
     route = WEBSOCKET_ROUTES[reason]
     if route is Route.SSE and forced:
-        return None if reason is Reason.MESSAGE_TOO_BIG else Route.NEW_LINE
+        return None if reason in NO_WEBSOCKET else Route.NEW_LINE
     return route

@@ -33,6 +33,7 @@ _EXPIRED = Verdict(Reason.CONNECTION_EXPIRED)
 _SEALED = Verdict(Reason.ENCRYPTED_CONTENT_REFUSED)
 _CONTEXT = Verdict(Reason.CONTEXT_LENGTH_EXCEEDED)
 _TOO_BIG = Verdict(Reason.MESSAGE_TOO_BIG)
+_REFUSED = Verdict(Reason.FRAME_REFUSED)
 _BUSY = Verdict(Reason.UPSTREAM_ERROR, retryable=True)
 _BROKEN = Verdict(Reason.UPSTREAM_ERROR, retryable=False)
 
@@ -106,8 +107,16 @@ STATUSES: dict[int, Verdict] = {
 VAGUE_TYPES: dict[str, Verdict] = {"invalid_request_error": _INVALID, "invalid_request": _INVALID}
 """Types that say less than a status."""
 
-CLOSES: dict[int, Verdict] = {1008: _BROKEN, 1009: _TOO_BIG}
-"""By the code with which the peer closed."""
+CLOSES: dict[int, Verdict] = {
+    1002: _REFUSED,
+    1003: _REFUSED,
+    1007: _REFUSED,
+    1008: _BROKEN,
+    1009: _TOO_BIG,
+}
+"""By the code with which the peer closed. The first three say that our frame was no good: the same one would
+be no better over another line. 1008 is its policy, whichever way we come.
+"""
 
 OUR_CLOSES = frozenset({1002, 1003, 1007, 1009})
 """Codes with which we close on a peer that breaks the protocol, or sends more than we take."""

@@ -143,14 +143,14 @@ end-of-stream                         CONNECTION_LOST         yes   ws+ws     ws
 ends-too-early                        CONNECTION_LOST         yes   ws+ws     ws+ws    sse+sse
 close-1000                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
 close-1001                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
-close-1002                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
-close-1003                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
-close-1007                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
 close-1011                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
 close-1012                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
 close-1013                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
 close-3000                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
 close-4000                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
+close-1002                            PROTOCOL_ERROR          no    ws+sse    ws       -
+close-1003                            PROTOCOL_ERROR          no    ws+sse    ws       -
+close-1007                            PROTOCOL_ERROR          no    ws+sse    ws       -
 close-1008                            UPSTREAM_ERROR          no    ws        ws       -
 close-1009                            MESSAGE_TOO_BIG         no    ws+sse    ws       -
 
@@ -230,6 +230,7 @@ STEPS: dict[str, Step] = {
 
 LATER: dict[str, Step] = {
     **{name: code("previous_response_not_found") for name in STEPS if name.startswith("chain-")},
+    **{f"close-{number}": NOT_JSON for number in (1002, 1003, 1007)},
     "close-1009": status(413),
     "binary": NOT_JSON,
     "bad-frame": NOT_JSON,

@@ -136,6 +136,21 @@ async def test_who_insists_on_a_websocket_never_gets_another(house):
     assert (found.info.reason, found.routes) == ("MESSAGE_TOO_BIG", "ws")
 
 
+@pytest.mark.parametrize("code", [1002, 1003, 1007])
+async def test_a_frame_that_the_upstream_takes_for_nonsense_goes_by_sse(house, code):
+    house.simulator.enqueue(Script(Close(code)))
+    found = await ended(house)
+    assert (found.routes, route(found.done)) == ("ws sse", ("SSE", "protocol_error"))
+
+
+@pytest.mark.parametrize("code", [1002, 1003, 1007, 1008])
+async def test_a_close_that_another_line_would_not_help_ends_a_forced_turn(house, code):
+    house.simulator.enqueue(Script(Close(code)))
+    found = await ended(house, options=WEBSOCKET)
+    assert (found.routes, found.error.retryable) == ("ws", False)
+    assert found.info.metadata["upstream_status"] == str(code)
+
+
 @pytest.mark.parametrize("options", [{}, WEBSOCKET, SSE], ids=["auto", "forced", "sse"])
 async def test_where_nothing_listens_nothing_was_sent(house, options):
     await house.simulator.stop()

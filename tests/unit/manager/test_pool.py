@@ -182,7 +182,9 @@ async def failing(pool: Pool, upstream: FakeUpstream, reason: Reason, *, speaks:
     lease.end(clean=False)
 
 
-@pytest.mark.parametrize("reason", [Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR])
+@pytest.mark.parametrize(
+    "reason", [Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR, Reason.FRAME_REFUSED]
+)
 async def test_behind_two_lines_that_never_said_a_word_the_upstream_is_left_alone(reason):
     pool, upstream, _ = make(cooldown_s=60.0)
     await failing(pool, upstream, reason)

@@ -104,6 +104,7 @@ def test_behind_content_nothing_is_replayed(reason, forced):
         (Reason.UPSTREAM_ERROR, Route.NEW_LINE, Route.NEW_LINE),
         (Reason.TIMEOUT, Route.SSE, Route.NEW_LINE),
         (Reason.PROTOCOL_ERROR, Route.SSE, Route.NEW_LINE),
+        (Reason.FRAME_REFUSED, Route.SSE, None),
         (Reason.RATE_LIMITED, None, None),
         (Reason.QUOTA_EXHAUSTED, None, None),
         (Reason.INVALID_REQUEST, None, None),

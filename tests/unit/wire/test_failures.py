@@ -237,10 +237,8 @@ def test_a_refused_handshake(status, reason, retryable):
 
 @pytest.mark.parametrize(
     ("code", "by_us", "reason", "retryable"),
-    [
-        (code, False, Reason.CONNECTION_LOST, True)
-        for code in (1000, 1001, 1002, 1005, 1006, 1011, 1012, 1013, 4000)
-    ]
+    [(code, False, Reason.CONNECTION_LOST, True) for code in (1000, 1001, 1005, 1006, 1011, 1012, 1013, 4000)]
+    + [(code, False, Reason.FRAME_REFUSED, False) for code in (1002, 1003, 1007)]
     + [(code, True, Reason.CONNECTION_LOST, True) for code in (1000, 1001, 1011, 1008)]
     + [(code, True, Reason.PROTOCOL_ERROR, False) for code in (1002, 1003, 1007, 1009)]
     + [
