@@ -6,6 +6,7 @@ Owns the order of start and stop. Must never know what a turn is.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import logging
 import signal
@@ -36,6 +37,9 @@ async def serve(settings: Settings) -> int:
     try:
         manager.start()
         address = await server.start()
+        # What stands now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         logger.info("trunkline listening on %s, upstream %s", address, settings.upstream_url)
         if telemetry.metrics_address:
             logger.info("metrics on %s", telemetry.metrics_address)

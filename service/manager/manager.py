@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from random import Random
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -108,7 +108,7 @@ class Manager:
                         watch=watch,
                         key=caller.key,
                     )
-                    async with self._held(session, turn):
+                    with self._held(session, turn):
                         yield turn
             except TimeoutError as exc:
                 if not scope.expired():
@@ -231,8 +231,8 @@ class Manager:
             session.payer = payer
         return session
 
-    @asynccontextmanager
-    async def _held(self, session: Session, turn: Turn) -> AsyncGenerator[None, None]:
+    @contextmanager
+    def _held(self, session: Session, turn: Turn) -> Iterator[None]:
         if not turn.fork:
             session.holder = turn
         self._turns.add(turn)

@@ -18,7 +18,7 @@ import grpc
 
 from service.config import Settings
 from service.domain.errors import TurnError
-from service.domain.events import Completed, Event, merge
+from service.domain.events import Completed, Event
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import completion_pb2_grpc
 from service.rpc.auth import CALLER
@@ -46,7 +46,7 @@ class CompletionService(completion_pb2_grpc.CompletionServiceServicer):
             async with self._turn(request) as turn, aclosing(turn.batches()) as batches:
                 stream.turn = turn
                 async for batch in batches:
-                    for event in merge(batch):
+                    for event in batch:
                         await stream.tell(event, turn)
             stream.check_done()
         except grpc.aio.InternalError:

@@ -33,7 +33,12 @@ def read_tools(found: Violations, tools: Sequence[ToolMessage]) -> tuple[Tool, .
     return tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in tools)
 
 
+DEFAULT = Options()
+
+
 def read_options(found: Violations, options: pb.CompletionOptions, tools: Sequence[Tool]) -> Options:
+    if not options.ByteSize():
+        return DEFAULT
     transport = TRANSPORTS.get(options.transport)
     if transport is None:
         found.add("options.transport", f"{options.transport} is not a transport")

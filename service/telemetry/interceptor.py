@@ -82,7 +82,7 @@ class _Witness:
         behaviour = getattr(handler, style)
         if inspect.isasyncgenfunction(behaviour):
             behaviour = _writing(behaviour)
-        if not inspect.iscoroutinefunction(behaviour):
+        elif not inspect.iscoroutinefunction(behaviour):
             self._blind = True
             return handler
         watched: dict[str, object] = {style: self._behaviour(behaviour)}

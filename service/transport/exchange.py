@@ -93,8 +93,7 @@ class Exchange:
             wait, name = self._waits.idle_s, "IDLE_TIMEOUT_S"
             events: list[Event] = []
             try:
-                for frame in frames:
-                    events += self._decoder.feed(frame)
+                self._decoder.feed(frames, events)
             except TurnError:
                 if events:
                     yield events

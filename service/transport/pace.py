@@ -7,7 +7,7 @@ each for less, and every stream gets its turn. The first words of an answer neve
 
 from __future__ import annotations
 
-LATE_S = 0.005
+LATE_S = 0.0015
 """A frame that waits longer than this for its reader says that the loop has more to do than time."""
 
 LONGEST_S = 0.3

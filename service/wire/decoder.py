@@ -7,7 +7,7 @@ counted, never fatal; one that is understood and makes no sense ends the turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, Event, Started, StopReason, Usage
@@ -15,7 +15,7 @@ from service.domain.messages import Message, ToolCallPart
 from service.wire import failures
 from service.wire.answer import Answer
 from service.wire.frames import Frame, Response, read_frame, read_object, read_response, read_usage
-from service.wire.parts import Stream
+from service.wire.parts import Run, Stream
 from service.wire.tally import Tally
 
 Locate = Callable[[Answer, Frame], Stream | None]
@@ -75,6 +75,8 @@ class ResponseDecoder:
     __slots__ = (
         "_answer",
         "_continuing",
+        "_delta",
+        "_open",
         "_sequence",
         "_started",
         "finished",
@@ -93,39 +95,68 @@ class ResponseDecoder:
         self._answer = Answer(self.ignored)
         self._continuing = continuing
         self._started: Started | None = None
+        # The last delta, and where it went, while nothing but deltas come.
+        self._delta: Frame | None = None
+        self._open: Stream | None = None
         self._sequence: int | None = None
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "running" if self._started else "waiting"
         return f"ResponseDecoder({self.response_id or 'no id'}, {state})"
 
-    def feed(self, frame: str | bytes) -> list[Event]:
-        """The events that the frame makes. TurnError: the response failed, or the frame makes no sense."""
-        if self.finished:
-            self.ignored.note("behind_the_end")
-            return []
-        told = read_frame(frame, UNDERSTOOD)
-        if told.stream_id is not None or not self._may_be_ours(told.response_id):
-            self.ignored.note("foreign")
-            return []
-        if told.sequence_number is not None:
-            self._count(told.sequence_number)
-        return self._dispatch(told, frame)
+    def feed(self, frames: Iterable[str | bytes], events: list[Event]) -> None:
+        """Puts what the frames make behind `events`, neighbouring deltas of one part as one.
+
+        TurnError: the response failed, or a frame makes no sense; what came before it is in `events`.
+        """
+        run = Run(events)
+        try:
+            for frame in frames:
+                if self.finished:
+                    self.ignored.note("behind_the_end")
+                    continue
+                told = read_frame(frame, UNDERSTOOD)
+                if told.stream_id is not None or not self._may_be_ours(told.response_id):
+                    self.ignored.note("foreign")
+                    continue
+                if told.sequence_number is not None:
+                    self._count(told.sequence_number)
+                if told.type in DELTAS:
+                    if told.delta and (stream := self._stream(told)):
+                        run.add(stream, told.delta)
+                else:
+                    self._delta = None
+                    run.end()
+                    events += self._dispatch(told, frame)
+        finally:
+            run.end()
 
     def partial(self) -> Message | None:
         """The message as far as it came, without a tool call that is not whole. None: nothing came."""
         message = self._answer.message(ended=False)
         return message if message.parts else None
 
+    def _stream(self, told: Frame) -> Stream | None:
+        """Where the delta goes: mostly where the last one went."""
+        last = self._delta
+        if (
+            last is None
+            or told.type != last.type
+            or told.item_id != last.item_id
+            or told.output_index != last.output_index
+            or told.content_index != last.content_index
+            or told.summary_index != last.summary_index
+        ):
+            self._need_start(told.type)
+            self._open = DELTAS[told.type](self._answer, told)
+            self._delta = told if self._open is not None else None
+        return self._open
+
     def _dispatch(self, told: Frame, frame: str | bytes) -> list[Event]:
         kind = told.type
-        if locate := DELTAS.get(kind):
-            self._need_start(kind)
-            if told.delta and (stream := locate(self._answer, told)):
-                return stream.grow(told.delta)
-        elif kind in BEGINNINGS or kind in ENDS:
+        if kind in BEGINNINGS or kind in ENDS:
             return self._live(told, frame)
-        elif locate := DONES.get(kind):
+        if locate := DONES.get(kind):
             self._need_start(kind)
             final = told.text or told.refusal or told.arguments
             if final and (stream := locate(self._answer, told)):

@@ -25,6 +25,9 @@ from service.domain.messages import Part, ReasoningPart, RefusalPart, TextPart, 
 from service.wire.frames import Item
 from service.wire.tally import Tally
 
+MERGE_CHARACTERS = 16 * 1024
+"""How long a merged delta may be: at most 64 KiB of UTF-8, whatever the characters."""
+
 Parts = list[Callable[[bool], Part | None]]
 """The parts of the answer in the order of their appearance, shared by its items: a part's place is its index.
 
@@ -46,9 +49,8 @@ class Stream:
     def text(self) -> str:
         return "".join(self._pieces)
 
-    def grow(self, piece: str) -> list[Event]:
+    def grow(self, piece: str) -> None:
         self._pieces.append(piece)
-        return [self.tell(piece)]
 
     def settle(self, final: str | None, tally: Tally) -> list[Event]:
         """What the pieces lack of the final text. It stands, also where it is another text than they made.
@@ -63,6 +65,35 @@ class Stream:
             tally.note("contradiction")
             return []
         return [self.tell(final[len(streamed) :])] if len(final) > len(streamed) else []
+
+
+class Run:
+    """Neighbouring pieces of one stream, on their way to one delta of at most `MERGE_CHARACTERS`.
+
+    A piece that is longer alone stays as it is: it is never cut.
+    """
+
+    __slots__ = ("_events", "_pieces", "_size", "_stream")
+
+    def __init__(self, events: list[Event]) -> None:
+        self._events = events
+        self._pieces: list[str] = []
+        self._size = 0
+        self._stream: Stream | None = None
+
+    def add(self, stream: Stream, piece: str) -> None:
+        if stream is not self._stream or self._size + len(piece) > MERGE_CHARACTERS:
+            self.end()
+            self._stream = stream
+        stream.grow(piece)
+        self._pieces.append(piece)
+        self._size += len(piece)
+
+    def end(self) -> None:
+        """What was gathered is told."""
+        if self._stream is not None:
+            self._events.append(self._stream.tell("".join(self._pieces)))
+            self._pieces, self._size, self._stream = [], 0, None
 
 
 class MessageItem:

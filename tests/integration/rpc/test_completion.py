@@ -67,8 +67,8 @@ async def test_start_content_done(completion, manager):
     manager.steps = [[STARTED], [text("he"), text("l")], [text("lo"), COMPLETED]]
     messages, error = await ended(completion.StreamCompletion(STREAM))
     assert error is None
-    assert kinds(messages) == ["start", "text_delta", "text_delta", "done"]
-    assert [message.text_delta.delta for message in messages[1:3]] == ["hel", "lo"]
+    assert kinds(messages) == ["start", "text_delta", "text_delta", "text_delta", "done"]
+    assert [message.text_delta.delta for message in messages[1:4]] == ["he", "l", "lo"]
     assert messages[-1].done.message.parts[0].text.text == "hello"
     assert messages[-1].done.report.attempts == 1
     ((tenant, request),) = manager.calls

@@ -74,7 +74,7 @@ async def test_what_is_read_together_is_told_together():
     assert channel.sent == [b'{"input":[]}']
     assert [[type(event) for event in batch] for batch in batches] == [
         [Started],
-        [TextDelta, TextDelta],
+        [TextDelta],
         [Completed],
     ]
     assert (exchange.dispatched, exchange.orderly, exchange.bytes_sent) == (True, True, 12)

@@ -37,7 +37,7 @@ async def test_the_first_word_is_told_once_and_a_pong_is_none(line, peer):
     assert (line.spoke, told) == (False, [])
     for word in ("one", "two"):
         peer.write(text(word))
-        await line.receive()
+        await line.receive(PATIENCE_S)
     assert told == [True]
 
 

@@ -1,6 +1,7 @@
 """Server events as an upstream writes them."""
 
 import json
+from typing import Any
 
 
 def frame(kind, **fields):
@@ -48,3 +49,11 @@ def call(arguments="", item_id="fc_1", call_id="call_1", name="look", **fields):
 def reasoning(*summary, item_id="rs_1", **fields):
     paragraphs = [{"type": "summary_text", "text": text} for text in summary]
     return {"type": "reasoning", "id": item_id, "summary": paragraphs, **fields}
+
+
+def fed(decoder, *frames):
+    """The events that the frames make, one read after the other."""
+    events: list[Any] = []
+    for one in frames:
+        decoder.feed([one], events)
+    return events

@@ -12,6 +12,7 @@ from tests.unit.wire.server_events import (
     created,
     done,
     ended,
+    fed,
     frame,
     message,
     reasoning,
@@ -22,12 +23,12 @@ from tests.unit.wire.server_events import (
 @pytest.fixture
 def decoder():
     decoder = ResponseDecoder(continuing=False)
-    decoder.feed(created())
+    fed(decoder, created())
     return decoder
 
 
 def feed(decoder, *frames):
-    return [event for one in frames for event in decoder.feed(one)]
+    return fed(decoder, *frames)
 
 
 def parts(decoder, *frames):

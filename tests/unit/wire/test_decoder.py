@@ -11,6 +11,7 @@ from tests.unit.wire.server_events import (
     call,
     created,
     ended,
+    fed,
     frame,
     message,
     text_delta,
@@ -25,12 +26,12 @@ def decoder():
 
 
 def feed(decoder, *frames):
-    return [event for one in frames for event in decoder.feed(one)]
+    return fed(decoder, *frames)
 
 
 def fails(decoder, last):
     with pytest.raises(TurnError) as caught:
-        decoder.feed(last)
+        fed(decoder, last)
     return caught.value
 
 
@@ -55,13 +56,13 @@ def test_it_starts_with_the_end_if_need_be(decoder):
 
 
 def test_a_response_that_says_nothing_of_itself(decoder):
-    assert decoder.feed(frame("response.created")) == [Started("", "")]
-    assert decoder.feed(frame("response.completed", response=None))[0].response_id == ""
+    assert fed(decoder, frame("response.created")) == [Started("", "")]
+    assert fed(decoder, frame("response.completed", response=None))[0].response_id == ""
 
 
 @pytest.mark.parametrize("created_at", [-1, 1700000000000, None])
 def test_a_time_that_is_none_is_not_told(decoder, created_at):
-    assert decoder.feed(created(created_at=created_at))[0].created_at == 0
+    assert fed(decoder, created(created_at=created_at))[0].created_at == 0
 
 
 @pytest.mark.parametrize("kind", [*DELTAS, *DONES, *ITEMS])
@@ -184,7 +185,7 @@ def test_an_error_ends_the_turn(decoder, last):
 )  # fmt: skip
 def test_events_of_others_are_ignored_and_counted(decoder, strange):
     feed(decoder, created())
-    assert decoder.feed(strange) == []
+    assert fed(decoder, strange) == []
     assert decoder.ignored == {"foreign": 1}
     assert feed(decoder, text_delta("hi"), ended())[-1].message.parts == (TextPart("hi"),)
 
@@ -196,7 +197,7 @@ def test_our_own_id_is_not_foreign(decoder):
 
 def test_a_warning_of_the_connections_end_is_not_about_the_response(decoder):
     feed(decoder, created())
-    assert decoder.feed(frame("error", error={"code": "connection_expiring", "message": "soon"})) == []
+    assert fed(decoder, frame("error", error={"code": "connection_expiring", "message": "soon"})) == []
     assert decoder.ignored == {"connection_expiring": 1}
     assert not decoder.finished
 
@@ -217,7 +218,7 @@ def test_gaps_are_counted_and_numbers_never_needed(decoder):
     numbers = [None, 0, 1, 3, 4, -1, 9]
     for number in numbers:
         fields = {} if number is None else {"sequence_number": number}
-        decoder.feed(frame("response.created", response={"id": "resp_1"}, **fields))
+        fed(decoder, frame("response.created", response={"id": "resp_1"}, **fields))
     assert decoder.ignored == {"gap": 2}
 
 
@@ -271,6 +272,6 @@ def test_a_line_is_free_when_nothing_can_follow(decoder, begun, end, orderly):
     if begun:
         feed(decoder, created())
     with suppress(TurnError):
-        decoder.feed(frame(end, response={"id": "resp_1"}, code="rate_limit_exceeded"))
+        fed(decoder, frame(end, response={"id": "resp_1"}, code="rate_limit_exceeded"))
     assert decoder.finished
     assert decoder.orderly is orderly

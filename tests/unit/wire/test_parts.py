@@ -13,6 +13,7 @@ from tests.unit.wire.server_events import (
     created,
     done,
     ended,
+    fed,
     frame,
     message,
     reasoning,
@@ -23,12 +24,12 @@ from tests.unit.wire.server_events import (
 @pytest.fixture
 def decoder():
     decoder = ResponseDecoder(continuing=False)
-    decoder.feed(created())
+    fed(decoder, created())
     return decoder
 
 
 def feed(decoder, *frames):
-    return [event for one in frames for event in decoder.feed(one)]
+    return fed(decoder, *frames)
 
 
 def parts(decoder, *frames):
@@ -54,7 +55,7 @@ def test_refusal_beside_text(decoder):
     assert events == [TextDelta(0, "well"), RefusalDelta(1, "n"), RefusalDelta(1, "o")]
     said = message("well")
     said["content"] += [{"type": "refusal", "refusal": "no!"}, {"type": "hologram"}]
-    assert decoder.feed(done(0, said)) == [RefusalDelta(1, "!")]
+    assert fed(decoder, done(0, said)) == [RefusalDelta(1, "!")]
     assert parts(decoder, ended()) == (TextPart("well"), RefusalPart("no!"))
     assert decoder.ignored == {"hologram": 1}
 
@@ -115,14 +116,14 @@ SUFFIXES = [
 def test_what_the_deltas_lacked_is_told_and_told_once(decoder, before, kind, fields, delta):
     feed(decoder, *before)
     last_word = frame(kind, output_index=0, **fields)
-    assert decoder.feed(last_word) == [delta]
-    assert decoder.feed(last_word) == []
+    assert fed(decoder, last_word) == [delta]
+    assert fed(decoder, last_word) == []
     assert not decoder.ignored
 
 
 def test_the_last_word_stands_where_it_contradicts(decoder):
     feed(decoder, added(0, message()), text_delta("wrong"))
-    assert decoder.feed(done(0, message("right"))) == []
+    assert fed(decoder, done(0, message("right"))) == []
     assert parts(decoder, ended(output=[message("right")])) == (TextPart("right"),)
     assert decoder.ignored == {"contradiction": 1}
 
@@ -150,7 +151,7 @@ def test_an_empty_text_is_a_part_once_its_item_says_so(decoder):
         == []
     )
     assert decoder.partial() is None
-    assert decoder.feed(done(0, message(""))) == []
+    assert fed(decoder, done(0, message(""))) == []
     assert parts(decoder, ended()) == (TextPart(""),)
 
 
@@ -257,7 +258,7 @@ def test_a_call_without_call_id_waits_for_it(decoder):
 )
 def test_a_call_that_cannot_be_answered_makes_no_sense(decoder, last_word):
     with pytest.raises(TurnError, match="without call_id") as caught:
-        decoder.feed(last_word)
+        fed(decoder, last_word)
     assert caught.value.reason is Reason.PROTOCOL_ERROR
 
 
