@@ -41,6 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Where the time goes.")
     parser.add_argument("--model", default="bench-125x20")
     parser.add_argument("--streams", type=int, default=50)
+    parser.add_argument("--warm", type=int, default=2, help="seconds in which the streams begin")
     parser.add_argument("--off", action="store_true", help="with tracing, metrics and authentication off")
     parser.add_argument("--flame", default="", help="also write a flame graph to bench/results/NAME.svg")
     options = parser.parse_args()
@@ -49,7 +50,16 @@ def main() -> int:
     with ExitStack() as stack:
         _, url = contenders.upstream(stack)
         service = contenders.service(stack, url, everything=not options.off)
-        shape = ("-model", options.model, "-streams", options.streams, "-window", f"{2 * SECONDS + 8}s")
+        shape = (
+            "-model",
+            options.model,
+            "-streams",
+            options.streams,
+            "-warm",
+            f"{options.warm}s",
+            "-window",
+            f"{2 * SECONDS + 8}s",
+        )
         load = run.generator(*service.load, *shape)
         assert load.stdout is not None
         load.stdout.readline()

@@ -5,11 +5,10 @@ Owns the exit code: 2 for settings that make no sense. Must never start anything
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 
-from service.app import serve
+from service.app import run
 from service.config import SettingsError, load, raise_file_limit
 
 
@@ -17,7 +16,7 @@ def main() -> int:
     try:
         settings = load(os.environ)
         raise_file_limit(settings)
-        return asyncio.run(serve(settings))
+        return run(settings)
     except SettingsError as error:
         sys.stderr.writelines(f"trunkline: {problem}\n" for problem in error.problems)
         return 2

@@ -10,6 +10,7 @@ import gc
 import importlib
 import logging
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -18,20 +19,33 @@ from service.manager.manager import Manager
 from service.rpc.server import Server
 from service.telemetry import logs, sampler
 from service.telemetry.setup import Telemetry
+from service.transport.pace import Idle, Pace
 from service.transport.upstream import Upstream
 
 STOP_GRACE_S = 2.0
 """How long calls that have ended may take to hand their ending to a slow caller."""
 
+SWITCH_INTERVAL_S = 0.0005
+
 logger = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings) -> int:
+def run(settings: Settings) -> int:
+    """`serve` in a loop that knows how much time it has to spare."""
+    selector = Idle()
+    pace = Pace(lambda: selector.waited_s)
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        return runner.run(serve(settings, pace))
+
+
+async def serve(settings: Settings, pace: Pace | None = None) -> int:
     """Serves until SIGTERM or SIGINT, then drains. Returns the exit code."""
+    # Threads encode spans: none of them is to keep the loop waiting for the usual 5 ms.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     stop = _stop_signal()
     logs.configure(settings.log_level)
     telemetry = Telemetry(settings)
-    manager = Manager(settings, Upstream(settings, _hook(settings.payload_hook)))
+    manager = Manager(settings, Upstream(settings, _hook(settings.payload_hook), pace=pace))
     server = Server(settings, manager)
     sampling = asyncio.create_task(sampler.watch(manager.counts), name="sampler")
     try:

@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from random import Random
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
@@ -54,11 +53,12 @@ class Manager:
         self._settings = settings
         self._upstream = upstream
         self._wall = wall
+        self._random = random or Random()
         breaker = Breaker(
             settings.cooldown_s,
             refusals_last="cooldown_s" not in settings.given,
             clock=clock,
-            random=(random or Random()).random,
+            random=self._random.random,
         )
         self._pool = Pool(
             upstream, Books(settings.max_connections), breaker, clock, max_dials=settings.max_dials
@@ -102,7 +102,7 @@ class Manager:
                         session,
                         request,
                         draft,
-                        turn_id=uuid4().hex,
+                        turn_id=f"{self._random.getrandbits(128):032x}",
                         scope=scope,
                         started_at=started_at,
                         watch=watch,

@@ -57,6 +57,7 @@ class Post:
         async with asyncio.timeout(within_s):
             frames = await self._frames()
         self._taken_at = time.monotonic()
+        self._pace.look(self._taken_at)
         return frames
 
     async def _frames(self) -> list[str | bytes]:

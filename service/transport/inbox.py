@@ -78,6 +78,13 @@ class Inbox(ClientConnection):
         elif event.opcode in DATA_OPCODES:
             self._collect(event)
 
+    def hold(self, seconds: float) -> None:
+        """Leaves what comes where it is, in the system's buffer, for so long: one read then takes all of
+        it.
+        """
+        self.pause()
+        self.loop.call_later(seconds, self.resume)
+
     def pause(self) -> None:
         """Stops reading, until `resume` or `take`."""
         if self.reading and not self.transport.is_closing():
@@ -85,7 +92,8 @@ class Inbox(ClientConnection):
             self.transport.pause_reading()
 
     def resume(self) -> None:
-        if not self.reading and not self.transport.is_closing():
+        full = self._waiting_bytes > HIGH_WATER_BYTES
+        if not (self.reading or full or self.transport.is_closing()):
             self.reading = True
             self.transport.resume_reading()
 

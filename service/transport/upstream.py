@@ -55,7 +55,11 @@ class Upstream:
     """What the manager knows of the model's side."""
 
     def __init__(
-        self, settings: Settings, hook: PayloadHook | None = None, random: Random | None = None
+        self,
+        settings: Settings,
+        hook: PayloadHook | None = None,
+        random: Random | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.waits = Waits(
             settings.connect_timeout_s,
@@ -63,7 +67,7 @@ class Upstream:
             settings.first_event_timeout_s,
             settings.idle_timeout_s,
         )
-        self.pace = Pace()
+        self.pace = pace or Pace()
         self._settings = settings
         self._hook = hook
         self._random = random or Random()

@@ -82,7 +82,6 @@ class Line:
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._pace = pace or Pace()
-        self._woken_at = self._taken_at = 0.0
         self._due_at = 0.0
         self._alarm: asyncio.TimerHandle | None = None
         self._timer = self._loop.call_later(ping_interval_s, self._keep_alive)
@@ -115,6 +114,7 @@ class Line:
         connection = self._connection
         if not self.open:
             raise self._failure()
+        connection.resume()  # an answer to this is not the one that was left to gather
         connection.protocol.send_text(data)
         connection.send_data()
         if connection.paused:
@@ -127,8 +127,6 @@ class Line:
 
     async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
         connection = self._connection
-        if patient and self._pace.hold_s:
-            await self._gather(self._taken_at + self._pace.hold_s - self._loop.time())
         while not connection.messages:
             if not self.open:
                 raise self._failure()
@@ -138,13 +136,14 @@ class Line:
                 await self._waiter
             finally:
                 self._waiter = None
-            moment = self._loop.time()
-            self._pace.saw(moment - self._woken_at, moment)
-        self._taken_at = self._loop.time()
+        self._pace.look(self._loop.time())
         if not self.spoke:
             self.spoke = True
             self.on_first_word()
-        return connection.take()
+        taken = connection.take()
+        if patient and self._pace.hold_s:
+            connection.hold(self._pace.hold_s)
+        return taken
 
     def discard(self) -> None:
         """Closes the socket now, without a farewell: who is in the middle of an answer learns it at once."""
@@ -169,18 +168,7 @@ class Line:
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._woken_at = self._loop.time()
             self._waiter.set_result(None)
-
-    async def _gather(self, seconds: float) -> None:
-        """Leaves what comes where it is, in the system's buffer: one read then takes all of it."""
-        if seconds <= 0:
-            return
-        self._connection.pause()
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            self._connection.resume()
 
     def _set_alarm(self, within_s: float) -> None:
         """The reader waits this long from now. One timer serves many waits: it is set anew when it rings too

@@ -247,16 +247,33 @@ async def test_each_wait_has_its_own_length_though_one_timer_serves_them_all(lin
 
 
 async def test_while_the_service_is_late_a_patient_reader_takes_all_that_gathers_at_once(line, peer):
+    line._pace.hold_s = 0.2
     peer.write(text("first"))
     assert await line.receive(PATIENCE_S, patient=True) == ["first"]
-    line._pace.hold_s = 0.2
-    waiting = asyncio.create_task(line.receive(PATIENCE_S, patient=True))
-    await until(lambda: not line._connection.reading)
     for word in ("one", "two", "three"):
         peer.write(text(word))
+        assert not line._connection.reading
         await asyncio.sleep(0)
-    assert await waiting == ["one", "two", "three"]
-    assert line._connection.reading
+    assert await line.receive(PATIENCE_S, patient=True) == ["one", "two", "three"]
+
+
+async def test_a_line_that_was_left_to_gather_hears_again_without_anyone_asking(line, peer):
+    """The answer was at its end: nobody will read on, and the line must notice when it is closed."""
+    line._pace.hold_s = 0.01
+    peer.write(text("last"))
+    assert await line.receive(PATIENCE_S, patient=True) == ["last"]
+    assert not line._connection.reading
+    peer.reset()
+    await asyncio.wait_for(line.closed(), PATIENCE_S)
+
+
+async def test_the_answer_to_a_new_request_does_not_wait_behind_the_old_one(line, peer):
+    line._pace.hold_s = 1000.0
+    peer.write(text("last"))
+    assert await line.receive(PATIENCE_S, patient=True) == ["last"]
+    await line.send(b"{}", PATIENCE_S)
+    peer.write(text("first"))
+    assert await line.receive(PATIENCE_S) == ["first"]
 
 
 async def test_who_is_not_patient_does_not_wait_for_more(line, peer):
