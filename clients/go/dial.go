@@ -19,6 +19,12 @@ const (
 	defaultMaxMessageSize = 64 << 20
 )
 
+// How many bytes may be on the way before they are read: of one answer, and of all on a connection.
+const (
+	streamWindow = 1 << 20
+	connWindow   = 16 << 20
+)
+
 // A DialOption changes how a [Client] reaches the service.
 type DialOption func(*settings)
 
@@ -97,6 +103,9 @@ func (s *settings) dialOptions() []grpc.DialOption {
 		grpc.WithUserAgent("trunkline-go/" + Version),
 		// A retry policy found in DNS would repeat what must not be repeated.
 		grpc.WithDisableServiceConfig(),
+		// With windows of its own choice grpc does not measure the line, which costs the service a ping for each delta.
+		grpc.WithInitialWindowSize(streamWindow),
+		grpc.WithInitialConnWindowSize(connWindow),
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(s.maxMessageSize), grpc.MaxCallSendMsgSize(s.maxMessageSize)),
 	}

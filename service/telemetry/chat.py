@@ -41,6 +41,7 @@ class Chat:
         self._labels = operation | {names.REQUEST_MODEL: self._now.model(request.model)}
         self._began = self._sent_at = time.perf_counter()
         self.ended = False
+        self._waited_s: float | None = None
         # What is learned on the way is shown when the span ends: each call on a span is dear.
         self._learned: attributes.Attributes = {}
         self.span = self._now.tracer.start_span(
@@ -64,10 +65,9 @@ class Chat:
         self._learned[names.RESPONSE_ID] = started.response_id
 
     def first_content(self) -> None:
-        waited = time.perf_counter() - self._sent_at
+        # Told now, measured at the end: the caller waits for this very word.
+        self._waited_s = time.perf_counter() - self._sent_at
         self.span.add_event(names.EVENT_FIRST_CONTENT)
-        self._learned[names.TIME_TO_FIRST_CHUNK] = waited
-        self._now.instruments.first_chunk.record(waited, self._labels)
 
     def completed(self, completed: Completed) -> None:
         self._learned |= attributes.of_answer(completed)
@@ -83,6 +83,9 @@ class Chat:
         if ending != calls.OK:
             attributes.fail(self.span, ending, error)
         self.span.add_event(names.EVENT_TERMINAL, {names.ENDING: ending})
+        if self._waited_s is not None:
+            self._learned[names.TIME_TO_FIRST_CHUNK] = self._waited_s
+            self._now.instruments.first_chunk.record(self._waited_s, self._labels)
         self._tell_heard()
         self.span.set_attributes(self._learned)
         self.span.end()
