@@ -83,7 +83,7 @@ bench-quick: $(BENCH_DONE) ## The same in two minutes: fewer loads, one round
 bench-guard: $(VENV_DONE) ## Fail if a delta costs much more CPU, relative to bare grpc.aio, than bench/guard.json says
 	@$(PY) -m bench.guard $(ARGS)
 
-check: lint type proto-check coverage ## Everything that CI runs, fast parts first
+check: lint type proto-check coverage bench-guard ## Everything that CI runs, fast parts first
 
 ##@ Clients
 

@@ -27,6 +27,8 @@ RECORD = Path(__file__).with_name("guard.json")
 STREAMS = 50
 DELTAS, PACE_MS = 125, 20
 ROUNDS = 4
+TRIES = 3
+"""A busy machine makes the service look dearer, up to twice; one that became dearer looks so each time."""
 CORES = sorted(os.sched_getaffinity(0))
 
 
@@ -98,19 +100,23 @@ def main() -> int:
     if not sys.platform.startswith("linux"):
         sys.stdout.write("bench-guard: skipped, CPU time of another process is read as Linux tells it\n")
         return 0
-    ratios = asyncio.run(measure())
-    ratio = median(ratios)
-    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"margin": 1.6}
+    record = json.loads(RECORD.read_text())
     if options.record:
+        ratio = median(asyncio.run(measure()))
         RECORD.write_text(json.dumps(record | {"ratio": round(ratio, 2)}, indent=1) + "\n")
         return 0
-    limit = record["ratio"] * record["margin"]
-    verdict = "fine" if ratio <= limit else "DEARER THAN ALLOWED"
+    return 0 if any(_fine(record["ratio"], record["margin"]) for _ in range(TRIES)) else 1
+
+
+def _fine(recorded: float, margin: float) -> bool:
+    ratios = asyncio.run(measure())
+    ratio, limit = median(ratios), recorded * margin
     sys.stdout.write(
         f"bench-guard: CPU per delta, service over bare grpc.aio: {ratio:.2f} x ({min(ratios):.2f} to"
-        f" {max(ratios):.2f}); recorded {record['ratio']:.2f} x, limit {limit:.2f} x: {verdict}\n"
+        f" {max(ratios):.2f}); recorded {recorded:.2f} x, limit {limit:.2f} x:"
+        f" {'fine' if ratio <= limit else 'DEARER THAN ALLOWED'}\n"
     )
-    return 0 if ratio <= limit else 1
+    return ratio <= limit
 
 
 if __name__ == "__main__":

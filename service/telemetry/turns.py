@@ -31,8 +31,8 @@ logger = logging.getLogger("service.turn")
 class _Current:
     """The watch of the turn that a task serves, while it runs.
 
-    A line that is dialled in a turn keeps that turn's context for as long as it lives, since its timers
-    were set in it. So what stays in a context must be small: this, and not the request.
+    A line that is dialled in a turn keeps that turn's context for as long as it lives, since asyncio reads
+    its socket in it. So what stays in a context must be small: this, and not the request.
     """
 
     __slots__ = ("watch",)

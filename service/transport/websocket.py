@@ -14,6 +14,7 @@ import asyncio
 import ssl
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from itertools import count
 
 from websockets.asyncio.client import connect
@@ -33,6 +34,9 @@ turns.
 """
 
 CLOSE_TIMEOUT_S = 2.0
+
+NOBODYS = Context()
+"""Where a line's timers run: in that of the turn that set them they would keep it as long as they wait."""
 
 SSLProtocol.max_size = 16 * 1024
 """What asyncio keeps as a buffer for each connection over TLS, as long as it lives. Its own 256 KiB would be
@@ -84,7 +88,7 @@ class Line:
         self._pace = pace or Pace()
         self._due_at = 0.0
         self._alarm: asyncio.TimerHandle | None = None
-        self._timer = self._loop.call_later(ping_interval_s, self._keep_alive)
+        self._timer = self._loop.call_later(ping_interval_s, self._keep_alive, context=NOBODYS)
         connection.on_data = self._wake
         connection.on_lost = self._lost
 
@@ -179,14 +183,14 @@ class Line:
             self._alarm.cancel()
             self._alarm = None
         if self._alarm is None:
-            self._alarm = self._loop.call_at(self._due_at, self._ring)
+            self._alarm = self._loop.call_at(self._due_at, self._ring, context=NOBODYS)
 
     def _ring(self) -> None:
         self._alarm = None
         if self._waiter is None or self._waiter.done():
             return  # nobody waits: the next one sets it
         if self._loop.time() < self._due_at:
-            self._alarm = self._loop.call_at(self._due_at, self._ring)
+            self._alarm = self._loop.call_at(self._due_at, self._ring, context=NOBODYS)
         else:
             self._waiter.set_exception(TimeoutError())
 
@@ -236,7 +240,7 @@ class Line:
             self._connection.protocol.send_ping(b"trunkline")
             self._connection.send_data()
             delay = self._ping_timeout_s
-        self._timer = self._loop.call_later(delay, self._keep_alive)
+        self._timer = self._loop.call_later(delay, self._keep_alive, context=NOBODYS)
 
 
 async def connect_to(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> Inbox:
