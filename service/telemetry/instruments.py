@@ -57,8 +57,8 @@ class Bounded:
 
 
 class Count:
-    """A counter that keeps its sums itself; exporters read them off. One of the SDK's, which looks its sum up
-    behind locks and filters, costs twenty times as much, and a turn counts a dozen things.
+    """A counter that keeps its sums itself; exporters read them off. One of the SDK's looks its sum up behind
+    locks and filters, and a turn counts a dozen things.
     """
 
     __slots__ = ("_sums",)

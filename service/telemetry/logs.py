@@ -86,7 +86,7 @@ def _where(error: object) -> str | None:
 
 
 class _ForAMachine(logging.Formatter):
-    """JSON, made in one go: a turn has one line, and a chain of processors would be a tenth of its cost."""
+    """JSON, made in one go: every turn has a line, and a chain of processors would cost it more than that."""
 
     def format(self, record: logging.LogRecord) -> str:
         told: dict[str, object] = {

@@ -141,7 +141,7 @@ def _tracers(signal: Signal, resource: Resource) -> TracerProvider | None:
 
 
 def _meters(readers: list[MetricReader], resource: Resource, environ: Mapping[str, str]) -> MeterProvider:
-    # Exemplars cost a traced turn more than all measurements together, so who wants them says so.
+    # With exemplars each measurement of a traced turn keeps its span, at a price: who wants them says so.
     wanted = environ.get(OTEL_METRICS_EXEMPLAR_FILTER)
     exemplars = None if wanted else AlwaysOffExemplarFilter()
     return MeterProvider(readers, resource, exemplar_filter=exemplars, shutdown_on_exit=False, views=views())
