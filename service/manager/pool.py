@@ -81,6 +81,8 @@ class Pool:
         self._clock = clock
         self._dials = asyncio.Semaphore(max_dials)
         self._waiters: deque[asyncio.Future[None]] = deque()
+        # The line that was opened last, now and when a mute one was judged last.
+        self._newest = self._judged = 0
 
     def __repr__(self) -> str:
         return f"Pool({self._books!r}, {self._breaker!r})"
@@ -113,8 +115,12 @@ class Pool:
                 raise NoLineError(error, TransportReason.POOL_FULL)
 
     def judge(self, line: Line, error: TurnError) -> None:
-        """An exchange failed over the line; if the line never said a word, that is news of the endpoint."""
-        if not line.spoke and error.reason in MUTE:
+        """An exchange failed over the line; if the line never said a word, that is news of the endpoint.
+
+        Lines that were open together and fall together tell it once.
+        """
+        if not line.spoke and error.reason in MUTE and line.id > self._judged:
+            self._judged = self._newest
             self._breaker.mute(error)
 
     def take_back(self, lease: Lease, clean: bool) -> None:
@@ -122,6 +128,8 @@ class Pool:
         line, session = lease.line, lease.session
         if session is not None:
             session.leased = False
+        if clean and line.spoke:
+            self._breaker.spoke()  # whichever line it was: the endpoint does talk
         if not line.open or not clean:
             self._drop(line, session)
             line.discard()
@@ -179,6 +187,7 @@ class Pool:
             async with self._handshake():
                 self._check_breaker()  # last, so that what waited behind a failed dial does not repeat it
                 line = await self._try_dial(key)
+            self._newest = line.id
             line.on_close = self._lost
             line.on_first_word = self._breaker.spoke
         finally:

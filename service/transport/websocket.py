@@ -87,6 +87,7 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._pace = pace or Pace()
         self._due_at = 0.0
+        self._late = False
         self._alarm: asyncio.TimerHandle | None = None
         self._timer = self._loop.call_later(ping_interval_s, self._keep_alive, context=NOBODYS)
         connection.on_data = self._wake
@@ -140,6 +141,8 @@ class Line:
                 await self._waiter
             finally:
                 self._waiter = None
+            if self._late and not connection.messages:
+                raise TimeoutError
         self._pace.look(self._loop.time())
         if not self.spoke:
             self.spoke = True
@@ -178,6 +181,7 @@ class Line:
         """The reader waits this long from now. One timer serves many waits: it is set anew when it rings too
         early, not for each read.
         """
+        self._late = False
         self._due_at = self._loop.time() + within_s
         if self._alarm is not None and self._alarm.when() > self._due_at:
             self._alarm.cancel()
@@ -192,7 +196,8 @@ class Line:
         if self._loop.time() < self._due_at:
             self._alarm = self._loop.call_at(self._due_at, self._ring, context=NOBODYS)
         else:
-            self._waiter.set_exception(TimeoutError())
+            self._late = True
+            self._waiter.set_result(None)
 
     def _lost(self) -> None:
         self._timer.cancel()

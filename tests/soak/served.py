@@ -17,10 +17,12 @@ from typing import Any
 from service.app import serve
 from service.config import load, raise_file_limit
 from service.manager.manager import Manager
+from service.transport.pace import Idle, Pace
 
 
 def census() -> dict[str, int]:
     """What is there, after everything that could go has gone."""
+    gc.unfreeze()  # the service sets aside what stands when it starts: its manager, too
     gc.collect()
     manager = next(one for one in gc.get_objects() if type(one) is Manager)
     pool = manager._pool
@@ -52,15 +54,17 @@ async def window() -> None:
         sys.stdout.flush()
 
 
-async def main() -> int:
+async def main(pace: Pace) -> int:
     settings = load(os.environ)
     raise_file_limit(settings)
     looking = asyncio.create_task(window(), name="window")
     try:
-        return await serve(settings)
+        return await serve(settings, pace)
     finally:
         looking.cancel()
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    selector = Idle()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        sys.exit(runner.run(main(Pace(lambda: selector.waited_s))))

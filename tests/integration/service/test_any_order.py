@@ -105,7 +105,9 @@ class Caller:
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("lines", [2, 100], ids=["few lines", "many lines"])
 async def test_whatever_happens_the_model_hears_each_word_once(start, seed, lines):
-    house = await start({"MAX_CONNECTIONS": str(lines), "CONNECT_TIMEOUT_S": "20"})
+    # Without a breaker: lines that are cut before their first word would open it, and some callers insist.
+    settings = {"MAX_CONNECTIONS": str(lines), "CONNECT_TIMEOUT_S": "20", "COOLDOWN_S": "0"}
+    house = await start(settings)
     callers = [Caller(house, f"s{number}", Random(f"{seed}-{number}")) for number in range(4)]
     await asyncio.gather(*(caller.live() for caller in callers))
     assert sum(caller.answered for caller in callers) > STEPS

@@ -209,6 +209,32 @@ async def test_a_line_that_spoke_before_it_failed_is_none_of_them():
     assert len(upstream.dialed) == 4
 
 
+async def test_lines_that_were_open_together_and_fall_together_tell_it_once():
+    pool, upstream, _ = make(8, cooldown_s=60.0)
+    fallen = [await leased(pool, upstream, session(name)) for name in "abcd"]
+    for lease in fallen:
+        lease.failed(TurnError(Reason.CONNECTION_LOST, "no"))
+        lease.end(clean=False)
+    last = await leased(pool, upstream, session())  # it may be dialled: so far that is one
+    last.failed(TurnError(Reason.CONNECTION_LOST, "no"))
+    last.end(clean=False)
+    with pytest.raises(NoLineError) as caught:
+        await pool.lease(session(), wait=False)
+    assert caught.value.why is TransportReason.COOLDOWN
+
+
+async def test_a_turn_that_ends_well_over_an_old_line_shows_that_the_upstream_talks():
+    pool, upstream, _ = make(8, cooldown_s=60.0)
+    old = session("old")
+    lease = await leased(pool, upstream, old)
+    upstream.dialed[-1].speak()
+    lease.end(clean=True)
+    for _ in range(3):
+        await failing(pool, upstream, Reason.CONNECTION_LOST)
+        (await pool.lease(old, wait=False)).end(clean=True)
+    assert len(upstream.dialed) == 4
+
+
 async def test_a_turn_that_leaves_says_nothing_of_its_line():
     pool, upstream, _ = make(cooldown_s=60.0)
     for _ in range(3):
