@@ -158,9 +158,9 @@ async def test_one_replica_more_takes_its_share_and_moves_hardly_anyone_else(tmp
         )
         assert all(replicas[1] == replicas[2] for replicas in served)
         assert sum(caller.full - 1 for caller in everybody) == len(moved)
-        # A quarter is its share; which sessions those are depends on the ports that were free.
+        # A quarter is its share, and hardly anyone else moves: Maglev's table is not perfect.
         assert sessions // 8 < to_new < sessions // 2
-        assert len(moved) - to_new < sessions // 8
+        assert len(moved) - to_new <= sessions // 80
 
 
 async def test_what_envoy_costs_beside_a_replica(tmp_path, numbers):
