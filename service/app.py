@@ -31,11 +31,17 @@ logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> int:
-    """`serve` in a loop that knows how much time it has to spare."""
-    selector = Idle()
-    pace = Pace(lambda: selector.waited_s)
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+    """`serve` in a loop of its own."""
+    runner, pace = paced()
+    with runner:
         return runner.run(serve(settings, pace))
+
+
+def paced() -> tuple[asyncio.Runner, Pace]:
+    """A loop that knows how much time it has to spare, and what goes by it."""
+    selector = Idle()
+    runner = asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector))
+    return runner, Pace(lambda: selector.waited_s)
 
 
 async def serve(settings: Settings, pace: Pace | None = None) -> int:

@@ -68,7 +68,7 @@ class Breaker:
             self._failures = 0
 
     def spoke(self) -> None:
-        """A line said its first word."""
+        """A line said its first word, or a turn ended well over one."""
         self._mute_lines = 0
         if self.state is State.CLOSED:
             self._failures = 0

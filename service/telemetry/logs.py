@@ -7,6 +7,7 @@ which hold the key and the prompts.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
@@ -99,7 +100,10 @@ class _ForAMachine(logging.Formatter):
         told |= {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
         if where := _where(record.exc_info):
             told["exception"] = where
-        return _JSON.encode(told).decode()
+        try:
+            return _JSON.encode(told).decode()
+        except UnicodeEncodeError:  # half a character, which the system or a library may name
+            return json.dumps(told, default=str)
 
 
 _JSON = msgspec.json.Encoder(enc_hook=str)

@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from service.app import serve
+from service.app import paced, serve
 from service.config import load, raise_file_limit
 from service.manager.manager import Manager
-from service.transport.pace import Idle, Pace
+from service.transport.pace import Pace
 
 
 def census() -> dict[str, int]:
@@ -65,6 +65,6 @@ async def main(pace: Pace) -> int:
 
 
 if __name__ == "__main__":
-    selector = Idle()
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
-        sys.exit(runner.run(main(Pace(lambda: selector.waited_s))))
+    runner, pace = paced()
+    with runner:
+        sys.exit(runner.run(main(pace)))

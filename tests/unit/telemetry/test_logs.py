@@ -111,3 +111,10 @@ def test_only_ours_speaks_below_warning(level, count):
     assert stream.getvalue().count("dialed") == count
     assert "listening on" in stream.getvalue()
     assert "key" not in stream.getvalue()
+
+
+def test_half_a_character_costs_no_line():
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    logging.getLogger("service.turn").info("turn", extra={"file": "caf\udce9"})
+    assert json.loads(stream.getvalue())["file"] == "caf\udce9"
