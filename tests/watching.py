@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from service.telemetry import signals
 from service.telemetry.instruments import views
+from service.telemetry.spans import Tracer
 from service.telemetry.switches import Capture
 
 PATIENCE_S = 30.0
@@ -38,7 +39,9 @@ class Seen:
         self._spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         self.tracers = TracerProvider(ALWAYS_ON, shutdown_on_exit=False)
-        self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
+        processor = SimpleSpanProcessor(self._spans)
+        self.tracers.add_span_processor(processor)
+        self.tracer = Tracer(self.tracers, processor, signals.SCOPE)
         self.meters = MeterProvider([self._reader], shutdown_on_exit=False, views=views())
 
     @property
@@ -85,8 +88,8 @@ def watching(
 ) -> Iterator[Seen]:
     """Everything that the service shows goes to `Seen`, as long as the block lasts."""
     seen = Seen()
-    tracer, meter = seen.tracers.get_tracer(signals.SCOPE), seen.meters.get_meter(signals.SCOPE)
-    signals.install(tracer, meter, capture=capture, upstream=upstream)
+    meter = seen.meters.get_meter(signals.SCOPE)
+    signals.install(seen.tracer, meter, capture=capture, upstream=upstream)
     try:
         yield seen
     finally:

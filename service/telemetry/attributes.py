@@ -6,7 +6,6 @@ told by its reason, never by its text, which may repeat a prompt.
 
 from __future__ import annotations
 
-from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from service.domain.errors import TurnError
@@ -79,7 +78,7 @@ def of_answer(completed: Completed) -> Attributes:
     return {
         names.RESPONSE_ID: completed.response_id,
         names.RESPONSE_MODEL: completed.model,
-        names.FINISH_REASONS: [FINISH_REASONS[completed.stop_reason]],
+        names.FINISH_REASONS: (FINISH_REASONS[completed.stop_reason],),
     }
 
 
@@ -93,16 +92,20 @@ def of_usage(usage: Usage) -> Attributes:
     }
 
 
-def fail(span: Span, ending: str, error: BaseException | None) -> None:
-    """Makes the span a red one. `ending` is our word for it."""
-    span.set_status(Status(StatusCode.ERROR))
-    span.set_attribute(names.ERROR_TYPE, ending)
+def of_upstream(host: str, port: int) -> Attributes:
+    return {names.SERVER_ADDRESS: host, names.SERVER_PORT: port}
+
+
+def of_failure(ending: str, error: BaseException | None) -> Attributes:
+    """`ending` is our word for why."""
+    shown: Attributes = {names.ERROR_TYPE: ending}
     detail = error.upstream if isinstance(error, TurnError) else None
-    if detail is not None and span.is_recording():
+    if detail is not None:
         said: Attributes = {
             names.UPSTREAM_CODE: detail.code,
             names.UPSTREAM_TYPE: detail.type,
             names.UPSTREAM_STATUS: detail.status,
             names.UPSTREAM_REQUEST: detail.request_id,
         }
-        span.set_attributes({name: value for name, value in said.items() if value})
+        shown |= {name: value for name, value in said.items() if value}
+    return shown

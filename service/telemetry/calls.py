@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 
 import grpc
 from opentelemetry.context import attach
-from opentelemetry.trace import (
-    INVALID_SPAN,
-    NonRecordingSpan,
-    Span,
-    SpanKind,
-    Status,
-    StatusCode,
-    set_span_in_context,
-)
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanKind, set_span_in_context
 
 from service.telemetry import names
+from service.telemetry.attributes import Attributes
 from service.telemetry.propagation import Metadata, remote_parent
 from service.telemetry.signals import signals
+from service.telemetry.spans import Span
 
 OK = "OK"
 CANCELLED = "CANCELLED"
@@ -50,14 +45,15 @@ MAX_METHOD_CHARACTERS = 128
 
 
 class Call:
-    """From the first byte to the status. `span` is not recording where nobody traces."""
+    """From the first byte to the status. `span` is None behind its end."""
 
-    __slots__ = ("_attributes", "_began", "_cut_off", "_due_at", "span")
+    __slots__ = ("_began", "_behind", "_cut_off", "_due_at", "_labels", "span")
 
-    def __init__(self, span: Span, attributes: dict[str, str]) -> None:
-        self.span = span
-        self._attributes = attributes
+    def __init__(self, span: Span, labels: dict[str, str]) -> None:
+        self.span: Span | None = span
+        self._labels = labels
         self._began = time.perf_counter()
+        self._behind: list[Callable[[], object]] = []
         self._due_at: float | None = None
         self._cut_off = ""
 
@@ -74,20 +70,26 @@ class Call:
             self._cut_off = DEADLINE_EXCEEDED if late else CANCELLED
         return self._cut_off
 
+    def behind(self, tell: Callable[[], object]) -> None:
+        """Calls this when the call is over and its status is with the caller, before its span ends."""
+        self._behind.append(tell)
+
     def end(self, code: str) -> None:
         """Empty: nobody knows how it ended."""
-        span, self.span = self.span, INVALID_SPAN
-        if not code:
-            span.end()
-            return
-        outcome = {names.RPC_STATUS: code}
+        duration = time.perf_counter() - self._began
+        behind, self._behind = self._behind, []
+        for tell in behind:
+            tell()
+        span, self.span = self.span, None
+        outcome = {names.RPC_STATUS: code} if code else {}
         if code in SERVER_ERRORS:
             outcome[names.ERROR_TYPE] = code
-            span.set_status(Status(StatusCode.ERROR))
-        span.set_attributes(outcome)
-        span.end()
-        duration = time.perf_counter() - self._began
-        signals().instruments.rpc_duration.record(duration, self._attributes | outcome)
+        if span is not None:
+            span.failed = code in SERVER_ERRORS
+            span.attributes |= outcome
+            span.tell()
+        if code:
+            signals().instruments.rpc_duration.record(duration, self._labels | outcome)
 
 
 _CALL: ContextVar[Call | None] = ContextVar("call", default=None)
@@ -101,15 +103,16 @@ def begin(method: str, metadata: Metadata, *, known: bool = True) -> Call:
     """
     now = signals()
     name = method.removeprefix("/") if known else UNKNOWN_METHOD
-    attributes = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: name}
-    parent = remote_parent(metadata) if now.tracing else None
-    span = now.tracer.start_span(name, parent, SpanKind.SERVER, attributes)
+    labels = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: name}
+    facts: Attributes = {**labels}
     if not known:
-        span.set_attribute(names.RPC_METHOD_ORIGINAL, method[:MAX_METHOD_CHARACTERS])
-    if now.tracing:
+        facts[names.RPC_METHOD_ORIGINAL] = method[:MAX_METHOD_CHARACTERS]
+    parent = remote_parent(metadata) if now.tracer is not None else INVALID_SPAN_CONTEXT
+    span = Span(now.tracer, name, lambda: facts, SpanKind.SERVER, parent)
+    if now.tracer is not None:
         # Not the span itself: a line that is dialled in this task keeps its context for as long as it lives.
-        attach(set_span_in_context(NonRecordingSpan(span.get_span_context())))
-    call = Call(span, attributes)
+        attach(set_span_in_context(NonRecordingSpan(span.context)))
+    call = Call(span, labels)
     _CALL.set(call)
     return call
 
@@ -121,5 +124,5 @@ def current() -> Call | None:
 def failed(reason: str) -> None:
     """Our own word for why the current call fails."""
     call = _CALL.get()
-    if call is not None:
-        call.span.set_attribute(names.REASON, reason)
+    if call is not None and call.span is not None:
+        call.span.attributes[names.REASON] = reason

@@ -17,6 +17,7 @@ from service.domain.messages import CompletionRequest
 from service.domain.report import TurnReport
 from service.telemetry import attributes, calls, content, names
 from service.telemetry.signals import signals
+from service.telemetry.spans import Span
 
 UNDERSTOOD = frozenset({"gap", "foreign", "behind_the_end", "contradiction"})
 """What was ignored although it was understood. All else is of a kind unknown here, and may have any name."""
@@ -35,84 +36,95 @@ class Chat:
     """From the moment before the request is written to the end of the attempt, whatever that is."""
 
     def __init__(self, request: CompletionRequest, report: TurnReport, heard: Heard, number: int) -> None:
-        self._now = signals()
+        self._request = request
+        self._report = report
         self._heard = heard
-        operation = attributes.of_operation(request)
-        self._labels = operation | {names.REQUEST_MODEL: self._now.model(request.model)}
-        self._began = self._sent_at = time.perf_counter()
-        self.ended = False
+        self._number = number
+        self._completed: Completed | None = None
+        self._ending = calls.OK
         self._waited_s: float | None = None
-        # What is learned on the way is shown when the span ends: each call on a span is dear.
-        self._learned: attributes.Attributes = {}
-        self.span = self._now.tracer.start_span(
-            f"{names.SPAN_CHAT} {request.model}",
-            kind=SpanKind.CLIENT,
-            attributes=operation | self._known(request, report, number) if self._now.tracing else None,
-        )
-        if self._now.capture.shown and self.span.is_recording():
-            self._show(content.asked(request))
+        self._began = self._sent_at = time.perf_counter()
+        self._duration_s = 0.0
+        self.span = Span(signals().tracer, f"{names.SPAN_CHAT} {request.model}", self._known, SpanKind.CLIENT)
+        if signals().capture.as_event:
+            self.span.event(names.EVENT_DETAILS, content.asked(request))
 
     @property
     def usage(self) -> Usage | None:
         return self._heard.usage
 
+    @property
+    def over(self) -> bool:
+        return self.span.ended > 0
+
     def sent(self) -> None:
         self._sent_at = time.perf_counter()
-        self.span.add_event(names.EVENT_SENT)
+        self.span.event(names.EVENT_SENT)
 
     def created(self, started: Started) -> None:
-        self.span.add_event(names.EVENT_CREATED)
-        self._learned[names.RESPONSE_ID] = started.response_id
+        self.span.event(names.EVENT_CREATED)
+        self.span.attributes[names.RESPONSE_ID] = started.response_id
 
     def first_content(self) -> None:
-        # Told now, measured at the end: the caller waits for this very word.
         self._waited_s = time.perf_counter() - self._sent_at
-        self.span.add_event(names.EVENT_FIRST_CONTENT)
+        self.span.event(names.EVENT_FIRST_CONTENT)
 
     def completed(self, completed: Completed) -> None:
-        self._learned |= attributes.of_answer(completed)
-        if self._now.capture.shown and self.span.is_recording():
-            self._show(content.answered(completed.message, completed.stop_reason))
+        self._completed = completed
+        if signals().capture.as_event:
+            self.span.event(names.EVENT_DETAILS, content.answered(completed.message, completed.stop_reason))
         self.end(calls.OK)
 
     def end(self, ending: str, error: BaseException | None = None) -> None:
         """Once. `ending` is OK, or our word for why not."""
-        if self.ended:
+        if self.over:
             return
-        self.ended = True
+        self._ending = ending
         if ending != calls.OK:
-            attributes.fail(self.span, ending, error)
-        self.span.add_event(names.EVENT_TERMINAL, {names.ENDING: ending})
-        if self._waited_s is not None:
-            self._learned[names.TIME_TO_FIRST_CHUNK] = self._waited_s
-            self._now.instruments.first_chunk.record(self._waited_s, self._labels)
-        self._tell_heard()
-        self.span.set_attributes(self._learned)
+            self.span.fail(attributes.of_failure(ending, error))
+        self.span.event(names.EVENT_TERMINAL, {names.ENDING: ending})
         self.span.end()
-        failed = {names.ERROR_TYPE: ending} if ending != calls.OK else {}
-        duration = time.perf_counter() - self._began
-        self._now.instruments.operation_duration.record(duration, self._labels | failed)
+        self._duration_s = time.perf_counter() - self._began
 
-    def _tell_heard(self) -> None:
-        usage, ignored = self._heard.usage, self._heard.ignored
+    def tell(self) -> None:
+        """When it is over, and nobody waits: its span and its measurements."""
+        now = signals()
+        if self.span.shown:
+            self.span.attributes |= self._learned()
+            self.span.tell()
+        labels = attributes.of_operation(self._request) | {
+            names.REQUEST_MODEL: now.model(self._request.model)
+        }
+        if self._waited_s is not None:
+            now.instruments.first_chunk.record(self._waited_s, labels)
+        usage = self.usage
         if usage is not None:
-            self._learned |= attributes.of_usage(usage)
-            record = self._now.instruments.token_usage.record
-            record(usage.input_tokens, self._labels | {names.TOKEN_TYPE: "input"})
-            record(usage.output_tokens, self._labels | {names.TOKEN_TYPE: "output"})
-        for kind, number in ignored.items():
+            record = now.instruments.token_usage.record
+            record(usage.input_tokens, labels | {names.TOKEN_TYPE: "input"})
+            record(usage.output_tokens, labels | {names.TOKEN_TYPE: "output"})
+        for kind, number in self._heard.ignored.items():
             label = kind if kind in UNDERSTOOD else "unknown"
-            self._now.instruments.ignored.add(number, {names.LABEL_KIND: label})
-        if ignored:
-            self._learned[names.IGNORED_EVENTS] = sorted(ignored)
+            now.instruments.ignored.add(number, {names.LABEL_KIND: label})
+        failed = {names.ERROR_TYPE: self._ending} if self._ending != calls.OK else {}
+        now.instruments.operation_duration.record(self._duration_s, labels | failed)
 
-    def _known(self, request: CompletionRequest, report: TurnReport, number: int) -> attributes.Attributes:
-        host, port = self._now.upstream
-        known = attributes.of_request(request) | attributes.of_report(report)
-        return known | {names.SERVER_ADDRESS: host, names.SERVER_PORT: port, names.ATTEMPT: number}
+    def _known(self) -> attributes.Attributes:
+        now = signals()
+        known = attributes.of_operation(self._request) | attributes.of_request(self._request)
+        known |= attributes.of_report(self._report)
+        known |= attributes.of_upstream(*now.upstream) | {names.ATTEMPT: self._number}
+        return known | content.asked(self._request) if now.capture.on_span else known
 
-    def _show(self, said: Mapping[str, str]) -> None:
-        if self._now.capture.on_span:
-            self.span.set_attributes(said)
-        if self._now.capture.as_event:
-            self.span.add_event(names.EVENT_DETAILS, said)
+    def _learned(self) -> attributes.Attributes:
+        learned: attributes.Attributes = {}
+        if self._completed is not None:
+            learned |= attributes.of_answer(self._completed)
+            if signals().capture.on_span:
+                learned |= content.answered(self._completed.message, self._completed.stop_reason)
+        if self._waited_s is not None:
+            learned[names.TIME_TO_FIRST_CHUNK] = self._waited_s
+        if self.usage is not None:
+            learned |= attributes.of_usage(self.usage)
+        if self._heard.ignored:
+            learned[names.IGNORED_EVENTS] = tuple(sorted(self._heard.ignored))
+        return learned

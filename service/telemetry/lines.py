@@ -11,12 +11,14 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from opentelemetry.trace import Span, SpanContext, SpanKind
+from opentelemetry.trace import SpanContext, SpanKind
 
 from service.domain.errors import TurnError
 from service.telemetry import attributes, calls, names, turns
 from service.telemetry.signals import signals
+from service.telemetry.spans import Span
 
 __all__ = ["SpanContext", "breaker_became", "closed", "dialing", "refused"]
 
@@ -32,19 +34,18 @@ REFUSED_BY_CONNECTIONS = "connections"
 def dialing() -> Iterator[Span]:
     """A dial, below whatever it is made for."""
     now = signals()
-    host, port = now.upstream
-    where: attributes.Attributes = {names.SERVER_ADDRESS: host, names.SERVER_PORT: port}
-    span = now.tracer.start_span(names.SPAN_DIAL, turns.parent(), SpanKind.CLIENT, where)
+    where = partial(attributes.of_upstream, *now.upstream)
+    span = Span(now.tracer, names.SPAN_DIAL, where, SpanKind.CLIENT, turns.parent())
     began = time.perf_counter()
     result = "ok"
     try:
         yield span
     except BaseException as error:
         result = error.reason.value if isinstance(error, TurnError) else calls.CANCELLED
-        attributes.fail(span, result, error)
+        span.fail(attributes.of_failure(result, error))
         raise
     finally:
-        span.end()
+        span.tell()
         now.instruments.dials.record(time.perf_counter() - began, {names.LABEL_RESULT: result})
         logger.debug("dialed", extra={"result": result})
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -30,15 +30,13 @@ class _Reader(Getter[Metadata]):
 _READER = _Reader()
 
 
-def remote_parent(metadata: Metadata) -> Context:
-    """The caller's trace, by the propagators of OTEL_PROPAGATORS. Nothing readable: a context without a
-    span.
-    """
-    return propagate.extract(metadata, Context(), _READER)
+def remote_parent(metadata: Metadata) -> SpanContext:
+    """The caller's trace, by the propagators of OTEL_PROPAGATORS. Nothing readable: an invalid one."""
+    return get_current_span(propagate.extract(metadata, Context(), _READER)).get_span_context()
 
 
-def headers(span: Span) -> dict[str, str]:
+def headers(span: SpanContext) -> dict[str, str]:
     """`traceparent` and `tracestate` of this span. None for a span that is nobody's."""
     carrier: dict[str, str] = {}
-    _W3C.inject(carrier, set_span_in_context(span, Context()))
+    _W3C.inject(carrier, set_span_in_context(NonRecordingSpan(span), Context()))
     return carrier

@@ -17,7 +17,6 @@ import prometheus_client
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetrics
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpans
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetrics
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpans
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.environment_variables import OTEL_METRICS_EXEMPLAR_FILTER
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
@@ -36,6 +35,8 @@ from prometheus_client.process_collector import ProcessCollector
 from service.config import Settings, SettingsError
 from service.telemetry import signals, switches
 from service.telemetry.instruments import views
+from service.telemetry.otlp import HttpSpans
+from service.telemetry.spans import Tracer
 from service.telemetry.switches import Exporter, Protocol, Signal, Switches
 
 CLOSE_TIMEOUT_S = 3.0
@@ -62,14 +63,14 @@ class Telemetry:
             self._scraped = _Scraped(settings.metrics_listen)
             self.metrics_address = self._scraped.address
             readers.append(self._scraped.reader)
-        self._tracers = _tracers(chosen.traces, resource)
+        self._tracers, tracer = _tracers(chosen.traces, resource)
         self._meters = _meters(readers, resource, environ) if readers else None
-        self._install(chosen, settings)
+        self._install(tracer, chosen, settings)
 
-    def _install(self, chosen: Switches, settings: Settings) -> None:
+    def _install(self, tracer: Tracer | None, chosen: Switches, settings: Settings) -> None:
         url = urlsplit(settings.upstream_url)
         signals.install(
-            self._tracers.get_tracer(signals.SCOPE) if self._tracers else None,
+            tracer,
             self._meters.get_meter(signals.SCOPE) if self._meters else signals.NOWHERE,
             capture=chosen.capture,
             upstream=(url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
@@ -124,11 +125,11 @@ def _resource(settings: Settings) -> Resource:
     return Resource.create({name: value for name, value in ours.items() if name not in said})
 
 
-def _tracers(signal: Signal, resource: Resource) -> TracerProvider | None:
+def _tracers(signal: Signal, resource: Resource) -> tuple[TracerProvider | None, Tracer | None]:
     exporter: SpanExporter
     match signal.exporter, signal.protocol:
         case Exporter.NONE, _:
-            return None
+            return None, None
         case Exporter.CONSOLE, _:
             exporter = ConsoleSpanExporter()
         case _, Protocol.GRPC:
@@ -136,8 +137,9 @@ def _tracers(signal: Signal, resource: Resource) -> TracerProvider | None:
         case _:
             exporter = HttpSpans()
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    return provider
+    processor = BatchSpanProcessor(exporter)
+    provider.add_span_processor(processor)
+    return provider, Tracer(provider, processor, signals.SCOPE)
 
 
 def _meters(readers: list[MetricReader], resource: Resource, environ: Mapping[str, str]) -> MeterProvider:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from opentelemetry.metrics import Meter, NoOpMeter
-from opentelemetry.trace import NoOpTracer, Tracer
 
 from service.telemetry.gauges import Gauges
 from service.telemetry.instruments import Bounded, Instruments
+from service.telemetry.spans import Tracer
 from service.telemetry.switches import Capture
 
 SCOPE = "trunkline"
@@ -21,10 +21,9 @@ NOWHERE = NoOpMeter(SCOPE)
 
 @dataclass(slots=True)
 class Signals:
-    """`tracing`: somebody receives spans. `upstream`: host and port, as attributes show them."""
+    """`tracer`: None where nobody receives spans. `upstream`: host and port, as attributes show them."""
 
-    tracer: Tracer = field(default_factory=NoOpTracer)
-    tracing: bool = False
+    tracer: Tracer | None = None
     instruments: Instruments = field(default_factory=lambda: Instruments(NOWHERE))
     gauges: Gauges = field(default_factory=lambda: Gauges(NOWHERE))
     capture: Capture = Capture.NO_CONTENT
@@ -49,6 +48,4 @@ def install(
 ) -> None:
     """From now on: to these. Without arguments: nowhere."""
     global _now  # noqa: PLW0603  this module exists to hold it
-    _now = Signals(
-        tracer or NoOpTracer(), tracer is not None, Instruments(meter), Gauges(meter), capture, upstream
-    )
+    _now = Signals(tracer, Instruments(meter), Gauges(meter), capture, upstream)

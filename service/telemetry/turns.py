@@ -1,8 +1,8 @@
 """One turn as it is seen: `Watch`, which its rooms tell what happens.
 
-Owns the spans of a turn and their order: acquire a line, then one `chat` an attempt. Must never decide
-anything. The rule that would be broken first: whatever ends the turn, every span that it opened ends with
-it, and says why.
+Owns the spans of a turn and their order: acquire a line, then one `chat` an attempt; and that all of it is
+told behind the call, when nobody waits. Must never decide anything. The rule that would be broken first:
+whatever ends the turn, every span that it opened ends with it, and says why.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
+from functools import partial
 from types import TracebackType
 
-from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanContext, set_span_in_context
+from opentelemetry.trace import SpanContext
 
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, Started
@@ -24,6 +24,7 @@ from service.telemetry import attributes, calls, logs, names, propagation
 from service.telemetry.chat import Chat, Heard
 from service.telemetry.endings import count_tokens, log, measure
 from service.telemetry.signals import signals
+from service.telemetry.spans import Span
 
 logger = logging.getLogger("service.turn")
 
@@ -56,6 +57,8 @@ class Watch:
         self._report: Callable[[], TurnReport] | None = None
         self._acquire: Span | None = None
         self._chat: Chat | None = None
+        self._phases: list[Span | Chat] = []
+        self._waits: list[tuple[float, str]] = []
         self._attempts = 0
         self._completed: Completed | None = None
 
@@ -73,8 +76,22 @@ class Watch:
         ending = self._ending(error)
         self._close(ending, error)
         report = self._report() if self._report is not None else None
+        tell = partial(copy_context().run, self._finish, ending, report)
         if self._call is not None:
-            self._tell(self._call.span, ending, report)
+            self._call.behind(tell)
+        else:
+            tell()
+
+    def _finish(self, ending: str, report: TurnReport | None) -> None:
+        """Tells everything. The caller has its answer: what this takes keeps nobody waiting but the next."""
+        for phase in self._phases:
+            phase.tell()
+            if isinstance(phase, Chat) and phase.usage is not None:
+                count_tokens(self._tenant, self._request.model, phase.usage)
+        for waited, result in self._waits:
+            signals().instruments.checkout.record(waited, {names.LABEL_RESULT: result})
+        if self._call is not None and self._call.span is not None and self._call.span.shown:
+            self._call.span.attributes |= self._outcome(ending, report)
         measure(self._tenant, self._request, report, ending)
         log(self._tenant, self._request, report, ending, self._completed)
 
@@ -84,8 +101,8 @@ class Watch:
         """The turn has its place, and can be asked how it runs."""
         self._report = report
         if self._acquire is not None:
-            self._acquire.add_event(names.EVENT_ADMITTED)
-            self._acquire.set_attribute(names.QUEUE_S, time.perf_counter() - self._began)
+            self._acquire.event(names.EVENT_ADMITTED)
+            self._acquire.attributes[names.QUEUE_S] = time.perf_counter() - self._began
 
     def checkout(self) -> None:
         """It asks for a line."""
@@ -96,19 +113,20 @@ class Watch:
         """It has one. `dialed` is the span in which that was opened."""
         self._checked_out("reused" if reused else "dialed")
         if self._acquire is not None:
-            self._acquire.add_event(names.EVENT_LEASED, {names.REUSED: reused})
+            self._acquire.event(names.EVENT_LEASED, {names.REUSED: reused})
             if dialed is not None:
-                self._acquire.add_link(dialed)
+                self._acquire.links.append(dialed)
 
     def attempt(self, report: TurnReport, heard: Heard) -> None:
         """A request is about to be written."""
         self._end_acquire()
         self._attempts += 1
         self._chat = Chat(self._request, report, heard, self._attempts)
+        self._phases.append(self._chat)
 
     def sent(self) -> None:
         """Something is written: the request of the attempt, or, between two of them, a warm-up."""
-        if self._chat is not None and not self._chat.ended:
+        if self._chat is not None and not self._chat.over:
             self._chat.sent()
 
     def created(self, started: Started) -> None:
@@ -124,7 +142,6 @@ class Watch:
         self._completed = completed
         if self._chat is not None:
             self._chat.completed(completed)
-            self._count_tokens(self._chat)
 
     def failed(self, error: TurnError) -> None:
         """The attempt failed, or there was nothing to attempt it over. The turn may go on."""
@@ -145,17 +162,16 @@ class Watch:
 
     def _acquiring(self) -> None:
         if self._acquire is None:
-            who: attributes.Attributes = {
-                names.CONVERSATION: self._request.session_id,
-                names.TENANT: self._tenant,
-            }
-            self._acquire = signals().tracer.start_span(names.SPAN_ACQUIRE, attributes=who)
+            self._acquire = Span(signals().tracer, names.SPAN_ACQUIRE, self._who)
+            self._phases.append(self._acquire)
+
+    def _who(self) -> attributes.Attributes:
+        return {names.CONVERSATION: self._request.session_id, names.TENANT: self._tenant}
 
     def _checked_out(self, result: str) -> None:
         if self._asked_at is not None:
-            waited = time.perf_counter() - self._asked_at
+            self._waits.append((time.perf_counter() - self._asked_at, result))
             self._asked_at = None
-            signals().instruments.checkout.record(waited, {names.LABEL_RESULT: result})
 
     def _end_acquire(self) -> None:
         if self._acquire is not None:
@@ -165,15 +181,10 @@ class Watch:
     def _close(self, ending: str, error: BaseException | None) -> None:
         """Ends whatever is open."""
         if self._acquire is not None:
-            attributes.fail(self._acquire, ending, error)
+            self._acquire.fail(attributes.of_failure(ending, error))
             self._end_acquire()
-        if self._chat is not None and not self._chat.ended:
+        if self._chat is not None:
             self._chat.end(ending, error)
-            self._count_tokens(self._chat)
-
-    def _count_tokens(self, chat: Chat) -> None:
-        if chat.usage is not None:
-            count_tokens(self._tenant, self._request.model, chat.usage)
 
     def _ending(self, error: BaseException | None) -> str:
         """1. The answer is whole: what went wrong behind it changes nothing. 2. We know why. 3. It was cut
@@ -187,21 +198,15 @@ class Watch:
             return self._call.cut_off() if self._call is not None else calls.CANCELLED
         return Reason.INTERNAL.value
 
-    def _tell(self, span: Span, ending: str, report: TurnReport | None) -> None:
-        """The outcome, on the span of the call: who looks there first shall see it."""
-        if not span.is_recording():
-            return
-        told: attributes.Attributes = {
-            names.CONVERSATION: self._request.session_id,
-            names.TENANT: self._tenant,
-            names.ENDING: ending,
-        }
+    def _outcome(self, ending: str, report: TurnReport | None) -> attributes.Attributes:
+        """What the span of the call shows, too: who looks there first shall see it."""
+        told = self._who() | {names.ENDING: ending}
         if self._request.request_id:
             told[names.REQUEST_ID] = self._request.request_id
         if report is not None:
             told |= attributes.of_report(report)
             told[names.ATTEMPTS] = report.attempts
-        span.set_attributes(told)
+        return told
 
     @property
     def span(self) -> Span | None:
@@ -227,11 +232,11 @@ def trace_headers() -> dict[str, str]:
     """What an HTTP request of that turn carries, so that the upstream's own spans hang below ours."""
     watch = _watch()
     span = watch.span if watch is not None else None
-    return propagation.headers(span) if span is not None else {}
+    return propagation.headers(span.context) if span is not None else {}
 
 
-def parent() -> Context | None:
+def parent() -> SpanContext | None:
     """Where a span belongs that another room opens now. None: below the call, if there is one."""
     watch = _watch()
     span = watch.span if watch is not None else None
-    return set_span_in_context(span) if span is not None else None
+    return span.context if span is not None else None

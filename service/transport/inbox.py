@@ -11,6 +11,7 @@ fraction of what the library's own parser takes.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,11 @@ from websockets.protocol import Event, State
 
 HIGH_WATER_BYTES = 64 * 1024
 """Above this, reading pauses until the exchange has taken what waits."""
+
+READ_BYTES = 64 * 1024
+"""What is asked of the socket at once. asyncio asks for 256 KiB, and making room for that takes four times as
+long as reading a delta.
+"""
 
 PLAIN = 0x80 | Opcode.TEXT
 """The first byte of a text that is whole: nothing follows, nothing is reserved."""
@@ -54,6 +60,11 @@ class Inbox(ClientConnection):
         self._cutting = False
         self._header = b""
         self._owed = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if hasattr(transport, "max_size"):  # not over TLS, where the buffer is another
+            transport.max_size = READ_BYTES
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = now()

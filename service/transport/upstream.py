@@ -106,7 +106,7 @@ class Upstream:
         """
         with lines.dialing() as span:
             line = await self._dial(key)
-            line.dialed = span.get_span_context()
+            line.dialed = span.context
             return line
 
     async def _dial(self, key: Credential | None) -> Line:
