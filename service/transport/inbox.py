@@ -32,7 +32,9 @@ PLAIN = 0x80 | Opcode.TEXT
 """The first byte of a text that is whole: nothing follows, nothing is reserved."""
 
 PLAIN_HEADER = 4
-"""Bytes at most: up to 64 KiB, unmasked. What needs a longer one is the library's, which knows the bounds."""
+"""Bytes at most: up to 64 KiB, unmasked. What needs a longer one is the library's, which knows the bounds; so
+is a text of one byte that nothing follows.
+"""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Counts the time that the machine slept, where the system can tell: a line that slept with it is not to
@@ -130,7 +132,10 @@ class Inbox(ClientConnection):
             self._owed -= at
             super().data_received(data[:at])
         while at < end:
-            begin, stop = _bounds(data, at)
+            at = self._cut_plain(data, at, end)
+            if at == end:
+                return
+            stop = _stop(data, at)
             if not stop and data[at] == PLAIN:
                 self._header = data[at:]
                 return
@@ -138,15 +143,37 @@ class Inbox(ClientConnection):
                 self._cutting = False
                 super().data_received(data[at:])
                 return
-            if data[at] == PLAIN and stop <= end and not self._fragments and begin - at <= PLAIN_HEADER:
-                self._waiting_bytes += stop - begin
-                self.messages.append(_message(Opcode.TEXT, data[begin:stop]))
-            else:
-                super().data_received(data[at:stop])
-                self._owed = max(stop - end, 0)
-                if self.protocol.state is not State.OPEN:
-                    return  # whatever follows a farewell
+            super().data_received(data[at:stop])
+            self._owed = max(stop - end, 0)
+            if self.protocol.state is not State.OPEN:
+                return  # whatever follows a farewell
             at = stop
+
+    def _cut_plain(self, data: bytes, at: int, end: int) -> int:
+        """Takes the plain texts from `at` on, and returns where they end. In one place, since each delta
+        passes here.
+        """
+        began = at
+        while at + PLAIN_HEADER <= end and data[at] == PLAIN and not self._fragments:
+            size = data[at + 1]
+            if size < 126:
+                begin = at + 2
+                stop = begin + size
+            elif size == 126:
+                begin = at + 4
+                stop = begin + (data[at + 2] << 8 | data[at + 3])
+            else:
+                break
+            if stop > end:
+                break
+            text = data[begin:stop]
+            try:
+                self.messages.append(text.decode())
+            except UnicodeDecodeError:
+                self.messages.append(text)
+            at = stop
+        self._waiting_bytes += at - began
+        return at
 
     def _collect(self, frame: Frame) -> None:
         self._waiting_bytes += len(frame.data)
@@ -160,23 +187,22 @@ class Inbox(ClientConnection):
             self._fragments = []
 
 
-def _bounds(data: bytes, at: int) -> tuple[int, int]:
-    """Where the payload of the frame at `at` begins, and where it stops; (0, 0): its header is not whole.
+def _stop(data: bytes, at: int) -> int:
+    """Where the frame at `at` stops; 0: its header is not whole.
 
     RFC 6455, section 5.2. Servers do not mask: of a frame that is masked all the same, the mask is counted as
     header.
     """
     have = len(data) - at
     if have < 2:
-        return 0, 0
+        return 0
     size = data[at + 1] & 0x7F
     header = 2 if size < 126 else 4 if size == 126 else 10
     if have < header:
-        return 0, 0
+        return 0
     if header > 2:
         size = int.from_bytes(data[at + 2 : at + header], "big")
-    begin = at + header + (4 if data[at + 1] > 0x7F else 0)
-    return begin, begin + size
+    return at + header + (4 if data[at + 1] > 0x7F else 0) + size
 
 
 def _message(opcode: Opcode, data: bytes) -> str | bytes:

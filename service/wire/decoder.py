@@ -76,8 +76,8 @@ class ResponseDecoder:
         "_answer",
         "_continuing",
         "_delta",
+        "_next",
         "_open",
-        "_sequence",
         "_started",
         "finished",
         "ignored",
@@ -98,7 +98,7 @@ class ResponseDecoder:
         # The last delta, and where it went, while nothing but deltas come.
         self._delta: Frame | None = None
         self._open: Stream | None = None
-        self._sequence: int | None = None
+        self._next: int | None = None
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "running" if self._started else "waiting"
@@ -116,11 +116,17 @@ class ResponseDecoder:
                     self.ignored.note("behind_the_end")
                     continue
                 told = read_frame(frame, UNDERSTOOD)
-                if told.stream_id is not None or not self._may_be_ours(told.response_id):
+                if told.stream_id is not None or (
+                    told.response_id and not self._may_be_ours(told.response_id)
+                ):
                     self.ignored.note("foreign")
                     continue
-                if told.sequence_number is not None:
-                    self._count(told.sequence_number)
+                number = told.sequence_number
+                # Some servers number nothing, or everything -1: numbers are only good for finding gaps.
+                if number is not None and number >= 0:
+                    if number != self._next and self._next is not None:
+                        self.ignored.note("gap")
+                    self._next = number + 1
                 if told.type in DELTAS:
                     if told.delta and (stream := self._stream(told)):
                         run.add(stream, told.delta)
@@ -177,14 +183,6 @@ class ResponseDecoder:
     def _may_be_ours(self, response_id: str | None) -> bool:
         # What has no id, or comes before ours is known, gets the benefit of the doubt.
         return not response_id or not self.response_id or response_id == self.response_id
-
-    def _count(self, number: int) -> None:
-        # Some servers number nothing, or everything -1: numbers are only good for finding gaps.
-        if number < 0:
-            return
-        if self._sequence is not None and number != self._sequence + 1:
-            self.ignored.note("gap")
-        self._sequence = number
 
     def _live(self, told: Frame, frame: str | bytes) -> list[Event]:
         response = read_response(told.response)
