@@ -55,21 +55,22 @@ class HttpSpans(OTLPSpanExporter):
 def encode(spans: Iterable[ReadableSpan]) -> bytes:
     """An ExportTraceServiceRequest, serialised."""
     # By identity: to compare resources takes longer than to write a span.
-    groups: dict[tuple[int, int], tuple[ReadableSpan, list[bytes]]] = {}
+    origins: dict[int, dict[int, list[ReadableSpan]]] = {}
     for span in spans:
-        origin = id(span.resource), id(span.instrumentation_scope)
-        groups.setdefault(origin, (span, []))[1].append(_field(2, _span(span)))
-    return b"".join(
-        _field(1, _field(1, _attributes(1, of.resource.attributes)) + _field(2, _scope(of) + b"".join(told)))
-        for of, told in groups.values()
-    )
+        scopes = origins.setdefault(id(span.resource), {})
+        scopes.setdefault(id(span.instrumentation_scope), []).append(span)
+    return b"".join(_field(1, _of_one_resource(list(scopes.values()))) for scopes in origins.values())
 
 
-def _scope(span: ReadableSpan) -> bytes:
-    scope = span.instrumentation_scope
-    if scope is None:
-        return b""
-    return _field(1, _text(1, scope.name) + _text(2, scope.version or ""))
+def _of_one_resource(scopes: list[list[ReadableSpan]]) -> bytes:
+    resource = _field(1, _attributes(1, scopes[0][0].resource.attributes))
+    return resource + b"".join(_field(2, _of_one_scope(spans)) for spans in scopes)
+
+
+def _of_one_scope(spans: list[ReadableSpan]) -> bytes:
+    scope = spans[0].instrumentation_scope
+    named = b"" if scope is None else _text(1, scope.name) + _text(2, scope.version or "")
+    return _field(1, named) + b"".join(_field(2, _span(span)) for span in spans)
 
 
 def _span(span: ReadableSpan) -> bytes:
