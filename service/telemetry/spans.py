@@ -165,13 +165,13 @@ class Span:
             self._tracer.tell(self)
 
     def _identify(self) -> None:
+        facts, self._facts = self._facts, None  # whoever gives them may hold the span: no cycle is left
         if self._tracer is None:
             self._context = INVALID_SPAN_CONTEXT
             return
-        assert self._facts is not None
-        facts, self._facts = self._facts(), None
+        assert facts is not None
         # What was learned meanwhile goes before what was known.
-        self.attributes = facts | self.attributes
+        self.attributes = facts() | self.attributes
         self._context = self._tracer.identify(self.name, self.kind, self.parent, self.attributes)
 
 

@@ -76,6 +76,7 @@ class Watch:
         ending = self._ending(error)
         self._close(ending, error)
         report = self._report() if self._report is not None else None
+        self._report = None  # it is the turn's, which holds the watch
         tell = partial(copy_context().run, self._finish, ending, report)
         if self._call is not None:
             self._call.behind(tell)

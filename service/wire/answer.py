@@ -38,6 +38,10 @@ class Answer:
         parts = (part(ended) for part in self._parts)
         return Message(Role.ASSISTANT, tuple(part for part in parts if part is not None))
 
+    def forget(self) -> None:
+        """Lets go of the parts, which hold their items, which hold the parts: the collector need not come."""
+        self._parts.clear()
+
     # Where a piece of text goes. None: nowhere.
 
     def text(self, frame: Frame) -> Stream | None:

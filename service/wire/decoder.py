@@ -218,6 +218,7 @@ class ResponseDecoder:
         events += self._answer.output(response.output or ())
         self.finished = self.orderly = True
         message = self._answer.message(ended=cut is None)
+        self._answer.forget()
         events.append(
             Completed(
                 self.response_id,

@@ -152,11 +152,11 @@ class CallItem:
             raise TurnError(Reason.PROTOCOL_ERROR, "the upstream sent a function call without call_id")
         self.id = item.id or ""
         self.closed = False
-        self._call_id = item.call_id
-        self._name = item.name or ""
         self._status = ""
+        # In a list, because the name may come later; and not by way of self, which holds the stream.
+        self._call_id, self._name = call_id, name = item.call_id, [item.name or ""]
         index = len(parts)
-        self.stream = Stream(lambda piece: ToolCallDelta(index, piece, self._call_id, self._name))
+        self.stream = Stream(lambda piece: ToolCallDelta(index, piece, call_id, name[0]))
         parts.append(self._part)
 
     def is_named(self, item: Item) -> bool:
@@ -164,7 +164,7 @@ class CallItem:
 
     def learn(self, item: Item) -> None:
         self.id = item.id or self.id
-        self._name = item.name or self._name
+        self._name[0] = item.name or self._name[0]
 
     def settle(self, item: Item, tally: Tally) -> list[Event]:
         self._status = item.status or ""
@@ -172,7 +172,7 @@ class CallItem:
 
     def _part(self, ended: bool) -> Part | None:
         whole = self._status != "incomplete" and (ended or (self.closed and self._status != "in_progress"))
-        return ToolCallPart(self._call_id, self._name, self.stream.text) if whole else None
+        return ToolCallPart(self._call_id, self._name[0], self.stream.text) if whole else None
 
 
 class ReasoningItem:
