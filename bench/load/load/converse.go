@@ -29,7 +29,7 @@ func converse(dial func(int) talker) {
 			talk := dial(i)
 			for range *turns {
 				before, began, first := received(), time.Now(), time.Duration(0)
-				err := talk.turn(context.Background(), *model, func(string) {
+				err := talk.turn(context.Background(), *model, func([]byte) {
 					if first == 0 {
 						first = time.Since(began)
 					}

@@ -20,14 +20,14 @@ var (
 )
 
 // textOf cuts the text out of a delta's event without parsing the rest; empty if it is another event.
-func textOf(event []byte) string {
+func textOf(event []byte) []byte {
 	if !bytes.Contains(event, delta) {
-		return ""
+		return nil
 	}
 	_, rest, _ := bytes.Cut(event, field)
 	_, rest, _ = bytes.Cut(rest, []byte{'"'})
 	text, _, _ := bytes.Cut(rest, []byte{'"'})
-	return string(text)
+	return text
 }
 
 // overSocket keeps one WebSocket to the upstream, opened by its first turn.
@@ -36,7 +36,7 @@ type overSocket struct {
 	conn    *ws.Conn
 }
 
-func (o *overSocket) turn(ctx context.Context, model string, on func(string)) (err error) {
+func (o *overSocket) turn(ctx context.Context, model string, on func([]byte)) (err error) {
 	if o.conn == nil {
 		if o.conn, err = ws.Dial(o.address, "/v1/responses"); err != nil {
 			return err
@@ -51,7 +51,7 @@ func (o *overSocket) turn(ctx context.Context, model string, on func(string)) (e
 		if err != nil {
 			return err
 		}
-		if text := textOf(event); text != "" {
+		if text := textOf(event); len(text) > 0 {
 			on(text)
 		} else if bytes.HasPrefix(event, append([]byte{'{'}, ended...)) {
 			return nil
@@ -83,7 +83,7 @@ func (o *overSSE) say(role, text string) {
 	o.input = append(o.input, map[string]string{"role": role, "content": text})
 }
 
-func (o *overSSE) turn(ctx context.Context, model string, on func(string)) error {
+func (o *overSSE) turn(ctx context.Context, model string, on func([]byte)) error {
 	if !o.keep {
 		o.input = nil
 	}
@@ -108,10 +108,10 @@ func (o *overSSE) turn(ctx context.Context, model string, on func(string)) error
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(make([]byte, 32<<10), 64<<20)
 	for lines.Scan() {
-		if text := textOf(lines.Bytes()); text != "" {
+		if text := textOf(lines.Bytes()); len(text) > 0 {
 			on(text)
 			if o.keep {
-				answer += text
+				answer += string(text)
 			}
 		}
 	}

@@ -52,7 +52,7 @@ type caller struct {
 	messages     []*pb.Message
 }
 
-func (c *caller) turn(ctx context.Context, model string, on func(string)) error {
+func (c *caller) turn(ctx context.Context, model string, on func([]byte)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if c.key != "" {
@@ -73,7 +73,7 @@ func (c *caller) turn(ctx context.Context, model string, on func(string)) error 
 			return err
 		}
 		if delta := event.GetTextDelta(); delta != nil {
-			on(delta.Delta)
+			on([]byte(delta.Delta))
 		} else if done := event.GetDone(); done != nil && c.keep {
 			c.messages = append(asked, done.Message)
 		}

@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// A talker runs turns of one conversation. `on` gets the text as it comes, in pieces of whole deltas.
+// A talker runs turns of one conversation. `on` gets the text as it comes, in pieces of whole deltas, and keeps none.
 type talker interface {
-	turn(ctx context.Context, model string, on func(string)) error
+	turn(ctx context.Context, model string, on func([]byte)) error
 }
 
 var (

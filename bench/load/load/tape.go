@@ -30,7 +30,7 @@ func (t *tape) end() {
 	}
 }
 
-func (t *tape) piece(text string) {
+func (t *tape) piece(text []byte) {
 	now := time.Now().UnixNano()
 	last := t.heard
 	t.heard = now
@@ -45,7 +45,7 @@ func (t *tape) piece(text string) {
 		t.gap = append(t.gap, now-last)
 	}
 	for ; len(text) >= digits; text = text[digits:] {
-		sent, _ := strconv.ParseInt(text[:digits], 10, 64)
+		sent, _ := strconv.ParseInt(string(text[:digits]), 10, 64)
 		t.deltas++
 		t.delay = append(t.delay, now-sent)
 	}

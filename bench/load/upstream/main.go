@@ -57,8 +57,8 @@ func (s sse) write(buffer []byte) error {
 	return err
 }
 
-// answer says what the model's name asks for, or the path in front of /v1 (for proxies that insist on known models).
-func answer(path string, request []byte, to pipe) error {
+// reply says what the model's name asks for, or the path in front of /v1 (for proxies that insist on known models).
+func reply(path string, request []byte, to pipe) error {
 	number := requests.Add(1)
 	received.Add(int64(len(request)))
 	model := field.FindSubmatch(request)
@@ -71,30 +71,7 @@ func answer(path string, request []byte, to pipe) error {
 	}
 	deltas, _ := strconv.Atoi(match[1])
 	pace, _ := strconv.Atoi(match[2])
-	script := newScript(number, string(model[0]), deltas)
-	gap := time.Duration(pace) * time.Millisecond
-	buffer := script.begin(make([]byte, 0, chunk+1024), to)
-	start := time.Now()
-	for i := range deltas {
-		if pace > 0 {
-			due := start.Add(time.Duration(i) * gap)
-			if wait := time.Until(due); wait > 0 {
-				time.Sleep(wait)
-			}
-			if time.Since(due) > late {
-				tardy.Add(1)
-			}
-		}
-		buffer = script.delta(buffer, to)
-		if pace > 0 || len(buffer) > chunk {
-			if err := to.write(buffer); err != nil {
-				return err
-			}
-			buffer = buffer[:0]
-		}
-		sent.Add(1)
-	}
-	return to.write(script.end(buffer, to))
+	return newAnswer(newScript(number, string(model[0]), deltas), to, deltas, time.Duration(pace)*time.Millisecond).run()
 }
 
 func responses(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +79,7 @@ func responses(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
 			w.Header().Set("Content-Type", "text/event-stream")
-			err = answer(r.URL.Path, body, sse{w})
+			err = reply(r.URL.Path, body, sse{w})
 		}
 		if err != nil {
 			log.Print(err)
@@ -119,7 +96,7 @@ func responses(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
-		if err := answer("", message, socket{conn}); err != nil {
+		if err := reply("", message, socket{conn}); err != nil {
 			return
 		}
 	}

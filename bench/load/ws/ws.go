@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -26,9 +27,16 @@ const (
 // Conn is one side of a connection. One goroutine reads, one writes.
 type Conn struct {
 	net.Conn
-	reader *bufio.Reader
+	fd     int // Of the plain socket under it, if it is one.
 	client bool
-	body   []byte
+	held   []byte // What was read; the first `used` bytes of it are done with.
+	used   int
+	body   []byte // The frames of a message that came in several.
+}
+
+func open(conn net.Conn, reader *bufio.Reader, size int, client bool) *Conn {
+	early, _ := reader.Peek(reader.Buffered())
+	return &Conn{Conn: conn, fd: under(conn), client: client, held: append(make([]byte, 0, size), early...)}
 }
 
 // Accept takes a request over as a server.
@@ -40,7 +48,7 @@ func Accept(w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + guid))
 	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"+
 		"Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
-	return &Conn{Conn: conn, reader: both.Reader}, err
+	return open(conn, both.Reader, 4<<10, false), err
 }
 
 // Dial opens a connection as a client.
@@ -49,7 +57,7 @@ func Dial(address, path string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := bufio.NewReaderSize(conn, 32<<10)
+	reader := bufio.NewReader(conn)
 	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n", path, address)
 	status, err := reader.ReadString('\n')
@@ -62,16 +70,30 @@ func Dial(address, path string) (*Conn, error) {
 			return nil, err
 		}
 	}
-	return &Conn{Conn: conn, reader: reader, client: true}, nil
+	return open(conn, reader, 32<<10, true), nil
 }
 
 // Read returns the next text message, valid until the next Read. Pings are answered on the way.
 func (c *Conn) Read() ([]byte, error) {
-	c.body = c.body[:0]
 	for {
-		opcode, final, err := c.frame()
+		message, err := c.next()
+		if message != nil || err != nil {
+			return message, err
+		}
+		n, err := c.Conn.Read(c.room())
+		if err != nil {
+			return nil, err
+		}
+		c.held = c.held[:len(c.held)+n]
+	}
+}
+
+// next takes a message out of what is held; nil if it is not there as a whole.
+func (c *Conn) next() ([]byte, error) {
+	for {
+		opcode, final, payload, err := c.frame()
 		switch {
-		case err != nil:
+		case payload == nil || err != nil:
 			return nil, err
 		case opcode == close:
 			return nil, io.EOF
@@ -79,57 +101,72 @@ func (c *Conn) Read() ([]byte, error) {
 			if _, err := c.Write(append(header(nil, pong, 0, c.client), c.mask()...)); err != nil {
 				return nil, err
 			}
-		case opcode != pong && final:
-			return c.body, nil
+		case opcode == pong:
+		case final && len(c.body) == 0:
+			return payload, nil
+		default:
+			c.body = append(c.body, payload...)
+			if final {
+				message := c.body
+				c.body = c.body[:0]
+				return message, nil
+			}
 		}
 	}
 }
 
-// frame appends the payload of a data frame to the body, and drops that of any other.
-func (c *Conn) frame() (opcode byte, final bool, err error) {
-	var head [14]byte
-	if _, err = io.ReadFull(c.reader, head[:2]); err != nil {
+// frame takes a frame out of what is held. The payload stays where it is; nil if it is not there as a whole.
+func (c *Conn) frame() (opcode byte, final bool, payload []byte, err error) {
+	held := c.held[c.used:]
+	if len(held) < 2 {
 		return
 	}
-	opcode, final = head[0]&0xF, head[0]&0x80 != 0
-	size, more := uint64(head[1]&0x7F), 0
+	opcode, final = held[0]&0xF, held[0]&0x80 != 0
+	size, start := uint64(held[1]&0x7F), 2
 	switch size {
 	case 126:
-		more = 2
+		start = 4
 	case 127:
-		more = 8
+		start = 10
 	}
-	masked := head[1]&0x80 != 0
+	masked := held[1]&0x80 != 0
 	if masked {
-		more += 4
+		start += 4
 	}
-	if _, err = io.ReadFull(c.reader, head[2:2+more]); err != nil {
+	if len(held) < start {
 		return
 	}
 	switch size {
 	case 126:
-		size = uint64(binary.BigEndian.Uint16(head[2:]))
+		size = uint64(binary.BigEndian.Uint16(held[2:]))
 	case 127:
-		size = binary.BigEndian.Uint64(head[2:])
+		size = binary.BigEndian.Uint64(held[2:])
 	}
 	if size > 64<<20 {
-		return opcode, final, errors.New("a frame of more than 64 MiB")
+		return opcode, final, nil, errors.New("a frame of more than 64 MiB")
 	}
-	start := len(c.body)
-	c.body = append(c.body, make([]byte, size)...)
-	if _, err = io.ReadFull(c.reader, c.body[start:]); err != nil {
+	end := start + int(size)
+	if len(held) < end {
 		return
 	}
+	c.used += end
+	payload = held[start:end]
 	if masked {
-		key := head[2+more-4 : 2+more]
-		for i := range c.body[start:] {
-			c.body[start+i] ^= key[i&3]
+		key := held[start-4 : start]
+		for i := range payload {
+			payload[i] ^= key[i&3]
 		}
 	}
-	if opcode >= close {
-		c.body = c.body[:start]
-	}
 	return
+}
+
+// room is where to read to: behind what is held and not done with.
+func (c *Conn) room() []byte {
+	c.held, c.used = c.held[:copy(c.held, c.held[c.used:])], 0
+	if len(c.held) == cap(c.held) {
+		c.held = slices.Grow(c.held, cap(c.held))
+	}
+	return c.held[len(c.held):cap(c.held)]
 }
 
 // Send writes a text message.
