@@ -77,6 +77,8 @@ class Call:
     def end(self, code: str) -> None:
         """Empty: nobody knows how it ended."""
         duration = time.perf_counter() - self._began
+        if self.span is not None:
+            self.span.end()
         behind, self._behind = self._behind, []
         for tell in behind:
             tell()

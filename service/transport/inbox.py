@@ -24,8 +24,8 @@ HIGH_WATER_BYTES = 64 * 1024
 """Above this, reading pauses until the exchange has taken what waits."""
 
 READ_BYTES = 64 * 1024
-"""What is asked of the socket at once. asyncio asks for 256 KiB, and making room for that takes four times as
-long as reading a delta.
+"""What is asked of the socket at once. asyncio asks for 256 KiB, and making room for that can take longer
+than reading a delta.
 """
 
 PLAIN = 0x80 | Opcode.TEXT

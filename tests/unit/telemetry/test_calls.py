@@ -44,3 +44,13 @@ def test_what_was_said_once_stays_true(now):
 def test_outside_of_a_call_there_is_none():
     assert calls.current() is None
     calls.failed("INTERNAL")
+
+
+def test_what_is_told_behind_a_call_does_not_lengthen_it():
+    span = Span(None, "call", dict)
+    call = Call(span, {})
+    told = []
+    call.behind(lambda: told.append(span.ended))
+    call.end("OK")
+    assert told == [span.ended]
+    assert call.span is None
