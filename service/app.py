@@ -27,11 +27,6 @@ STOP_GRACE_S = 2.0
 
 SWITCH_INTERVAL_S = 0.0005
 
-COLLECTOR = (20_000, 20, 50)
-"""How often the collector looks, by generation. A turn leaves no cycles of ours for it (a test sees to that),
-and by its own measure it would stop a busy service for a quarter of a second now and then to learn that.
-"""
-
 logger = logging.getLogger(__name__)
 
 
@@ -65,7 +60,6 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         # What stands now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*COLLECTOR)
         logger.info("trunkline listening on %s, upstream %s", address, settings.upstream_url)
         if telemetry.metrics_address:
             logger.info("metrics on %s", telemetry.metrics_address)

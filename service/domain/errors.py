@@ -137,3 +137,12 @@ class TurnError(Exception):
             upstream=self.upstream,
             violations=self.violations,
         )
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Drops the tracebacks of the error and of those behind it. Their frames hold all that the call held and,
+    as a rule, the error itself: so all of it would wait for the collector.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__

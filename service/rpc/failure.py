@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import grpc
 
-from service.domain.errors import Reason, TurnError
+from service.domain.errors import Reason, TurnError, forget_frames
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.rpc.status import status_of
 from service.telemetry import calls
@@ -27,9 +27,10 @@ NOTHING_SENT = {"sent": "false", "events_emitted": "0"}
 
 def failure_of(error: Exception) -> TurnError:
     """As the caller may hear it. Anything but a TurnError is a bug of ours."""
+    where = "" if isinstance(error, TurnError) else "".join(traceback.format_tb(error.__traceback__))
+    forget_frames(error)
     if isinstance(error, TurnError):
         return error
-    where = "".join(traceback.format_tb(error.__traceback__))
     logger.error("unexpected %s\n%s", type(error).__name__, where)
     return TurnError(Reason.INTERNAL, "internal error; the log of the service says where")
 

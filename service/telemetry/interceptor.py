@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, cast
 
 import grpc
 
+from service.domain.errors import forget_frames
 from service.telemetry import calls
 from service.telemetry.calls import Call
 
@@ -109,7 +110,10 @@ class _Witness:
         else:
             ending = failed or calls.OK
         self._call.end(ending)
-        self._error = self._context = None  # no cycle through the frames of a traceback
+        # grpc keeps the error of an aborted call with the call, and the frames of its traceback keep both:
+        # until the collector comes, the call counts as one of its connection's streams.
+        forget_frames(self._error)
+        self._error = self._context = None
 
     def _behaviour(self, behaviour: Coroutine) -> Coroutine:
         async def watched(request: Any, context: Context) -> Any:

@@ -3,8 +3,10 @@
 import gc
 from contextlib import contextmanager
 
+import grpc
 import pytest
 
+from service.rpc.server import STREAMS_BESIDES
 from simulator.scripts import Call, Reason, Refuse, Say, Script
 from tests.stack import request, stack
 from tests.watching import watching
@@ -50,3 +52,16 @@ async def told(house, seen, script, number):
     house.simulator.enqueue(script)
     await house.done(request("Hello.", session=f"s{number}"))
     await seen.until(lambda: seen.count("rpc.server.call.duration") == number)
+
+
+async def test_a_call_that_fails_gives_its_stream_back_without_the_collector():
+    async with stack({"MAX_TURNS": "1"}) as house:
+        limit = 1 + STREAMS_BESIDES
+        gc.disable()
+        try:
+            for _ in range(2 * limit):
+                with pytest.raises(grpc.aio.AioRpcError) as failed:
+                    await house.turn(request("Hello.", session="a b"))
+                assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        finally:
+            gc.enable()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.domain.errors import RULES, Fault, Reason, TurnError, UpstreamDetail, Violation
+from service.domain.errors import RULES, Fault, Reason, TurnError, UpstreamDetail, Violation, forget_frames
 from service.domain.report import LineState, SessionView
 
 
@@ -46,3 +46,20 @@ def test_told_keeps_everything_but_the_name():
 )
 def test_a_session_lives_while_its_line_is_open(state, live):
     assert SessionView("s", state, 0, 0, 0, 0.0, 0.0).live is live
+
+
+def fail():
+    try:
+        int("a")
+    except ValueError as behind:
+        raise TurnError(Reason.INTERNAL, "b") from behind
+
+
+def test_an_error_lets_go_of_its_frames_and_of_those_behind_it():
+    with pytest.raises(TurnError) as caught:
+        fail()
+    error, behind = caught.value, caught.value.__cause__
+    assert behind.__traceback__ is not None
+    forget_frames(error)
+    assert error.__traceback__ is None
+    assert behind.__traceback__ is None
