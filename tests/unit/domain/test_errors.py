@@ -59,6 +59,7 @@ def test_an_error_lets_go_of_its_frames_and_of_those_behind_it():
     with pytest.raises(TurnError) as caught:
         fail()
     error, behind = caught.value, caught.value.__cause__
+    assert behind is not None
     assert behind.__traceback__ is not None
     forget_frames(error)
     assert error.__traceback__ is None
