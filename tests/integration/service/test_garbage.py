@@ -2,10 +2,13 @@
 
 import gc
 from contextlib import contextmanager
+from typing import Any
 
 import grpc
 import pytest
 
+from service.gen.trunkline.v1 import completion_pb2 as pb
+from service.gen.trunkline.v1 import session_pb2
 from service.rpc.server import STREAMS_BESIDES
 from simulator.scripts import Call, Reason, Refuse, Say, Script
 from tests.stack import request, stack
@@ -54,14 +57,24 @@ async def told(house, seen, script, number):
     await seen.until(lambda: seen.count("rpc.server.call.duration") == number)
 
 
-async def test_a_call_that_fails_gives_its_stream_back_without_the_collector():
-    async with stack({"MAX_TURNS": "1"}) as house:
-        limit = 1 + STREAMS_BESIDES
+GET = session_pb2.GetSessionRequest(session_id="unknown")
+FAILING: dict[str, tuple[dict[str, str], Any, str]] = {
+    "a turn": ({}, lambda house: house.turn(request("Hello.", session="a b")), "INVALID_ARGUMENT"),
+    "unary": ({}, lambda house: house.completions.Complete(pb.CompleteRequest()), "INVALID_ARGUMENT"),
+    "a session": ({}, lambda house: house.sessions.GetSession(GET), "NOT_FOUND"),
+    "nobody": ({"AUTH_TOKENS": "t=a"}, lambda house: house.sessions.GetSession(GET), "UNAUTHENTICATED"),
+}
+
+
+@pytest.mark.parametrize("case", FAILING)
+async def test_a_call_that_fails_gives_its_stream_back_without_the_collector(case):
+    settings, call, status = FAILING[case]
+    async with stack({"MAX_TURNS": "1"} | settings) as house:
         gc.disable()
         try:
-            for _ in range(2 * limit):
+            for _ in range(2 * (1 + STREAMS_BESIDES)):
                 with pytest.raises(grpc.aio.AioRpcError) as failed:
-                    await house.turn(request("Hello.", session="a b"))
-                assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+                    await call(house)
+                assert failed.value.code().name == status
         finally:
             gc.enable()
