@@ -145,4 +145,4 @@ def forget_frames(error: BaseException | None) -> None:
     """
     while error is not None:
         error.__traceback__ = None
-        error = error.__context__
+        error = error.__cause__ or error.__context__

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from service.domain.caller import Credential
-from service.domain.errors import Reason, TurnError
+from service.domain.errors import Reason, TurnError, forget_frames
 from service.domain.events import Completed, Event, Usage
 from service.domain.messages import CompletionRequest, Message, Transport, items_of
 from service.domain.plan import ContextReason, Plan
@@ -152,6 +152,7 @@ class Turn:
                 return
             except TurnError as error:
                 route = self._next_route(error, dispatched=account.progress.dispatches > dispatches)
+                forget_frames(error)  # it is kept, and they would keep the turn
 
     def _next_route(self, error: TurnError, *, dispatched: bool) -> Route:
         self._watch.failed(error)

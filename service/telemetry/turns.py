@@ -89,6 +89,7 @@ class Watch:
             phase.tell()
             if isinstance(phase, Chat) and phase.usage is not None:
                 count_tokens(self._tenant, self._request.model, phase.usage)
+        self._phases.clear()  # each asks the watch who it is for
         for waited, result in self._waits:
             signals().instruments.checkout.record(waited, {names.LABEL_RESULT: result})
         if self._call is not None and self._call.span is not None and self._call.span.shown:

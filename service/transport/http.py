@@ -57,7 +57,6 @@ class Post:
         async with asyncio.timeout(within_s):
             frames = await self._frames()
         self._taken_at = time.monotonic()
-        self._pace.look(self._taken_at)
         return frames
 
     async def _frames(self) -> list[str | bytes]:
@@ -145,6 +144,8 @@ class Post:
         finally:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await response.aclose()
+            # The one it had holds it, and the connection: both would wait for the collector.
+            response.stream = httpx.ByteStream(b"")
 
     async def _end_of_body(self) -> None:
         assert self._chunks is not None, "an event was read"

@@ -20,6 +20,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import Event, State
 
+from service.domain.errors import forget_frames
+
 HIGH_WATER_BYTES = 64 * 1024
 """Above this, reading pauses until the exchange has taken what waits."""
 
@@ -53,8 +55,8 @@ class Inbox(ClientConnection):
         super().__init__(*args, **kwargs)
         self.messages: list[str | bytes] = []
         self.heard_at = now()
-        self.on_data: Callable[[], None] = lambda: None
-        self.on_lost: Callable[[], None] = lambda: None
+        self.on_data: Callable[[], None] = _nothing
+        self.on_lost: Callable[[], None] = _nothing
         self.reading = True
         self._waiting_bytes = 0
         self._fragments: list[Frame] = []
@@ -91,13 +93,6 @@ class Inbox(ClientConnection):
         elif event.opcode in DATA_OPCODES:
             self._collect(event)
 
-    def hold(self, seconds: float) -> None:
-        """Leaves what comes where it is, in the system's buffer, for so long: one read then takes all of
-        it.
-        """
-        self.pause()
-        self.loop.call_later(seconds, self.resume)
-
     def pause(self) -> None:
         """Stops reading, until `resume` or `take`."""
         if self.reading and not self.transport.is_closing():
@@ -119,6 +114,11 @@ class Inbox(ClientConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.on_lost()
+        # Without these, all of it would wait for the collector.
+        self.on_data = self.on_lost = _nothing
+        self.protocol.parser.close()
+        forget_frames(self.protocol.parser_exc)
+        forget_frames(self.protocol.handshake_exc)
 
     def _cut(self, data: bytes) -> None:
         """Takes the plain texts, and gives everything else to the library, frame by frame.
@@ -203,6 +203,10 @@ def _stop(data: bytes, at: int) -> int:
     if header > 2:
         size = int.from_bytes(data[at + 2 : at + header], "big")
     return at + header + (4 if data[at + 1] > 0x7F else 0) + size
+
+
+def _nothing() -> None:
+    """Nobody listens."""
 
 
 def _message(opcode: Opcode, data: bytes) -> str | bytes:

@@ -10,7 +10,7 @@ import pytest
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
 from service.rpc.server import STREAMS_BESIDES
-from simulator.scripts import Call, Reason, Refuse, Say, Script
+from simulator.scripts import Call, Close, Drop, Fail, Reason, Refuse, Say, Script
 from tests.stack import request, stack
 from tests.watching import watching
 
@@ -50,11 +50,40 @@ async def test_a_turn_that_ends_well_leaves_nothing_for_the_collector(script):
     assert found == []
 
 
+async def test_so_does_one_that_nobody_traces():
+    async with stack() as house:
+        await house.done(request("Hello."))
+        with garbage() as found:
+            await house.done(request("Hello."))  # over the line of the first
+    assert found == []
+
+
+AGAIN = {
+    "the line is lost": Script(Drop()),
+    "the line has expired": Script(Fail("Limit reached.", "websocket_connection_limit_reached", 400)),
+    "the frame is too big": Script(Close(1009)),
+}
+
+
+@pytest.mark.parametrize("case", AGAIN)
+async def test_so_does_one_that_ended_well_at_its_second_attempt_and_the_line_of_its_first(case):
+    with watching() as seen:
+        async with stack() as house:
+            await told(house, seen, Script(Say("Hello.")), 1)
+            with garbage() as found:
+                house.simulator.enqueue(AGAIN[case])
+                done = await told(house, seen, Script(Say("Hello.")), 2)
+                await seen.until(lambda: seen.count("trunkline.line.closes") == 1)
+    assert done.report.attempts == 2
+    assert found == []
+
+
 async def told(house, seen, script, number):
     """A turn in a session of its own, and all that is told behind it."""
     house.simulator.enqueue(script)
-    await house.done(request("Hello.", session=f"s{number}"))
+    done = await house.done(request("Hello.", session=f"s{number}"))
     await seen.until(lambda: seen.count("rpc.server.call.duration") == number)
+    return done
 
 
 GET = session_pb2.GetSessionRequest(session_id="unknown")

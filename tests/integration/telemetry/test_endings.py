@@ -115,4 +115,5 @@ async def test_a_turn_that_was_never_begun(house, seen):
 async def test_a_refusal_of_the_model_is_no_failure(house, seen):
     house.simulator.enqueue(Script(Refuse("No.")))
     await house.done(request("Tell me."))
+    await seen.until(lambda: seen.named(f"chat {MODEL}"))
     assert seen.one(f"chat {MODEL}").attributes[names.FINISH_REASONS] == ("stop",)
