@@ -6,9 +6,11 @@ Owns the order of start and stop. Must never know what a turn is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -19,13 +21,18 @@ from service.manager.manager import Manager
 from service.rpc.server import Server
 from service.telemetry import logs, sampler
 from service.telemetry.setup import Telemetry
-from service.transport.pace import Idle, Pace
+from service.transport.pace import Pace, PacedSelector
 from service.transport.upstream import Upstream
 
 STOP_GRACE_S = 2.0
 """How long calls that have ended may take to hand their ending to a slow caller."""
 
 SWITCH_INTERVAL_S = 0.0005
+
+COLLECT = (20_000, 20, 50)
+"""How seldom the collector looks. Each look stops all streams, and there is little for it to find: what ends
+here lets go of itself.
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -38,16 +45,16 @@ def run(settings: Settings) -> int:
 
 
 def paced() -> tuple[asyncio.Runner, Pace]:
-    """A loop that knows how much time it has to spare, and what goes by it."""
-    selector = Idle()
-    runner = asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector))
-    return runner, Pace(lambda: selector.waited_s)
+    """A loop that looks at running answers less often while it is busy, and what tells how often."""
+    pace = PacedSelector()
+    return asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(pace)), pace
 
 
 async def serve(settings: Settings, pace: Pace | None = None) -> int:
     """Serves until SIGTERM or SIGINT, then drains. Returns the exit code."""
     # Threads encode spans: none of them is to keep the loop waiting for the usual 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    schedule("SCHED_BATCH")
     stop = _stop_signal()
     logs.configure(settings.log_level)
     telemetry = Telemetry(settings)
@@ -57,9 +64,11 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     try:
         manager.start()
         address = await server.start()
+        schedule("SCHED_OTHER")
         # What stands now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECT)
         logger.info("trunkline listening on %s, upstream %s", address, settings.upstream_url)
         if telemetry.metrics_address:
             logger.info("metrics on %s", telemetry.metrics_address)
@@ -75,6 +84,18 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         sampling.cancel()
         telemetry.close()
     return 0
+
+
+def schedule(policy: str) -> None:
+    """How the system shares the core with this thread, and those that it begins from now on; where it can be
+    told.
+
+    grpc's thread, which learns that a message is written, would otherwise take the core from the loop for
+    each. Of the batch class, it waits until the loop does, and tells of several at once.
+    """
+    if hasattr(os, policy):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, getattr(os, policy), os.sched_param(0))
 
 
 def _hook(path: str) -> Callable[[dict[str, Any]], object] | None:

@@ -16,7 +16,7 @@ from service.telemetry import names
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The house at one moment. `lines`: how many, by state. `hold_s`: how long running answers may gather."""
+    """The house at one moment. `lines`: how many, by state. `hold_s`: how long running answers may wait."""
 
     turns: int = 0
     queued: int = 0
@@ -37,7 +37,10 @@ class Gauges:
         meter.create_observable_gauge(names.SESSIONS, [self._sessions], "{session}", "Sessions remembered.")
         meter.create_observable_gauge(names.LINES, [self._lines], "{connection}", "Lines, by state.")
         meter.create_observable_gauge(
-            names.LINE_HOLD, [self._hold], "s", "How long running answers gather, because the loop is late."
+            names.LINE_HOLD,
+            [self._hold],
+            "s",
+            "How long running answers wait for the next look, because the loop is busy.",
         )
 
     def _turns(self, _: CallbackOptions) -> Iterable[Observation]:

@@ -36,8 +36,8 @@ class Channel(Protocol):
         ...
 
     async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
-        """All frames that wait, at least one: text as str, binary as bytes. `patient`: while the service is
-        late, they may gather (`Pace`).
+        """All frames that wait, at least one: text as str, binary as bytes. `patient`: while the loop is
+        busy, they may wait for its next look (`Pace`).
 
         TurnError: none can come any more. TimeoutError: none came in time.
 

@@ -29,6 +29,12 @@ NO_NEWS = frozenset(
 """Events of every answer, which say only what others say, too."""
 
 
+AWAITED = 1
+"""So many reads with content are awaited; those behind them may wait (`Channel.receive`). A short answer is
+told as it comes.
+"""
+
+
 class Exchange:
     """One request and its answer. Used once. `dispatched`: the upstream may have seen some of it."""
 
@@ -84,10 +90,10 @@ class Exchange:
 
     async def _answer(self) -> AsyncGenerator[list[Event], None]:
         wait, name = self._waits.first_event_s, "FIRST_EVENT_TIMEOUT_S"
-        patient = False
+        told = 0
         while not self._decoder.finished:
             try:
-                frames = await self._channel.receive(wait, patient=patient)
+                frames = await self._channel.receive(wait, patient=told > AWAITED)
             except TimeoutError as exc:
                 raise _out_of_time("the wait for the upstream's next event", wait, name) from exc
             wait, name = self._waits.idle_s, "IDLE_TIMEOUT_S"
@@ -100,7 +106,7 @@ class Exchange:
                 raise
             if events:
                 yield events
-                patient = patient or not isinstance(events[-1], Started)
+                told += not isinstance(events[-1], Started)
 
     async def _send(self) -> None:
         if not self._channel.open:

@@ -86,6 +86,7 @@ class Line:
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._pace = pace or Pace()
+        self._fd = connection.transport.get_extra_info("socket").fileno()
         self._due_at = 0.0
         self._late = False
         self._alarm: asyncio.TimerHandle | None = None
@@ -119,7 +120,7 @@ class Line:
         connection = self._connection
         if not self.open:
             raise self._failure()
-        connection.resume()  # an answer to this is not the one that was left to gather
+        self._pace.prefer(self._fd)
         connection.protocol.send_text(data)
         connection.send_data()
         if connection.paused:
@@ -135,6 +136,8 @@ class Line:
         while not connection.messages:
             if not self.open:
                 raise self._failure()
+            if patient:
+                self._pace.defer(self._fd)
             self._set_alarm(within_s)
             self._waiter = self._loop.create_future()
             try:
@@ -143,14 +146,10 @@ class Line:
                 self._waiter = None
             if self._late and not connection.messages:
                 raise TimeoutError
-        self._pace.look(self._loop.time())
         if not self.spoke:
             self.spoke = True
             self.on_first_word()
-        taken = connection.take()
-        if patient and self._pace.hold_s:
-            connection.hold(self._pace.hold_s)
-        return taken
+        return connection.take()
 
     def discard(self) -> None:
         """Closes the socket now, without a farewell: who is in the middle of an answer learns it at once."""

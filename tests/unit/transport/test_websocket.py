@@ -7,6 +7,7 @@ from websockets.frames import Close, CloseCode, Frame, Opcode
 
 from service.domain.errors import Reason, TurnError
 from service.transport import websocket
+from service.transport.pace import Pace
 from tests.unit.transport.conftest import PATIENCE_S, more, text, until
 
 
@@ -246,38 +247,34 @@ async def test_each_wait_has_its_own_length_though_one_timer_serves_them_all(lin
     assert await waiting == ["in time"]
 
 
-async def test_while_the_service_is_late_a_patient_reader_takes_all_that_gathers_at_once(line, peer):
-    line._pace.hold_s = 0.2
-    peer.write(text("first"))
-    assert await line.receive(PATIENCE_S, patient=True) == ["first"]
-    for word in ("one", "two", "three"):
-        peer.write(text(word))
-        assert not line._connection.reading
-        await asyncio.sleep(0)
-    assert await line.receive(PATIENCE_S, patient=True) == ["one", "two", "three"]
+class Told(Pace):
+    """A pace that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.fds: set[int] = set()
+
+    def defer(self, fd: int) -> None:
+        self.told.append("defer")
+        self.fds.add(fd)
+
+    def prefer(self, fd: int) -> None:
+        self.told.append("prefer")
+        self.fds.add(fd)
 
 
-async def test_a_line_that_was_left_to_gather_hears_again_without_anyone_asking(line, peer):
-    """The answer was at its end: nobody will read on, and the line must notice when it is closed."""
-    line._pace.hold_s = 0.01
-    peer.write(text("last"))
-    assert await line.receive(PATIENCE_S, patient=True) == ["last"]
-    assert not line._connection.reading
-    peer.reset()
-    await asyncio.wait_for(line.closed(), PATIENCE_S)
-
-
-async def test_the_answer_to_a_new_request_does_not_wait_behind_the_old_one(line, peer):
-    line._pace.hold_s = 1000.0
-    peer.write(text("last"))
-    assert await line.receive(PATIENCE_S, patient=True) == ["last"]
+async def test_only_a_patient_reader_who_has_to_wait_is_deferred_and_the_next_request_preferred(dial, peer):
+    pace = Told()
+    line = await dial(pace=pace)
     await line.send(b"{}", PATIENCE_S)
-    peer.write(text("first"))
-    assert await line.receive(PATIENCE_S) == ["first"]
-
-
-async def test_who_is_not_patient_does_not_wait_for_more(line, peer):
-    line._pace.hold_s = 1000.0
-    for word in ("one", "two"):
-        peer.write(text(word))
-        assert await line.receive(PATIENCE_S) == [word]
+    for patient in (False, True):
+        reading = asyncio.create_task(line.receive(PATIENCE_S, patient=patient))
+        await until(lambda: line._waiter is not None)
+        peer.write(text("word"))
+        assert await reading == ["word"]
+    peer.write(text("here"))
+    await until(lambda: line._connection.messages)
+    assert await line.receive(PATIENCE_S, patient=True) == ["here"]
+    await line.send(b"{}", PATIENCE_S)
+    assert pace.told == ["prefer", "defer", "prefer"]
+    assert pace.fds == {line._connection.transport.get_extra_info("socket").fileno()}
