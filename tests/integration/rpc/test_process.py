@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import grpc
 import pytest
@@ -72,6 +73,16 @@ async def test_it_serves_until_it_is_told_to_stop():
         assert status.status == health_pb2.HealthCheckResponse.SERVING
         running.send_signal(signal.SIGINT)
         assert await running.wait() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux tells its threads apart, others do not")
+async def test_no_thread_of_grpc_takes_the_core_from_the_loop():
+    async with process() as running:
+        await address_of(running)
+        threads = {int(thread.name) for thread in Path(f"/proc/{running.pid}/task").iterdir()}  # noqa: ASYNC240  no disk
+        assert os.sched_getscheduler(running.pid) == os.SCHED_OTHER
+        others = {os.sched_getscheduler(thread) for thread in threads - {running.pid}}
+    assert others == {os.SCHED_BATCH}
 
 
 async def test_settings_without_sense_are_told_line_by_line():
