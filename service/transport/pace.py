@@ -30,14 +30,13 @@ FULL = 0.95
 """Share of its time above which the loop has none to spare: the pause grows."""
 
 SPARE = 0.8
-"""Below this it can do with a shorter one. Between the two it is left as it is."""
+"""Below this it can do with a shorter one, by as much as it is below. Between the two it is left as it is."""
 
 FIRST_S = 0.02
 LONGEST_S = 0.4
 """The bound: what waits this long still arrives within half a second."""
 
 GROWTH = 1.3
-DECAY = 0.9
 PERIOD_S = 0.1
 """How often the pause changes, at most: the time that a change needs to show. And only when it is time for a
 look: much work follows on one, and then little.
@@ -63,7 +62,7 @@ def pause(now_s: float, busy: float) -> float:
     if busy <= QUIET:
         return 0.0
     if now_s > SHARED_S:
-        return max(now_s * DECAY, SHARED_S) if busy < SPARE else now_s
+        return max(now_s * min(busy / SPARE, 1.0), SHARED_S)
     return SHARED_S if now_s or busy > BUSY else 0.0
 
 

@@ -61,8 +61,8 @@ def test_it_stays_where_the_loop_just_keeps_up():
 
 
 def test_it_goes_back_to_nothing():
-    assert after(1, SPARE - 0.01, LONGEST_S) < LONGEST_S
-    assert after(100, SPARE - 0.01, LONGEST_S) == SHARED_S
+    assert after(1, SPARE / 2, LONGEST_S) == LONGEST_S / 2
+    assert after(100, SPARE - 0.1, LONGEST_S) == SHARED_S
 
 
 def test_where_nobody_keeps_it_nothing_waits():
@@ -233,7 +233,7 @@ def test_the_rest_behind_much_work_is_no_quiet(house):
     house.selector._waited_s += LONGEST_S / 4  # the last fourth of the time
     house.now += LONGEST_S / 4
     house.found(None)
-    assert house.selector.hold_s == pause(LONGEST_S, 3 / 4)
+    assert house.selector.hold_s == pytest.approx(pause(LONGEST_S, 3 / 4))
 
 
 def test_of_thousands_each_look_returns_some(house):
