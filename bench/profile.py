@@ -22,7 +22,10 @@ from bench.contenders import BENCH, BUILD
 
 PY_SPY = BENCH / ".plots/bin/py-spy"
 SECONDS = 8
-WAITS = re.compile(r"Condition\.wait|_PollLikeSelector\.select|EpollSelector\.select|Thread\.run \(threading")
+WAITS = re.compile(
+    r"Condition\.wait|_PollLikeSelector\.select|EpollSelector\.select|Thread\.run \(threading"
+    r"|PacedSelector\._between"  # it yields the core there
+)
 PARTS = {
     "grpc: writing a message": r"_Stream\.tell \(",
     "OpenTelemetry: export": r"opentelemetry/.*export|exporter/|_encode|trace_exporter|otlp|encoder/",
