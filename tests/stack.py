@@ -18,6 +18,7 @@ from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import completion_pb2_grpc, message_pb2, session_pb2_grpc
 from service.manager.manager import Manager
 from service.rpc.server import Server
+from service.transport.pace import Pace
 from service.transport.upstream import Upstream
 from simulator import Settings as SimulatorSettings
 from simulator import Simulator
@@ -57,6 +58,7 @@ async def stack(
     upstream: SimulatorSettings | None = None,
     hook: Callable[[dict[str, Any]], object] | None = None,
     key: str = "k",
+    pace: Pace | None = None,
 ) -> AsyncIterator[Stack]:
     """A service with these settings (names without prefix), its simulator, and a channel to it."""
     async with Simulator(port=0, settings=upstream or SimulatorSettings()) as simulator:
@@ -69,7 +71,7 @@ async def stack(
             }
             | environment
         )
-        manager = Manager(loaded, Upstream(loaded, hook))
+        manager = Manager(loaded, Upstream(loaded, hook, pace=pace))
         server = Server(loaded, manager)
         manager.start()
         address = await server.start()

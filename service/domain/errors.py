@@ -143,6 +143,10 @@ def forget_frames(error: BaseException | None) -> None:
     """Drops the tracebacks of the error and of those behind it. Their frames hold all that the call held and,
     as a rule, the error itself: so all of it would wait for the collector.
     """
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
+    found, chain = set[int](), [error]
+    while chain:
+        error = chain.pop()
+        if error is not None and id(error) not in found:
+            found.add(id(error))
+            error.__traceback__ = None
+            chain += error.__cause__, error.__context__

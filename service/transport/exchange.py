@@ -28,7 +28,6 @@ NO_NEWS = frozenset(
 )
 """Events of every answer, which say only what others say, too."""
 
-
 AWAITED = 1
 """So many reads with content are awaited; those behind them may wait (`Channel.receive`). A short answer is
 told as it comes.

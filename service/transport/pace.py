@@ -74,8 +74,9 @@ class Pace:
     def defer(self, fd: int) -> None:
         """A running answer comes over this socket: it may wait for the next look."""
 
-    def prefer(self, fd: int) -> None:
-        """What comes over it next is awaited."""
+    def prefer(self, fd: int) -> bool:
+        """What comes over it next is awaited. Returns whether it was deferred: something may have come."""
+        return False
 
 
 class PacedSelector(DefaultSelector, Pace):
@@ -105,10 +106,12 @@ class PacedSelector(DefaultSelector, Pace):
         self._fds.add(fd)
         self._deferred.register(fd, key.events, key.data)
 
-    def prefer(self, fd: int) -> None:
-        if fd in self._fds:
-            key = self.unregister(fd)
-            self.register(fd, key.events, key.data)
+    def prefer(self, fd: int) -> bool:
+        if fd not in self._fds:
+            return False
+        key = self.unregister(fd)
+        self.register(fd, key.events, key.data)
+        return True
 
     def unregister(self, fileobj: Any) -> SelectorKey:
         try:

@@ -192,7 +192,8 @@ class Line:
         self._alarm = None
         if self._waiter is None or self._waiter.done():
             return  # nobody waits: the next one sets it
-        if self._loop.time() < self._due_at:
+        if self._pace.prefer(self._fd) or self._loop.time() < self._due_at:
+            # What came and was not looked at is read before this rings again.
             self._alarm = self._loop.call_at(self._due_at, self._ring, context=NOBODYS)
         else:
             self._late = True
@@ -226,13 +227,15 @@ class Line:
         return self._pinged_at is not None and self._connection.heard_at <= self._pinged_at
 
     def _keep_alive(self) -> None:
-        """1. We do not read: no verdict. 2. Something came: wait on. 3. No answer to a ping: dead. 4.
-        Silence: ask.
+        """1. We do not read, or have not looked yet: no verdict. 2. Something came: wait on. 3. No answer to
+        a ping: dead. 4. Silence: ask.
         """
         silence = now() - self._connection.heard_at
         if not self._connection.reading:
             self._pinged_at = None
             delay = self._ping_interval_s
+        elif self._suspect and self._pace.prefer(self._fd):
+            delay = 0.0  # what came and was not looked at is read first
         elif silence < self._ping_interval_s:
             delay = self._ping_interval_s - silence
         elif self._suspect or not self.open:

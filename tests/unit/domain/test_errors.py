@@ -61,6 +61,8 @@ def test_an_error_lets_go_of_its_frames_and_of_those_behind_it():
     error, behind = caught.value, caught.value.__cause__
     assert behind is not None
     assert behind.__traceback__ is not None
+    beside = error.__context__ = LookupError()
+    beside.__cause__ = error  # a ring must not hold it up
+    beside.__traceback__ = behind.__traceback__
     forget_frames(error)
-    assert error.__traceback__ is None
-    assert behind.__traceback__ is None
+    assert [one.__traceback__ for one in (error, behind, beside)] == [None] * 3

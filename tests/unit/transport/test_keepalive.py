@@ -60,6 +60,19 @@ async def test_a_peer_that_answers_pings_lives(line, clock):
     assert line.fit
 
 
+async def test_a_peer_whose_answer_may_wait_for_the_next_look_is_not_judged_before(line, clock, peer):
+    peer.stop_reading()
+    clock.now += 20
+    keep_alive(line)
+    clock.now += 10
+    deferred = iter([True, False])
+    line._pace.prefer = lambda _fd: next(deferred)
+    assert keep_alive(line) == pytest.approx(0, abs=0.5)
+    assert line.open
+    line._keep_alive()
+    assert not line.open
+
+
 async def test_a_peer_that_answers_nothing_is_dead(line, clock, peer):
     peer.stop_reading()
     gone: list[object] = []

@@ -68,7 +68,7 @@ def test_it_goes_back_to_nothing():
 def test_where_nobody_keeps_it_nothing_waits():
     unkept = Pace()
     unkept.defer(1)
-    unkept.prefer(1)
+    assert not unkept.prefer(1)
     assert unkept.hold_s == 0.0
 
 
@@ -179,8 +179,8 @@ def test_whoever_is_preferred_again_wakes_the_loop(house):
     house.selector.hold_s = LONGEST_S
     (answer,) = house.sockets(1, deferred=True)
     house.found(None)
-    house.selector.prefer(answer.fileno())
-    house.selector.prefer(answer.fileno())
+    assert house.selector.prefer(answer.fileno())
+    assert not house.selector.prefer(answer.fileno())
     assert house.found(None) == [answer.fileno()]
 
 

@@ -258,9 +258,10 @@ class Told(Pace):
         self.told.append("defer")
         self.fds.add(fd)
 
-    def prefer(self, fd: int) -> None:
+    def prefer(self, fd: int) -> bool:
         self.told.append("prefer")
         self.fds.add(fd)
+        return False
 
 
 async def test_only_a_patient_reader_who_has_to_wait_is_deferred_and_the_next_request_preferred(dial, peer):

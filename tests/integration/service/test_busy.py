@@ -1,0 +1,74 @@
+"""A service whose loop is busy: running answers wait for its next look, and nothing is lost by it."""
+
+import asyncio
+
+import pytest
+
+from service.app import paced
+from service.transport import pace
+from service.transport.pace import LONGEST_S, SHARED_S
+from simulator.scripts import Drop, Say, Script
+from tests.integration.faults.endings import ended
+from tests.integration.service.talk import PATIENCE_S, until
+from tests.stack import kinds_of, request, stack, text_of
+
+SAID = "All of this was said. " * 9
+SLOW = "sim:slow(n=60, delay_ms=5)"
+
+
+@pytest.fixture(params=[SHARED_S, 5 * SHARED_S, LONGEST_S])
+def busy(request, monkeypatch):
+    """Runs a talk with a service whose pause is always this long."""
+    monkeypatch.setattr(pace, "pause", lambda *_: request.param)
+
+    def run(talk, settings=None):
+        async def held():
+            async with stack(settings, pace=keeper) as house:
+                await until(lambda: keeper.hold_s)
+                return await asyncio.wait_for(talk(house), PATIENCE_S)
+
+        runner, keeper = paced()
+        with runner:
+            return runner.run(held())
+
+    return run
+
+
+def test_answers_side_by_side_come_whole(busy):
+    async def talk(house):
+        calls = [house.turn(request(SLOW, session=f"s{number}")) for number in range(12)]
+        return await asyncio.gather(*calls)
+
+    for events in busy(talk):
+        kinds = kinds_of(events)
+        assert (kinds[0], kinds[-1], set(kinds[1:-1])) == ("start", "done", {"text_delta"})
+        assert text_of(events) == events[-1].done.message.parts[0].text.text
+
+
+def test_a_line_that_is_cut_ends_its_turn_once_with_all_that_came(busy):
+    async def talk(house):
+        house.simulator.enqueue(Script(Say(SAID, closed=False), Drop(reset=False)))
+        return await ended(house)
+
+    found = busy(talk)
+    kinds = kinds_of(found.events)
+    assert (kinds[0], kinds[-1], set(kinds[1:-1])) == ("start", "error", {"text_delta"})
+    assert text_of(found.events) == found.error.partial.parts[0].text.text == SAID
+
+
+def test_an_answer_that_waits_for_the_next_look_is_no_silence(busy):
+    """The upstream speaks each 5 ms; nobody looks for longer than its silence may last."""
+
+    async def talk(house):
+        return await house.done(request(SLOW))
+
+    assert busy(talk, {"IDLE_TIMEOUT_S": "0.15"}).message.parts
+
+
+def test_a_session_goes_on_over_the_line_that_was_held(busy):
+    async def talk(house):
+        first = await house.done(request(SLOW))
+        second = await house.done(request(SLOW, first.message, SLOW))
+        return first, second
+
+    assert busy(talk)[1].report.connection_reused
