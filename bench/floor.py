@@ -17,30 +17,40 @@ from typing import Any
 import grpc
 
 from service.gen.trunkline.v1 import completion_pb2 as pb
-from service.gen.trunkline.v1 import completion_pb2_grpc
+
+SERVICE = pb.DESCRIPTOR.services_by_name["CompletionService"].full_name
 
 
-class Floor(completion_pb2_grpc.CompletionServiceServicer):
-    async def StreamCompletion(  # noqa: N802
-        self, request: pb.StreamCompletionRequest, _: Any
-    ) -> AsyncIterator[pb.StreamCompletionResponse]:
-        found = re.fullmatch(r"bench-(\d+)x(\d+)", request.model)
-        assert found is not None, request.model
-        deltas, pace_s = int(found[1]), int(found[2]) / 1000
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        yield pb.StreamCompletionResponse(sequence=1, start=pb.Start(turn_id="floor", model=request.model))
-        for number in range(deltas):
-            if pace_s and (wait := began + number * pace_s - loop.time()) > 0:
-                await asyncio.sleep(wait)
-            delta = pb.TextDelta(delta=f"{time.time_ns():020d}")
-            yield pb.StreamCompletionResponse(sequence=number + 2, text_delta=delta)
-        yield pb.StreamCompletionResponse(sequence=deltas + 2, done=pb.Done(model=request.model))
+async def stream_completion(
+    request: pb.StreamCompletionRequest, _: Any
+) -> AsyncIterator[pb.StreamCompletionResponse]:
+    found = re.fullmatch(r"bench-(\d+)x(\d+)", request.model)
+    assert found is not None, request.model
+    deltas, pace_s = int(found[1]), int(found[2]) / 1000
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    yield pb.StreamCompletionResponse(sequence=1, start=pb.Start(turn_id="floor", model=request.model))
+    for number in range(deltas):
+        if pace_s and (wait := began + number * pace_s - loop.time()) > 0:
+            await asyncio.sleep(wait)
+        delta = pb.TextDelta(delta=f"{time.time_ns():020d}")
+        yield pb.StreamCompletionResponse(sequence=number + 2, text_delta=delta)
+    yield pb.StreamCompletionResponse(sequence=deltas + 2, done=pb.Done(model=request.model))
+
+
+def handlers() -> grpc.GenericRpcHandler:
+    """By hand: the generated module refuses any grpcio older than the one that it was generated with."""
+    handler = grpc.unary_stream_rpc_method_handler(
+        stream_completion,
+        request_deserializer=pb.StreamCompletionRequest.FromString,
+        response_serializer=pb.StreamCompletionResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(SERVICE, {"StreamCompletion": handler})
 
 
 async def main() -> None:
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    completion_pb2_grpc.add_CompletionServiceServicer_to_server(Floor(), server)
+    server.add_generic_rpc_handlers((handlers(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     sys.stdout.write(f"listening on 127.0.0.1:{port}\n")

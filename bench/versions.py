@@ -28,7 +28,7 @@ LOADS = [
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="The bare grpc.aio server on several versions of grpcio.")
-    parser.add_argument("versions", nargs="*", default=["1.80.0", "1.85.1"])
+    parser.add_argument("versions", nargs="*", default=["1.75.1", "1.83.2"])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     contenders.build()

@@ -142,7 +142,7 @@ class CompletionOptions(_message.Message):
     safety_identifier: str
     warm_up: bool
     extra_body_json: str
-    def __init__(self, transport: _Optional[_Union[Transport, str]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., parallel_tool_calls: bool = ..., store: bool = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., reasoning: _Optional[_Union[ReasoningOptions, _Mapping]] = ..., text: _Optional[_Union[TextOptions, _Mapping]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., prompt_cache_key: _Optional[str] = ..., service_tier: _Optional[str] = ..., truncation: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., warm_up: bool = ..., extra_body_json: _Optional[str] = ...) -> None: ...
+    def __init__(self, transport: _Optional[_Union[Transport, str]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., parallel_tool_calls: _Optional[bool] = ..., store: _Optional[bool] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., reasoning: _Optional[_Union[ReasoningOptions, _Mapping]] = ..., text: _Optional[_Union[TextOptions, _Mapping]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., prompt_cache_key: _Optional[str] = ..., service_tier: _Optional[str] = ..., truncation: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., warm_up: _Optional[bool] = ..., extra_body_json: _Optional[str] = ...) -> None: ...
 
 class ToolChoice(_message.Message):
     __slots__ = ("mode", "function", "allowed")
@@ -198,7 +198,7 @@ class JsonSchemaFormat(_message.Message):
     name: str
     schema: str
     strict: bool
-    def __init__(self, name: _Optional[str] = ..., schema: _Optional[str] = ..., strict: bool = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., schema: _Optional[str] = ..., strict: _Optional[bool] = ...) -> None: ...
 
 class StreamCompletionResponse(_message.Message):
     __slots__ = ("start", "text_delta", "done", "error", "reasoning_delta", "refusal_delta", "tool_call_delta", "sequence")
@@ -324,7 +324,7 @@ class Error(_message.Message):
     partial: _message_pb2.Message
     usage: Usage
     report: TurnReport
-    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., retryable: bool = ..., retry_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upstream: _Optional[_Union[UpstreamError, _Mapping]] = ..., partial: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ...) -> None: ...
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., retryable: _Optional[bool] = ..., retry_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upstream: _Optional[_Union[UpstreamError, _Mapping]] = ..., partial: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ...) -> None: ...
 
 class UpstreamError(_message.Message):
     __slots__ = ("code", "type", "status", "request_id")
@@ -376,7 +376,7 @@ class TurnReport(_message.Message):
     timings: Timings
     bytes_sent: int
     bytes_saved: int
-    def __init__(self, response_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., transport_reason: _Optional[str] = ..., context: _Optional[_Union[Context, str]] = ..., context_reason: _Optional[str] = ..., attempts: _Optional[int] = ..., connection_reused: bool = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., bytes_sent: _Optional[int] = ..., bytes_saved: _Optional[int] = ...) -> None: ...
+    def __init__(self, response_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., transport_reason: _Optional[str] = ..., context: _Optional[_Union[Context, str]] = ..., context_reason: _Optional[str] = ..., attempts: _Optional[int] = ..., connection_reused: _Optional[bool] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., bytes_sent: _Optional[int] = ..., bytes_saved: _Optional[int] = ...) -> None: ...
 
 class Timings(_message.Message):
     __slots__ = ("queue", "connect", "first_event", "first_content", "total")

@@ -5,7 +5,7 @@ import warnings
 
 from . import completion_pb2 as trunkline_dot_v1_dot_completion__pb2
 
-GRPC_GENERATED_VERSION = '1.75.1'
+GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + f' but the generated code in trunkline/v1/completion_pb2_grpc.py depends on'
+        + ' but the generated code in trunkline/v1/completion_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class CompletionServiceStub(object):
+class CompletionServiceStub:
     """Turns. Every request carries the whole conversation; the service sends the model what it has not seen yet.
     """
 
@@ -47,7 +47,7 @@ class CompletionServiceStub(object):
                 _registered_method=True)
 
 
-class CompletionServiceServicer(object):
+class CompletionServiceServicer:
     """Turns. Every request carries the whole conversation; the service sends the model what it has not seen yet.
     """
 
@@ -87,7 +87,7 @@ def add_CompletionServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class CompletionService(object):
+class CompletionService:
     """Turns. Every request carries the whole conversation; the service sends the model what it has not seen yet.
     """
 

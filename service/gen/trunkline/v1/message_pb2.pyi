@@ -102,7 +102,7 @@ class ToolResultPart(_message.Message):
     call_id: str
     parts: _containers.RepeatedCompositeFieldContainer[Part]
     is_error: bool
-    def __init__(self, call_id: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., is_error: bool = ...) -> None: ...
+    def __init__(self, call_id: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., is_error: _Optional[bool] = ...) -> None: ...
 
 class ReasoningPart(_message.Message):
     __slots__ = ("id", "summary", "encrypted_content", "content")
@@ -132,4 +132,4 @@ class Tool(_message.Message):
     description: str
     parameters: str
     strict: bool
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters: _Optional[str] = ..., strict: bool = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters: _Optional[str] = ..., strict: _Optional[bool] = ...) -> None: ...

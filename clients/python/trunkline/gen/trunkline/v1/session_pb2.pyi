@@ -42,7 +42,7 @@ class Session(_message.Message):
     bytes_saved: int
     created_at: _timestamp_pb2.Timestamp
     last_used_at: _timestamp_pb2.Timestamp
-    def __init__(self, session_id: _Optional[str] = ..., live: bool = ..., line_state: _Optional[_Union[LineState, str]] = ..., turns: _Optional[int] = ..., incremental_turns: _Optional[int] = ..., bytes_saved: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., live: _Optional[bool] = ..., line_state: _Optional[_Union[LineState, str]] = ..., turns: _Optional[int] = ..., incremental_turns: _Optional[int] = ..., bytes_saved: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class WarmSessionRequest(_message.Message):
     __slots__ = ("session_id", "model", "instructions", "tools", "prime")
@@ -56,7 +56,7 @@ class WarmSessionRequest(_message.Message):
     instructions: str
     tools: _containers.RepeatedCompositeFieldContainer[_message_pb2.Tool]
     prime: bool
-    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[_Union[_message_pb2.Tool, _Mapping]]] = ..., prime: bool = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[_Union[_message_pb2.Tool, _Mapping]]] = ..., prime: _Optional[bool] = ...) -> None: ...
 
 class WarmSessionResponse(_message.Message):
     __slots__ = ("session",)

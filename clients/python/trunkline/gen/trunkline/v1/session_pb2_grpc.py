@@ -5,7 +5,7 @@ import warnings
 
 from . import session_pb2 as trunkline_dot_v1_dot_session__pb2
 
-GRPC_GENERATED_VERSION = '1.75.1'
+GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + f' but the generated code in trunkline/v1/session_pb2_grpc.py depends on'
+        + ' but the generated code in trunkline/v1/session_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class SessionServiceStub(object):
+class SessionServiceStub:
     """The sessions of the caller on this replica.
     """
 
@@ -57,7 +57,7 @@ class SessionServiceStub(object):
                 _registered_method=True)
 
 
-class SessionServiceServicer(object):
+class SessionServiceServicer:
     """The sessions of the caller on this replica.
     """
 
@@ -120,7 +120,7 @@ def add_SessionServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SessionService(object):
+class SessionService:
     """The sessions of the caller on this replica.
     """
 
