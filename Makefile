@@ -19,7 +19,7 @@ NPM_DONE    := node_modules/.installed-$(call checksum,package-lock.json)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo trace run up down logs e2e test soak bench bench-quick bench-guard bench-lock check clients client-python client-go client-typescript client-java lint type proto-check coverage fmt proto proto-baseline lock clean
+.PHONY: help setup demo trace run up down logs e2e test attack soak bench bench-quick bench-guard bench-lock check clients client-python client-go client-typescript client-java lint type proto-check coverage fmt proto proto-baseline lock clean
 
 help: ## Show this
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -73,6 +73,9 @@ test: $(VENV_DONE) ## Run the tests; ARGS="-k pool -x" goes to pytest
 soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, some minutes; ARGS="--turns 1000"
 	@$(PY) -m tests.soak.soak $(ARGS)
 
+attack: $(DEPLOY_DONE) ## The heavy attacks: bombs, endless messages, the worst requests; the light ones are in `make test`
+	@$(PY) -m pytest -m "heavy and not deployment" tests/attack $(ARGS)
+
 bench: $(BENCH_DONE) ## The service beside LiteLLM, direct clients and two floors: table, JSON, plots; 15 minutes, Go
 	@$(PY) -m bench.run $(ARGS)
 	@$(PLOT) bench/plots.py bench/results/bench.json || echo 'bench: no plots'
@@ -83,7 +86,7 @@ bench-quick: $(BENCH_DONE) ## The same in two minutes: fewer loads, one round
 bench-guard: $(VENV_DONE) ## Fail if a delta costs much more CPU, relative to bare grpc.aio, than bench/guard.json says
 	@$(PY) -m bench.guard $(ARGS)
 
-check: lint type proto-check coverage bench-guard ## Everything that CI runs, fast parts first
+check: lint type proto-check coverage attack bench-guard ## Everything that CI runs, fast parts first
 
 ##@ Clients
 

@@ -98,6 +98,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         # Above our own bound, which names the field.
         ("grpc.max_receive_message_length", settings.max_request_bytes + MEBIBYTE),
         ("grpc.max_send_message_length", 64 * MEBIBYTE),
+        # No client of ours compresses, and what is not taken need not be unpacked: bit 0 is "identity".
+        ("grpc.compression_enabled_algorithms_bitset", 1),
         # A caller that vanished without a word is found within a minute …
         ("grpc.keepalive_time_ms", 40_000),
         ("grpc.keepalive_timeout_ms", 20_000),
