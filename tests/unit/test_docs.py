@@ -76,7 +76,7 @@ def test_every_wait_and_limit_says_what_happens_at_it(name):
 
 
 def test_links_between_the_docs_lead_somewhere():
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     broken = [
         f"{page.relative_to(ROOT)}: {target}"
         for page in pages
@@ -84,3 +84,22 @@ def test_links_between_the_docs_lead_somewhere():
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+RECORDS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_decision_has_its_number_and_its_exit_condition(path):
+    record = path.read_text()
+    assert record.startswith(f"# {path.name[:4]}. ")
+    assert re.search(r"^\d{4}-\d\d-\d\d · (accepted|superseded by \[\d{4}\]\(.+\))$", record, re.MULTILINE)
+    found = re.findall(r"^\*\*(\w+)\.\*\* \S", record, re.MULTILINE)
+    assert found == ["Context", "Decision", "Measured", "Alternatives", "Exit"]
+
+
+def test_the_index_of_decisions_is_complete():
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    assert re.findall(r"^\| \[(\d{4})\]\(([^)]+)\) ", index, re.MULTILINE) == [
+        (path.name[:4], path.name) for path in RECORDS
+    ]
