@@ -21,8 +21,8 @@ import java.util.Set;
 /**
  * A record as the parameters of a tool: its JSON Schema, and the record of a call's arguments.
  *
- * <p>Owns the small part of Java's types that tools use: String, int, long, double, boolean, enums, List, Map with
- * String keys, Optional, and records of these. Whoever needs more writes the schema.
+ * <p>Supports the types that tools use: String, int, long, double, boolean, enums, List, Map with
+ * String keys, Optional, and records of these. For anything else, write the schema.
  */
 final class Arguments {
   private static final Set<Class<?>> INTEGERS = Set.of(int.class, Integer.class, long.class, Long.class);
@@ -176,6 +176,6 @@ final class Arguments {
     if (type instanceof ParameterizedType generic) {
       return generic.getActualTypeArguments()[index];
     }
-    throw new IllegalArgumentException(type + ": say of what");
+    throw new IllegalArgumentException(type + ": name its type arguments");
   }
 }

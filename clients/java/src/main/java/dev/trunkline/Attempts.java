@@ -8,10 +8,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.DoubleSupplier;
 
 /**
- * The tries of one call: counts them and keeps its deadline, which spans them all.
+ * The attempts of one call: counts them and keeps the deadline, which spans them all.
  *
- * <p>Owns the one decision that may cost money twice: only an UNAVAILABLE that carries the service's own ErrorInfo
- * ("nothing was sent upstream") is tried again. Must never wait: it says how long, its caller waits.
+ * <p>A retry may cost money twice, so only an UNAVAILABLE that carries the service's own ErrorInfo ("nothing was sent
+ * upstream") is retried. This class returns how long to wait; its caller waits.
  */
 final class Attempts {
   private final Retry policy;
@@ -45,7 +45,7 @@ final class Attempts {
     if (!error.unsent() || made >= policy.attempts() || asked.compareTo(policy.patience()) > 0) {
       return Optional.empty();
     }
-    // Never before the service asked for, and spread above that: its callers were all told the same.
+    // Never earlier than RetryInfo, and spread after it: all callers got the same one.
     double backoff = Math.min(nanos(policy.cap()), nanos(policy.base()) * Math.pow(2, made - 1));
     Duration delay = asked.plusNanos((long) (backoff * (0.5 + jitter.getAsDouble() / 2)));
     if (deadline != null && deadline.timeRemaining(TimeUnit.NANOSECONDS) <= nanos(delay)) {

@@ -17,7 +17,7 @@ import java.util.function.Supplier;
 /**
  * What all calls of a client share: its channel, and what goes along with each call.
  *
- * <p>Must never judge an error or put a request together.
+ * <p>Errors are interpreted, and requests built, elsewhere.
  */
 final class Connection implements AutoCloseable {
   private static final Metadata.Key<String> AUTHORIZATION = ascii("authorization");
@@ -59,7 +59,7 @@ final class Connection implements AutoCloseable {
     return new Attempts(retry, timeout, () -> ThreadLocalRandom.current().nextDouble());
   }
 
-  /** The caller's trace, on the caller's thread. Without one where that fails: it must never cost a call. */
+  /** The caller's trace, on the caller's thread. If that fails the call goes on without it. */
   Metadata trace() {
     Metadata trace = new Metadata();
     try {

@@ -216,17 +216,17 @@ public final class Conversation {
 
   // ---- its session
 
-  /** Opens the line before the first turn, and sends model, instructions and tools ahead. */
+  /** Opens the connection before the first turn, and sends model, instructions and tools ahead. */
   public Session warm() {
     return warm(true);
   }
 
-  /** Opens the line before the first turn; {@code prime} also sends model, instructions and tools ahead. */
+  /** Opens the connection before the first turn; {@code prime} also sends model, instructions and tools ahead. */
   public Session warm(boolean prime) {
     return UnaryCall.await(warmAsync(prime));
   }
 
-  /** Opens the line before the first turn; {@code prime} also sends model, instructions and tools ahead. */
+  /** Opens the connection before the first turn; {@code prime} also sends model, instructions and tools ahead. */
   public CompletableFuture<Session> warmAsync(boolean prime) {
     return state.client.warmSession(
         WarmSessionRequest.newBuilder()
@@ -277,17 +277,17 @@ public final class Conversation {
         .build();
   }
 
-  /** Opens a turn. Returns what must be told of its end: once, the rest is not heard. */
+  /** Opens a turn. Returns the callback for its end; only the first call of it counts. */
   private Consumer<Optional<Done>> open(List<Message> given) {
     if (!state.busy.compareAndSet(false, true)) {
-      // Two answers to one history cannot both be its next message.
+      // Of two answers to one history only one can be its next message.
       throw new IllegalStateException(
           "a turn of this conversation is still open: read it to its end, or close it");
     }
     List<Message> asked = List.copyOf(given);
-    AtomicBoolean told = new AtomicBoolean();
+    AtomicBoolean ended = new AtomicBoolean();
     return done -> {
-      if (told.compareAndSet(false, true)) {
+      if (ended.compareAndSet(false, true)) {
         done.ifPresent(
             answer -> {
               state.messages.addAll(asked);

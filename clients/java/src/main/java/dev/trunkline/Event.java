@@ -40,10 +40,10 @@ public sealed interface Event
       SUMMARY,
       /** The full text. */
       TEXT,
-      /** Not told, or newer than this client. */
+      /** Absent, or newer than this client. */
       UNKNOWN;
 
-      /** The word that the documents of Trunkline use, for example {@code summary}. */
+      /** The name in Trunkline's documentation, for example {@code summary}. */
       @Override
       public String toString() {
         return Wire.word(this);

@@ -8,7 +8,7 @@ import dev.trunkline.Event.ToolCallDelta;
 import dev.trunkline.v1.StreamCompletionResponse;
 import java.util.Optional;
 
-/** The wire's events → ours. Must never fail on a kind that it does not know: a newer service may send one. */
+/** Converts events from the wire. Unknown kinds, which a newer service may send, are ignored. */
 final class EventReader {
   private EventReader() {}
 

@@ -3,11 +3,11 @@ package dev.trunkline;
 import java.util.Iterator;
 
 /**
- * Events to be read by a thread that waits: {@code for (Event event : events)}, once.
+ * Events for a blocking reader: {@code for (Event event : events)}, once.
  *
  * <p>They end with {@link Done}, or with a {@link TrunklineException}, thrown once by {@link #hasNext} or
- * {@link #next}. Whoever stops reading before the end closes them: {@code try (Turn turn = …)}. That stops the model too. One thread
- * reads; {@link #cancel} and {@link #close} may come from any.
+ * {@link #next}. A reader that stops before the end closes them: {@code try (Turn turn = …)}; that stops the model, too.
+ * One thread reads; {@link #cancel} and {@link #close} may be called from any.
  */
 public sealed interface Events extends Iterable<Event>, Iterator<Event>, AutoCloseable permits Turn, Run {
 
@@ -20,7 +20,7 @@ public sealed interface Events extends Iterable<Event>, Iterator<Event>, AutoClo
   /** Stops it, from any thread. Its reader gets a {@link TrunklineException} (CANCELLED) with the partial answer. */
   void cancel();
 
-  /** Leaves it, without an exception. Does nothing the second time, or behind the end. */
+  /** Leaves it, without an exception. Does nothing the second time, or after the end. */
   @Override
   void close();
 

@@ -16,11 +16,10 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What failed on the wire → the one exception.
+ * Turns a failed call into a {@link TrunklineException}.
  *
- * <p>Owns the reading of a status, of the details in it, and of the {@code error} event where one came. Where they
- * disagree the event wins: it is the longer one. Must never fail on details that it does not know, or that a proxy
- * made up.
+ * <p>Reads the status, its details, and the {@code error} event if there was one. Where they disagree the event wins,
+ * since it carries more. Unknown details, and those that a proxy made up, are ignored.
  */
 final class Failures {
   private static final String DOMAIN = "trunkline";
@@ -33,24 +32,24 @@ final class Failures {
     return read(status, trailers, Optional.empty(), Optional.empty());
   }
 
-  /** {@code partial} is what the client has gathered; what the service tells is better. */
+  /** {@code partial} is what the client has gathered; what the service reports takes precedence. */
   static TrunklineException read(
       Status status, Metadata trailers, Optional<Error> event, Optional<Message> partial) {
     Details found = Details.in(trailers);
-    Error told = event.orElse(found.error);
+    Error reported = event.orElse(found.error);
     Status.Code code = status.getCode();
     String said = status.getDescription() == null ? "" : status.getDescription();
     var error =
         new TrunklineException.Builder(
-            first(told.getReason(), found.info.getReason(), code.name()), first(told.getMessage(), said), code);
+            first(reported.getReason(), found.info.getReason(), code.name()), first(reported.getMessage(), said), code);
     error.cause = status.getCause();
-    error.retryable = told.getReason().isEmpty() ? found.saysLater(code) : told.getRetryable();
-    error.retryAfter = retryAfter(told, found);
+    error.retryable = reported.getReason().isEmpty() ? found.saysLater(code) : reported.getRetryable();
+    error.retryAfter = retryAfter(reported, found);
     error.sent = sent(code, found, event.isPresent());
-    error.partial = told.hasPartial() ? told.getPartial() : partial.orElse(null);
-    error.upstream = upstream(told, found.info);
-    error.usage = told.hasUsage() ? Usage.from(told.getUsage()) : null;
-    error.report = told.hasReport() ? Report.from(told.getReport()) : null;
+    error.partial = reported.hasPartial() ? reported.getPartial() : partial.orElse(null);
+    error.upstream = upstream(reported, found.info);
+    error.usage = reported.hasUsage() ? Usage.from(reported.getUsage()) : null;
+    error.report = reported.hasReport() ? Report.from(reported.getReport()) : null;
     error.violations =
         found.bad.getFieldViolationsList().stream()
             .map(one -> new Violation(one.getField(), one.getDescription()))
@@ -59,7 +58,7 @@ final class Failures {
     return error.build();
   }
 
-  /** A stream that ended with OK, which is right only behind {@code done}. */
+  /** A stream that ended with OK, which is correct only after {@code done}. */
   static TrunklineException endless(Optional<Message> partial) {
     var error =
         new TrunklineException.Builder("PROTOCOL_ERROR", "the stream ended without `done`", Status.Code.OK);
@@ -132,16 +131,16 @@ final class Failures {
     return found.ours() && status == Status.Code.UNAVAILABLE ? Boolean.FALSE : null;
   }
 
-  private static Duration retryAfter(Error told, Details found) {
-    if (told.hasRetryAfter()) {
-      return Wire.duration(told.getRetryAfter());
+  private static Duration retryAfter(Error reported, Details found) {
+    if (reported.hasRetryAfter()) {
+      return Wire.duration(reported.getRetryAfter());
     }
     return found.retry.map(info -> Wire.duration(info.getRetryDelay())).orElse(null);
   }
 
-  private static Upstream upstream(Error told, ErrorInfo info) {
-    if (told.hasUpstream()) {
-      var said = told.getUpstream();
+  private static Upstream upstream(Error reported, ErrorInfo info) {
+    if (reported.hasUpstream()) {
+      var said = reported.getUpstream();
       return new Upstream(said.getCode(), said.getType(), said.getStatus(), said.getRequestId());
     }
     Map<String, String> metadata = info.getMetadataMap();

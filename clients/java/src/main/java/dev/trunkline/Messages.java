@@ -38,7 +38,7 @@ public final class Messages {
     return message(Role.ROLE_DEVELOPER, List.of(Parts.text(text)));
   }
 
-  /** What the model is to believe that it said. Real answers are kept by the conversation itself. */
+  /** An assistant message that the model did not write itself. Real answers are added by the conversation. */
   public static Message assistant(String text) {
     return message(Role.ROLE_ASSISTANT, List.of(Parts.text(text)));
   }

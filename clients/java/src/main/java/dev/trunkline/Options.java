@@ -46,7 +46,7 @@ public final class Options {
     return new Options(wire, timeout, Objects.requireNonNull(requestId), maxRounds);
   }
 
-  /** How many turns {@code run} makes at most; 32 unless told. */
+  /** How many turns {@code run} makes at most; 32 by default. */
   public Options maxRounds(int maxRounds) {
     if (maxRounds < 1) {
       throw new IllegalArgumentException("maxRounds: at least 1");
@@ -168,7 +168,7 @@ public final class Options {
     return set(it -> it.setSafetyIdentifier(identifier));
   }
 
-  /** Prime a new line with instructions and tools before the turn. */
+  /** Prime a new connection with instructions and tools before the turn. */
   public Options warmUp(boolean warmUp) {
     return set(it -> it.setWarmUp(warmUp));
   }

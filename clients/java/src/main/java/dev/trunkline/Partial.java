@@ -15,7 +15,7 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * The answer as far as it has come, for a turn whose line broke before anyone could say what there was.
+ * The answer received so far, for a turn whose connection broke before the service could report it.
  *
  * <p>Tool calls are left out, as the service leaves them out: half a call is no call.
  */

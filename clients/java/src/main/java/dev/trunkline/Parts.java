@@ -15,7 +15,7 @@ public final class Parts {
     return Part.newBuilder().setText(TextPart.newBuilder().setText(text)).build();
   }
 
-  /** An image behind an https or data URL. */
+  /** An image at an https or data URL. */
   public static Part imageUrl(String url) {
     return Part.newBuilder().setImage(ImagePart.newBuilder().setUrl(url)).build();
   }
@@ -32,7 +32,7 @@ public final class Parts {
     return Part.newBuilder().setImage(ImagePart.newBuilder().setFileId(fileId)).build();
   }
 
-  /** A file behind an https URL. */
+  /** A file at an https URL. */
   public static Part fileUrl(String url) {
     return Part.newBuilder().setFile(FilePart.newBuilder().setUrl(url)).build();
   }

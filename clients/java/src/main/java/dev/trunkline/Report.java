@@ -13,10 +13,10 @@ import java.util.Optional;
  * @param context how much of the conversation was sent, the last time
  * @param contextReason why that much
  * @param attempts requests written upstream; more than one: the turn was replayed before content
- * @param connectionReused the line was open before the turn
+ * @param connectionReused the connection was open before the turn
  * @param timings how long each phase took
  * @param bytesSent payload bytes of the last request
- * @param bytesSaved what the same request would have had more, sent in full
+ * @param bytesSaved how many more bytes the same request would have had, sent in full
  */
 public record Report(
     String responseId,
@@ -36,10 +36,10 @@ public record Report(
     FULL,
     /** What the upstream had not seen yet. */
     INCREMENTAL,
-    /** Not told, or newer than this client. */
+    /** Absent, or newer than this client. */
     UNKNOWN;
 
-    /** The word that the documents of Trunkline use, for example {@code incremental}. */
+    /** The name in Trunkline's documentation, for example {@code incremental}. */
     @Override
     public String toString() {
       return Wire.word(this);
@@ -54,7 +54,7 @@ public record Report(
    * Empty: it did not happen. The last three count from the start of the turn.
    *
    * @param queue waiting for a place
-   * @param connect opening the line
+   * @param connect opening the connection
    * @param firstEvent until the upstream's first event
    * @param firstContent until the first content
    * @param total until the end
@@ -75,8 +75,8 @@ public record Report(
           when(wire.hasTotal(), wire.getTotal()));
     }
 
-    private static Optional<Duration> when(boolean told, com.google.protobuf.Duration wire) {
-      return told ? Optional.of(Wire.duration(wire)) : Optional.empty();
+    private static Optional<Duration> when(boolean present, com.google.protobuf.Duration wire) {
+      return present ? Optional.of(Wire.duration(wire)) : Optional.empty();
     }
   }
 

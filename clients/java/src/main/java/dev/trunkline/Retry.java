@@ -8,7 +8,7 @@ import java.time.Duration;
  * @param attempts tries in all; 1: no other
  * @param base the wait before the second try; it doubles from try to try, with jitter
  * @param cap the longest such wait
- * @param patience a service that says "later than this" ({@code RetryInfo}) is thrown, not waited for
+ * @param patience the longest {@code RetryInfo} that is waited for; a longer one is thrown
  */
 public record Retry(int attempts, Duration base, Duration cap, Duration patience) {
   /** Four tries, from 0.1 to 5 seconds between them. */

@@ -10,9 +10,9 @@ import java.util.function.Function;
 /**
  * The tool loop: the events of all turns, each turn with its {@code Start} and {@code Done}; {@link #done} is the last.
  *
- * <p>The calls of one answer run one after the other, on the thread that reads. What goes wrong in a tool is told to
- * the model. After {@code maxRounds} turns the run ends although the model may still ask (the stop reason is then
- * {@code TOOL_USE}); the next run, or one after a turn that failed, goes on from there.
+ * <p>The calls of one answer run one after the other, on the thread that reads. A tool's errors are reported to the
+ * model. After {@code maxRounds} turns the run ends although the model may still ask (the stop reason is then
+ * {@code TOOL_USE}); the next run, or one after a turn that failed, continues from there.
  */
 public final class Run implements Events {
   private final ToolLoop loop;

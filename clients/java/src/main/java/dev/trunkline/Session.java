@@ -7,8 +7,8 @@ import java.util.Optional;
  * What the service remembers of a conversation. A cache of one replica, never the truth: that is the caller's.
  *
  * @param sessionId the caller's name for it
- * @param live it has an open line
- * @param lineState what its line is doing
+ * @param live it has an open connection
+ * @param lineState the state of its connection
  * @param turns turns that ended well
  * @param incrementalTurns of these, the incremental ones
  * @param bytesSaved what the incremental ones saved
@@ -25,7 +25,7 @@ public record Session(
     Optional<Instant> createdAt,
     Optional<Instant> lastUsedAt) {
 
-  /** What a session's line is doing. */
+  /** The state of a session's connection. */
   public enum LineState {
     /** There is none. */
     NONE,
@@ -35,10 +35,10 @@ public record Session(
     IDLE,
     /** A turn runs over it. */
     BUSY,
-    /** Not told, or newer than this client. */
+    /** Absent, or newer than this client. */
     UNKNOWN;
 
-    /** The word that the documents of Trunkline use, for example {@code idle}. */
+    /** The name in Trunkline's documentation, for example {@code idle}. */
     @Override
     public String toString() {
       return Wire.word(this);

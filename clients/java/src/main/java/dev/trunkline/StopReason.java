@@ -10,10 +10,10 @@ public enum StopReason {
   LENGTH,
   /** A filter cut it. */
   CONTENT_FILTER,
-  /** Not told, or newer than this client. */
+  /** Absent, or newer than this client. */
   UNKNOWN;
 
-  /** The word that the documents of Trunkline use, for example {@code tool_use}. */
+  /** The name in Trunkline's documentation, for example {@code tool_use}. */
   @Override
   public String toString() {
     return Wire.word(this);

@@ -13,8 +13,8 @@ import java.util.concurrent.CompletionStage;
 /**
  * What the model may call.
  *
- * <p>Whatever goes wrong in a call is news for the model (a result with {@code is_error}), never an exception for the
- * caller: arguments that are no JSON or do not fit, and whatever the function throws.
+ * <p>An error in a call is reported to the model (a result with {@code is_error}) and not thrown to the caller:
+ * arguments that are invalid JSON or do not fit, and whatever the function throws.
  */
 public final class Tool {
   /**
@@ -25,7 +25,7 @@ public final class Tool {
    */
   @FunctionalInterface
   public interface Function<A> {
-    /** One call. What it throws is told to the model. */
+    /** One call. What it throws is reported to the model. */
     Object call(A arguments) throws Exception;
   }
 
@@ -39,7 +39,7 @@ public final class Tool {
 
   /**
    * A tool whose parameters are the components of a record: String, int, long, double, boolean, enums, List, Map with
-   * String keys, records, and Optional of these for what may be left out. {@link Description} tells what one means.
+   * String keys, records, and Optional of these for what may be left out. {@link Description} explains one.
    */
   public static <A extends Record> Tool of(
       String name, String description, Class<A> arguments, Function<? super A> function) {

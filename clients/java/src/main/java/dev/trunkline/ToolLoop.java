@@ -6,11 +6,11 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The tool loop, without its waiting.
+ * The tool loop, without I/O.
  *
- * <p>Owns the order of things: open calls are answered first, then a turn is made, until the model asks for nothing or
- * the rounds are used up. Must never run a tool twice: results join the conversation as soon as they are there, so a
- * turn that fails afterwards can be made again without them.
+ * <p>Open calls are answered first, then a turn is made, until the model asks for nothing or the rounds are used up. No
+ * tool runs twice: results are added to the conversation as soon as they exist, so a turn that fails afterwards can be
+ * repeated without running its tools again.
  */
 final class ToolLoop {
   static final int MAX_ROUNDS = 32;

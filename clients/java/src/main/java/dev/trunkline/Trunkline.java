@@ -16,7 +16,7 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
- * One door to the model. Make one and keep it: its calls share a connection, from any thread.
+ * The client of one Trunkline service. Make one and keep it: its calls share a connection, from any thread.
  *
  * <pre>{@code
  * try (Trunkline client = Trunkline.connect("127.0.0.1:50051")) {
@@ -44,7 +44,7 @@ public final class Trunkline implements AutoCloseable {
     return builder(address).build();
   }
 
-  /** A client to be told more about: TLS, a token, a timeout. */
+  /** A builder for a client with TLS, a token, a timeout. */
   public static TrunklineBuilder builder(String address) {
     return new TrunklineBuilder(address);
   }
@@ -84,12 +84,12 @@ public final class Trunkline implements AutoCloseable {
     return complete(request, Optional.empty(), done -> {});
   }
 
-  /** Opens a session's line before the first turn. */
+  /** Opens a session's connection before the first turn. */
   public Session warmSession(WarmSessionRequest request) {
     return UnaryCall.await(warmSessionAsync(request));
   }
 
-  /** Opens a session's line before the first turn. */
+  /** Opens a session's connection before the first turn. */
   public CompletableFuture<Session> warmSessionAsync(WarmSessionRequest request) {
     return warmSession(request, Optional.empty());
   }
@@ -140,12 +140,12 @@ public final class Trunkline implements AutoCloseable {
         .flatMap(page -> page.orElseThrow().sessions().stream());
   }
 
-  /** Lets the service forget a session and close its line. Unknown: nothing happens. */
+  /** Lets the service forget a session and close its connection. Does nothing if the session is unknown. */
   public void releaseSession(String sessionId) {
     UnaryCall.await(releaseSessionAsync(sessionId));
   }
 
-  /** Lets the service forget a session and close its line. Unknown: nothing happens. */
+  /** Lets the service forget a session and close its connection. Does nothing if the session is unknown. */
   public CompletableFuture<Void> releaseSessionAsync(String sessionId) {
     return releaseSession(sessionId, Optional.empty());
   }

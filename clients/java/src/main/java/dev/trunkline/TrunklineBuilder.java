@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
-/** What a client is told when it is made: {@link Trunkline#builder}. */
+/** The settings of a client: {@link Trunkline#builder}. */
 public final class TrunklineBuilder {
   private static final Duration KEEPALIVE_TIMEOUT = Duration.ofSeconds(10);
 
@@ -58,25 +58,25 @@ public final class TrunklineBuilder {
     return this;
   }
 
-  /** For a whole call, retries included, unless the call says otherwise. Without one a call may last for ever. */
+  /** For a whole call, retries included, unless the call sets its own. Unset: no limit. */
   public TrunklineBuilder timeout(Duration timeout) {
     this.timeout = Optional.of(timeout);
     return this;
   }
 
-  /** How often a call of which nothing was sent is tried; {@link Retry#DEFAULT} unless told. */
+  /** How often a call of which nothing was sent is tried; {@link Retry#DEFAULT} by default. */
   public TrunklineBuilder retry(Retry retry) {
     this.retry = Objects.requireNonNull(retry);
     return this;
   }
 
-  /** How often a silent connection is asked whether it lives, while calls run; 30 seconds unless told. */
+  /** The keepalive interval of a silent connection while calls run; 30 seconds by default. */
   public TrunklineBuilder keepAlive(Duration time) {
     this.keepAlive = Objects.requireNonNull(time);
     return this;
   }
 
-  /** The largest message in either direction; 64 MiB unless told. */
+  /** The largest message in either direction; 64 MiB by default. */
   public TrunklineBuilder maxMessageBytes(int bytes) {
     this.maxMessageBytes = bytes;
     return this;
@@ -94,7 +94,7 @@ public final class TrunklineBuilder {
     return this;
   }
 
-  /** Whatever else gRPC's channel can be told, behind all that is told here. */
+  /** Any other setting of gRPC's channel, applied after all others. */
   public TrunklineBuilder channel(Consumer<ManagedChannelBuilder<?>> configure) {
     this.channel = Objects.requireNonNull(configure);
     return this;

@@ -31,7 +31,7 @@ public final class TrunklineException extends RuntimeException {
   private final Map<String, String> metadata;
 
   /**
-   * What the upstream said.
+   * The upstream's own error.
    *
    * @param code its code, for example {@code rate_limit_exceeded}
    * @param type its type, for example {@code invalid_request_error}
@@ -48,20 +48,20 @@ public final class TrunklineException extends RuntimeException {
    */
   public record Violation(String field, String description) {}
 
-  private TrunklineException(Builder told) {
-    super(told.detail.isEmpty() ? told.reason : told.reason + ": " + told.detail, told.cause);
-    reason = told.reason;
-    detail = told.detail;
-    status = told.status;
-    retryable = told.retryable;
-    retryAfter = told.retryAfter;
-    sent = told.sent;
-    partial = told.partial;
-    upstream = told.upstream;
-    usage = told.usage;
-    report = told.report;
-    violations = told.violations;
-    metadata = told.metadata;
+  private TrunklineException(Builder builder) {
+    super(builder.detail.isEmpty() ? builder.reason : builder.reason + ": " + builder.detail, builder.cause);
+    reason = builder.reason;
+    detail = builder.detail;
+    status = builder.status;
+    retryable = builder.retryable;
+    retryAfter = builder.retryAfter;
+    sent = builder.sent;
+    partial = builder.partial;
+    upstream = builder.upstream;
+    usage = builder.usage;
+    report = builder.report;
+    violations = builder.violations;
+    metadata = builder.metadata;
   }
 
   /** Why, for programs, for example {@code RATE_LIMITED}. */
@@ -89,22 +89,22 @@ public final class TrunklineException extends RuntimeException {
     return Optional.ofNullable(retryAfter);
   }
 
-  /** Whether the request reached the upstream; empty: nobody knows. */
+  /** Whether the request reached the upstream; empty: unknown. */
   public Optional<Boolean> sent() {
     return Optional.ofNullable(sent);
   }
 
-  /** The answer as far as it came. */
+  /** The answer received before the failure. */
   public Optional<Message> partial() {
     return Optional.ofNullable(partial);
   }
 
-  /** What the upstream said, where it said something. */
+  /** The upstream's own error, if it sent one. */
   public Optional<Upstream> upstream() {
     return Optional.ofNullable(upstream);
   }
 
-  /** What it cost, where the upstream told it. */
+  /** What it cost, where the upstream reported it. */
   public Optional<Usage> usage() {
     return Optional.ofNullable(usage);
   }
@@ -124,7 +124,7 @@ public final class TrunklineException extends RuntimeException {
     return metadata;
   }
 
-  /** The service says that nothing was sent upstream and another try may succeed. */
+  /** The service reports that nothing was sent upstream and another try may succeed. */
   boolean unsent() {
     return status == Status.Code.UNAVAILABLE && Boolean.FALSE.equals(sent);
   }

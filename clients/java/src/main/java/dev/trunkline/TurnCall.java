@@ -15,16 +15,16 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * One streamed turn, whoever reads it: blocking or not.
+ * One streamed turn, for blocking and asynchronous readers.
  *
- * <p>Owns what an answer from the wire means, whether a failure is retried, and that a turn ends once: with {@link
- * Done}, with one exception, or because the caller left. Must never wait, and never send more than was asked for.
+ * <p>Interprets what comes from the wire, decides on retries, and ends a turn once: with {@link Done}, with one
+ * exception, or because the caller left. It never blocks, and never delivers more than was requested.
  */
 final class TurnCall {
-  /** How long the status behind {@code done} is waited for: leaving before it looks like a cancel over there. */
+  /** How long to wait for the status after {@code done}: to leave earlier would look like a cancel to the service. */
   static final Duration SETTLE = Duration.ofSeconds(1);
 
-  /** Who reads. It is told one thing at a time, and nothing after {@link #end}. */
+  /** The reader. It gets one event at a time, and nothing after {@link #end}. */
   interface Reader {
     void event(Event event);
 
@@ -39,7 +39,7 @@ final class TurnCall {
     RUNNING,
     /** With {@link Done}, with an exception, or left. */
     ENDED,
-    /** Stopped by {@link #cancel}; its reader has not heard of it yet. */
+    /** Stopped by {@link #cancel}; its reader does not know yet. */
     CANCELLED
   }
 
@@ -59,9 +59,9 @@ final class TurnCall {
   private boolean heard; // one has come: what follows is never tried again
   private Event.Start start;
   private Done done;
-  private Error error; // kept until the status comes: the reader hears of both at once
+  private Error error; // kept until the status comes: the reader gets both as one
 
-  /** {@code settle} is told once how the turn ended; empty: it failed, or the caller left. */
+  /** {@code settle} is called once with the end of the turn; empty: it failed, or the caller left. */
   TurnCall(
       Connection connection,
       StreamCompletionRequest request,
@@ -112,7 +112,7 @@ final class TurnCall {
     pump();
   }
 
-  /** Stops it; its reader is told. */
+  /** Stops it; its reader gets an exception. */
   void cancel() {
     synchronized (this) {
       if (state != State.WAITING && state != State.RUNNING) {
@@ -121,14 +121,14 @@ final class TurnCall {
       state = State.CANCELLED;
       settle.accept(Optional.empty());
       if (call != null) {
-        call.cancel("cancel() was called", null); // its end tells the reader
+        call.cancel("cancel() was called", null); // its end reaches the reader
         return;
       }
     }
     tellCancelled();
   }
 
-  /** Leaves it; its reader hears nothing more. */
+  /** Leaves it; its reader gets nothing more. */
   synchronized void leave() {
     if (state == State.CANCELLED) {
       state = State.ENDED;
@@ -238,14 +238,14 @@ final class TurnCall {
       return null;
     }
     Event event = EventReader.from(message).orElse(null);
-    if (event instanceof Done told) {
-      done = told;
+    if (event instanceof Done finished) {
+      done = finished;
       state = State.ENDED;
-      settle.accept(Optional.of(told));
-      var finished = call;
-      connection.after(SETTLE, () -> finished.cancel("the turn is done", null));
-    } else if (event instanceof Event.Start told) {
-      start = told;
+      settle.accept(Optional.of(finished));
+      var ending = call;
+      connection.after(SETTLE, () -> ending.cancel("the turn is done", null));
+    } else if (event instanceof Event.Start started) {
+      start = started;
     } else if (event != null) {
       partial.add(event);
     }

@@ -18,7 +18,7 @@ import java.util.function.Function;
 /**
  * One call with one answer, and its tries: a future that, cancelled, stops the call.
  *
- * <p>Must never judge an error: {@link Failures} and {@link Attempts} do.
+ * <p>{@link Failures} and {@link Attempts} decide what an error means.
  */
 final class UnaryCall<Q, R, T> extends CompletableFuture<T> {
   private final Connection connection;
@@ -31,7 +31,7 @@ final class UnaryCall<Q, R, T> extends CompletableFuture<T> {
   private final Metadata trace;
   private final Context context = Context.current();
 
-  /** {@code read} sees the answer, before anybody else does; {@code failed} its absence, and does nothing behind it. */
+  /** {@code read} is called with the answer before the future completes; {@code failed} if there is none. */
   private UnaryCall(
       Connection connection,
       MethodDescriptor<Q, R> method,

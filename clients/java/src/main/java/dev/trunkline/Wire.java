@@ -7,9 +7,9 @@ import java.time.Instant;
 import java.util.Locale;
 
 /**
- * The wire's small values → Java's.
+ * Converts small values from the wire.
  *
- * <p>Must never fail on a value that it does not know: enums are open sets.
+ * <p>Enums are open sets: an unknown value is no error.
  */
 final class Wire {
   private Wire() {}

@@ -91,7 +91,7 @@ class FailuresTest {
   }
 
   @Test
-  void everyViolationIsTold() {
+  void everyViolationIsReported() {
     var bad = BadRequest.newBuilder();
     bad.addFieldViolationsBuilder().setField("messages[0].role").setDescription("set it");
     bad.addFieldViolationsBuilder().setField("model").setDescription("required");
@@ -113,7 +113,7 @@ class FailuresTest {
     assertEquals(0, Failures.read(Status.INTERNAL, odd).upstream().orElseThrow().status());
   }
 
-  private static Error.Builder told() {
+  private static Error.Builder reported() {
     return Error.newBuilder()
         .setReason("RATE_LIMITED")
         .setMessage("slow down")
@@ -131,7 +131,7 @@ class FailuresTest {
         Failures.read(
             Status.RESOURCE_EXHAUSTED.withDescription("short"),
             details(info("RATE_LIMITED", Map.of("sent", "true")), retry(9000)),
-            Optional.of(told().setPartial(half).build()),
+            Optional.of(reported().setPartial(half).build()),
             Optional.of(Messages.assistant("gathered")));
     assertEquals("slow down", error.detail());
     assertEquals(Status.Code.RESOURCE_EXHAUSTED, error.status());
@@ -146,7 +146,7 @@ class FailuresTest {
   @Test
   void anEventAloneMeansThatItWasSent() {
     var gathered = Optional.of(Messages.assistant("gathered"));
-    var error = Failures.read(Status.INTERNAL, new Metadata(), Optional.of(told().build()), gathered);
+    var error = Failures.read(Status.INTERNAL, new Metadata(), Optional.of(reported().build()), gathered);
     assertEquals(Optional.of(true), error.sent());
     assertEquals(gathered, error.partial());
   }
@@ -155,13 +155,13 @@ class FailuresTest {
   void aUnaryCallHasTheSameErrorAsADetail() {
     var error =
         Failures.read(
-            Status.RESOURCE_EXHAUSTED, details(info("RATE_LIMITED", Map.of("sent", "true")), told().build()));
+            Status.RESOURCE_EXHAUSTED, details(info("RATE_LIMITED", Map.of("sent", "true")), reported().build()));
     assertEquals("slow down", error.detail());
     assertEquals(Optional.empty(), error.partial());
   }
 
   @Test
-  void detailsThatMakeNoSenseArePassedOver() {
+  void invalidDetailsAreIgnored() {
     Metadata broken = new Metadata();
     broken.put(DETAILS, new byte[] {(byte) 0xff, (byte) 0xff});
     Metadata halfBroken = new Metadata();

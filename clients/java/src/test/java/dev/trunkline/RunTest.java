@@ -91,7 +91,7 @@ class RunTest {
 
   @ParameterizedTest
   @EnumSource
-  void troubleWithAToolIsToldToTheModel(Way way) {
+  void toolErrorsAreReportedToTheModel(Way way) {
     service
         .then(asks("c1", "double", "{", "c2", "nowhere", "{}", "c3", "double", "{\"x\": null}", "c4", "double", "[]"))
         .then(says("sorry"));

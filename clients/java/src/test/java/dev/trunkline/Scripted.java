@@ -145,7 +145,7 @@ final class Scripted implements AutoCloseable {
 
   static StreamCompletionResponse failed(String reason) {
     return StreamCompletionResponse.newBuilder()
-        .setError(Error.newBuilder().setReason(reason).setMessage("told").setRetryable(true))
+        .setError(Error.newBuilder().setReason(reason).setMessage("reported").setRetryable(true))
         .build();
   }
 

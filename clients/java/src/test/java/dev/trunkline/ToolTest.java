@@ -107,7 +107,7 @@ class ToolTest {
         "{} {}                    | the arguments are not valid JSON",
         "''                       | the arguments are not a JSON object",
       })
-  void whatDoesNotFitIsToldToTheModel(String arguments, String wanted) {
+  void invalidArgumentsAreReportedToTheModel(String arguments, String wanted) {
     ToolResultPart result = call(Tool.of("t", "", Place.class, place -> ""), arguments);
     assertTrue(result.getIsError());
     assertTrue(text(result).endsWith(wanted), text(result));
@@ -148,7 +148,7 @@ class ToolTest {
   }
 
   @Test
-  void whatAToolThrowsIsToldToTheModel() {
+  void whatAToolThrowsIsReportedToTheModel() {
     Tool tool =
         Tool.ofJson(
             "t",

@@ -194,7 +194,7 @@ class TurnTest {
 
   @ParameterizedTest
   @EnumSource
-  void aTokenThatCannotBeHadFailsTheTurnAndNoOther(Way way) {
+  void anUnavailableTokenFailsOnlyItsTurn(Way way) {
     Trunkline broken =
         service.client(
             Trunkline.builder("unused")
@@ -219,7 +219,7 @@ class TurnTest {
   }
 
   @Test
-  void anUnknownEventIsPassedOver() throws Exception {
+  void anUnknownEventIsIgnored() throws Exception {
     var unknown = StreamCompletionResponse.parseFrom(new byte[] {0x4a, 3, 'n', 'e', 'w'});
     service.then(START, unknown, delta("a"), done(Parts.text("a")));
     assertEquals(3, read(chat.stream("hi")).size());
@@ -230,7 +230,7 @@ class TurnTest {
     service.then(START, delta("hal"), failed("CONNECTION_LOST"), LOST);
     Turn turn = chat.stream("hi");
     TrunklineException error = assertThrows(TrunklineException.class, () -> read(turn));
-    assertEquals("CONNECTION_LOST: told", error.getMessage());
+    assertEquals("CONNECTION_LOST: reported", error.getMessage());
     assertEquals(Status.Code.ABORTED, error.status());
     assertEquals(Optional.of(true), error.sent());
     assertTrue(error.retryable());
@@ -345,7 +345,7 @@ class TurnTest {
   }
 
   @Test
-  void aServiceThatNeverClosesBehindDoneIsLeft() throws InterruptedException {
+  void aServiceThatNeverClosesAfterDoneIsLeft() throws InterruptedException {
     service.then(START, done(Parts.text("a")), WAIT);
     assertEquals("a", chat.stream("hi").result().text());
     service.awaitLeft();
@@ -361,7 +361,7 @@ class TurnTest {
   }
 
   @Test
-  void aTraceGoesAlongAndNeverCostsACall() {
+  void aTraceIsSentAndNeverFailsACall() {
     service.then(says("a")).then(says("b"));
     String trace = "00-" + "1".repeat(32) + "-" + "2".repeat(16) + "-01";
     Trunkline traced =

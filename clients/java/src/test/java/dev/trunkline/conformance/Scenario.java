@@ -61,12 +61,12 @@ final class Scenario {
     }
   }
 
-  private static Tool tool(String name, JsonObject told) {
-    boolean fails = told.has("fails") && told.get("fails").getAsBoolean();
+  private static Tool tool(String name, JsonObject data) {
+    boolean fails = data.has("fails") && data.get("fails").getAsBoolean();
     return Tool.ofJson(
         name,
-        told.get("description").getAsString(),
-        told.get("parameters").getAsString(),
+        data.get("description").getAsString(),
+        data.get("parameters").getAsString(),
         arguments -> {
           if (fails) {
             throw new IllegalStateException("it is broken");

@@ -23,7 +23,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 
-/** What a step does and which lines it prints. Must never know how a line is written. */
+/** Runs one step and prints its lines. */
 final class Step {
   private static final int WAITS = 200;
   private static final Set<String> TURNS = Set.of("stream", "complete", "run", "together");

@@ -10,7 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** How a line is written: its JSON, and what stands there for ids. Must never know what it means. */
+/** Writes the lines of a transcript: their JSON, and placeholders for ids. */
 final class Transcript {
   private static final Pattern IDS = Pattern.compile("(resp|msg|rs|fc|call|req)_[0-9a-z]{12,}");
 
