@@ -14,7 +14,7 @@ import (
 	pb "github.com/trunkline/trunkline/clients/go/gen/trunkline/v1"
 )
 
-// A Client is one door to the model. Make one and keep it: its calls share a connection, from any number of goroutines.
+// A Client calls one Trunkline service. Make one and keep it: its calls share a connection, from any number of goroutines.
 type Client struct {
 	settings    settings
 	connection  *grpc.ClientConn
@@ -89,7 +89,7 @@ func (c *Client) Complete(ctx context.Context, request Request, options ...Optio
 	return doneFrom(response), nil
 }
 
-// call makes a unary call, and makes it again where nothing was sent.
+// call makes a unary call, and retries it where nothing was sent.
 func call[In, Out proto.Message](
 	ctx context.Context, c *Client, sessionID string,
 	method func(context.Context, In, ...grpc.CallOption) (Out, error), in In,

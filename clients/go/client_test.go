@@ -183,7 +183,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatMakesNoSense(t *testing.T) {
+func TestAnInvalidAddress(t *testing.T) {
 	if _, err := trunkline.Dial("\x00"); err == nil {
 		t.Error("no error")
 	}

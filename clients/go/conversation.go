@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 )
 
-// ErrTurnOpen is what a second turn of a conversation gets while the first still runs: two answers to one history
-// cannot both be its next message.
+// ErrTurnOpen is the error of a second turn while the first one of the conversation still runs: of two answers to one
+// history only one can be its next message.
 var ErrTurnOpen = errors.New("trunkline: a turn of this conversation is still open: read it to its end, or leave it")
 
 // A Conversation keeps the messages, and what the model said as it said it, so that each next turn is incremental.
@@ -70,7 +70,7 @@ func (c *Conversation) Complete(ctx context.Context, message *Message, options .
 	return done, err
 }
 
-// Warm opens the line before the first turn, and sends model, instructions and tools ahead.
+// Warm opens the connection before the first turn, and sends model, instructions and tools ahead.
 func (c *Conversation) Warm(ctx context.Context) (*Session, error) {
 	return c.client.Warm(ctx, WarmRequest{
 		SessionID: c.SessionID, Model: c.Model, Instructions: c.Instructions, Tools: c.Tools, Prime: true,
@@ -98,7 +98,7 @@ func (c *Conversation) OpenCalls() []*ToolCall {
 	return nil
 }
 
-// begin opens a turn. What it returns must be told its end, and hears only the first: nil, it failed or was left.
+// begin opens a turn. Call settle with its end: nil if it failed or was left. Only the first call counts.
 func (c *Conversation) begin(message *Message) (settle func(*Done), err error) {
 	if !c.open.CompareAndSwap(false, true) {
 		return nil, ErrTurnOpen

@@ -94,7 +94,7 @@ func TestOneTurnAtATime(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, ended := event.(*trunkline.Done); ended {
-			if err := second(); err != nil { // the answer is in the books already
+			if err := second(); err != nil { // the conversation has the answer already
 				t.Error(err)
 			}
 			continue
@@ -120,7 +120,7 @@ func lookup(call func(ctx context.Context, query string) (string, error)) trunkl
 	})
 }
 
-func results(messages []*trunkline.Message) (told []string) {
+func results(messages []*trunkline.Message) (found []string) {
 	for _, message := range messages {
 		for _, part := range message.Parts {
 			if result := part.GetToolResult(); result != nil {
@@ -128,11 +128,11 @@ func results(messages []*trunkline.Message) (told []string) {
 				if result.IsError {
 					word += "!"
 				}
-				told = append(told, word)
+				found = append(found, word)
 			}
 		}
 	}
-	return told
+	return found
 }
 
 func TestRunCallsToolsSideBySide(t *testing.T) {
@@ -159,7 +159,7 @@ func TestRunCallsToolsSideBySide(t *testing.T) {
 	}
 }
 
-func TestWhatGoesWrongInAToolIsToldToTheModel(t *testing.T) {
+func TestToolErrorsAreReportedToTheModel(t *testing.T) {
 	call := func(name, arguments string) func(stream) error {
 		part := &pb.ToolCallPart{CallId: "a", Name: name, Arguments: arguments}
 		return say(nil, start(), done(&pb.Part{Part: &pb.Part_ToolCall{ToolCall: part}}))

@@ -53,7 +53,7 @@ func WithTLS(config *tls.Config) DialOption {
 	return func(s *settings) { s.credentials = credentials.NewTLS(config) }
 }
 
-// WithToken says who calls: it goes as "authorization: Bearer …".
+// WithToken authenticates the caller: it is sent as "authorization: Bearer …".
 func WithToken(token string) DialOption {
 	return WithTokenSource(func(context.Context) (string, error) { return token, nil })
 }
@@ -103,7 +103,7 @@ func (s *settings) dialOptions() []grpc.DialOption {
 		grpc.WithUserAgent("trunkline-go/" + Version),
 		// A retry policy found in DNS would repeat what must not be repeated.
 		grpc.WithDisableServiceConfig(),
-		// With windows of its own choice grpc does not measure the line, which costs the service a ping for each delta.
+		// With windows of its own choice grpc does not measure the connection, which costs the service a ping for each delta.
 		grpc.WithInitialWindowSize(streamWindow),
 		grpc.WithInitialConnWindowSize(connWindow),
 		grpc.WithDefaultCallOptions(

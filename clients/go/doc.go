@@ -1,4 +1,5 @@
-// Package trunkline is the Go client of Trunkline: one door to a model that keeps each conversation on a warm line.
+// Package trunkline is the Go client of Trunkline, a gRPC service that keeps each conversation on a warm
+// connection to the model.
 //
 //	client, err := trunkline.Dial("127.0.0.1:50051")
 //	if err != nil {

@@ -21,7 +21,7 @@ const (
 	ReasonDeadline  = "DEADLINE_EXCEEDED"
 )
 
-// Error says how a call failed. It comes once, with everything that is known:
+// Error says how a call failed. It is returned once, with everything that is known:
 //
 //	var failed *trunkline.Error
 //	if errors.As(err, &failed) && failed.Retryable { … }
@@ -33,9 +33,9 @@ type Error struct {
 	Reason  string
 	Message string
 	Code    codes.Code
-	// Retryable: the same request may succeed later. Sent tells whether that may cost money twice.
+	// Retryable: the same request may succeed later. Sent says whether that may cost money twice.
 	Retryable  bool
-	RetryAfter time.Duration // when to try again; zero: it was not told
+	RetryAfter time.Duration // when to try again; zero: unknown
 	Sent       Sent
 	Partial    *Message          // the answer as far as it came, or nil
 	Upstream   *UpstreamError    // what the upstream said, or nil
@@ -66,7 +66,7 @@ func (s Sent) String() string {
 	return "unknown"
 }
 
-// UpstreamError is what the upstream said. Status is of HTTP, or the close code of the WebSocket; 0: none.
+// UpstreamError is the upstream's own error. Status is of HTTP, or the close code of the WebSocket; 0: none.
 type UpstreamError struct {
 	Code      string
 	Type      string
@@ -90,8 +90,8 @@ func (e *Error) Error() string {
 // Unwrap returns the error of the context that ended the call, or the gRPC status.
 func (e *Error) Unwrap() error { return e.cause }
 
-// errorFrom reads a status, the details in it, and the error event where one came. Where they disagree the event
-// wins: it is the longer one. Partial is what this side has gathered; what the service tells is better.
+// errorFrom reads a status, its details, and the error event if there was one. Where they disagree the event wins,
+// since it carries more. Partial is what this side has gathered; what the service reports takes precedence.
 func errorFrom(ctx context.Context, err error, event *pb.Error, partial *Message) error {
 	if mine := (*tokenError)(nil); errors.As(err, &mine) {
 		return err
@@ -117,7 +117,7 @@ func endOf(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// contextError is the end of a call by its context, where no status came.
+// contextError is the error of a call that its context ended before a status came.
 func contextError(ctx context.Context) *Error {
 	state := status.FromContextError(ctx.Err())
 	return &Error{Reason: codeName(state.Code()), Message: state.Message(), Code: state.Code(), cause: ctx.Err()}
@@ -125,34 +125,34 @@ func contextError(ctx context.Context) *Error {
 
 func read(state *status.Status, event *pb.Error) *Error {
 	found := parse(state)
-	told := event
-	if told == nil {
-		told = found.told
+	reported := event
+	if reported == nil {
+		reported = found.reported
 	}
 	failed := &Error{
-		Reason:     first(told.GetReason(), found.info.GetReason(), codeName(state.Code())),
-		Message:    first(told.GetMessage(), state.Message()),
+		Reason:     first(reported.GetReason(), found.info.GetReason(), codeName(state.Code())),
+		Message:    first(reported.GetMessage(), state.Message()),
 		Code:       state.Code(),
-		Retryable:  told.GetRetryable(),
+		Retryable:  reported.GetRetryable(),
 		RetryAfter: found.retry.GetRetryDelay().AsDuration(),
 		Sent:       found.sent(state.Code(), event),
-		Partial:    told.GetPartial(),
-		Upstream:   found.upstream(told),
+		Partial:    reported.GetPartial(),
+		Upstream:   found.upstream(reported),
 		Metadata:   found.info.GetMetadata(),
 	}
-	if told.GetReason() == "" {
+	if reported.GetReason() == "" {
 		// A status that came alone has two ways to invite another try.
 		failed.Retryable = found.info != nil && (state.Code() == codes.Unavailable || found.retry != nil)
 	}
-	if told.GetRetryAfter() != nil {
-		failed.RetryAfter = told.RetryAfter.AsDuration()
+	if reported.GetRetryAfter() != nil {
+		failed.RetryAfter = reported.RetryAfter.AsDuration()
 	}
-	if told.GetUsage() != nil {
-		usage := usageFrom(told.Usage)
+	if reported.GetUsage() != nil {
+		usage := usageFrom(reported.Usage)
 		failed.Usage = &usage
 	}
-	if told.GetReport() != nil {
-		report := reportFrom(told.Report)
+	if reported.GetReport() != nil {
+		report := reportFrom(reported.Report)
 		failed.Report = &report
 	}
 	for _, bad := range found.bad.GetFieldViolations() {
@@ -163,10 +163,10 @@ func read(state *status.Status, event *pb.Error) *Error {
 
 // details of a status. All may be nil; a proxy may have made some up.
 type details struct {
-	info  *errdetails.ErrorInfo // only the service's own: other domains may use the same reasons
-	bad   *errdetails.BadRequest
-	retry *errdetails.RetryInfo
-	told  *pb.Error
+	info     *errdetails.ErrorInfo // only the service's own: other domains may use the same reasons
+	bad      *errdetails.BadRequest
+	retry    *errdetails.RetryInfo
+	reported *pb.Error
 }
 
 func parse(state *status.Status) (found details) {
@@ -181,7 +181,7 @@ func parse(state *status.Status) (found details) {
 		case *errdetails.RetryInfo:
 			found.retry = detail
 		case *pb.Error:
-			found.told = detail
+			found.reported = detail
 		}
 	}
 	return found
@@ -203,8 +203,8 @@ func (d details) sent(code codes.Code, event *pb.Error) Sent {
 	return SentUnknown
 }
 
-func (d details) upstream(told *pb.Error) *UpstreamError {
-	if said := told.GetUpstream(); said != nil {
+func (d details) upstream(reported *pb.Error) *UpstreamError {
+	if said := reported.GetUpstream(); said != nil {
 		return &UpstreamError{said.Code, said.Type, int(said.Status), said.RequestId}
 	}
 	facts := d.info.GetMetadata()

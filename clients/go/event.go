@@ -13,7 +13,7 @@ import (
 // Kinds that this version does not know are left out.
 type Event interface{ event() }
 
-// Start says that the upstream began the turn. What is true in the end stands in the report of [Done].
+// Start says that the upstream began the turn. The report of [Done] has what was true at the end.
 type Start struct {
 	TurnID    string
 	Model     string
@@ -69,14 +69,14 @@ func (*Done) event()           {}
 // Text returns all text of the answer, joined.
 func (d *Done) Text() string { return Text(d.Message) }
 
-// Refusal returns what the model said when it refused.
+// Refusal returns the text of a refusal.
 func (d *Done) Refusal() string { return Refusal(d.Message) }
 
 // ToolCalls returns the calls that the answer makes.
 func (d *Done) ToolCalls() []*ToolCall { return ToolCalls(d.Message) }
 
 // The words of the protocol. These sets are open: a value that is newer than this client comes through as it is, and
-// one that was not told is empty.
+// one that is absent is empty.
 type (
 	// Transport is how a turn reaches the upstream.
 	Transport string
@@ -86,12 +86,12 @@ type (
 	StopReason string
 	// ReasoningKind is what a piece of reasoning is.
 	ReasoningKind string
-	// LineState is what a session's line is doing.
+	// LineState is the state of a session's connection.
 	LineState string
 )
 
 const (
-	TransportAuto      Transport = "auto" // the session's WebSocket; HTTP SSE where that cannot be had
+	TransportAuto      Transport = "auto" // the session's WebSocket; HTTP SSE where that is unavailable
 	TransportWebSocket Transport = "websocket"
 	TransportSSE       Transport = "sse"
 
@@ -171,7 +171,7 @@ func doneFrom(done ending) *Done {
 	}
 }
 
-// timeFrom returns the zero time for what was not told; AsTime would make it 1970.
+// timeFrom returns the zero time for an absent timestamp; AsTime would make it 1970.
 func timeFrom(stamp *timestamppb.Timestamp) time.Time {
 	if stamp == nil {
 		return time.Time{}

@@ -130,7 +130,7 @@ func say(err error, responses ...*response) func(stream) error {
 	}
 }
 
-// hang sends these, then waits until the caller leaves, and tells so.
+// hang sends these, then waits until the caller leaves, and reports it.
 func hang(left chan<- struct{}, responses ...*response) func(stream) error {
 	return func(out stream) error {
 		err := say(nil, responses...)(out)

@@ -32,7 +32,7 @@ func Developer(text string, parts ...*Part) *Message {
 	return message(pb.Role_ROLE_DEVELOPER, text, parts)
 }
 
-// Assistant is what the model is to believe that it said. Real answers are kept by the conversation itself.
+// Assistant is an answer that the model did not write itself. Real answers are added by the conversation.
 func Assistant(text string, parts ...*Part) *Message {
 	return message(pb.Role_ROLE_ASSISTANT, text, parts)
 }
@@ -52,7 +52,7 @@ func TextPart(text string) *Part {
 	return &Part{Part: &pb.Part_Text{Text: &pb.TextPart{Text: text}}}
 }
 
-// ImageURL is an image behind an https or data URL.
+// ImageURL is an image at an https or data URL.
 func ImageURL(url string) *Part {
 	return image(&pb.ImagePart{Source: &pb.ImagePart_Url{Url: url}})
 }
@@ -67,7 +67,7 @@ func ImageID(fileID string) *Part {
 	return image(&pb.ImagePart{Source: &pb.ImagePart_FileId{FileId: fileID}})
 }
 
-// FileURL is a file behind an https URL.
+// FileURL is a file at an https URL.
 func FileURL(url string) *Part {
 	return file(&pb.FilePart{Source: &pb.FilePart_Url{Url: url}})
 }
@@ -91,7 +91,7 @@ func Text(message *Message) string {
 	return text.String()
 }
 
-// Refusal returns what the model said when it refused.
+// Refusal returns the text of a refusal.
 func Refusal(message *Message) string {
 	var text strings.Builder
 	for _, part := range message.GetParts() {

@@ -156,7 +156,7 @@ func SafetyIdentifier(id string) Option {
 	return option(func(o *pb.CompletionOptions) { o.SafetyIdentifier = id })
 }
 
-// WarmUp primes a new line with instructions and tools before the turn.
+// WarmUp primes a new connection with instructions and tools before the turn.
 func WarmUp() Option {
 	return option(func(o *pb.CompletionOptions) { o.WarmUp = true })
 }

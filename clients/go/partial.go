@@ -9,8 +9,8 @@ import (
 	pb "github.com/trunkline/trunkline/clients/go/gen/trunkline/v1"
 )
 
-// partial is the answer as far as it has come, for a turn whose line broke before anyone could say what there was.
-// Tool calls are left out, as the service leaves them out: half a call is no call.
+// partial is the answer received so far, for a turn whose connection broke before the service could report it. Tool
+// calls are left out, as the service leaves them out: half a call is no call.
 type partial map[partialKey]*strings.Builder
 
 type partialKey struct {

@@ -16,7 +16,7 @@ type Retry struct {
 	Patience time.Duration // a service that says "later than this" is not waited for
 }
 
-// DefaultRetry is what a [Client] does unless [WithRetry] says otherwise.
+// DefaultRetry is the [Retry] of a [Client] without [WithRetry].
 var DefaultRetry = Retry{Attempts: 4, Base: 100 * time.Millisecond, Max: 5 * time.Second, Patience: 30 * time.Second}
 
 // delay returns how long to wait before the next try, and whether there is one.
@@ -29,6 +29,6 @@ func (r Retry) delay(attempt int, err *Error) (time.Duration, bool) {
 	if doublings := attempt - 1; doublings < 32 && r.Base<<doublings>>doublings == r.Base {
 		spread = min(r.Max, r.Base<<doublings)
 	}
-	// Never before the service asked for, and spread above that: its callers were all told the same.
+	// Never earlier than RetryInfo, and spread after it: all callers got the same one.
 	return err.RetryAfter + time.Duration(float64(spread)*(0.5+rand.Float64()/2)), true
 }

@@ -76,7 +76,7 @@ func TestARetrySucceeds(t *testing.T) {
 	}
 }
 
-func TestNothingIsTriedAgainBehindAnEvent(t *testing.T) {
+func TestNothingIsRetriedAfterAnEvent(t *testing.T) {
 	f := &fake{turns: []func(stream) error{say(failure(codes.Unavailable, "CONNECT_FAILED", "false"), start())}}
 	if _, err := trunkline.Result(serve(t, f).Stream(t.Context(), request())); err == nil || len(f.requests) != 1 {
 		t.Errorf("got %v after %d tries", err, len(f.requests))

@@ -13,7 +13,7 @@ const defaultMaxRounds = 32
 // Run calls the tools that the model asks for, turn after turn, until it stops asking. It yields the events of all
 // turns, each with its [*Start] and [*Done]; [Result] returns the last.
 //
-// The calls of one answer run side by side, and what goes wrong in one is told to the model. Results join the
+// The calls of one answer run side by side, and their errors are reported to the model. Results join the
 // conversation as soon as all are there, so that no tool runs twice: calls that a run left open (after MaxRounds turns,
 // or in a turn that failed) are answered by the next.
 func (c *Conversation) Run(ctx context.Context, message *Message, options ...Option) iter.Seq2[Event, error] {

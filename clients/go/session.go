@@ -27,7 +27,7 @@ type SessionPage struct {
 	Replica       string
 }
 
-// A WarmRequest opens a session's line before the first message.
+// A WarmRequest opens a session's connection before the first message.
 type WarmRequest struct {
 	SessionID    string
 	Model        string // required with Prime
@@ -36,7 +36,7 @@ type WarmRequest struct {
 	Prime        bool // send model, instructions and tools ahead
 }
 
-// Warm opens a session's line, and returns when it is open.
+// Warm opens a session's connection, and returns when it is open.
 func (c *Client) Warm(ctx context.Context, request WarmRequest) (*Session, error) {
 	response, err := call(ctx, c, request.SessionID, c.sessions.WarmSession, &pb.WarmSessionRequest{
 		SessionId:    request.SessionID,
@@ -95,7 +95,8 @@ func (c *Client) SessionPage(ctx context.Context, size int, token string) (*Sess
 	return page, nil
 }
 
-// Release lets the service forget a session and close its line; a running turn finishes first. Unknown: nothing happens.
+// Release lets the service forget a session and close its connection; a running turn finishes first. It does
+// nothing if the session is unknown.
 func (c *Client) Release(ctx context.Context, sessionID string) error {
 	request := &pb.ReleaseSessionRequest{SessionId: sessionID}
 	_, err := call(ctx, c, sessionID, c.sessions.ReleaseSession, request)

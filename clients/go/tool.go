@@ -21,7 +21,7 @@ type Tool struct {
 	Parameters  string // a JSON Schema object; empty: no parameters
 	Strict      bool   // the upstream forces the arguments to fit the schema
 
-	// Func is called by [Conversation.Run] with the arguments, a JSON object. An error is told to the model. Without a
+	// Func is called by [Conversation.Run] with the arguments, a JSON object. An error is reported to the model. Without a
 	// function the tool is only declared: answer its calls yourself.
 	Func func(ctx context.Context, arguments json.RawMessage) ([]*Part, error)
 }
@@ -73,7 +73,7 @@ func toolProtos(tools []Tool) []*pb.Tool {
 	return protos
 }
 
-// callTool always has a result: whatever goes wrong is news for the model.
+// callTool always returns a result: errors are reported to the model.
 func callTool(ctx context.Context, tools []Tool, call *ToolCall) *Message {
 	parts, err := func() ([]*Part, error) {
 		for _, tool := range tools {

@@ -13,7 +13,7 @@ import (
 	pb "github.com/trunkline/trunkline/clients/go/gen/trunkline/v1"
 )
 
-// settleTime bounds how long the status behind Done is waited for: leaving before it looks like a cancel over there.
+// settleTime bounds the wait for the status after Done: to leave earlier would look like a cancel to the service.
 const settleTime = time.Second
 
 // Stream runs a turn, all of it given; nothing is kept. A [Conversation] does this for you.
@@ -56,20 +56,20 @@ func (c *Client) try(
 		return false, errorFrom(ctx, err, nil, nil)
 	}
 	var (
-		told    *pb.Error // kept until the status comes: the caller hears of both at once
-		partial partial
+		reported *pb.Error // kept until the status comes: the caller gets both as one
+		partial  partial
 	)
 	for {
 		response, err := stream.Recv()
 		switch {
 		case errors.Is(err, io.EOF):
-			return heard, unfinished(told, partial.message())
+			return heard, unfinished(reported, partial.message())
 		case err != nil:
-			return heard, errorFrom(ctx, err, told, partial.message())
+			return heard, errorFrom(ctx, err, reported, partial.message())
 		}
 		heard = true
 		if failure := response.GetError(); failure != nil {
-			told = failure
+			reported = failure
 			continue
 		}
 		event := eventFrom(response)
@@ -81,7 +81,7 @@ func (c *Client) try(
 		if done {
 			defer func() {
 				defer time.AfterFunc(settleTime, cancel).Stop()
-				_, _ = stream.Recv() // the answer is whole: what went wrong behind it is not the caller's
+				_, _ = stream.Recv() // the answer is whole: what fails after it does not concern the caller
 			}()
 		}
 		if !yield(event, nil) || done {
@@ -90,11 +90,11 @@ func (c *Client) try(
 	}
 }
 
-// unfinished is a call that ended with OK, which is right only behind Done.
-func unfinished(told *pb.Error, partial *Message) *Error {
+// unfinished is a call that ended with OK, which is correct only after Done.
+func unfinished(reported *pb.Error, partial *Message) *Error {
 	failed := &Error{Reason: "PROTOCOL_ERROR", Message: "the stream ended without done", Code: codes.OK}
-	if told != nil {
-		failed = read(status.New(codes.OK, ""), told)
+	if reported != nil {
+		failed = read(status.New(codes.OK, ""), reported)
 	}
 	if failed.Partial == nil {
 		failed.Partial = partial

@@ -103,14 +103,14 @@ func TestUnknownEventKindsAreIgnored(t *testing.T) {
 }
 
 func TestAFailedStreamRaisesOnceWithThePartial(t *testing.T) {
-	told := &response{Event: &pb.StreamCompletionResponse_Error{Error: &pb.Error{
+	reported := &response{Event: &pb.StreamCompletionResponse_Error{Error: &pb.Error{
 		Reason: "RATE_LIMITED", Message: "slower", Retryable: true, RetryAfter: durationpb.New(7 * time.Second),
 		Upstream: &pb.UpstreamError{Code: "rate_limit_exceeded", Status: 429},
-		Partial:  trunkline.Assistant("as the service tells it"),
+		Partial:  trunkline.Assistant("as the service reports it"),
 		Usage:    &pb.Usage{TotalTokens: 9}, Report: &pb.TurnReport{Attempts: 2},
 	}}}
 	client := serve(t, &fake{turns: []func(stream) error{
-		say(failure(codes.ResourceExhausted, "RATE_LIMITED", "true", retryIn(time.Second)), start(), text(0, "half"), told),
+		say(failure(codes.ResourceExhausted, "RATE_LIMITED", "true", retryIn(time.Second)), start(), text(0, "half"), reported),
 	}})
 	var errs []error
 	for _, err := range client.Stream(t.Context(), request()) {
@@ -124,7 +124,7 @@ func TestAFailedStreamRaisesOnceWithThePartial(t *testing.T) {
 	e := failed(t, errs[0])
 	if e.Reason != "RATE_LIMITED" || e.Message != "slower" || !e.Retryable || e.RetryAfter != 7*time.Second ||
 		e.Sent != trunkline.SentYes || e.Code != codes.ResourceExhausted || e.Upstream.Status != 429 ||
-		trunkline.Text(e.Partial) != "as the service tells it" || e.Usage.TotalTokens != 9 || e.Report.Attempts != 2 {
+		trunkline.Text(e.Partial) != "as the service reports it" || e.Usage.TotalTokens != 9 || e.Report.Attempts != 2 {
 		t.Errorf("got %+v", e)
 	}
 	if status.Code(errs[0]) != codes.ResourceExhausted {
@@ -151,10 +151,10 @@ func TestABrokenStreamHasThePartialThatWasGathered(t *testing.T) {
 }
 
 func TestAStreamThatEndsWithoutDoneIsAnError(t *testing.T) {
-	told := &response{Event: &pb.StreamCompletionResponse_Error{Error: &pb.Error{Reason: "INTERNAL"}}}
+	reported := &response{Event: &pb.StreamCompletionResponse_Error{Error: &pb.Error{Reason: "INTERNAL"}}}
 	for reason, script := range map[string]func(stream) error{
 		"PROTOCOL_ERROR": say(nil, start(), text(0, "half")),
-		"INTERNAL":       say(nil, start(), text(0, "half"), told),
+		"INTERNAL":       say(nil, start(), text(0, "half"), reported),
 	} {
 		client := serve(t, &fake{turns: []func(stream) error{script}})
 		_, err := trunkline.Result(client.Stream(t.Context(), request()))
@@ -177,7 +177,7 @@ func TestWhatFollowsDoneIsNotTheCallers(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return status.Error(codes.Internal, "behind the answer")
+		return status.Error(codes.Internal, "after the answer")
 	}}})
 	for event, err := range client.Stream(t.Context(), request()) {
 		if err != nil {
@@ -188,7 +188,7 @@ func TestWhatFollowsDoneIsNotTheCallers(t *testing.T) {
 		}
 	}
 	if <-cancelled {
-		t.Error("the call was cancelled behind done")
+		t.Error("the call was cancelled after done")
 	}
 }
 

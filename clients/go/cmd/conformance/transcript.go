@@ -168,13 +168,13 @@ type usage struct {
 	Total     int64 `json:"total"`
 }
 
-func (l *lines) usage(told *trunkline.Usage) *usage {
-	if told == nil || l.mask {
+func (l *lines) usage(tokens *trunkline.Usage) *usage {
+	if tokens == nil || l.mask {
 		return nil
 	}
 	return &usage{
-		told.InputTokens, told.CachedInputTokens, told.CacheWriteTokens,
-		told.OutputTokens, told.ReasoningTokens, told.TotalTokens,
+		tokens.InputTokens, tokens.CachedInputTokens, tokens.CacheWriteTokens,
+		tokens.OutputTokens, tokens.ReasoningTokens, tokens.TotalTokens,
 	}
 }
 
@@ -191,7 +191,7 @@ type report struct {
 }
 
 func (l *lines) done(done *trunkline.Done) {
-	told := done.Report
+	summary := done.Report
 	l.add("done", struct {
 		StopReason trunkline.StopReason `json:"stop_reason"`
 		Model      string               `json:"model"`
@@ -203,8 +203,8 @@ func (l *lines) done(done *trunkline.Done) {
 	}{
 		done.StopReason, done.Model, done.Provider, !done.CreatedAt.IsZero(), l.parts(done.Message), l.usage(&done.Usage),
 		report{
-			told.ResponseID != "", told.Transport, told.TransportReason, told.Context, told.ContextReason,
-			told.Attempts, told.ConnectionReused, told.BytesSaved > 0, told.Timings.Total > 0,
+			summary.ResponseID != "", summary.Transport, summary.TransportReason, summary.Context, summary.ContextReason,
+			summary.Attempts, summary.ConnectionReused, summary.BytesSaved > 0, summary.Timings.Total > 0,
 		},
 	})
 }
@@ -240,7 +240,7 @@ func (l *lines) error(err error) {
 	if !errors.As(err, &failed) {
 		fatal(err.Error())
 	}
-	told := failure{
+	shown := failure{
 		Reason:     failed.Reason,
 		Status:     int(failed.Code),
 		Message:    &failed.Message,
@@ -251,25 +251,25 @@ func (l *lines) error(err error) {
 		Violations: []violation{},
 	}
 	if failed.Reason == trunkline.ReasonCancelled || failed.Reason == trunkline.ReasonDeadline {
-		told.Message = nil
+		shown.Message = nil
 	}
 	if failed.RetryAfter > 0 {
 		seconds := int64(failed.RetryAfter.Round(time.Second) / time.Second)
-		told.RetryAfter = &seconds
+		shown.RetryAfter = &seconds
 	}
-	if told.Sent == "" {
-		told.Sent = "unknown"
+	if shown.Sent == "" {
+		shown.Sent = "unknown"
 	}
 	if said := failed.Upstream; said != nil {
-		told.Upstream = &upstream{said.Code, said.Type, said.Status, said.RequestID != ""}
+		shown.Upstream = &upstream{said.Code, said.Type, said.Status, said.RequestID != ""}
 	}
 	if failed.Report != nil {
-		told.Attempts = &failed.Report.Attempts
+		shown.Attempts = &failed.Report.Attempts
 	}
 	for _, bad := range failed.Violations {
-		told.Violations = append(told.Violations, violation{bad.Field, bad.Description})
+		shown.Violations = append(shown.Violations, violation{bad.Field, bad.Description})
 	}
-	l.add("error", told)
+	l.add("error", shown)
 }
 
 func (l *lines) session(session *trunkline.Session, err error) {
@@ -347,16 +347,16 @@ func (l *lines) text(text string) string {
 }
 
 func history(messages []*trunkline.Message) []string {
-	told := []string{}
+	words := []string{}
 	for _, message := range messages {
 		kinds := []string{}
 		for _, part := range message.Parts {
 			kinds = append(kinds, kind(part))
 		}
 		role := strings.ToLower(strings.TrimPrefix(message.Role.String(), "ROLE_"))
-		told = append(told, role+":"+strings.Join(kinds, ","))
+		words = append(words, role+":"+strings.Join(kinds, ","))
 	}
-	return told
+	return words
 }
 
 func kind(part *trunkline.Part) string {
