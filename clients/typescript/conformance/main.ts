@@ -134,8 +134,8 @@ class Runner {
     const begin = await collect(first, "start");
     const beside = await collect(second);
     const rest = begin.error === undefined ? await collect(first) : { events: [], error: begin.error };
-    const told = [{ events: [...begin.events, ...rest.events], error: rest.error }, beside];
-    for (const [index, { events, error }] of told.entries()) {
+    const collected = [{ events: [...begin.events, ...rest.events], error: rest.error }, beside];
+    for (const [index, { events, error }] of collected.entries()) {
       if (index > 0) this.#transcript.line("and");
       const printer = new EventPrinter(this.#transcript, masked);
       for (const event of events) printer.event(event);

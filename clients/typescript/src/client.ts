@@ -55,7 +55,7 @@ export interface Prepared {
   readonly settle?: (done: Done | undefined) => void;
 }
 
-/** One door to the model. Make one with `connect` and keep it: its calls share a connection. */
+/** The client of one Trunkline service. Make one with `connect` and keep it: its calls share a connection. */
 export class Client {
   readonly #completions: Stub<typeof CompletionService>;
   readonly #sessions: Stub<typeof SessionService>;
@@ -70,7 +70,7 @@ export class Client {
     this.#close = close;
   }
 
-  /** In Node: ends the running calls and the connection; used again, the client connects anew. */
+  /** In Node: ends the running calls and the connection; used again, the client reconnects. */
   close(): void {
     this.#close();
   }

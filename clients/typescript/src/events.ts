@@ -1,5 +1,5 @@
 /**
- * The events of a streamed turn: a union that is told apart by `kind`.
+ * The events of a streamed turn: a union discriminated by `kind`.
  *
  * A newer service may send a kind that is not here: it is ignored. An error is no event: it is thrown.
  */

@@ -1,8 +1,8 @@
 /**
- * What failed on the wire → the one error.
+ * Turns a failed call into a `TrunklineError`.
  *
- * Reads a status, the details in it, and the `error` event where one came. Where they disagree the event wins:
- * it is the longer one. Never fails on details that it does not know, or that a proxy made up.
+ * Reads the status, its details, and the `error` event if there was one. Where they disagree the event wins, since it
+ * carries more. Unknown details, and those that a proxy made up, are ignored.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Status, Upstream } from "./errors.js";
@@ -16,24 +16,26 @@ import { milliseconds, reportFrom, usageFrom } from "./reports.js";
 
 const DOMAIN = "trunkline";
 
-/** `partial` is what the client has gathered; what the service tells is better. */
+/** `partial` is what the client has gathered; what the service reports takes precedence. */
 export function errorFrom(thrown: unknown, event?: pb.Error, partial?: Message, known?: Status): TrunklineError {
   const failed = ConnectError.from(thrown);
   // Other domains may use the same reasons.
   const info = failed.findDetails(ErrorInfoSchema).find(({ domain }) => domain === DOMAIN);
   const retry = failed.findDetails(RetryInfoSchema)[0];
-  const told = event ?? failed.findDetails(ErrorSchema)[0];
+  const reported = event ?? failed.findDetails(ErrorSchema)[0];
   const status = known ?? statusOf(failed);
-  return new TrunklineError(told?.reason || info?.reason || status, told?.message || failed.rawMessage, {
+  return new TrunklineError(reported?.reason || info?.reason || status, reported?.message || failed.rawMessage, {
     status,
     // Where the status came alone, UNAVAILABLE and RetryInfo are its two ways to invite another try.
-    retryable: told?.reason ? told.retryable : info !== undefined && (status === "UNAVAILABLE" || retry !== undefined),
-    retryAfterMs: milliseconds(told?.retryAfter ?? retry?.retryDelay),
+    retryable: reported?.reason
+      ? reported.retryable
+      : info !== undefined && (status === "UNAVAILABLE" || retry !== undefined),
+    retryAfterMs: milliseconds(reported?.retryAfter ?? retry?.retryDelay),
     sent: wasSent(status, info, event),
-    partial: told?.partial ?? partial,
-    upstream: upstreamOf(told, info),
-    usage: told?.usage && usageFrom(told.usage),
-    report: told?.report && reportFrom(told.report),
+    partial: reported?.partial ?? partial,
+    upstream: upstreamOf(reported, info),
+    usage: reported?.usage && usageFrom(reported.usage),
+    report: reported?.report && reportFrom(reported.report),
     violations: failed
       .findDetails(BadRequestSchema)
       .flatMap((bad) => bad.fieldViolations.map(({ field, description }) => ({ field, description }))),
@@ -82,9 +84,9 @@ function wasSent(status: Status, info: ErrorInfo | undefined, event: pb.Error | 
   return info !== undefined && status === "UNAVAILABLE" ? false : undefined;
 }
 
-function upstreamOf(told: pb.Error | undefined, info: ErrorInfo | undefined): Upstream | undefined {
-  if (told?.upstream !== undefined) {
-    const { code, type, status, requestId } = told.upstream;
+function upstreamOf(reported: pb.Error | undefined, info: ErrorInfo | undefined): Upstream | undefined {
+  if (reported?.upstream !== undefined) {
+    const { code, type, status, requestId } = reported.upstream;
     return { code, type, status, requestId };
   }
   const said = info?.metadata ?? {};

@@ -48,7 +48,7 @@ export function text(content: string): Part {
   return part({ case: "text", value: { text: content } });
 }
 
-/** An image behind an https or data URL. */
+/** An image at an https or data URL. */
 export function imageUrl(url: string, detail: Detail | "" = ""): Part {
   return part({ case: "image", value: { source: { case: "url", value: url }, detail } });
 }
@@ -62,7 +62,7 @@ export function imageId(fileId: string, detail: Detail | "" = ""): Part {
   return part({ case: "image", value: { source: { case: "fileId", value: fileId }, detail } });
 }
 
-/** A file behind an https URL. */
+/** A file at an https URL. */
 export function fileUrl(url: string): Part {
   return part({ case: "file", value: { source: { case: "url", value: url } } });
 }

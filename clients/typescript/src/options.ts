@@ -26,7 +26,7 @@ export type TextFormat =
 
 /** How to run a turn. A conversation has defaults; each turn may have its own on top. */
 export interface Options {
-  /** "auto": the session's WebSocket, and HTTP where that cannot be had. */
+  /** "auto": the session's WebSocket, and HTTP where that is unavailable. */
   readonly transport?: "auto" | "websocket" | "sse";
   readonly temperature?: number;
   readonly topP?: number;

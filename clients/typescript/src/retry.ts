@@ -53,7 +53,7 @@ export class Attempts {
     const unsent = error.status === "UNAVAILABLE" && error.sent === false;
     const asked = error.retryAfterMs ?? 0;
     if (!unsent || this.#made >= attempts || asked > patienceMs) return undefined;
-    // Never before the service asked for, and spread above that: its callers were all told the same.
+    // Never earlier than RetryInfo, and spread after it: all callers got the same one.
     const delay = asked + Math.min(capMs, baseMs * 2 ** (this.#made - 1)) * (0.5 + Math.random() / 2);
     if (this.#deadline !== undefined && performance.now() + delay >= this.#deadline) return undefined;
     return delay;

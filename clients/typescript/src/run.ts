@@ -16,7 +16,7 @@ const MAX_ROUNDS = 32;
 /**
  * The events of all turns, each turn with its `start` and `done`; `done` is the last one.
  *
- * The calls of one answer run side by side. What goes wrong in a tool is told to the model. After `maxRounds`
+ * The calls of one answer run side by side. A tool's errors are reported to the model. After `maxRounds`
  * turns the run ends although the model may still ask (`stopReason` is then "tool_use"); the next run, or one
  * after a turn that failed, goes on from there.
  */

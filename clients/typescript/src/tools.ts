@@ -28,7 +28,7 @@ export interface Tool {
   readonly parameters?: Json;
   /** Whether the upstream forces the arguments to fit the schema. */
   readonly strict?: boolean;
-  /** Returns text, parts, nothing, or what is to be told as JSON. */
+  /** Returns text, parts, nothing, or a value to be sent as JSON. */
   // `any`: each tool names the type of its own arguments; `unknown` would refuse that.
   readonly run?: (args: any, context: ToolContext) => unknown;
 }

@@ -8,14 +8,14 @@ import type { Attempts } from "./retry.js";
 import { delayAfter, sleep } from "./retry.js";
 import { EventStream } from "./stream.js";
 
-/** How long the status behind `done` is waited for: leaving before it looks like a cancel over there. */
+/** How long to wait for the status after `done`: to leave earlier would look like a cancel to the service. */
 const SETTLE_MS = 1000;
 
-/** A turn that is about to be sent: how to call, and who must be told its end. */
+/** A turn that is about to be sent: how to call, and a callback for its end. */
 export interface Asked {
   /** Makes the call, once for each try. */
   open(signal: AbortSignal, timeoutMs: number | undefined): Promise<AsyncIterable<pb.StreamCompletionResponse>>;
-  /** Told once how the turn ended; undefined: it failed, or the caller left. */
+  /** Called once with the end of the turn; undefined: it failed, or the caller left. */
   settle?(done: Done | undefined): void;
 }
 

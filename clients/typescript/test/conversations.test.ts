@@ -110,7 +110,7 @@ test("run calls tools until the model stops asking", async (t) => {
   assert.equal(fake.requests[1]!.options?.maxOutputTokens, 9n);
 });
 
-test("what goes wrong in a tool is told to the model", async (t) => {
+test("a tool's errors are reported to the model", async (t) => {
   const broken: Tool = {
     name: "broken",
     run: () => {
@@ -140,12 +140,12 @@ test("what goes wrong in a tool is told to the model", async (t) => {
   ]);
   const conversation = fake.client.conversation({ model: "m", tools: [look, broken, cyclic] });
   await conversation.run("Go.").result();
-  const told = results(conversation);
-  assert.equal(told[0], "c1! RangeError: out of order");
-  assert.equal(told[1], 'c2! there is no tool named "missing"');
-  assert.match(told[2]!, /^c3! the arguments are not valid JSON: SyntaxError/);
-  assert.equal(told[3], "c4! the arguments are not a JSON object");
-  assert.match(told[4]!, /^c5! TypeError: /);
+  const answers = results(conversation);
+  assert.equal(answers[0], "c1! RangeError: out of order");
+  assert.equal(answers[1], 'c2! there is no tool named "missing"');
+  assert.match(answers[2]!, /^c3! the arguments are not valid JSON: SyntaxError/);
+  assert.equal(answers[3], "c4! the arguments are not a JSON object");
+  assert.match(answers[4]!, /^c5! TypeError: /);
 });
 
 test("rounds are bounded, and the next run goes on from there without calling twice", async (t) => {
@@ -167,13 +167,13 @@ test("rounds are bounded, and the next run goes on from there without calling tw
   assert.throws(() => conversation.run("x", { maxRounds: 0 }), RangeError);
 });
 
-test("a run is stopped in the middle of a tool, and the tool is told", async (t) => {
+test("a run is stopped in the middle of a tool, and the tool's signal aborts", async (t) => {
   const fake = await Fake.start(t, [says(start, asks(call("c1"))), says(start, done())]);
-  let told: AbortSignal | undefined;
+  let passed: AbortSignal | undefined;
   const slow: Tool = {
     name: "look",
     run: (_, { signal }) => {
-      told = signal;
+      passed = signal;
       setImmediate(() => run.cancel());
       return new Promise(() => undefined);
     },
@@ -181,7 +181,7 @@ test("a run is stopped in the middle of a tool, and the tool is told", async (t)
   const conversation = fake.client.conversation({ model: "m", tools: [slow] });
   const run = conversation.run("Go.");
   await assert.rejects(run.result(), { reason: "CANCELLED", sent: false });
-  assert.equal(told?.aborted, true);
+  assert.equal(passed?.aborted, true);
   assert.equal(conversation.openCalls().length, 1);
 });
 
@@ -223,8 +223,8 @@ function results({ messages }: Conversation): string[] {
   return messages.flatMap((message: Message) =>
     message.parts.flatMap(({ part }) => {
       if (part.case !== "toolResult") return [];
-      const [told] = part.value.parts;
-      const words = told?.part.case === "text" ? told.part.value.text : "";
+      const [first] = part.value.parts;
+      const words = first?.part.case === "text" ? first.part.value.text : "";
       return [`${part.value.callId}${part.value.isError ? "!" : ":"} ${words}`];
     }),
   );

@@ -1,4 +1,4 @@
-/** A service in this process that says what a test tells it to say, over real HTTP/2. */
+/** A scripted service in this process, over real HTTP/2. */
 import type { AddressInfo, Socket } from "node:net";
 import { createServer } from "node:http2";
 import assert from "node:assert/strict";
@@ -178,7 +178,7 @@ export function hangs(...events: Event[]): Answer {
   };
 }
 
-/** A failure as the service tells it. */
+/** A failure as the service reports it. */
 export function ours(
   code: Code,
   reason: string,

@@ -32,7 +32,7 @@ test("nothing else is tried again", async (t) => {
     ["of another domain", fails(ours(Code.Unavailable, "SHUTTING_DOWN", {}, undefined, "example.com"))],
     ["what was sent", fails(ours(Code.Unavailable, "CONNECT_FAILED", { sent: "true" }))],
     ["another status", fails(ours(Code.ResourceExhausted, "OVERLOADED", { sent: "false" }, 1))],
-    ["behind an event", fails(ours(Code.Unavailable, "SHUTTING_DOWN", { sent: "false" }), start)],
+    ["after an event", fails(ours(Code.Unavailable, "SHUTTING_DOWN", { sent: "false" }), start)],
   ];
   for (const [what, script] of once) {
     const fake = await Fake.start(t, script);
@@ -72,7 +72,7 @@ test("a service that is not there is a bare UNAVAILABLE", async (t) => {
   assert.equal(thrown.sent, undefined);
 });
 
-test("what is wrong with a request is told by field", async (t) => {
+test("what is wrong with a request is reported by field", async (t) => {
   const fake = await Fake.start(t, fails(ours(Code.InvalidArgument, "INVALID_REQUEST", { sent: "false", more: "x" })));
   const thrown = await failure(fake.client.stream(turn).result());
   assert.deepEqual(thrown.violations, [{ field: "model", description: "is required" }]);

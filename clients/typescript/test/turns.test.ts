@@ -74,7 +74,7 @@ test("values that are newer than this client come through", async (t) => {
 });
 
 test("an error after content is thrown once, with the partial answer", async (t) => {
-  const partial = answer("Half, as the service tells it");
+  const partial = answer("Half, as the service reports it");
   const error = {
     case: "error" as const,
     value: {
@@ -101,7 +101,7 @@ test("an error after content is thrown once, with the partial answer", async (t)
   assert.equal(thrown.upstream?.status, 429);
   assert.equal(thrown.report?.attempts, 2);
   assert.equal(thrown.usage, undefined);
-  assert.deepEqual(textsOf([thrown.partial!]), ["ASSISTANT: Half, as the service tells it"]);
+  assert.deepEqual(textsOf([thrown.partial!]), ["ASSISTANT: Half, as the service reports it"]);
   assert.deepEqual(await read(stream), [], "once");
   await assert.rejects(stream.result(), /it has no end/);
 });
@@ -113,7 +113,7 @@ test("a stream that ends well without done throws", async (t) => {
   assert.deepEqual(textsOf([thrown.partial!]), ["ASSISTANT: Half"]);
 });
 
-test("a stream that ends well behind an error throws the error", async (t) => {
+test("a stream that ends well after an error throws the error", async (t) => {
   const fake = await Fake.start(t, says(start, { case: "error", value: { reason: "INTERNAL", message: "oops" } }));
   const thrown = await failure(read(fake.client.stream(turn)));
   assert.equal(thrown.reason, "INTERNAL");
@@ -134,14 +134,14 @@ test("leaving at done is no cancel", async (t) => {
   assert.equal(fake.left, 0);
 });
 
-test("a status that never comes behind done is not waited for", async (t) => {
+test("a status that never comes after done is not waited for", async (t) => {
   const fake = await Fake.start(t, hangs(start, done()));
   const began = performance.now();
   await fake.client.stream(turn).result();
   assert.ok(performance.now() - began < 3000);
 });
 
-test("cancel() and a signal stop the turn, and its reader is told", async (t) => {
+test("cancel() and a signal stop the turn, and its reader gets an error", async (t) => {
   const fake = await Fake.start(t, hangs(start, textDelta("Half")));
   const stream = fake.client.stream(turn);
   const cancelled = await failure(

@@ -41,8 +41,8 @@ export class Answer {
         const call = part.case === "toolResult" ? this.#calls.get(part.value.callId) : undefined;
         if (part.case !== "toolResult" || call === undefined) continue;
         const { isError, parts } = part.value;
-        const told = parts.map(({ part }) => (part.case === "text" ? part.value.text : `(${part.case})`)).join("");
-        call.append(el("dt", {}, isError ? "failed" : "returned"), el(isError ? "dd.failed" : "dd", {}, told));
+        const text = parts.map(({ part }) => (part.case === "text" ? part.value.text : `(${part.case})`)).join("");
+        call.append(el("dt", {}, isError ? "failed" : "returned"), el(isError ? "dd.failed" : "dd", {}, text));
         this.#calls.delete(part.value.callId);
       }
     }

@@ -34,7 +34,7 @@ function setting(name: "address" | "model" | "instructions"): string {
 
 function begin(): void {
   run?.cancel();
-  // Told at once that nobody comes back; a session that is left is forgotten after a while anyway.
+  // Nobody returns to this session. The service would also forget it by itself after a while.
   conversation?.release().catch(() => undefined);
   client = connect(setting("address"), { token: () => token });
   conversation = client.conversation({ model: setting("model"), instructions: setting("instructions"), tools });

@@ -118,7 +118,7 @@ test("a stop in the middle, by button and by key, and then on", async () => {
   assert.equal(await page.getByLabel("Message").evaluate((element) => element === document.activeElement), true);
 });
 
-test("an error after content: what came stays, the reason is told", async () => {
+test("an error after content: what came stays, the reason is shown", async () => {
   await ask("sim:fail(at=content, message=It broke.)");
   const alert = page.getByRole("alert");
   assert.match(await alert.innerText(), /upstream error/);
@@ -138,7 +138,7 @@ test("a refused call comes through the proxy with its details, and so does a del
   assert.match(alert, /invalid request[\s\S]*model[\s\S]*Nothing was sent to the model/i);
 });
 
-test("a lost connection is told, and trying again works when it is back", async () => {
+test("a lost connection is shown, and a retry works when it is back", async () => {
   await ask("sim:slow(n=400, delay_ms=25)");
   await page.getByText("word3").waitFor();
   await stack.loseConnection();
@@ -157,7 +157,7 @@ test("by keyboard alone, settings too", async () => {
   await page.keyboard.type("sim:say(text=Typed.)");
   await page.keyboard.press("Enter");
   await reports(1);
-  await page.keyboard.press("Shift+Tab"); // behind the composer: the header
+  await page.keyboard.press("Shift+Tab"); // before the composer: the header
   while ((await page.evaluate(() => document.activeElement?.textContent)) !== "Settings") {
     await page.keyboard.press("Shift+Tab");
   }

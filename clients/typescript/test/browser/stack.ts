@@ -61,9 +61,9 @@ class Program {
 }
 
 export interface Stack {
-  /** Of the page, told where Envoy is. */
+  /** The address of the page, with that of Envoy in its query. */
   readonly url: string;
-  /** As a cable that is pulled: the connections end without a word. */
+  /** Drop all connections without a close, like a pulled cable. */
   loseConnection(): Promise<void>;
   restoreConnection(): Promise<void>;
   stop(): Promise<void>;
