@@ -1,7 +1,7 @@
-"""The conformance runner of this client: `conformance.py ADDRESS SCENARIOS [NAME…]` prints the transcript.
+"""Run the conformance scenarios: `conformance.py ADDRESS SCENARIOS [NAME…]` prints the transcript.
 
-Owns the command line; clients/conformance/README.md is the specification. `--sync` takes the blocking client:
-the transcript must be the same.
+clients/conformance/README.md is the specification. `--sync` uses the blocking client: the transcript must be
+the same.
 """
 
 import argparse

@@ -104,7 +104,7 @@ async def test_the_table_of_sessions_lives_until_ctrl_c(world):
             await screen.shows(f"\n{world.address}: UNAVAILABLE")
             screen.type(CTRL_C)
             assert await screen.ends() == 130
-            # Behind the live picture the terminal is as it was, and the last look stays.
+            # After the live table the terminal is as it was, and the last look stays.
             await screen.shows("(?s)SESSION.*UNAVAILABLE")
     assert screen.raw.count(LAST_LOOK) == 1
     assert "SESSION" in screen.raw.partition(LAST_LOOK)[2]

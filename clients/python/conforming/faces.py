@@ -1,7 +1,4 @@
-"""The two clients, used in one way: what blocks is run in a thread.
-
-Owns that difference, so that there is one runner.
-"""
+"""Use both clients in one way: blocking calls run in a thread."""
 
 import asyncio
 from abc import ABC, abstractmethod

@@ -1,7 +1,4 @@
-"""The steps of the scenarios, done with this client.
-
-Owns what each step does and which lines it prints. Must never know how a line is written.
-"""
+"""Run the steps of the scenarios with this client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -38,7 +35,7 @@ class Run:
         self._face = face
         self._transcript = transcript
         self._model: str = data["model"]
-        self._tools = {name: _tool(name, **told) for name, told in data.get("tools", {}).items()}
+        self._tools = {name: _tool(name, **tool) for name, tool in data.get("tools", {}).items()}
 
     async def scenario(self, scenario: Json) -> None:
         self._transcript.scenario(scenario["name"])

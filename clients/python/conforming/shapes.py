@@ -1,7 +1,4 @@
-"""Events, errors and sessions as the JSON of the transcript.
-
-Owns keys and their order, masks and digests. Must never print.
-"""
+"""Convert events, errors and sessions to the JSON of the transcript."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -77,30 +74,30 @@ def error(failed: TrunklineError, shown: Shown) -> Any:
     }
 
 
-def usage(told: Usage | None, shown: Shown) -> Any:
-    if told is None or shown is masked:
+def usage(tokens: Usage | None, shown: Shown) -> Any:
+    if tokens is None or shown is masked:
         return None
     return {
-        "input": told.input_tokens,
-        "cached": told.cached_input_tokens,
-        "written": told.cache_write_tokens,
-        "output": told.output_tokens,
-        "reasoning": told.reasoning_tokens,
-        "total": told.total_tokens,
+        "input": tokens.input_tokens,
+        "cached": tokens.cached_input_tokens,
+        "written": tokens.cache_write_tokens,
+        "output": tokens.output_tokens,
+        "reasoning": tokens.reasoning_tokens,
+        "total": tokens.total_tokens,
     }
 
 
-def report(told: Report) -> Any:
+def report(ran: Report) -> Any:
     return {
-        "response_id": told.response_id != "",
-        "transport": told.transport,
-        "transport_reason": told.transport_reason,
-        "context": told.context,
-        "context_reason": told.context_reason,
-        "attempts": told.attempts,
-        "reused": told.connection_reused,
-        "saved": told.bytes_saved > 0,
-        "timed": told.timings.total is not None,
+        "response_id": ran.response_id != "",
+        "transport": ran.transport,
+        "transport_reason": ran.transport_reason,
+        "context": ran.context,
+        "context_reason": ran.context_reason,
+        "attempts": ran.attempts,
+        "reused": ran.connection_reused,
+        "saved": ran.bytes_saved > 0,
+        "timed": ran.timings.total is not None,
     }
 
 
@@ -139,14 +136,14 @@ def _kind(one: Part) -> str:
     return "failed" if kind == "tool_result" and one.tool_result.is_error else KINDS.get(kind, kind)
 
 
-def session(told: Session) -> Any:
+def session(state: Session) -> Any:
     return {
-        "session_id": told.session_id,
-        "live": told.live,
-        "line_state": told.line_state,
-        "turns": told.turns,
-        "incremental_turns": told.incremental_turns,
-        "saved": told.bytes_saved > 0,
-        "created": told.created_at is not None,
-        "used": told.last_used_at is not None,
+        "session_id": state.session_id,
+        "live": state.live,
+        "line_state": state.line_state,
+        "turns": state.turns,
+        "incremental_turns": state.incremental_turns,
+        "saved": state.bytes_saved > 0,
+        "created": state.created_at is not None,
+        "used": state.last_used_at is not None,
     }

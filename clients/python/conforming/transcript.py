@@ -1,8 +1,4 @@
-"""The transcript: lines, whose deltas are joined and whose ids are replaced.
-
-Owns the bytes: JSON as the specification wants it, and when a line is whole. Must never know what an event
-or an error is.
-"""
+"""Write the transcript: deltas are joined, ids replaced."""
 
 import json
 import re
@@ -21,7 +17,7 @@ class Transcript:
         self._counts: Counter[str] = Counter()
 
     def scenario(self, name: str) -> None:
-        """Ids are counted anew."""
+        """Restart the numbering of ids."""
         self._seen.clear()
         self._counts.clear()
         self.line(f"== {name}")

@@ -1,5 +1,4 @@
 """The program `trunkline`: a conversation, the sessions and the health of a service, from a terminal.
 
-Owns nothing that a program could not do with the client itself. Must never be imported by the rest of the
-package.
+It uses the public API only, and the rest of the package does not import it.
 """

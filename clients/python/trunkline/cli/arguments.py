@@ -1,7 +1,4 @@
-"""The command line.
-
-Owns every option, its default and its help. Must never do what it is told: the commands do.
-"""
+"""The command line: every option, its default and its help."""
 
 import argparse
 import math
@@ -41,7 +38,7 @@ exit codes:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """`command` names what to do, the rest is how. Ends the program (2) where it makes no sense."""
+    """Parse the command line. Exits with 2 if it is invalid."""
     raw: Any = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     parser = argparse.ArgumentParser(
         "trunkline", description="Talk to a Trunkline service.", epilog=EPILOG, **raw
@@ -54,8 +51,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     _chat(add("chat", "Hold a conversation.", CHAT))
     _sessions(add("sessions", "Show the sessions of one or several replicas, until Ctrl-C."))
-    _warm(add("warm", "Open a session's line before its first turn."))
-    _release(add("release", "Let the service forget a session and close its line."))
+    _warm(add("warm", "Open a session's connection before its first turn."))
+    _release(add("release", "Let the service forget a session and close its connection."))
     _health(add("health", "Ask one or several replicas whether they take calls."))
     return parser.parse_args(arguments)
 
@@ -110,7 +107,7 @@ def _health(parser: argparse.ArgumentParser) -> None:
 def _what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=MODEL, help="(%(default)s)")
     parser.add_argument(
-        "--instructions", metavar="TEXT", default="", help="what the model is told before all"
+        "--instructions", metavar="TEXT", default="", help="the system instructions for the model"
     )
 
 
@@ -136,9 +133,9 @@ def _reach(
     )
     parser.add_argument("--tls", action="store_true", help="encrypted; the service must prove who it is")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, errors included")
-    told = "none" if timeout is None else f"{timeout:.0f}"
+    shown = "none" if timeout is None else f"{timeout:.0f}"
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=_seconds, default=timeout, help=f"of a call ({told})"
+        "--timeout", metavar="SECONDS", type=_seconds, default=timeout, help=f"of a call ({shown})"
     )
 
 

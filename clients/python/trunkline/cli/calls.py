@@ -1,6 +1,6 @@
-"""`trunkline warm`, `release` and `health`: one call each, and what came of it.
+"""`trunkline warm`, `release` and `health`: one call each, and its result.
 
-Must never catch a failure of `warm` and `release`: `main` tells it. For `health` it is the answer.
+`main` reports a failure of `warm` and `release`; for `health` a failure is the answer.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
-"""`trunkline chat`: a line is a turn.
+"""`trunkline chat`: each line is a turn.
 
-Owns the reading of lines and what Ctrl-C means: while a turn runs it stops the turn; at the prompt the
-second one in a row leaves. The loop of asyncio runs only while a turn does: waiting for a person is plain
-reading.
+Ctrl-C during a turn stops the turn; at the prompt, the second one in a row leaves. The event loop runs only
+while a turn does: waiting for a person is plain reading.
 """
 
 import asyncio
@@ -111,14 +110,14 @@ class Chat:
         except TrunklineError as error:
             self._show.error(error)
             return code_of(error)
-        # Also where the turn was faster than the interrupt: a script that is told to stop must stop.
+        # Also if the turn ended before the interrupt: a script that gets SIGINT must stop.
         return INTERRUPTED if self._interrupted else OK
 
     async def _follow(self, line: str) -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         messages = self._conversation.messages
-        told = len(messages)
+        shown = len(messages)
 
         def stop() -> None:
             self._interrupted = True
@@ -128,10 +127,10 @@ class Chat:
             async with self._conversation.run(line) as run:
                 async for event in run:
                     if isinstance(event, Start):
-                        for message in messages[told:]:
+                        for message in messages[shown:]:
                             if message.role == ROLE_TOOL:
                                 self._show.results(message)
-                        told = len(messages)
+                        shown = len(messages)
                     self._show.event(event)
 
 

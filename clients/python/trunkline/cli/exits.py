@@ -1,7 +1,4 @@
-"""How the program ends.
-
-Owns the exit codes: scripts rely on them.
-"""
+"""The exit codes of the program. Scripts rely on them."""
 
 import grpc
 
@@ -16,7 +13,7 @@ INTERRUPTED = 130
 MEANING = {
     OK: "all went well",
     FAILED: "a call failed",
-    USAGE: "the command line makes no sense",
+    USAGE: "the command line is invalid",
     UNAVAILABLE: "the service cannot be reached, or takes no calls now",
     INTERRUPTED: "stopped with Ctrl-C",
 }

@@ -1,7 +1,4 @@
-"""The program: reads the command line, does what it says, and tells how it went.
-
-Owns the one place where what goes wrong becomes words and an exit code.
-"""
+"""The program: run a command, and turn a failure into a message and an exit code."""
 
 import io
 import os
@@ -35,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return COMMANDS[given.command](given, terminal)
     except TrunklineError as error:
-        tell(error, given, terminal)
+        report(error, given, terminal)
         return code_of(error)
     except KeyboardInterrupt:
         terminal.fresh_line()
@@ -53,7 +50,7 @@ def _forgive() -> None:
             stream.reconfigure(errors="replace")
 
 
-def tell(error: TrunklineError, given: Namespace, terminal: Terminal) -> None:
+def report(error: TrunklineError, given: Namespace, terminal: Terminal) -> None:
     if given.json:
         terminal.record(error_record(error))
         return

@@ -1,7 +1,4 @@
-"""A client as the command line describes it.
-
-Owns that one step, which all commands share.
-"""
+"""Make a client from the command line."""
 
 from argparse import Namespace
 

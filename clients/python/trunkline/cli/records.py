@@ -1,6 +1,6 @@
-"""Events, sessions and errors as JSON, for scripts.
+"""Convert events, sessions and errors to JSON, for scripts.
 
-Owns the keys: scripts rely on them. Every record has a `type`. Must never write anywhere.
+Every record has a `type`. Scripts rely on the keys.
 """
 
 from dataclasses import asdict

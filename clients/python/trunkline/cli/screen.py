@@ -1,7 +1,4 @@
-"""A turn as a person sees it, and as a script does.
-
-Owns the look of each event. Must never know where events come from, or what they lead to.
-"""
+"""Print the events of a turn, for people or as JSON for scripts."""
 
 from abc import ABC, abstractmethod
 from typing import TextIO
@@ -23,7 +20,7 @@ LONGEST_RESULT = 200
 
 
 class Show(ABC):
-    """What chat tells of a turn."""
+    """What chat prints of a turn."""
 
     @abstractmethod
     def event(self, event: Event) -> None: ...

@@ -1,7 +1,6 @@
-"""`trunkline sessions`: what the replicas remember, once or again and again.
+"""`trunkline sessions`: what the replicas remember, once or as a live table.
 
-Owns the asking of all replicas at once and the live picture. A replica that does not answer is a line of the
-picture, never its end.
+All replicas are asked at once. One that does not answer is shown as a row, and does not end the table.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from trunkline.sessions import Session
 
 PAGE_SIZE = 1000
 
-# The terminal's second screen, without a cursor; what stood on the first one comes back behind it.
+# The terminal's second screen, without a cursor; what stood on the first one comes back after it.
 ENTER, LEAVE = "\033[?1049h\033[?25l", "\033[?25h\033[?1049l"
 HOME, END_OF_LINE, END_OF_SCREEN = "\033[H", "\033[K", "\033[J"
 

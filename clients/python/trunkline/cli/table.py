@@ -1,7 +1,4 @@
-"""The sessions of all replicas as a table.
-
-Owns columns and widths. Must never ask anybody: it is given what was seen, and writes nothing.
-"""
+"""Format the sessions of all replicas as a table."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,7 @@
-"""What is written where: what was asked for to standard output, all else to standard error.
+"""Write results to standard output, everything else to standard error.
 
-Owns both streams, colours, and that no text from afar can steer the terminal. Must never know what it writes.
+Colours are used only on a terminal. Control characters in text from elsewhere are made visible, so that they
+cannot steer the terminal.
 """
 
 import json

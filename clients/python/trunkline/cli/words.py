@@ -1,7 +1,4 @@
-"""Numbers, reports and errors as a person reads them.
-
-Owns the wording. Must never write anywhere.
-"""
+"""Format numbers, reports and errors for people."""
 
 from collections.abc import Iterator
 
@@ -52,9 +49,9 @@ def error_lines(error: TrunklineError, address: str) -> Iterator[str]:
     """What happened, and what to do."""
     yield str(error)
     for violation in error.violations:
-        told = f"{violation.field}: {violation.description}"
-        if told not in error.message:  # where it is the only one, it often is the message
-            yield f"  {told}"
+        text = f"{violation.field}: {violation.description}"
+        if text not in error.message:  # where it is the only one, it often is the message
+            yield f"  {text}"
     if error.reason == "UNAVAILABLE":
         yield f"  Nobody answers at {address}, or the connection broke. Does the service run there?"
         yield f"  (--address, or {ADDRESS} in the environment)"

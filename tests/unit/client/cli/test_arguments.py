@@ -51,7 +51,7 @@ def test_several_replicas(monkeypatch, command):
         ["chat", "--tools", "/nowhere/tools.py"],
     ],
 )
-def test_what_makes_no_sense(arguments, capsys):
+def test_an_invalid_command_line_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         parse(arguments)
     assert ended.value.code == USAGE

@@ -49,8 +49,8 @@ def test_a_session_and_where_it_is():
         2,
         None,
     )
-    told = session_record(Session("s", True, "idle", 0, 0, 0, NOON, NOON))
-    assert told["last_used_at"] == "2026-01-01T12:00:00+00:00"
+    record = session_record(Session("s", True, "idle", 0, 0, 0, NOON, NOON))
+    assert record["last_used_at"] == "2026-01-01T12:00:00+00:00"
 
 
 def test_an_error():

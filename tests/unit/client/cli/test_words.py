@@ -40,8 +40,8 @@ def test_rates():
 
 def done(**report):
     timings = Timings(first_content=0.12, total=1.5)
-    told = Report("r", "websocket", "preferred", "incremental", "continued", timings=timings, **report)
-    return Done(Message(), "stop", Usage(input_tokens=80, output_tokens=20), "m", "p", None, told)
+    ran = Report("r", "websocket", "preferred", "incremental", "continued", timings=timings, **report)
+    return Done(Message(), "stop", Usage(input_tokens=80, output_tokens=20), "m", "p", None, ran)
 
 
 def test_a_report():
@@ -56,13 +56,13 @@ def test_a_report():
     assert again.endswith(" · 2 attempts")
 
 
-def lines(reason, message="What happened.", **told):
-    return list(error_lines(TrunklineError(reason, message, **told), "there:1"))
+def lines(reason, message="What happened.", **facts):
+    return list(error_lines(TrunklineError(reason, message, **facts), "there:1"))
 
 
 def test_an_error_that_may_be_tried_again():
-    told = lines("RATE_LIMITED", retryable=True, retry_after=7.0, sent=True)
-    assert told == [
+    printed = lines("RATE_LIMITED", retryable=True, retry_after=7.0, sent=True)
+    assert printed == [
         "RATE_LIMITED: What happened.",
         "  Retryable after 7.0 s; it reached the model, so another try may cost again.",
     ]
@@ -80,9 +80,9 @@ def test_an_error_that_stays():
 
 
 def test_nobody_there():
-    told = lines("UNAVAILABLE", "failed to connect", status=grpc.StatusCode.UNAVAILABLE)
-    assert "there:1" in told[1]
-    assert ADDRESS in told[2]
+    printed = lines("UNAVAILABLE", "failed to connect", status=grpc.StatusCode.UNAVAILABLE)
+    assert "there:1" in printed[1]
+    assert ADDRESS in printed[2]
 
 
 def test_nobody_said_who_they_are():
