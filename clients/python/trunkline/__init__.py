@@ -1,6 +1,8 @@
-"""The Python client of Trunkline: one door to a model that keeps each conversation on a warm line.
+"""The Python client of Trunkline.
 
-Owns the public names: what is not listed here may change without notice.
+Trunkline is a gRPC service that keeps each conversation on a warm connection to the model.
+
+The names listed in `__all__` are public; everything else may change without notice.
 """
 
 from trunkline._version import __version__

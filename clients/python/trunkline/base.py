@@ -1,7 +1,4 @@
-"""What a client is, whichever way it waits.
-
-Owns how a client is made and what a call needs: timeout, tries, metadata. Must never open a channel or wait.
-"""
+"""What both clients share: how one is made, and the timeout, attempts and metadata of a call."""
 
 import time
 from collections.abc import Callable, Sequence

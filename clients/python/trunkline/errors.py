@@ -1,8 +1,4 @@
-"""The one error that a call raises.
-
-Owns `TrunklineError`. Must never decide what to do about it: `retry` does. Reasons are an open set: nothing
-here lists them.
-"""
+"""The one error that a call raises. Reasons are an open set, so none is listed here."""
 
 from dataclasses import dataclass
 

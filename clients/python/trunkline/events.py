@@ -1,7 +1,6 @@
-"""The events of a streamed turn.
+"""The events of a streamed turn. Dispatch with `match`, or by `event.kind`.
 
-Owns the event types and how they are read from the wire. Dispatch with `match`, or by `event.kind`.
-Must never fail on an event kind that it does not know: a newer service may send one, and it is ignored.
+Unknown kinds, which a newer service may send, are ignored.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
-"""What failed on the wire → the one error.
+"""Turn a failed call into a `TrunklineError`.
 
-Owns the reading of a status, of the details in it, and of the `error` event where one came. Where they
-disagree the event wins: it is the longer one. Must never fail on details that it does not know, or that a
-proxy made up.
+Reads the status, its details, and the `error` event if there was one. Where they disagree the event wins,
+since it carries more. Unknown details, and those that a proxy made up, are ignored.
 """
 
 from collections.abc import Iterable
@@ -33,7 +32,7 @@ M = TypeVar("M", bound=AnyMessage)
 def error_from(
     call: grpc.RpcError, event: pb.Error | None = None, partial: Message | None = None
 ) -> TrunklineError:
-    """Both faces of grpc, blocking and asyncio, raise something that tells code, details and trailers."""
+    """Both faces of grpc, blocking and asyncio, raise an error with code, details and trailers."""
     assert isinstance(call, grpc.Call | grpc.aio.AioRpcError)
     trailers = call.trailing_metadata() or ()
     return read(call.code(), call.details() or "", _value(trailers, DETAILS_KEY), event, partial)
@@ -46,20 +45,20 @@ def read(
     event: pb.Error | None = None,
     partial: Message | None = None,
 ) -> TrunklineError:
-    """`partial` is what the client has gathered; what the service tells is better."""
+    """`partial` is what the client has gathered; what the service reports takes precedence."""
     found = _parse(details)
-    told = event or found.error or pb.Error()
+    reported = event or found.error or pb.Error()
     return TrunklineError(
-        told.reason or found.info.reason or status.name,
-        told.message or message,
+        reported.reason or found.info.reason or status.name,
+        reported.message or message,
         status=status,
-        retryable=told.retryable if told.reason else _says_later(status, found),
-        retry_after=_retry_after(told, found),
+        retryable=reported.retryable if reported.reason else _says_later(status, found),
+        retry_after=_retry_after(reported, found),
         sent=_sent(status, found, event),
-        partial=told.partial if told.HasField("partial") else partial,
-        upstream=_upstream(told, found.info),
-        usage=usage_from(told.usage) if told.HasField("usage") else None,
-        report=report_from(told.report) if told.HasField("report") else None,
+        partial=reported.partial if reported.HasField("partial") else partial,
+        upstream=_upstream(reported, found.info),
+        usage=usage_from(reported.usage) if reported.HasField("usage") else None,
+        report=report_from(reported.report) if reported.HasField("report") else None,
         violations=tuple(Violation(bad.field, bad.description) for bad in found.bad.field_violations),
         metadata=dict(found.info.metadata),
     )
@@ -119,15 +118,15 @@ def _sent(status: grpc.StatusCode, found: _Details, event: pb.Error | None) -> b
     return False if found.ours and status is grpc.StatusCode.UNAVAILABLE else None
 
 
-def _retry_after(told: pb.Error, found: _Details) -> float | None:
-    if told.HasField("retry_after"):
-        return seconds(told.retry_after)
+def _retry_after(reported: pb.Error, found: _Details) -> float | None:
+    if reported.HasField("retry_after"):
+        return seconds(reported.retry_after)
     return seconds(found.retry.retry_delay) if found.retry is not None else None
 
 
-def _upstream(told: pb.Error, info: ErrorInfo) -> Upstream | None:
-    if told.HasField("upstream"):
-        said = told.upstream
+def _upstream(reported: pb.Error, info: ErrorInfo) -> Upstream | None:
+    if reported.HasField("upstream"):
+        said = reported.upstream
         return Upstream(said.code, said.type, said.status, said.request_id)
     get = info.metadata.get
     status = get("upstream_status", "")

@@ -1,7 +1,7 @@
-"""Whether the service takes calls: the standard `grpc.health.v1`.
+"""Ask whether the service takes calls: the standard `grpc.health.v1`.
 
-Owns that one method, without the package of its stubs. Must never register the protocol's own messages: a
-program that has grpcio-health-checking as well would then have them twice.
+Protobuf's own wrappers stand in for the protocol's messages: those of grpcio-health-checking, where a program
+has it, would be registered twice.
 """
 
 from typing import Any

@@ -1,8 +1,7 @@
-"""The books of a conversation, without its I/O.
+"""The messages of a conversation, without I/O.
 
-Owns the rule of the messages: a turn that ends well adds what was asked and what was answered; one that
-fails, or that the caller leaves, adds nothing. Must never send anything, and never guess what the service
-remembers: every request carries all messages.
+A turn that ends well adds what was asked and what was answered; one that fails, or that the caller leaves,
+adds nothing. Every request carries all messages, whatever the service remembers.
 """
 
 import uuid
@@ -64,9 +63,9 @@ class History:
         self.tools = merged(self.tools, tools)
 
     def _ask(self, kind: type[R], given: Input | None, request_id: str, options: Options) -> tuple[R, Settle]:
-        """Opens a turn: its request, and what must be told of its end."""
+        """Open a turn. Returns its request and the callback for its end."""
         if self._busy:
-            # Two answers to one history cannot both be its next message.
+            # Of two answers to one history only one can be its next message.
             raise RuntimeError("a turn of this conversation is still open: read it to its end, or leave it")
         new: list[Message] = as_messages(given)
         request = turn_request(

@@ -1,8 +1,8 @@
-"""The tool loop, without its I/O.
+"""The tool loop, without I/O.
 
-Owns the order of things: open calls are answered first, then a turn is made, until the model asks for nothing
-or the rounds are used up. Must never run a tool twice: results join the conversation as soon as they are
-there, so a turn that fails afterwards can be made again without them.
+Open calls are answered first, then a turn is made, until the model asks for nothing or the rounds are used
+up. No tool runs twice: results are added to the conversation as soon as they exist, so a turn that fails
+afterwards can be repeated without running its tools again.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,7 @@
-"""Messages and parts: short names for what a conversation is made of.
+"""Short names for messages and their parts.
 
-Owns the helpers that make messages and read their text. A message is the wire's own `Message`, never a copy
-of it in another shape: what the service answered goes back byte for byte, with fields that this version does
-not know. Must never know how a message is sent.
+A message is the protobuf `Message` itself, not a copy in another shape: an answer of the service is sent back
+byte for byte, with fields that this version does not know.
 """
 
 import json
@@ -63,7 +62,7 @@ def text(content: str) -> Part:
 
 
 def image_url(url: str, *, detail: str = "") -> Part:
-    """An image behind an https or data URL."""
+    """An image at an https or data URL."""
     return Part(image=ImagePart(url=url, detail=detail))
 
 
@@ -77,7 +76,7 @@ def image_id(file_id: str, *, detail: str = "") -> Part:
 
 
 def file_url(url: str) -> Part:
-    """A file behind an https URL."""
+    """A file at an https URL."""
     return Part(file=FilePart(url=url))
 
 

@@ -1,7 +1,7 @@
-"""Options of a turn: Python keywords → `CompletionOptions`.
+"""Convert the keywords of a turn to `CompletionOptions`.
 
-Owns the names and types of the keywords. What is not given, or None, is not sent; zero, False and "" are
-values. Must never judge a value: the service does, and names the field.
+What is not given, or None, is not sent; zero, False and "" are values. The service validates, and names the
+field.
 """
 
 import json

@@ -1,7 +1,6 @@
-"""The answer as far as it has come.
+"""The answer received so far, for a turn whose connection broke before the service could report it.
 
-Owns the joining of deltas, for a turn whose line broke before anyone could say what there was. Tool calls are
-left out, as the service leaves them out: half a call is no call.
+Tool calls are left out, as the service leaves them out: half a call is no call.
 """
 
 from collections import defaultdict

@@ -1,7 +1,6 @@
-"""What a turn cost and how it ran.
+"""What a turn cost and how it ran: `Usage` and `Report`, with names in lower case and times in seconds.
 
-Owns the values `Usage` and `Report` and how they are read from the wire: names in lower case, times in
-seconds. Must never fail on a value that it does not know: enums and reasons are open sets.
+Enums and reasons are open sets: an unknown value is no error.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
-"""Requests: what a caller gave → the message on the wire.
+"""Build the request of a turn, streamed or unary.
 
-Owns the one place where a turn's request is put together, for streamed and unary turns alike.
-Must never validate: the service does, names the field, and its answer is the same in every language.
+Nothing is validated here: the service does, names the field, and its answer is the same in every language.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,7 @@
-"""When a call is tried again, and when it must end.
+"""Decide when a call is retried, and when it must end.
 
-Owns the one decision that may cost money twice: only an UNAVAILABLE that carries the service's own ErrorInfo
-("nothing was sent upstream") is tried again. Must never sleep or look at a call: it says how long to wait,
-its caller waits.
+A retry may cost money twice, so only an UNAVAILABLE that carries the service's own ErrorInfo ("nothing was
+sent upstream") is retried. This module returns how long to wait; its caller waits.
 """
 
 import random
@@ -51,7 +50,7 @@ class Attempts:
         policy = self._policy
         if not error.unsent or self._made >= policy.attempts or (error.retry_after or 0) > policy.patience_s:
             return None
-        # Never before the service asked for, and spread above that: its callers were all told the same.
+        # Never earlier than RetryInfo, and spread after it: all callers got the same one.
         spread = min(policy.cap_s, policy.base_s * 2 ** (self._made - 1)) * (0.5 + policy.jitter() / 2)
         delay: float = (error.retry_after or 0) + spread
         if self._deadline is not None and self._clock() + delay >= self._deadline:

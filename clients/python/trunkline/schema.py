@@ -1,8 +1,7 @@
-"""A function's parameters as JSON Schema.
+"""Describe a function's parameters as JSON Schema.
 
-Owns the small part of Python's types that tools use: str, int, float, bool, list, dict, Literal, Enum, unions
-with None, and `Annotated[type, "what it is"]`. A type that it does not know admits any value; whoever needs
-more writes the schema. Must never import or call what the function needs.
+Supports the types that tools use: str, int, float, bool, list, dict, Literal, Enum, unions with None, and
+`Annotated[type, "what it is"]`. An unknown type admits any value; for anything else, write the schema.
 """
 
 import inspect

@@ -1,7 +1,6 @@
-"""What the service remembers of conversations.
+"""What the service remembers of conversations: `Session` and `SessionPage`.
 
-Owns the values `Session` and `SessionPage` and how they are read from the wire. Must never be taken for the
-truth: a session is a cache of one replica; the conversation is the caller's.
+A session is a cache of one replica; the conversation is the caller's.
 """
 
 from dataclasses import dataclass

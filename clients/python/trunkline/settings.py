@@ -1,7 +1,6 @@
-"""How the service is reached: what a client of either kind is told when it is made.
+"""The settings of a client: the options of its channel, and the metadata of a call.
 
-Owns the defaults of the channel and the metadata of a call. Must never open a channel: that is the client's,
-because a channel for asyncio belongs to the loop in which it is opened.
+The channel is opened by the client, since one for asyncio belongs to the loop in which it is opened.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,7 +54,7 @@ class Settings:
         return list((options | dict(self.channel_options)).items())
 
     def metadata(self, session_id: str = "") -> Metadata:
-        """Made anew for each try: a token may have been renewed meanwhile."""
+        """Made again for each attempt: a token may have been renewed since."""
         metadata = trace_metadata()
         token = self.token() if callable(self.token) else self.token
         if token:

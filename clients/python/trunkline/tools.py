@@ -1,7 +1,6 @@
-"""Tools: what the model may call, and the calling.
+"""Tools that the model may call.
 
-Owns `Tool` and one rule: whatever goes wrong in a call is news for the model (an `is_error` result), never an
-exception for the caller. Must never know how often or in what order calls are made: the tool loop does.
+An error in a call is reported to the model (an `is_error` result) and not raised to the caller.
 """
 
 import asyncio
@@ -67,8 +66,8 @@ def tool(
     """Makes a tool of a function: the model sees its name, its docstring and its parameters' types."""
 
     def make(function: Function) -> Tool:
-        told = description or inspect.getdoc(function) or ""
-        return Tool(name or function.__name__, told, parameters_of(function), function, strict)
+        text = description or inspect.getdoc(function) or ""
+        return Tool(name or function.__name__, text, parameters_of(function), function, strict)
 
     return make if function is None else make(function)
 

@@ -1,8 +1,8 @@
-"""A call has a span, and the caller's trace goes with it.
+"""Trace each attempt of a call.
 
-Owns the one soft dependency: where opentelemetry-api is importable, each try of a call is a CLIENT span of
-the application's own tracer, and its context is written into the metadata as the propagator is set up (W3C
-`traceparent`). Where it is not, nothing happens. Must never fail a call.
+Where opentelemetry-api is importable, each attempt is a CLIENT span of the application's own tracer, and its
+context is written into the metadata by the configured propagator (W3C `traceparent`). Where it is not,
+nothing happens. Tracing never fails a call.
 """
 
 import asyncio
@@ -90,6 +90,6 @@ def _code_of(ended: Any) -> grpc.StatusCode:
     if inspect.iscoroutine(code):  # a call of grpc.aio: there is nothing left to wait for
         try:
             code.send(None)
-        except StopIteration as told:
-            code = told.value
+        except StopIteration as returned:
+            code = returned.value
     return code if isinstance(code, grpc.StatusCode) else grpc.StatusCode.UNKNOWN

@@ -1,8 +1,7 @@
-"""One streamed turn, without its I/O.
+"""One streamed turn, without I/O: its subclasses read the call.
 
-Owns what both kinds of turn share: what an answer from the wire means, whether a failure is retried, and that
-a turn ends once: with `Done`, with one `TrunklineError`, or because the caller left. Must never read a call:
-its subclasses do, blocking or not, and tell what came.
+It interprets what comes from the wire, decides on retries, and ends a turn once: with `Done`, with one
+`TrunklineError`, or because the caller left.
 """
 
 from collections.abc import Callable
@@ -19,10 +18,10 @@ from trunkline.partial import Partial
 from trunkline.retry import Attempts
 
 Settle = Callable[[Done | None], None]
-"""Told once how a turn ended; None: it failed, or the caller left."""
+"""Called once with the end of a turn; None: it failed, or the caller left."""
 
 SETTLE_S = 1.0
-"""How long the status behind `done` is waited for: leaving before it looks like a cancel over there."""
+"""How long to wait for the status after `done`: to leave earlier would look like a cancel to the service."""
 
 
 class AnyCall(Protocol):
@@ -120,7 +119,7 @@ class Turn(Generic[C]):
         return delay
 
     def _finish(self) -> None:
-        """The call ended with OK, which is right only behind `done`: then the turn has ended before."""
+        """The call ended with OK, which is correct only after `done`: then the turn has ended before."""
         if self._ended:
             return
         self._end()

@@ -60,7 +60,7 @@ def done(*parts):
 
 
 def failed(reason):
-    return pb.StreamCompletionResponse(error=pb.Error(reason=reason, message="told", retryable=True))
+    return pb.StreamCompletionResponse(error=pb.Error(reason=reason, message="reported", retryable=True))
 
 
 def says(text):

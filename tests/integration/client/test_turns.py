@@ -71,7 +71,7 @@ async def test_an_error_event_and_its_status_raise_once(face, service, conversat
     with pytest.raises(TrunklineError) as caught:
         await face.events(turn)
     error = caught.value
-    assert (error.reason, error.message, error.status) == ("CONNECTION_LOST", "told", Code.ABORTED)
+    assert (error.reason, error.message, error.status) == ("CONNECTION_LOST", "reported", Code.ABORTED)
     assert (error.sent, error.retryable, error.partial) == (True, True, trunkline.assistant("hal"))
     assert await face.events(turn) == []
     assert conversation.messages == []

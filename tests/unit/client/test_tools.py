@@ -85,7 +85,7 @@ def call(arguments="{}", name="f"):
     return ToolCallPart(call_id="c1", name=name, arguments=arguments)
 
 
-def told(message):
+def content_of(message):
     result = message.parts[0].tool_result
     return trunkline.text_of(result), result.is_error
 
@@ -119,26 +119,26 @@ CASES = [
 @pytest.mark.parametrize(("function", "arguments", "expected"), CASES)
 async def test_whatever_happens_is_told_to_the_model(function, arguments, expected):
     prepared = made(function, arguments)
-    assert told(await prepared.run_async()) == expected
+    assert content_of(await prepared.run_async()) == expected
     if not prepared.is_async:
-        assert told(prepared.run()) == expected
+        assert content_of(prepared.run()) == expected
 
 
 @pytest.mark.parametrize("arguments", ["", "{", '{"a": NaN}', "[" * 100_000])
 def test_arguments_that_are_no_json_are_told_and_never_replaced(arguments):
-    text, is_error = told(made(lambda **_: "called", arguments).run())
+    text, is_error = content_of(made(lambda **_: "called", arguments).run())
     assert text.startswith("the arguments are not valid JSON")
     assert is_error
 
 
 def test_a_call_that_does_not_fit_the_function():
-    text, is_error = told(made(lambda a: a, '{"b": 1}').run())
+    text, is_error = content_of(made(lambda a: a, '{"b": 1}').run())
     assert is_error
     assert "unexpected keyword argument" in text
 
 
 @pytest.mark.parametrize("tools", [{}, {"f": Tool("f")}])
 def test_a_tool_that_is_not_there(tools):
-    assert told(prepare(call(), tools).run()) == ("there is no tool named 'f'", True)
+    assert content_of(prepare(call(), tools).run()) == ("there is no tool named 'f'", True)
     with pytest.raises(TypeError, match="no function"):
         Tool("f")()

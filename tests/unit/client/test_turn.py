@@ -14,10 +14,10 @@ from trunkline.turn import Turn
 
 class Books:
     def __init__(self):
-        self.told: list[Done | None] = []
+        self.settled: list[Done | None] = []
         attempts = Attempts(Retry(jitter=lambda: 1.0))
         attempts.begin()
-        self.turn: Turn[Any] = Turn(pb.StreamCompletionRequest(session_id="s"), attempts, self.told.append)
+        self.turn: Turn[Any] = Turn(pb.StreamCompletionRequest(session_id="s"), attempts, self.settled.append)
 
     def hear(self, **event):
         return self.turn._receive(pb.StreamCompletionResponse(**event))
@@ -43,7 +43,7 @@ def test_a_good_turn(books):
     done = books.hear(done=pb.Done(message=trunkline.assistant("hello!")))
     assert (books.turn.done, books.turn.text, books.turn.ended) == (done, "hello!", True)
     books.turn._finish()
-    assert books.told == [done]
+    assert books.settled == [done]
     assert repr(books.turn) == "<Turn of s: done>"
 
 
@@ -52,7 +52,7 @@ def test_an_ok_without_done_is_a_failure(books):
     with pytest.raises(TrunklineError) as caught:
         books.turn._finish()
     assert (caught.value.reason, caught.value.partial) == ("PROTOCOL_ERROR", trunkline.assistant("hal"))
-    assert books.told == [None]
+    assert books.settled == [None]
 
 
 def test_an_ok_behind_an_error_is_still_that_error(books):
@@ -63,14 +63,14 @@ def test_an_ok_behind_an_error_is_still_that_error(books):
 
 def test_nothing_heard_and_nothing_sent_is_tried_again(books):
     assert books.turn._fail(DRAINING) == pytest.approx(0.1)
-    assert (books.turn.ended, books.told) == (False, [])
+    assert (books.turn.ended, books.settled) == (False, [])
 
 
 def test_whatever_was_heard_it_is_not_tried_again(books):
     books.hear()
     with pytest.raises(TrunklineError, match="SHUTTING_DOWN"):
         books.turn._fail(DRAINING)
-    assert books.told == [None]
+    assert books.settled == [None]
 
 
 def test_the_partial_is_gathered_by_index(books):
@@ -92,6 +92,6 @@ def test_the_partial_is_gathered_by_index(books):
 
 
 def test_a_turn_that_nobody_refers_to_is_settled(books):
-    told = books.told
+    settled = books.settled
     del books.turn
-    assert told == [None]
+    assert settled == [None]

@@ -1,8 +1,4 @@
-"""The asyncio client.
-
-Owns the channel, opened in the loop that makes the first call, and the retrying of unary calls. Must never
-judge an error or put a request together: `retry`, `errors` and `requests` do.
-"""
+"""The asyncio client. Its channel belongs to the loop that makes the first call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -31,7 +27,7 @@ from trunkline.turn import Settle
 
 
 class AsyncClient(BaseClient):
-    """One door to the model, for asyncio. Make one and keep it: its calls share a connection.
+    """The client of one Trunkline service, for asyncio. Make one and keep it: its calls share a connection.
 
     `async with AsyncClient("127.0.0.1:50051") as client:`, or `await client.aclose()` at the end.
     """
@@ -48,7 +44,7 @@ class AsyncClient(BaseClient):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends the running calls. The client may be used again: it then connects anew."""
+        """Ends the running calls. The client may be used again: it then reconnects."""
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close(None)
@@ -135,7 +131,7 @@ class AsyncClient(BaseClient):
         timeout: float | None = None,
         settle: Settle | None = None,
     ) -> AsyncTurn:
-        """A turn of a request that was put together elsewhere; `settle` is told its end."""
+        """A turn of a request that was put together elsewhere; `settle` is called with its end."""
 
         def open_call(request: pb.StreamCompletionRequest, left: float | None) -> Call:
             stub = CompletionServiceStub(self._open_channel())

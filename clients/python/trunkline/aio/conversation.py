@@ -1,7 +1,4 @@
-"""A conversation over asyncio.
-
-Owns nothing but the waiting: the books are `History`'s, the calls the client's.
-"""
+"""A conversation over asyncio: `History` keeps the messages, the client makes the calls."""
 
 from __future__ import annotations
 

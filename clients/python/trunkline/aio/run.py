@@ -1,7 +1,4 @@
-"""The tool loop over asyncio.
-
-Owns the concurrency of the calls. Must never decide what comes next: `ToolLoop` does.
-"""
+"""The tool loop over asyncio. `ToolLoop` decides what comes next."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,8 +15,8 @@ from trunkline.messages import Input
 class AsyncRun(ToolLoop, AsyncEvents):
     """The events of all turns, each turn with its `Start` and `Done`; `done` is the last one.
 
-    The calls of one answer run side by side: coroutine functions here, others in threads. What goes wrong in
-    a tool is told to the model. After `max_rounds` turns the run ends although the model may still ask
+    The calls of one answer run side by side: coroutine functions here, others in threads. A tool's
+    errors are reported to the model. After `max_rounds` turns the run ends although the model may still ask
     (`stop_reason` is then "tool_use"); the next run, or one after a turn that failed, goes on from there.
     """
 

@@ -1,8 +1,4 @@
-"""A streamed turn, read with asyncio.
-
-Owns the reading of one call: open, read, wait before a retry, stop. Must never judge what it reads: `Turn`
-does.
-"""
+"""A streamed turn over asyncio: open, read, wait before a retry, stop. `Turn` interprets what comes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

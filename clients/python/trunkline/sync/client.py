@@ -1,8 +1,4 @@
-"""The blocking client.
-
-Owns the channel and the retrying of unary calls. Must never judge an
-error or put a request together: `retry`, `errors` and `requests` do.
-"""
+"""The blocking client."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -31,7 +27,8 @@ from trunkline.turn import Settle
 
 
 class Client(BaseClient):
-    """One door to the model. Make one and keep it: its calls share a connection, from any thread.
+    """The client of one Trunkline service. Make one and keep it: its calls, from any thread, share
+    a connection.
 
     `with Client("127.0.0.1:50051") as client:`, or `client.close()` at the end.
     """
@@ -48,7 +45,7 @@ class Client(BaseClient):
         self.close()
 
     def close(self) -> None:
-        """Ends the running calls. The client may be used again: it then connects anew."""
+        """Ends the running calls. The client may be used again: it then reconnects."""
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
@@ -135,7 +132,7 @@ class Client(BaseClient):
         timeout: float | None = None,
         settle: Settle | None = None,
     ) -> SyncTurn:
-        """A turn of a request that was put together elsewhere; `settle` is told its end."""
+        """A turn of a request that was put together elsewhere; `settle` is called with its end."""
 
         def open_call(request: pb.StreamCompletionRequest, left: float | None) -> Call:
             stub = CompletionServiceStub(self._open_channel())

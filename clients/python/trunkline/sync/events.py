@@ -1,7 +1,4 @@
-"""What turns and runs have in common to the one who reads them, blocking.
-
-Owns the manners: iterate, leave, wait for the end. Must never know where events come from.
-"""
+"""The common interface of turns and runs, blocking: iterate, leave, wait for the end."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType

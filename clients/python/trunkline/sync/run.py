@@ -1,7 +1,4 @@
-"""The tool loop, blocking.
-
-Owns the making of the calls, one after the other. Must never decide what comes next: `ToolLoop` does.
-"""
+"""The blocking tool loop. `ToolLoop` decides what comes next."""
 
 from collections.abc import Callable
 
@@ -16,7 +13,7 @@ from trunkline.sync.turn import SyncTurn
 class SyncRun(ToolLoop, SyncEvents):
     """The events of all turns, each turn with its `Start` and `Done`; `done` is the last one.
 
-    The calls of one answer run one after the other. What goes wrong in a tool is told to the model. After
+    The calls of one answer run one after the other. A tool's errors are reported to the model. After
     `max_rounds` turns the run ends although the model may still ask (`stop_reason` is then "tool_use"); the
     next run, or one after a turn that failed, goes on from there.
     """

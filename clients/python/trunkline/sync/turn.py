@@ -1,8 +1,4 @@
-"""A streamed turn, read by a thread that waits.
-
-Owns the reading of one call: open, read, wait before a retry, stop. Must never judge what it reads: `Turn`
-does.
-"""
+"""A blocking streamed turn: open, read, wait before a retry, stop. `Turn` interprets what comes."""
 
 from collections.abc import Callable
 from contextlib import suppress
