@@ -1,7 +1,7 @@
-"""Runs the scenarios with every client and compares the transcripts: README.md says what is in them.
+"""Run the scenarios with every client and compare the transcripts: README.md describes them.
 
-Owns the processes, the table of runners and the comparison. Must never read what a transcript means: bytes
-are equal, or they are not. Each runner gets a simulator and a service of its own, so that all begin alike.
+Transcripts are compared as bytes. Each runner gets a simulator and a service of its own, so that all begin
+alike.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def main() -> int:
         except ProblemError as missing:
             problems[language] = str(missing)
     expected = by_scenario(EXPECTED.read_text(encoding="ascii"))
-    differing = tell(expected, transcripts, languages)
+    differing = report(expected, transcripts, languages)
     for language, why in problems.items():
         say(f"\nconformance: {language}: {why}")
     if differing or problems:
@@ -93,7 +93,7 @@ def arguments() -> argparse.Namespace:
         help=f"of {', '.join(RUNNERS)}; else all of them must be there",
     )
     parser.add_argument(
-        "--record", choices=RUNNERS, metavar="LANGUAGE", help="write expected.txt anew, as this client prints"
+        "--record", choices=RUNNERS, metavar="LANGUAGE", help="write expected.txt from its transcript"
     )
     return parser.parse_args()
 
@@ -204,7 +204,7 @@ def by_scenario(transcript: str) -> dict[str, str]:
     return found
 
 
-def tell(expected: Mapping[str, str], got: Mapping[str, Mapping[str, str]], languages: list[str]) -> bool:
+def report(expected: Mapping[str, str], got: Mapping[str, Mapping[str, str]], languages: list[str]) -> bool:
     """The table, then what differs. Returns whether anything does."""
     names = list(dict.fromkeys([*expected, *(name for one in got.values() for name in one)]))
     width = max(len(name) for name in names)
