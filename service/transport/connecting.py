@@ -1,0 +1,147 @@
+"""Failures to connect: what the caller hears of them, and what the log says.
+
+A caller hears the kind only. Addresses, certificates and proxies are the operator's: they are in the log, at
+most one line a minute for each kind, since a thousand turns may meet the same fault.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+
+import httpx
+from websockets.exceptions import InvalidProxyStatus, ProxyError
+
+from service.domain.errors import Reason, TurnError
+from service.proxies import Route
+
+logger = logging.getLogger(__name__)
+
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""What the system says when it is this machine that lacks something."""
+
+RETRY_AFTER_SHORTAGE_S = 1.0
+LOG_EVERY_S = 60.0
+MAX_KINDS = 32
+MAX_DETAIL = 500
+
+MAX_CHAIN = 16
+
+CERTIFICATE_ADVICE = (
+    "if the network replaces certificates, name its CA in TRUNKLINE_UPSTREAM_CA;"
+    " if only the form of a certificate is refused (Authority Key Identifier), set TRUNKLINE_TLS_RELAXED=1"
+)
+
+
+class Connecting:
+    """Names the failures of one route."""
+
+    def __init__(self, route: Route) -> None:
+        self._proxied = route.proxy is not None
+        self._logged: dict[str, float] = {}
+
+    def failed(self, what: str, error: Exception) -> TurnError:
+        """The failure of `what`, such as "cannot open a WebSocket": nothing was sent."""
+        chain = tuple(_chain(error))
+        if _short_of_something(chain):
+            self._log("a shortage on this machine", chain)
+            message = f"{what}: this replica has no file, port or memory left for a connection"
+            return TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_SHORTAGE_S)
+        kind = self._kind(chain)
+        self._log(f"{what}: {kind}", chain)
+        return TurnError(Reason.CONNECT_FAILED, f"{what}: {kind}")
+
+    def refused_by_proxy(self, what: str, status: int) -> TurnError:
+        """The proxy answered in place of the upstream."""
+        kind = f"the proxy refused the connection with HTTP {status}"
+        self._log(f"{what}: {kind}", ())
+        return TurnError(Reason.CONNECT_FAILED, f"{what}: {kind}")
+
+    def _kind(self, chain: tuple[BaseException, ...]) -> str:
+        for error in chain:
+            if kind := _of_proxy(error) or _of_tls(error) or self._of_network(error):
+                return kind
+        if any(isinstance(error, OSError) for error in chain):
+            return f"no address of {self._whom()} took the connection"
+        return f"{type(chain[0]).__name__}: {chain[0]}"
+
+    def _of_network(self, error: BaseException) -> str:
+        match error:
+            case httpx.ConnectTimeout():
+                return f"{self._whom()} did not answer in time (TRUNKLINE_CONNECT_TIMEOUT_S)"
+            case socket.gaierror():
+                return f"the name of {self._whom()} cannot be resolved"
+            case OSError() if error.errno:
+                return f"{self._whom()}: {os.strerror(error.errno)}"
+        return ""
+
+    def _whom(self) -> str:
+        return "the proxy" if self._proxied else "the upstream"
+
+    def _log(self, kind: str, chain: tuple[BaseException, ...]) -> None:
+        moment = time.monotonic()
+        self._logged = {kind: at for kind, at in self._logged.items() if moment - at < LOG_EVERY_S}
+        if kind in self._logged or len(self._logged) >= MAX_KINDS:
+            return
+        self._logged[kind] = moment
+        detail = next((f"{type(error).__name__}: {error}" for error in reversed(chain) if str(error)), "")
+        advice = (
+            CERTIFICATE_ADVICE
+            if any(isinstance(error, ssl.SSLCertVerificationError) for error in chain)
+            else ""
+        )
+        logger.warning("%s", "; ".join(filter(None, (kind, detail[:MAX_DETAIL], advice))))
+
+
+def _of_proxy(error: BaseException) -> str:
+    match error:
+        case InvalidProxyStatus():
+            return f"the proxy refused the connection with HTTP {error.response.status_code}"
+        case httpx.ProxyError():
+            return f"the proxy refused the connection with HTTP {str(error)[:3]}"
+        case ProxyError():
+            return "the proxy did not answer in HTTP"
+    return ""
+
+
+def _of_tls(error: BaseException) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return "the certificate is not trusted"
+        case ssl.SSLError():
+            return "TLS failed"
+    return ""
+
+
+def _short_of_something(chain: tuple[BaseException, ...]) -> bool:
+    if any(isinstance(error, OSError) and error.errno in SHORTAGES for error in chain):
+        return not any(isinstance(error, ssl.SSLError) for error in chain)
+    # The resolver, and a list of failed addresses, do not pass on why.
+    return not _a_file_can_be_had()
+
+
+def _a_file_can_be_had() -> bool:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno not in SHORTAGES
+    return True
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that caused it, those of groups included; the outermost first."""
+    waiting, seen = [error], 0
+    while waiting and seen < MAX_CHAIN:
+        current = waiting.pop(0)
+        seen += 1
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            waiting.extend(current.exceptions)
+        cause = current.__cause__ or current.__context__
+        if cause is not None:
+            waiting.append(cause)
