@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from service import formats
+from service import formats, proxies
 
 PREFIX = "TRUNKLINE_"
 FILES_BESIDES = 128
@@ -50,7 +50,7 @@ def _count(default: str, doc: str, unit: str = "", *, zero: bool = False) -> Any
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings. `given` holds the fields that the environment set."""
+    """All settings. `given`: the fields that the environment set. `route`: what its proxy variables say."""
 
     listen: str = _setting(formats.address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
     upstream_url: str = _setting(
@@ -68,6 +68,12 @@ class Settings:
     )
     caller_keys: bool = _setting(
         formats.flag, "0", "1: a caller may bring the upstream's key, in the metadata `x-upstream-key`."
+    )
+    upstream_ca: str = _setting(
+        str, "", "Authorities to trust besides the system's, for the upstream and its proxy; PEM.", "path"
+    )
+    tls_relaxed: bool = _setting(
+        formats.flag, "0", "1: take certificates of the upstream that Python 3.13 refuses for their form."
     )
     replay: Literal["once", "safe-only"] = _setting(
         formats.replay,
@@ -124,6 +130,7 @@ class Settings:
     )
     replica: str = _setting(formats.name, "", "What this process calls itself. Empty: the host's name.")
     given: frozenset[str] = frozenset()
+    route: proxies.Route = proxies.DIRECT
 
     @property
     def http_url(self) -> str:
@@ -157,7 +164,11 @@ def load(environ: Mapping[str, str]) -> Settings:
     if problems:
         raise SettingsError(*problems)
     settings = Settings(**values, given=frozenset(values))
-    if problems := list(_contradictions(settings)):
+    try:
+        settings = dataclasses.replace(settings, route=proxies.route_to(settings.http_url, environ))
+    except ValueError as error:
+        problems.append(str(error))
+    if problems := [*problems, *_contradictions(settings)]:
         raise SettingsError(*problems)
     return settings
 

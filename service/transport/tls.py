@@ -1,0 +1,55 @@
+"""Whom the service trusts to be the upstream: the TLS context of both transports."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+from service.config import Settings, SettingsError
+
+
+def context_of(settings: Settings) -> ssl.SSLContext:
+    """The system's authorities, and those of TRUNKLINE_UPSTREAM_CA.
+
+    TRUNKLINE_TLS_RELAXED takes back VERIFY_X509_STRICT, which Python sets since 3.13, and nothing else:
+    names, dates and signatures are checked all the same.
+
+    Raises SettingsError: a file that the environment names cannot be used.
+    """
+    if _speaks_tls(settings):
+        _check_system_paths()
+    context = ssl.create_default_context()
+    if path := settings.upstream_ca:
+        _trust(context, path)
+    if settings.tls_relaxed:
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _speaks_tls(settings: Settings) -> bool:
+    proxy = settings.route.proxy
+    return settings.http_url.startswith("https:") or (proxy is not None and proxy.secure)
+
+
+def _trust(context: ssl.SSLContext, path: str) -> None:
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        raise SettingsError(
+            f"TRUNKLINE_UPSTREAM_CA names {path}, which holds no certificates in PEM"
+        ) from error
+    except OSError as error:
+        raise SettingsError(f"TRUNKLINE_UPSTREAM_CA names {path}: {error.strerror}") from error
+
+
+def _check_system_paths() -> None:
+    """OpenSSL takes a path that is not there for one without authorities, and then each connection fails."""
+    paths = ssl.get_default_verify_paths()
+    file, folders = (
+        os.environ.get(name, "") for name in (paths.openssl_cafile_env, paths.openssl_capath_env)
+    )
+    if file and not Path(file).is_file():
+        raise SettingsError(f"{paths.openssl_cafile_env} names {file}, which is not a file")
+    if folders and not any(Path(folder).is_dir() for folder in folders.split(os.pathsep)):
+        raise SettingsError(f"{paths.openssl_capath_env} names {folders}, which is not a folder")
