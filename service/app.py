@@ -70,6 +70,7 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         gc.freeze()
         gc.set_threshold(*COLLECT)
         logger.info("trunkline listening on %s, upstream %s", address, settings.upstream_url)
+        _tell_route(settings)
         if telemetry.metrics_address:
             logger.info("metrics on %s", telemetry.metrics_address)
         await stop.wait()
@@ -84,6 +85,14 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         sampling.cancel()
         telemetry.close()
     return 0
+
+
+def _tell_route(settings: Settings) -> None:
+    logger.info("upstream is reached %s", settings.route)
+    if settings.route.proxy is not None and settings.upstream_url.startswith("http:"):
+        logger.warning(
+            "TRUNKLINE_UPSTREAM_URL is http: the proxy sees the key and all that is said; use https"
+        )
 
 
 def schedule(policy: str) -> None:

@@ -59,8 +59,11 @@ async def stack(
     hook: Callable[[dict[str, Any]], object] | None = None,
     key: str = "k",
     pace: Pace | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stack]:
-    """A service with these settings (names without prefix), its simulator, and a channel to it."""
+    """A service with these settings (names without prefix), its simulator, and a channel to it. `environ`:
+    what else the service finds in its environment.
+    """
     async with Simulator(port=0, settings=upstream or SimulatorSettings()) as simulator:
         environment = {f"TRUNKLINE_{name}": value for name, value in (settings or {}).items()}
         loaded = load(
@@ -70,6 +73,7 @@ async def stack(
                 "OPENAI_API_KEY": key,
             }
             | environment
+            | dict(environ or {})
         )
         manager = Manager(loaded, Upstream(loaded, hook, pace=pace))
         server = Server(loaded, manager)

@@ -226,6 +226,9 @@ class Pool:
         try:
             line = await self._upstream.dial(key)
         except TurnError as error:
+            if error.reason is Reason.OVERLOADED:  # this machine's shortage is no verdict on the upstream
+                self._breaker.abandoned()
+                raise NoLineError(error, TransportReason.CONNECT_FAILED) from error
             if error.reason is not Reason.CONNECT_FAILED:
                 self._breaker.abandoned()
                 raise

@@ -83,8 +83,8 @@ class Exchange:
                 async for events in answer:
                     yield events
         except TurnError as error:
-            if error.reason is Reason.CONNECT_FAILED:
-                self.dispatched = False  # The one failure that proves the opposite of what had to be assumed.
+            if error.reason in (Reason.CONNECT_FAILED, Reason.OVERLOADED):
+                self.dispatched = False  # These prove the opposite of what had to be assumed.
             raise
 
     async def _answer(self) -> AsyncGenerator[list[Event], None]:

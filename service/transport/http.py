@@ -15,10 +15,12 @@ import httpx
 
 from service.domain.errors import Reason, TurnError
 from service.telemetry import turns
+from service.transport.connecting import Connecting
 from service.transport.pace import Pace
 from service.wire import failures
 from service.wire.sse import SseDecoder
 
+CANNOT_CONNECT = "cannot connect over HTTP"
 CLOSE_TIMEOUT_S = 2.0
 END_OF_BODY_S = 0.05
 """How long the end of the body may take behind the last event, for its connection to serve again."""
@@ -30,8 +32,16 @@ ERROR_BODY_BYTES = 64 * 1024
 class Post:
     """A channel over HTTP."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, headers: Mapping[str, str], pace: Pace) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        url: str,
+        headers: Mapping[str, str],
+        pace: Pace,
+        connecting: Connecting,
+    ) -> None:
         self._client = client
+        self._connecting = connecting
         self._pace = pace
         self._taken_at = 0.0
         self._url = url
@@ -84,13 +94,16 @@ class Post:
         try:
             response = await self._sent(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
-            raise TurnError(Reason.CONNECT_FAILED, f"cannot connect over HTTP: {_told(exc)}") from exc
+            raise self._connecting.failed(CANNOT_CONNECT, exc) from exc
         except httpx.WriteTimeout as exc:
             raise TurnError(
                 Reason.TIMEOUT, "writing the request took too long (TRUNKLINE_SEND_TIMEOUT_S)"
             ) from exc
         except httpx.HTTPError as exc:
             raise _lost(exc) from exc
+        if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+            # Without TLS the proxy answers where the upstream does; this is never the upstream's to say.
+            raise self._connecting.refused_by_proxy(CANNOT_CONNECT, response.status_code)
         if response.status_code != httpx.codes.OK:
             raise await _refusal(response)
         kind = response.headers.get("content-type", "")

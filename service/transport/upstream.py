@@ -7,7 +7,6 @@ which transport. The key leaves this room only in a request's header, and only t
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -23,8 +22,9 @@ from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
 from service.telemetry import lines
-from service.transport import websocket
+from service.transport import tls, websocket
 from service.transport.channel import Waits
+from service.transport.connecting import Connecting
 from service.transport.exchange import Exchange
 from service.transport.http import Post
 from service.transport.inbox import now
@@ -73,11 +73,15 @@ class Upstream:
         self._random = random or Random()
         self._keys = Keys(settings)
         self._url = settings.http_url
-        self._tls = ssl.create_default_context()
+        self._tls = tls.context_of(settings)
+        self._proxy = settings.route.proxy
+        self._connecting = Connecting(settings.route)
         self._http = httpx.AsyncClient(
             headers=HTTP_HEADERS,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
             verify=self._tls,
+            proxy=self._http_proxy(),
+            trust_env=False,  # the environment was read once, for both transports
             timeout=httpx.Timeout(None, connect=self.waits.connect_s, write=self.waits.send_s),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
         )
@@ -99,8 +103,14 @@ class Upstream:
         """TurnError UNAUTHENTICATED: there is no key to pay with."""
         self._keys.check(key)
 
+    def _http_proxy(self) -> httpx.Proxy | None:
+        if self._proxy is None:
+            return None
+        return httpx.Proxy(self._proxy.url, ssl_context=self._tls if self._proxy.secure else None)
+
     async def dial(self, key: Credential | None = None) -> Line:
-        """A new line, within the connect wait. TurnError CONNECT_FAILED (or UPSTREAM_AUTH): nothing was sent.
+        """A new line, within the connect wait. TurnError CONNECT_FAILED, UPSTREAM_AUTH, or OVERLOADED (this
+        machine lacks what a connection takes): nothing was sent.
 
         Cancelled: the socket is closed.
         """
@@ -115,7 +125,8 @@ class Upstream:
                 connection = await websocket.connect_to(
                     self._settings.ws_url,
                     self._keys.headers(key),
-                    self._tls if self._settings.ws_url.startswith("wss:") else None,
+                    self._tls,
+                    self._proxy,
                 )
         except TimeoutError as exc:
             limit = f"{self.waits.connect_s:g} s (TRUNKLINE_CONNECT_TIMEOUT_S)"
@@ -127,9 +138,7 @@ class Upstream:
                 answer.status_code, answer.headers, bytes(answer.body or b""), now=time.time()
             ) from exc
         except (OSError, InvalidHandshake) as exc:
-            raise TurnError(
-                Reason.CONNECT_FAILED, f"cannot open a WebSocket: {type(exc).__name__}: {exc}"
-            ) from exc
+            raise self._connecting.failed("cannot open a WebSocket", exc) from exc
         age = self._settings.max_age_s * (1 - AGE_SPREAD * self._random.random())
         return Line(
             connection,
@@ -163,7 +172,7 @@ class Upstream:
         """The exchange over one POST; its connection is closed on the way out unless the answer was read
         to its end.
         """
-        post = Post(self._http, self._url, self._keys.headers(key), self.pace)
+        post = Post(self._http, self._url, self._keys.headers(key), self.pace, self._connecting)
         exchange = Exchange(post, encode(draft, plan, websocket=False), plan, self.waits)
         try:
             yield exchange

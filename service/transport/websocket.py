@@ -16,12 +16,14 @@ from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from itertools import count
+from typing import Any
 
 from websockets.asyncio.client import connect
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from service.domain.errors import Reason, TurnError
+from service.proxies import Proxy
 from service.telemetry import lines, turns
 from service.transport.endings import ending_of
 from service.transport.inbox import Inbox, now
@@ -34,6 +36,11 @@ turns.
 """
 
 CLOSE_TIMEOUT_S = 2.0
+
+HAPPY_EYEBALLS_DELAY_S = 0.25
+"""After this the next address of a name is tried as well, where the first does not answer (RFC 8305, section
+5). The POST's connections do the same.
+"""
 
 NOBODYS = Context()
 """Where a line's timers run: in that of the turn that set them they would keep it as long as they wait."""
@@ -250,18 +257,27 @@ class Line:
         self._timer = self._loop.call_later(delay, self._keep_alive, context=NOBODYS)
 
 
-async def connect_to(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> Inbox:
+async def connect_to(
+    url: str, headers: Mapping[str, str], tls: ssl.SSLContext, proxy: Proxy | None = None
+) -> Inbox:
     """The handshake. Raises what `websockets` and the system raise; cancelled: the socket is closed."""
+    secure: dict[str, Any] = {}
+    if url.startswith("wss:"):
+        secure["ssl"] = tls
+    if proxy is not None and proxy.secure:
+        secure["proxy_ssl"] = tls
     connection = await _Dialer(
         url,
         additional_headers=headers,
-        ssl=tls,
+        proxy=proxy.url if proxy is not None else None,
+        happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_S,
         create_connection=Inbox,
         compression=None,
         max_size=MAX_MESSAGE_BYTES,
         open_timeout=None,
         ping_interval=None,
         close_timeout=CLOSE_TIMEOUT_S,
+        **secure,
     )
     assert isinstance(connection, Inbox)
     return connection

@@ -1,6 +1,7 @@
 """A peer that does on the wire exactly what a test says."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from service.transport.inbox import now
 from service.transport.websocket import Line
 
 PATIENCE_S = 30.0
+TLS = ssl.create_default_context()
 
 
 async def until(predicate: Callable[[], object]) -> None:
@@ -80,7 +82,7 @@ async def dial(peer):
     lines: list[Line] = []
 
     async def dialled(**settings) -> Line:
-        connection = await websocket.connect_to(peer.url, {"Authorization": "Bearer k"}, None)
+        connection = await websocket.connect_to(peer.url, {"Authorization": "Bearer k"}, TLS)
         defaults = {"ping_interval_s": 1000.0, "ping_timeout_s": 1000.0, "expires_at": now() + 1000}
         lines.append(Line(connection, **defaults | settings))
         await peer.connected.wait()

@@ -96,7 +96,9 @@ async def upstream(server) -> AsyncIterator[Upstream]:
 
 async def frames(upstream: Upstream, count: int = 1) -> list[str | bytes]:
     """So many of the frames that one POST is answered with."""
-    post = Post(upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace)
+    post = Post(
+        upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace, upstream._connecting
+    )
     read: list[str | bytes] = []
     try:
         await post.send(b"{}", PATIENCE_S)
@@ -131,7 +133,9 @@ async def test_an_answer_is_the_same_however_it_is_cut(server, upstream, size):
 
 
 async def test_what_arrives_together_is_handed_on_together(server, upstream):
-    post = Post(upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace)
+    post = Post(
+        upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace, upstream._connecting
+    )
     await post.send(b"{}", PATIENCE_S)
     assert await post.receive(PATIENCE_S) == list(SAID)
     await post.close()
@@ -143,7 +147,9 @@ async def test_the_last_event_may_lack_its_blank_line(server, upstream):
 
 
 async def test_the_request_is_what_was_given_with_the_key(server, upstream):
-    post = Post(upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace)
+    post = Post(
+        upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace, upstream._connecting
+    )
     await post.send(b'{"model":"m"}', PATIENCE_S)
     await post.receive(PATIENCE_S)
     await post.close()
