@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 MAX_SECONDS = 365 * 86_400
 MAX_COUNT = 2**30
+ENDPOINTS = ("/responses", "/chat/completions", "/completions")
+"""Ends of URLs that are mistaken for the base."""
 
 
 def positive_seconds(text: str) -> float:
@@ -59,19 +61,26 @@ def address(text: str) -> str:
 
 
 def url(text: str) -> str:
-    """Errors do not repeat the URL: it may hold a password."""
+    """Errors do not repeat the URL: it may hold a password. The scheme is returned in lower case."""
     try:
         parts = urlsplit(text)
         sound = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
     except ValueError:  # its brackets or its port
         parts, sound = urlsplit(""), False
+    if parts.scheme in ("ws", "wss"):
+        raise ValueError("must be an http or https URL; the WebSocket's address is made from it")
     if not sound or not re.fullmatch(r"[!-~]+", text):
         raise ValueError("must be an http or https URL, like https://api.openai.com/v1")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold credentials; put the key into OPENAI_API_KEY")
     if parts.query or parts.fragment:
-        raise ValueError("must end with its path; drop what follows ? or #")
-    return text.rstrip("/")
+        raise ValueError("must end with its path; drop what follows ? or #: no query is sent to an upstream")
+    path = parts.path.rstrip("/")
+    if "//" in path:
+        raise ValueError("must not hold // in its path")
+    if wrong := next((end for end in ENDPOINTS if path.lower().endswith(end)), ""):
+        raise ValueError(f"must be the base of the API, without {wrong} at its end")
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def replay(text: str) -> str:

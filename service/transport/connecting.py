@@ -62,6 +62,13 @@ class Connecting:
         self._log(f"{what}: {kind}", ())
         return TurnError(Reason.CONNECT_FAILED, f"{what}: {kind}")
 
+    def answered(self, error: TurnError) -> TurnError:
+        """The upstream's refusal. Logged where it says that the service's configuration is wrong."""
+        status = error.upstream.status if error.upstream is not None else 0
+        if status in (404, 405) and error.reason is Reason.UPSTREAM_ERROR:
+            self._log(error.message, ())
+        return error
+
     def _kind(self, chain: tuple[BaseException, ...]) -> str:
         for error in chain:
             if kind := _of_proxy(error) or _of_tls(error) or self._of_network(error):

@@ -105,7 +105,7 @@ class Post:
             # Without TLS the proxy answers where the upstream does; this is never the upstream's to say.
             raise self._connecting.refused_by_proxy(CANNOT_CONNECT, response.status_code)
         if response.status_code != httpx.codes.OK:
-            raise await _refusal(response)
+            raise self._connecting.answered(await _refusal(response))
         kind = response.headers.get("content-type", "")
         if not kind.startswith("text/event-stream"):
             raise TurnError(

@@ -126,6 +126,11 @@ _CHAIN_WORDS = re.compile(
     r"|\b(?:invalid|unknown|stale|expired|no)\W{1,3}previous[ _]response",
     re.IGNORECASE | re.DOTALL,
 )
+_NO_SUCH_ADDRESS = frozenset({404, 405})
+_ADDRESS_WORDS = re.compile(
+    r"invalid url\b|(?:(?:file|page|path|route|url|endpoint) )?not found\W*\Z", re.IGNORECASE
+)
+"""What servers say of an address that they do not serve, even in the shape of an error of the API."""
 _SECRETS = re.compile(r"\b(?:sk|pk|key)-[\w*.-]{4,}|\bbearer\s+\S+", re.IGNORECASE)
 
 
@@ -138,8 +143,13 @@ def from_error(payload: Mapping[str, object], *, continuing: bool) -> TurnError:
 def from_http(
     status: int, headers: Mapping[str, str], body: bytes, *, continuing: bool, now: float | None = None
 ) -> TurnError:
-    """An answer to the POST that is no stream."""
+    """An answer to the POST that is no stream. A wrong address is the service's configuration, and not the
+    request.
+    """
     told = told_in_body(status, headers, body)
+    if status in _NO_SUCH_ADDRESS and _of_an_address(told):
+        what = f"the upstream answered HTTP {status} as if it had no such address (TRUNKLINE_UPSTREAM_URL)"
+        return _failure(_BROKEN, told, what, now=now)
     return _failure(
         _verdict(told, continuing=continuing), told, f"the upstream answered HTTP {status}", now=now
     )
@@ -189,6 +199,12 @@ def _verdict(told: Told, *, continuing: bool) -> Verdict:
     if told.status >= 500:
         return _BUSY
     return VAGUE_TYPES.get(told.type, _BROKEN)
+
+
+def _of_an_address(told: Told) -> bool:
+    """The server speaks, and not the API: a page, no words, or words without a code, a type and a model."""
+    named = told.nested or told.code or told.type or told.param or "model" in told.message.lower()
+    return not named or _ADDRESS_WORDS.match(told.message) is not None
 
 
 def _failure(verdict: Verdict, told: Told, what: str, *, now: float | None = None) -> TurnError:

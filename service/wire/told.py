@@ -39,7 +39,9 @@ _AMOUNTS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[dhms])", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A failure in the upstream's words; empty where it said nothing."""
+    """A failure in the upstream's words; empty where it said nothing. `nested`: in an object of its own, as
+    the API does it.
+    """
 
     code: str = ""
     type: str = ""
@@ -48,6 +50,7 @@ class Told:
     status: int = 0
     request_id: str = ""
     headers: Headers = field(default_factory=dict)
+    nested: bool = field(default=False, compare=False)
 
 
 def told_in(payload: Layer) -> Told:
@@ -64,6 +67,7 @@ def told_in(payload: Layer) -> Told:
         status=next(_statuses(layers), 0),
         request_id=next(_texts(layers, "request_id", "response_id", "id"), ""),
         headers=next((value for layer in layers if isinstance(value := layer.get("headers"), Mapping)), {}),
+        nested=len(layers) > 1,
     )
 
 

@@ -98,6 +98,40 @@ def test_statuses_on_both_transports(status, reason, retryable, fields):
         assert (failure.reason, failure.retryable, detail(failure).status) == (reason, retryable, status)
 
 
+@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html><head><title>404 Not Found</title></head></html>",
+        b"404 page not found",
+        b'{"detail":"Not Found"}',
+        b'{"message":"no Route matched with those values"}',
+        b'{"error":{"message":"Invalid URL (POST /responses)","type":"invalid_request_error","code":null}}',
+        b'{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}',
+    ],
+)
+def test_an_address_that_nobody_serves_is_not_the_callers_fault(status, body):
+    failure = from_http(status, {}, body, continuing=False)
+    assert (failure.reason, failure.retryable) == (Reason.UPSTREAM_ERROR, False)
+    assert "TRUNKLINE_UPSTREAM_URL" in failure.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        error("model_not_found", message="The model 'x' does not exist."),
+        {"error": {"message": "The model `x` does not exist.", "type": "NotFoundError", "param": "model"}},
+        {"error": "model 'x' not found"},
+        {"error": {"message": "It went wrong."}},
+        {"error": {"message": "Item with id 'x' not found.", "type": "invalid_request_error"}},
+    ],
+)
+def test_what_the_api_does_not_find_is_the_callers(body):
+    failure = from_http(404, {}, json.dumps(body).encode(), continuing=False)
+    assert failure.reason is Reason.INVALID_REQUEST
+
+
 def test_the_table_of_statuses_is_covered():
     assert set(STATUSES) == {400, 401, 402, 403, 404, 408, 409, 413, 422, 429}
 
