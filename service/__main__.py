@@ -10,12 +10,14 @@ import sys
 
 from service.app import run
 from service.config import SettingsError, load, raise_file_limit
+from service.proxies import spare_loopback
 
 
 def main() -> int:
     try:
         settings = load(os.environ)
         raise_file_limit(settings)
+        spare_loopback(os.environ)
         return run(settings)
     except SettingsError as error:
         sys.stderr.writelines(f"trunkline: {problem}\n" for problem in error.problems)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -26,6 +26,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+LOOPBACK = "localhost,127.0.0.1,127.0.0.0/8,::1"
 SOCKS = frozenset({"socks", "socks4", "socks4a", "socks5", "socks5h"})
 
 
@@ -87,6 +88,14 @@ def route_to(url: str, environ: Mapping[str, str]) -> Route:
             f" {target.scheme.upper()}_PROXY to an HTTP proxy, or name {host} in NO_PROXY"
         )
     return Route(_proxy(chosen), why="")
+
+
+def spare_loopback(environ: MutableMapping[str, str]) -> None:
+    """Excludes loopback from proxying for what reads the variables itself: the exporters of telemetry."""
+    _, excluded = _value("no", environ)
+    if excluded != "*" and any(_value(kind, environ)[0] for kind in ("grpc", "http", "https", "all")):
+        # In lower case, which wins everywhere and is all that gRPC reads.
+        environ["no_proxy"] = ",".join(filter(None, (excluded, LOOPBACK)))
 
 
 def is_loopback(host: str) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 
-from service.proxies import DIRECT, is_loopback, route_to
+from service.proxies import DIRECT, LOOPBACK, is_loopback, route_to, spare_loopback
 
 HTTPS = "https://api.example.org/v1/responses"
 HTTP = "http://api.example.org:8080/v1/responses"
@@ -156,3 +156,19 @@ def test_loopback_is_never_reached_by_a_proxy(host):
 @pytest.mark.parametrize("host", ["128.0.0.1", "localhost.example.org", "notlocalhost", "fd07::1"])
 def test_what_is_not_loopback(host):
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("environ", "no_proxy"),
+    [
+        ({}, None),
+        ({"NO_PROXY": "a"}, None),
+        ({"http_proxy": PROXY, "NO_PROXY": "*"}, None),
+        ({"http_proxy": PROXY}, LOOPBACK),
+        ({"ALL_PROXY": PROXY, "NO_PROXY": "a,b"}, f"a,b,{LOOPBACK}"),
+        ({"grpc_proxy": PROXY, "NO_PROXY": "a", "no_proxy": "b"}, f"b,{LOOPBACK}"),
+    ],
+)
+def test_loopback_is_spared_for_the_libraries_that_read_for_themselves(environ, no_proxy):
+    spare_loopback(environ)
+    assert environ.get("no_proxy") == no_proxy

@@ -163,7 +163,8 @@ class Demo:
     async def simulate(self, **settings: int | None) -> None:
         url = self.stack.upstream.removesuffix("/v1") + "/sim/settings"
         body = json.dumps(settings).encode()
-        await asyncio.to_thread(lambda: urllib.request.urlopen(url, body, timeout=5).close())
+        directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        await asyncio.to_thread(lambda: directly.open(url, body, timeout=5).close())
 
     def summary(self) -> None:
         heading = ("turn", "transport", "context", "why", "sent", "saved", "first")

@@ -24,6 +24,8 @@ READY_S = 30.0
 END_S = 10.0
 LOG_LINES = 15
 MAX_LOG_BYTES = 65536
+DIRECTLY = (("grpc.enable_http_proxy", 0),)
+"""A proxy does not lead to this machine."""
 DELTA_MS = 12
 """The simulated model would be too fast to be watched."""
 
@@ -108,7 +110,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 async def _wait_until_serving(address: str, service: _Program) -> None:
     try:
-        async with asyncio.timeout(READY_S), grpc.aio.insecure_channel(address) as channel:
+        async with asyncio.timeout(READY_S), grpc.aio.insecure_channel(address, DIRECTLY) as channel:
             health = HealthStub(channel)
             while not await _serving(health):
                 if service.process.returncode is not None:

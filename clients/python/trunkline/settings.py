@@ -11,6 +11,7 @@ import grpc
 
 from trunkline._version import __version__
 from trunkline.retry import Retry
+from trunkline.targets import is_local
 from trunkline.tracing import trace_metadata
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
@@ -48,6 +49,8 @@ class Settings:
             # A retry policy found in DNS would repeat what must not be repeated.
             "grpc.service_config_disable_resolution": 1,
         }
+        if is_local(self.address):
+            options["grpc.enable_http_proxy"] = 0
         if self.keepalive is not None:
             options["grpc.keepalive_time_ms"] = int(self.keepalive * 1000)
             options["grpc.keepalive_timeout_ms"] = int(KEEPALIVE_TIMEOUT_S * 1000)
