@@ -22,6 +22,7 @@ from service.rpc.server import Server
 from service.telemetry import logs, sampler
 from service.telemetry.setup import Telemetry
 from service.transport.pace import Pace, PacedSelector
+from service.transport.rehearsal import rehearse
 from service.transport.upstream import Upstream
 
 STOP_GRACE_S = 2.0
@@ -62,6 +63,7 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     server = Server(settings, manager)
     sampling = asyncio.create_task(sampler.watch(manager.counts), name="sampler")
     try:
+        await rehearse()
         manager.start()
         address = await server.start()
         schedule("SCHED_OTHER")

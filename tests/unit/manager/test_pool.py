@@ -158,6 +158,19 @@ async def test_behind_a_failed_dial_the_upstream_is_left_alone():
     assert caught.value.retry_after == pytest.approx(60.0, abs=1.0)
 
 
+async def test_a_shortage_of_this_machine_is_no_verdict_on_the_upstream():
+    pool, upstream, books = make(1, cooldown_s=60.0)
+    for _ in range(3):
+        task = asyncio.ensure_future(pool.lease(session(), wait=False))
+        await settled()
+        upstream.answer(TurnError(Reason.OVERLOADED, "no file left", retry_after=1.0))
+        with pytest.raises(NoLineError) as caught:
+            await task
+        assert (caught.value.reason, caught.value.why) == (Reason.OVERLOADED, TransportReason.CONNECT_FAILED)
+        assert not books.full
+    assert (await leased(pool, upstream, session())).line.open
+
+
 async def test_who_waits_behind_a_dial_that_fails_does_not_dial_too():
     pool, upstream, _ = make(8, cooldown_s=60.0, max_dials=1)
     leases = [asyncio.ensure_future(pool.lease(session(name), wait=False)) for name in "abc"]
