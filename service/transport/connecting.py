@@ -42,7 +42,7 @@ class Connecting:
     """Names the failures of one route."""
 
     def __init__(self, route: Route) -> None:
-        self._proxied = route.proxy is not None
+        self.proxied = route.proxy is not None
         self._logged: dict[str, float] = {}
 
     def failed(self, what: str, error: Exception) -> TurnError:
@@ -75,7 +75,8 @@ class Connecting:
                 return kind
         if any(isinstance(error, OSError) for error in chain):
             return f"no address of {self._whom()} took the connection"
-        return f"{type(chain[0]).__name__}: {chain[0]}"
+        where = "through the proxy: " if self.proxied else ""
+        return f"{where}{type(chain[0]).__name__}: {chain[0]}"
 
     def _of_network(self, error: BaseException) -> str:
         match error:
@@ -88,7 +89,7 @@ class Connecting:
         return ""
 
     def _whom(self) -> str:
-        return "the proxy" if self._proxied else "the upstream"
+        return "the proxy" if self.proxied else "the upstream"
 
     def _log(self, kind: str, chain: tuple[BaseException, ...]) -> None:
         moment = time.monotonic()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import anyio
 import httpx
@@ -51,6 +52,7 @@ class Post:
         self._chunks: AsyncIterator[bytes] | None = None
         self._sse = SseDecoder()
         self._ended = False
+        self._writing = _Writing()
 
     @property
     def open(self) -> bool:
@@ -89,7 +91,7 @@ class Post:
     async def _post(self) -> AsyncIterator[bytes]:
         headers = {**self._headers, **turns.trace_headers()}
         request = self._client.build_request(
-            "POST", self._url, content=self._body, headers=headers, extensions={"trace": _note}
+            "POST", self._url, content=self._body, headers=headers, extensions={"trace": self._writing.note}
         )
         try:
             response = await self._sent(request)
@@ -100,8 +102,10 @@ class Post:
                 Reason.TIMEOUT, "writing the request took too long (TRUNKLINE_SEND_TIMEOUT_S)"
             ) from exc
         except httpx.HTTPError as exc:
+            if not self._writing.began:  # a proxy that hung up over its CONNECT
+                raise self._connecting.failed(CANNOT_CONNECT, exc) from exc
             raise _lost(exc) from exc
-        if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+        if self._connecting.proxied and response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
             # Without TLS the proxy answers where the upstream does; this is never the upstream's to say.
             raise self._connecting.refused_by_proxy(CANNOT_CONNECT, response.status_code)
         if response.status_code != httpx.codes.OK:
@@ -171,10 +175,20 @@ class Post:
             pass  # The connection closes, as it does in the middle of an answer.
 
 
-async def _note(phase: str, _info: Mapping[str, object]) -> None:
-    """Told by httpx on the way; waiting for the head, one would learn of the writing too late."""
-    if phase.endswith("send_request_body.complete"):
-        turns.sent()
+class _Writing:
+    """How far the writing of the request is, as httpx reports it on the way: waiting for the head, one would
+    learn of it too late. An object of its own, since the response keeps it, and would keep the post.
+    """
+
+    def __init__(self) -> None:
+        self.began = False
+
+    async def note(self, phase: str, info: Mapping[str, Any]) -> None:
+        if phase.endswith("send_request_headers.started"):
+            # A proxy's CONNECT goes before the request, and reports the same of itself.
+            self.began = info["request"].method != b"CONNECT"
+        elif self.began and phase.endswith("send_request_body.complete"):
+            turns.sent()
 
 
 async def _refusal(response: httpx.Response) -> TurnError:

@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+HANG_UP = "hang up"
 REFUSED = "407 Proxy Authentication Required"
 
 
 class Proxy:
     """Leads to `target` whatever the host: names are invented, so that only the proxy can reach them.
 
-    `credentials`: user:password that it insists on. `refuse`: the status with which it refuses CONNECT.
+    `credentials`: user:password that it insists on. `refuse`: the status with which it refuses CONNECT, or
+    HANG_UP.
     `seen`: the request lines; `heads`: with their headers.
     """
 
@@ -36,7 +38,9 @@ class Proxy:
             refusal = self.refuse if head.startswith("CONNECT") else ""
             if self._insists and self._wanted not in head.replace("Basic", "basic"):
                 refusal = REFUSED
-            if refusal:
+            if refusal == HANG_UP:
+                pass
+            elif refusal:
                 # Its body is read, or its sender would hear a reset in place of the answer.
                 writer.write(f"HTTP/1.1 {refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
                 await writer.drain()

@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from tests.integration.auth.pki import Authority
-from tests.integration.environment.proxying import Proxy, listening, secured
+from tests.integration.environment.proxying import HANG_UP, Proxy, listening, secured
 from tests.stack import Stack, request, stack
 
 NAME = "upstream.test"
@@ -95,6 +95,17 @@ async def test_a_proxy_that_knows_us_not_is_named(options):
     assert (info.reason, info.metadata["sent"]) == ("CONNECT_FAILED", "false")
     assert "upstream_status" not in info.metadata
     assert "wrong" not in (error.details() or "")
+
+
+@BOTH
+async def test_a_proxy_that_hangs_up_over_its_connect_had_nothing_to_send(options):
+    async with listening(Proxy(0, refuse=HANG_UP)) as proxy:
+        environ = {"HTTPS_PROXY": f"127.0.0.1:{proxy.port}"}
+        async with stack({"UPSTREAM_URL": f"https://{NAME}/v1"}, environ=environ) as running:
+            error = await refusal(House(running, proxy), options)
+    assert "the proxy" in (error.details() or "")
+    info = info_of(error)
+    assert (info.reason, info.metadata["sent"]) == ("CONNECT_FAILED", "false")
 
 
 async def test_a_proxy_that_refuses_connect_leaves_the_way_by_sse():
