@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from service.domain.limits import LARGE_BYTES
+
+PART_BYTES = 256
+"""What a part takes besides what is in it: itself, its item, their places in tuples."""
+
 
 class Role(Enum):
     USER = "user"
@@ -197,7 +202,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One turn, validated: the whole conversation and how to run it."""
+    """One turn, validated: the whole conversation and how to run it. `size`: its bytes, as they came."""
 
     session_id: str
     model: str
@@ -206,3 +211,14 @@ class CompletionRequest:
     tools: tuple[Tool, ...] = ()
     options: Options = field(default_factory=Options)
     request_id: str = ""
+    size: int = 0
+
+    @property
+    def large(self) -> bool:
+        """It is worked on off the loop, and piece by piece."""
+        return self.size > LARGE_BYTES
+
+    @property
+    def weight(self) -> int:
+        """About what it takes in memory, in bytes: its size, or more where it is of many small parts."""
+        return self.size + PART_BYTES * sum(len(message.parts) for message in self.messages)

@@ -34,6 +34,7 @@ class ContextReason(Enum):
     CHAIN_LOST = "chain_lost"
     CHAINING_UNSUPPORTED = "chaining_unsupported"
     NEW_CONNECTION = "new_connection"
+    HISTORY_TOO_LONG = "history_too_long"
     FORK = "fork"
     SSE = "sse"
 

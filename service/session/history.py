@@ -1,33 +1,77 @@
 """What the upstream already knows of one conversation, and over which line: `History`. It makes the `Plan`.
 
-Owns the canonical comparison by content and the rule that a chain is consumed before it is used. Must never
-know sockets, JSON of the upstream, time or ids of its own making. The rule that would be broken first: never
-an id with anything but a strict suffix of what the caller sent.
+Items are compared by content, in a canonical form. A chain is consumed before it is used, and an id never
+goes with anything but a strict suffix of what the caller sent.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import msgspec
 
-from service.domain.messages import Item, Message, ToolCallPart, ToolResultPart
+from service.domain.limits import MAX_CHAINED_ITEMS, MAX_JSON_BYTES, MAX_JSON_NODES, json_nodes
+from service.domain.messages import Item, Message, Part, TextPart, ToolCallPart, ToolResultPart
 from service.domain.plan import Basis, ContextReason, Plan
 
 DIGEST_BYTES = 16
+LONG = 256 * 1024
+"""Characters or bytes of one string that are digested at once."""
+
+_SIZE = "I"
+_NO_SIZES = array(_SIZE)
+_encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """One item that the upstream holds. `size` is what it takes in a request, in bytes, separator
-    included.
+class Known:
+    """The items that the upstream holds, in order: what each is and takes, in 21 bytes an item.
+
+    As objects they took 150, and a session is remembered for minutes. `sizes` are what they take in a
+    request, in bytes, separator included; `reasoning` is a byte each, 1 or 0.
     """
 
-    digest: bytes
-    size: int
-    is_reasoning: bool
+    __slots__ = ("_digests", "_reasoning", "_sizes")
+
+    def __init__(self, digests: bytes = b"", sizes: array[int] = _NO_SIZES, reasoning: bytes = b"") -> None:
+        self._digests = digests
+        self._sizes = sizes
+        self._reasoning = reasoning
+
+    def __len__(self) -> int:
+        return len(self._reasoning)
+
+    def followed_by(self, items: Sequence[Item], sizes: Sequence[int]) -> Known:
+        """These, and `items` after them."""
+        if len(items) != len(sizes):
+            raise ValueError("each item has one size")
+        return Known(
+            self._digests + b"".join(map(digest_of, items)),
+            self._sizes + array(_SIZE, sizes),
+            self._reasoning + bytes(item.is_reasoning for item in items),
+        )
+
+    def match(self, items: Sequence[Item]) -> tuple[int, int] | None:
+        """How many of the items the upstream knows already and what they would take in a request; None: it
+        knows other things.
+
+        Reasoning that the caller left out is no edit: the upstream still holds it. Reasoning that changed is.
+        """
+        count = size = 0
+        compared = -1  # the item that `digest` is of
+        digest = b""
+        for index, is_reasoning in enumerate(self._reasoning):
+            if count < len(items) and compared != count:
+                compared, digest = count, digest_of(items[count])
+            start = index * DIGEST_BYTES
+            if count < len(items) and self._digests.startswith(digest, start):
+                count += 1
+                size += self._sizes[index]
+            elif not is_reasoning or (count < len(items) and items[count].is_reasoning):
+                return None
+        return count, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +81,7 @@ class Chain:
     response_id: str
     line_id: int
     basis: Basis
-    known: tuple[_Known, ...]
+    known: Known
 
 
 class History:
@@ -74,7 +118,7 @@ class History:
         for reason, digest in basis.items():
             if chain.basis.get(reason) != digest:
                 return full_plan(items, reason)
-        matched = _match(chain.known, items)
+        matched = chain.known.match(items)
         if matched is None:
             return full_plan(items, ContextReason.HISTORY_EDITED)
         count, size = matched
@@ -123,10 +167,11 @@ class History:
         `base` is the consumed chain if the turn was incremental, None if it was full. `added` are the items
         that were sent, and the answer's; `sizes` what each takes in a request, in bytes, separator included.
         """
-        new = (
-            _Known(digest_of(item), size, item.is_reasoning) for item, size in zip(added, sizes, strict=True)
-        )
-        self._chain = Chain(response_id, line_id, basis, (*(base.known if base else ()), *new))
+        known = base.known if base else Known()
+        if len(known) + len(added) > MAX_CHAINED_ITEMS:
+            self.forget(ContextReason.HISTORY_TOO_LONG)
+        else:
+            self._chain = Chain(response_id, line_id, basis, known.followed_by(added, sizes))
 
 
 def full_plan(items: tuple[Item, ...], reason: ContextReason) -> Plan:
@@ -142,37 +187,60 @@ def digest_of(item: Item) -> bytes:
     """The item's content, and nothing but its content, in sixteen bytes.
 
     Tool arguments are JSON: clients parse and write them again, so the order of keys does not count. What is
-    not JSON counts as it stands.
+    not JSON, or more of it than the service parses anywhere, counts as it stands.
     """
-    first = item.parts[0]
-    if isinstance(first, ToolCallPart):
-        item = Item(item.role, (replace(first, arguments=_canonical_json(first.arguments)),))
-    # The type of each part is written too: a text and a refusal of the same words are two things.
-    content = (item.role.value, [(type(part).__name__, part) for part in item.parts])
-    return blake2b(msgspec.json.encode(content), digest_size=DIGEST_BYTES).digest()
+    digest = blake2b(item.role.value.encode(), digest_size=DIGEST_BYTES)
+    for part in item.parts:
+        _update(digest, part)
+    return digest.digest()
+
+
+def _update(digest: blake2b, part: Part) -> None:
+    """Each part is one JSON array, which ends by itself: so no two contents are written the same.
+
+    The type of each part is written too: a text and a refusal of the same words are two things. What is long
+    is digested on its own, in slices: the encoder would hold the GIL, and take six times its size at worst.
+    """
+    match part:
+        case TextPart() if len(part.text) <= LONG:
+            digest.update(_encode(("TextPart", part)))
+            return
+        case ToolResultPart():
+            digest.update(_encode(("ToolResultPart", part.call_id, part.is_error, len(part.parts))))
+            for inner in part.parts:
+                _update(digest, inner)
+            return
+        case ToolCallPart():
+            part = replace(part, arguments=_canonical_json(part.arguments))
+    values = [_short(getattr(part, name)) for name in type(part).__slots__]
+    digest.update(_encode((type(part).__name__, *values)))
+
+
+def _short(value: object) -> object:
+    if isinstance(value, str | bytes) and len(value) > LONG:
+        return [_digest_of_long([value])]
+    if isinstance(value, tuple) and sum(map(len, value)) > LONG:
+        return [_digest_of_long(value)]
+    return value
+
+
+def _digest_of_long(values: Sequence[str | bytes]) -> bytes:
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    for value in values:
+        digest.update(f"{len(value)}:".encode())
+        for start in range(0, len(value), LONG):
+            piece = value[start : start + LONG]
+            digest.update(piece if isinstance(piece, bytes) else piece.encode(errors="surrogatepass"))
+    return digest.digest()
 
 
 def _canonical_json(text: str) -> str:
+    if len(text) > MAX_JSON_NODES and (len(text) > MAX_JSON_BYTES or json_nodes(text) > MAX_JSON_NODES):
+        return text
     try:
         return msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
     except (msgspec.DecodeError, RecursionError):
         return text
-
-
-def _match(known: Sequence[_Known], items: Sequence[Item]) -> tuple[int, int] | None:
-    """How many items the upstream knows already and what they would take in a request; None: it knows other
-    things.
-
-    Reasoning that the caller left out is no edit: the upstream still holds it. Reasoning that changed is.
-    """
-    count = size = 0
-    for entry in known:
-        if count < len(items) and digest_of(items[count]) == entry.digest:
-            count += 1
-            size += entry.size
-        elif not entry.is_reasoning or (count < len(items) and items[count].is_reasoning):
-            return None
-    return count, size
 
 
 def orphans(messages: Sequence[Message]) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ carries one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,9 +17,13 @@ from service.domain.messages import CompletionRequest, Item, items_of
 from service.domain.plan import Basis, Plan
 from service.wire.hook import PayloadHook, hooked
 from service.wire.items import item_json
+from service.wire.json_input import refused
+from service.wire.pieces import pieces
 from service.wire.settings import basis_of, settings_of
 
 __all__ = ["Draft", "PayloadHook", "bytes_saved", "draft", "encode", "item_sizes"]
+
+NO_LIMIT = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +31,20 @@ class Draft:
     """One turn, ready but for what the plan decides.
 
     `items` are the whole conversation. `settings` is the body as a JSON object without type, input, id,
-    stream and generate. `basis` digests what of it a chain stands on.
+    stream and generate. `basis` digests what of it a chain stands on. `large`: it is written piece by piece.
     """
 
     items: tuple[Item, ...]
     settings: bytes
     basis: Basis
     store: bool
+    large: bool = False
 
 
-def draft(request: CompletionRequest, hook: PayloadHook | None = None) -> Draft:
-    """The request in the upstream's dialect, past the operator's hook.
+def draft(request: CompletionRequest, hook: PayloadHook | None = None, *, most: int = NO_LIMIT) -> Draft:
+    """The request in the upstream's dialect, past the operator's hook. `most`: bytes, without the input.
 
-    TurnError INVALID_REQUEST: it cannot be said in it; INTERNAL: the hook misbehaved.
+    TurnError INVALID_REQUEST: it cannot be said in it, or only at length; INTERNAL: the hook misbehaved.
     """
     items = tuple(items_of(request.messages))
     settings = settings_of(request)
@@ -47,31 +53,52 @@ def draft(request: CompletionRequest, hook: PayloadHook | None = None) -> Draft:
         settings = hooked(hook, settings, [json for item in items if (json := item_json(item, store=store))])
     # Where nothing is said the upstream stores; the service always says, but a hook may take it back.
     stored = settings.get("store") is not False
-    return Draft(items, msgspec.json.encode(settings), basis_of(settings), stored)
+    large = request.large
+    if not large:
+        return Draft(items, msgspec.json.encode(settings), basis_of(settings), stored)
+    written = bytearray()
+    _write(written, settings, most)
+    return Draft(items, bytes(written), basis_of(settings, large=large), stored, large=large)
 
 
-def encode(draft: Draft, plan: Plan, *, websocket: bool, generate: bool = True) -> bytes:
+def encode(
+    draft: Draft, plan: Plan, *, websocket: bool, generate: bool = True, most: int = NO_LIMIT
+) -> bytes | bytearray:
     """What is sent for the plan, in UTF-8: the payload of a text frame, or the body of a POST.
 
-    `generate=False` warms the upstream up, which only a WebSocket can.
+    `generate=False` warms the upstream up, which only a WebSocket can. TurnError INVALID_REQUEST: a large
+    request takes more than `most` bytes; the writing stops there.
     """
     if not (generate or websocket):
         raise ValueError("a POST cannot do without generating")
-    items = _written(plan.items, store=draft.store)
     body = bytearray(b'{"type":"response.create",' if websocket else b'{"stream":true,')
-    body += draft.settings[1:-1]
+    body += memoryview(draft.settings)[1:-1]
     if not generate:
         body += b',"generate":false'
     body += _id(plan)
-    body += b',"input":[' + b",".join(filter(None, items)) + b"]}"
-    return bytes(body)
+    body += b',"input":['
+    if not draft.large:
+        body += b",".join(filter(None, _written(plan.items, store=draft.store))) + b"]}"
+        return bytes(body)
+    separator = b""
+    for item in plan.items:
+        json = item_json(item, store=draft.store)
+        if json is not None:
+            body += separator
+            _write(body, json, most)
+            separator = b","
+    body += b"]}"
+    return body  # as it is: a copy would be as large
 
 
-def item_sizes(items: Iterable[Item], *, store: bool) -> list[int]:
+def item_sizes(items: Iterable[Item], *, store: bool, large: bool = False) -> list[int]:
     """The bytes that each item takes inside "input", one separator included, so that the counts of two halves
     add up; 0: it is not written.
     """
-    return [_size(item) for item in _written(items, store=store)]
+    if not large:
+        return [_size(item) for item in _written(items, store=store)]
+    jsons = (item_json(item, store=store) for item in items)
+    return [0 if json is None else sum(map(len, pieces(json))) + 1 for json in jsons]
 
 
 def bytes_saved(plan: Plan) -> int:
@@ -85,6 +112,15 @@ def bytes_saved(plan: Plan) -> int:
 def _written(items: Iterable[Item], *, store: bool) -> list[bytes]:
     jsons = (item_json(item, store=store) for item in items)
     return [b"" if json is None else msgspec.json.encode(json) for json in jsons]
+
+
+def _write(body: bytearray, value: object, most: int) -> None:
+    for piece in pieces(value):
+        body += piece
+        if len(body) > most:
+            raise refused(
+                "request", f"written as JSON it has more than {most} bytes, the most that are allowed"
+            )
 
 
 def _size(written: bytes) -> int:

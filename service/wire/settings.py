@@ -13,6 +13,7 @@ import msgspec
 from service.domain.messages import CompletionRequest, Options, TextFormat, Tool, ToolChoice
 from service.domain.plan import Basis, ContextReason
 from service.wire.json_input import parse_object, refused
+from service.wire.pieces import pieces
 
 Json = dict[str, object]
 
@@ -46,7 +47,7 @@ def settings_of(request: CompletionRequest) -> Json:
     return body | _options(request.options) | _extra(request.options.extra_body_json)
 
 
-def basis_of(body: Json) -> Basis:
+def basis_of(body: Json, *, large: bool = False) -> Basis:
     """What a chain stands on, as it is sent. Key order does not count; what is absent is null."""
     text = body.get("text")
     parts: dict[ContextReason, object] = {
@@ -61,12 +62,17 @@ def basis_of(body: Json) -> Basis:
             key: value for key, value in body.items() if key not in SERVICE_KEYS | OPTION_KEYS
         },
     }
-    return {reason: _digest(value) for reason, value in parts.items()}
+    return {reason: _digest(value, large=large) for reason, value in parts.items()}
 
 
-def _digest(value: object) -> bytes:
+def _digest(value: object, *, large: bool) -> bytes:
     if value is None or value == {}:
         return b""  # most of them, most of the time
+    if large:
+        digest = blake2b(digest_size=DIGEST_BYTES)
+        for piece in pieces(value, ordered=True):
+            digest.update(piece)
+        return digest.digest()
     return blake2b(_CANONICAL.encode(value), digest_size=DIGEST_BYTES).digest()
 
 

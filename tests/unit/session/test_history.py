@@ -3,6 +3,7 @@ of a chain.
 """
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -365,3 +366,77 @@ def spoken(of) -> list[object]:
     caller's words.
     """
     return [part for item in of if not item.is_reasoning for part in item.parts]
+
+
+LONG = "x" * 300_000
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        TextPart(LONG),
+        RefusalPart(LONG),
+        ToolCallPart("c", "f", LONG),
+        ImagePart(data=LONG.encode(), mime_type="image/png"),
+        ReasoningPart("r", (LONG, "b")),
+        ReasoningPart("r", encrypted_content=LONG),
+        ToolResultPart("c", (TextPart(LONG), ImagePart(data=LONG.encode(), mime_type="image/png"))),
+    ],
+    ids=["text", "refusal", "call", "image", "summary", "sealed", "result"],
+)
+def test_a_long_part_is_known_again_and_its_last_character_counts(part):
+    item, again = (Item(Role.USER, (one,)) for one in (part, eval(repr(part))))
+    changed = Item(Role.USER, (eval(repr(part).replace("x'", "y'", 1)),))
+    assert digest_of(item) == digest_of(again)
+    assert digest_of(item) != digest_of(changed)
+
+
+def test_where_one_long_paragraph_ends_counts():
+    one, other = (ReasoningPart("r", split) for split in ((LONG, "xy"), (LONG + "x", "y")))
+    assert digest_of(Item(Role.ASSISTANT, (one,))) != digest_of(Item(Role.ASSISTANT, (other,)))
+
+
+@pytest.mark.parametrize("padding", ["[]," * 60_000 + "[]", '"' + "x" * 300_000 + '"'])
+def test_arguments_too_large_to_parse_count_as_they_stand(padding):
+    one, other = (
+        Item(Role.ASSISTANT, (ToolCallPart("c", "f", arguments),))
+        for arguments in (f'{{"a":1,"b":[{padding}]}}', f'{{"a": 1,"b":[{padding}]}}')
+    )
+    assert digest_of(one) != digest_of(other)
+
+
+def test_long_arguments_of_few_nodes_are_still_compared_as_json():
+    text = "x" * 60_000
+    one, other = (
+        Item(Role.ASSISTANT, (ToolCallPart("c", "f", arguments),))
+        for arguments in (f'{{"a":1,"b":"{text}"}}', f'{{"b":"{text}","a":1}}')
+    )
+    assert digest_of(one) == digest_of(other)
+
+
+@pytest.mark.parametrize(("count", "incremental"), [(4_095, True), (4_096, False)])
+def test_a_chain_of_too_many_items_is_not_remembered(count, incremental):
+    history = History()
+    asked = items(*[user("a")] * count)
+    history.commit(
+        None, (*asked, *items(assistant())), [1] * (count + 1), basis=BASIS, response_id="r", line_id=LINE
+    )
+    plan = history.plan((*asked, *items(assistant(), user("b"))), BASIS, LINE)
+    assert plan.incremental is incremental
+    if not incremental:
+        assert plan.reason is ContextReason.HISTORY_TOO_LONG
+
+
+def test_an_item_is_remembered_in_few_bytes():
+    history = History()
+    sent = items(*[user("a")] * 4_000)
+    tracemalloc.start()
+    history.commit(None, sent, [1] * 4_000, basis=BASIS, response_id="r", line_id=LINE)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size <= 25 * 4_000
+
+
+def test_each_item_has_one_size():
+    with pytest.raises(ValueError, match="one size"):
+        History().commit(None, items(user("a")), [], basis=BASIS, response_id="r", line_id=LINE)

@@ -1,10 +1,13 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domain.errors import TurnError
+from service.domain.limits import LARGE_BYTES
 from service.domain.messages import (
     CompletionRequest,
     Item,
@@ -176,3 +179,29 @@ def test_a_draft_has_the_items_of_the_whole_conversation():
     assert DRAFT.items[0] == Item(Role.USER, HISTORY[0].parts)
     assert len(DRAFT.items) == 6
     assert DRAFT.store is False
+
+
+def large(**changes):
+    """The same conversation as a request that is written piece by piece."""
+    return replace(REQUEST, size=LARGE_BYTES + 1, **changes)
+
+
+@pytest.mark.parametrize("websocket", [True, False])
+def test_a_large_request_is_written_as_a_small_one(websocket):
+    turn = draft(large())
+    assert turn.large
+    assert (turn.items, turn.settings, turn.basis) == (DRAFT.items, DRAFT.settings, DRAFT.basis)
+    assert encode(turn, full(), websocket=websocket) == encode(DRAFT, full(), websocket=websocket)
+    assert encode(turn, full(()), websocket=websocket) == encode(DRAFT, full(()), websocket=websocket)
+    sizes = item_sizes(turn.items, store=turn.store, large=True)
+    assert sizes == item_sizes(DRAFT.items, store=DRAFT.store)
+
+
+def test_a_body_that_grows_beyond_the_bound_is_refused_before_it_is_whole():
+    text = Message(Role.USER, (TextPart("\x01" * 1_000_000),))
+    turn = draft(large(messages=(text,)))
+    plan = Plan(turn.items, "", ContextReason.FIRST_TURN)
+    with pytest.raises(TurnError, match="request: written as JSON it has more than 2000000 bytes"):
+        encode(turn, plan, websocket=True, most=2_000_000)
+    with pytest.raises(TurnError, match="request: written as JSON"):
+        draft(large(instructions="\x01" * 1_000_000), most=2_000_000)
