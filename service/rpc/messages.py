@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from service.domain.limits import MAX_ID, MAX_NAME, MAX_PARAGRAPHS, MAX_PARAGRAPHS_IN_ALL, MAX_PARTS, MAX_URL
 from service.domain.messages import (
     FilePart,
     ImagePart,
@@ -54,14 +55,15 @@ TOOL_RESULT = Place("a tool result", frozenset({"text", "image", "file"}), empty
 
 
 def read_messages(found: Violations, messages: Sequence[pb.Message], most: int) -> tuple[Message, ...]:
-    """The whole conversation. Where something was found, what is returned is not complete."""
+    """Read the whole conversation. Where something was found, what is returned is not complete."""
     if not messages:
         found.add("messages", "is empty; send the whole conversation")
     if len(messages) > most:
         found.add("messages", f"has {len(messages)} messages; at most {most} are allowed")
         return ()
     before = len(found)
-    read = [_message(found, f"messages[{index}]", message) for index, message in enumerate(messages)]
+    reader = _Reader(found)
+    read = [reader.message(index, message) for index, message in enumerate(messages)]
     if len(found) == before:  # else a call may be missing only because its message was refused
         for message_index, part_index in orphans(read):
             path = f"messages[{message_index}].parts[{part_index}].tool_result.call_id"
@@ -69,93 +71,151 @@ def read_messages(found: Violations, messages: Sequence[pb.Message], most: int) 
     return tuple(read)
 
 
-def _message(found: Violations, path: str, message: pb.Message) -> Message:
-    role = ROLES.get(message.role)
-    if role is None:
-        found.add(f"{path}.role", "is not set" if message.role == 0 else f"{message.role} is not a role")
-        return Message(Role.USER, ())
-    # The model may have said nothing at all (a limit cut its only call), and what it said can be sent back.
-    if not message.parts and role is not Role.ASSISTANT:
-        found.add(f"{path}.parts", "is empty; a message has at least one part")
-    return Message(role, _parts(found, path, message.parts, PLACES[role]))
+class _Reader:
+    """Where the reading stands, so that a path is written only for a violation, and what it has counted."""
+
+    def __init__(self, found: Violations) -> None:
+        self._found = found
+        self._parts = 0
+        self._paragraphs = 0
+        self._path: list[int] = []
+        self._kind = ""
+
+    def message(self, index: int, message: pb.Message) -> Message:
+        self._path = [index]
+        role = ROLES.get(message.role)
+        if role is None:
+            problem = "is not set" if message.role == 0 else f"{message.role} is not a role"
+            self._found.add(f"messages[{index}].role", problem)
+            return Message(Role.USER, ())
+        # The model may have said nothing (a limit cut its only call), and what it said can be sent back.
+        if not message.parts and role is not Role.ASSISTANT:
+            self._found.add(f"messages[{index}].parts", "is empty; a message has at least one part")
+        return Message(role, self._read_parts(message.parts, PLACES[role]))
+
+    def _read_parts(self, parts: Sequence[pb.Part], place: Place) -> tuple[Any, ...]:
+        self._parts += len(parts)
+        if self._parts > MAX_PARTS:
+            self._found.add(
+                "messages[].parts", f"are more than {MAX_PARTS} in all, the most that are allowed"
+            )
+            self._found.check()
+        read = []
+        depth = len(self._path)
+        self._path.append(0)
+        for index, part in enumerate(parts):
+            self._path[depth] = index
+            read.append(self._part(part, place))
+        self._path.pop()
+        return tuple(part for part in read if part is not None)
+
+    def _part(self, part: pb.Part, place: Place) -> Part | None:
+        kind = part.WhichOneof("part")
+        self._kind = kind or ""
+        if kind is None:
+            self._add("", f"is empty; set one of {', '.join(sorted(place.parts))}")
+            return None
+        if kind not in place.parts:
+            self._add("", f"does not belong into {place.name}; {', '.join(sorted(place.parts))} do")
+            return None
+        if kind == "text":
+            return self._text(part.text, place)
+        return READERS[kind](self, getattr(part, kind))
+
+    def _text(self, text: pb.TextPart, place: Place) -> TextPart:
+        said = text.text  # once: each look decodes it again
+        if not said and not place.empty_text:
+            self._add(".text", f"must not be empty in {place.name}")
+        if text.phase:
+            if not place.said_by_model:
+                self._add(".phase", f"does not belong into {place.name}; only ROLE_ASSISTANT has phases")
+            self._at_most(".phase", text.phase, MAX_NAME)
+        return TextPart(said, text.phase)
+
+    def image(self, image: pb.ImagePart) -> ImagePart:
+        url, data, file_id = self._source(image)
+        self._at_most(".detail", image.detail, MAX_NAME)
+        return ImagePart(url, data, file_id, image.mime_type, image.detail)
+
+    def file(self, file: pb.FilePart) -> FilePart:
+        url, data, file_id = self._source(file)
+        self._at_most(".filename", file.filename, MAX_NAME)
+        if data and not file.filename:
+            self._add(".filename", "is required with data")
+        return FilePart(url, data, file_id, file.filename, file.mime_type)
+
+    def _source(self, part: pb.ImagePart | pb.FilePart) -> tuple[str, bytes, str]:
+        """url, data and file_id, of which one is set. It is read once: each look makes a copy."""
+        source = part.WhichOneof("source")
+        url = part.url if source == "url" else ""
+        data = part.data if source == "data" else b""
+        file_id = part.file_id if source == "file_id" else ""
+        if source is None:
+            self._add(".source", "is not set; set one of url, data and file_id")
+        elif not (url or data or file_id):
+            self._add(f".{source}", "must not be empty")
+        elif data and not part.mime_type:
+            self._add(".mime_type", "is required with data")
+        self._at_most(".mime_type", part.mime_type, MAX_NAME)
+        self._at_most(".file_id", file_id, MAX_ID)
+        if not url.startswith("data:"):
+            self._at_most(".url", url, MAX_URL)
+        return url, data, file_id
+
+    def tool_call(self, call: pb.ToolCallPart) -> ToolCallPart:
+        call_id, name = call.call_id, call.name
+        self._required(".call_id", call_id, MAX_ID)
+        self._required(".name", name, MAX_NAME)
+        return ToolCallPart(call_id, name, call.arguments)
+
+    def tool_result(self, result: pb.ToolResultPart) -> ToolResultPart:
+        self._required(".call_id", result.call_id, MAX_ID)
+        parts = self._read_parts(result.parts, TOOL_RESULT)
+        return ToolResultPart(result.call_id, parts, result.is_error)
+
+    def reasoning(self, part: pb.ReasoningPart) -> ReasoningPart:
+        self._required(".id", part.id, MAX_ID)
+        self._paragraphs += len(part.summary) + len(part.content)
+        if self._paragraphs > MAX_PARAGRAPHS_IN_ALL:
+            most = f"{MAX_PARAGRAPHS_IN_ALL} in all, the most that are allowed"
+            self._add("", f"paragraphs of summary and content are more than {most}")
+            self._found.check()
+        for name, paragraphs in (("summary", part.summary), ("content", part.content)):
+            if len(paragraphs) > MAX_PARAGRAPHS:
+                self._add(
+                    f".{name}", f"has {len(paragraphs)} paragraphs; at most {MAX_PARAGRAPHS} are allowed"
+                )
+                return ReasoningPart(part.id)
+        return ReasoningPart(part.id, tuple(part.summary), part.encrypted_content, tuple(part.content))
+
+    def refusal(self, refusal: pb.RefusalPart) -> RefusalPart:
+        return RefusalPart(refusal.text)
+
+    def _required(self, field: str, value: str, characters: int) -> None:
+        if not value:
+            self._add(field, "is required")
+        self._at_most(field, value, characters)
+
+    def _at_most(self, field: str, value: str, characters: int) -> None:
+        if len(value) > characters:
+            self._add(field, f"has {len(value)} characters; at most {characters} are allowed")
+
+    def _add(self, field: str, description: str) -> None:
+        """A violation of the part that is read now."""
+        message, *parts = self._path
+        # Only the result of a tool has parts of its own.
+        path = ".tool_result".join(f".parts[{index}]" for index in parts)
+        kind = f".{self._kind}" if self._kind else ""
+        self._found.add(f"messages[{message}]{path}{kind}{field}", description)
 
 
-def _parts(found: Violations, path: str, parts: Sequence[pb.Part], place: Place) -> tuple[Any, ...]:
-    read = (_part(found, f"{path}.parts[{index}]", part, place) for index, part in enumerate(parts))
-    return tuple(part for part in read if part is not None)
-
-
-def _part(found: Violations, path: str, part: pb.Part, place: Place) -> Part | None:
-    kind = part.WhichOneof("part")
-    if kind is None:
-        found.add(path, f"is empty; set one of {', '.join(sorted(place.parts))}")
-        return None
-    path = f"{path}.{kind}"
-    if kind not in place.parts:
-        found.add(path, f"does not belong into {place.name}; {', '.join(sorted(place.parts))} do")
-        return None
-    if kind == "text":
-        return _text(found, path, part.text, place)
-    return READERS[kind](found, path, getattr(part, kind))
-
-
-def _text(found: Violations, path: str, text: pb.TextPart, place: Place) -> TextPart:
-    if not text.text and not place.empty_text:
-        found.add(f"{path}.text", f"must not be empty in {place.name}")
-    if text.phase and not place.said_by_model:
-        found.add(f"{path}.phase", f"does not belong into {place.name}; only ROLE_ASSISTANT has phases")
-    return TextPart(text.text, text.phase)
-
-
-def _image(found: Violations, path: str, image: pb.ImagePart) -> ImagePart:
-    _source(found, path, image)
-    return ImagePart(image.url, image.data, image.file_id, image.mime_type, image.detail)
-
-
-def _file(found: Violations, path: str, file: pb.FilePart) -> FilePart:
-    _source(found, path, file)
-    if file.data and not file.filename:
-        found.add(f"{path}.filename", "is required with data")
-    return FilePart(file.url, file.data, file.file_id, file.filename, file.mime_type)
-
-
-def _source(found: Violations, path: str, part: pb.ImagePart | pb.FilePart) -> None:
-    source = part.WhichOneof("source")
-    if source is None:
-        found.add(f"{path}.source", "is not set; set one of url, data and file_id")
-    elif not getattr(part, source):
-        found.add(f"{path}.{source}", "must not be empty")
-    elif source == "data" and not part.mime_type:
-        found.add(f"{path}.mime_type", "is required with data")
-
-
-def _tool_call(found: Violations, path: str, call: pb.ToolCallPart) -> ToolCallPart:
-    found.required(f"{path}.call_id", call.call_id)
-    found.required(f"{path}.name", call.name)
-    return ToolCallPart(call.call_id, call.name, call.arguments)
-
-
-def _tool_result(found: Violations, path: str, result: pb.ToolResultPart) -> ToolResultPart:
-    found.required(f"{path}.call_id", result.call_id)
-    return ToolResultPart(result.call_id, _parts(found, path, result.parts, TOOL_RESULT), result.is_error)
-
-
-def _reasoning(found: Violations, path: str, part: pb.ReasoningPart) -> ReasoningPart:
-    found.required(f"{path}.id", part.id)
-    return ReasoningPart(part.id, tuple(part.summary), part.encrypted_content, tuple(part.content))
-
-
-def _refusal(_found: Violations, _path: str, refusal: pb.RefusalPart) -> RefusalPart:
-    return RefusalPart(refusal.text)
-
-
-READERS: dict[str, Callable[[Violations, str, Any], Part]] = {
-    "image": _image,
-    "file": _file,
-    "tool_call": _tool_call,
-    "tool_result": _tool_result,
-    "reasoning": _reasoning,
-    "refusal": _refusal,
+READERS: dict[str, Callable[[_Reader, Any], Part]] = {
+    "image": _Reader.image,
+    "file": _Reader.file,
+    "tool_call": _Reader.tool_call,
+    "tool_result": _Reader.tool_result,
+    "reasoning": _Reader.reasoning,
+    "refusal": _Reader.refusal,
 }
 """Every part but text, which is judged by its place."""
 

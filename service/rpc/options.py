@@ -9,20 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from service.domain.limits import (
+    MAX_CACHE_KEY,
+    MAX_DESCRIPTION,
+    MAX_JSON_BYTES,
+    MAX_JSON_BYTES_IN_ALL,
+    MAX_JSON_NODES,
+    MAX_JSON_NODES_IN_ALL,
+    MAX_METADATA_KEY,
+    MAX_METADATA_PAIRS,
+    MAX_METADATA_VALUE,
+    MAX_NAME,
+    MAX_OPTION,
+    MAX_SAFETY_IDENTIFIER,
+    MAX_TOOLS,
+    json_nodes,
+)
 from service.domain.messages import Options, TextFormat, Tool, ToolChoice
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1.message_pb2 import Tool as ToolMessage
 from service.rpc.enums import TOOL_CHOICE_MODES, TRANSPORTS
 from service.rpc.validate import TOOL_NAME, Violations, shown
 
-MAX_METADATA_PAIRS = 16
-MAX_METADATA_KEY = 64
-MAX_METADATA_VALUE = 512
-MAX_CACHE_KEY = 64
-MAX_SAFETY_IDENTIFIER = 64
-
 
 def read_tools(found: Violations, tools: Sequence[ToolMessage]) -> tuple[Tool, ...]:
+    if len(tools) > MAX_TOOLS:
+        found.add("tools", f"has {len(tools)} tools; at most {MAX_TOOLS} are allowed")
+        return ()
     names: set[str] = set()
     for index, tool in enumerate(tools):
         if not TOOL_NAME.fullmatch(tool.name):
@@ -30,6 +43,8 @@ def read_tools(found: Violations, tools: Sequence[ToolMessage]) -> tuple[Tool, .
         elif tool.name in names:
             found.add(f"tools[{index}].name", f"{shown(tool.name)} is the name of an earlier tool")
         names.add(tool.name)
+        if len(tool.description) > MAX_DESCRIPTION:
+            found.at_most(f"tools[{index}].description", tool.description, MAX_DESCRIPTION)
     return tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in tools)
 
 
@@ -50,6 +65,11 @@ def read_options(found: Violations, options: pb.CompletionOptions, tools: Sequen
         found.add("options.max_output_tokens", "must not be negative")
     found.at_most("options.prompt_cache_key", options.prompt_cache_key, MAX_CACHE_KEY)
     found.at_most("options.safety_identifier", options.safety_identifier, MAX_SAFETY_IDENTIFIER)
+    found.at_most("options.service_tier", options.service_tier, MAX_OPTION)
+    found.at_most("options.truncation", options.truncation, MAX_OPTION)
+    found.at_most("options.reasoning.effort", options.reasoning.effort, MAX_OPTION)
+    found.at_most("options.reasoning.summary", options.reasoning.summary, MAX_OPTION)
+    found.at_most("options.text.verbosity", options.text.verbosity, MAX_OPTION)
     return Options(
         transport=transport or TRANSPORTS[pb.TRANSPORT_AUTO],
         temperature=temperature,
@@ -78,10 +98,10 @@ def _given(options: pb.CompletionOptions, name: str) -> Any:
 
 def _metadata(found: Violations, options: pb.CompletionOptions) -> tuple[tuple[str, str], ...]:
     """Sorted: a map has no order, and the same request is always written the same."""
-    pairs = tuple(sorted(options.metadata.items()))
-    if len(pairs) > MAX_METADATA_PAIRS:
-        found.add("options.metadata", f"has {len(pairs)} pairs; at most {MAX_METADATA_PAIRS} are allowed")
+    if (count := len(options.metadata)) > MAX_METADATA_PAIRS:
+        found.add("options.metadata", f"has {count} pairs; at most {MAX_METADATA_PAIRS} are allowed")
         return ()
+    pairs = tuple(sorted(options.metadata.items()))
     for key, value in pairs:
         path = f"options.metadata[{shown(key)}]"
         found.at_most(path, key, MAX_METADATA_KEY)
@@ -112,8 +132,15 @@ def _allowed(found: Violations, path: str, allowed: pb.AllowedTools, offered: se
         found.add(f"{path}.mode", "must be TOOL_CHOICE_MODE_AUTO or TOOL_CHOICE_MODE_REQUIRED")
     if not allowed.functions:
         found.add(f"{path}.functions", "is empty; name at least one function")
+    if (count := len(allowed.functions)) > MAX_TOOLS:
+        found.add(f"{path}.functions", f"has {count} names; at most {MAX_TOOLS} are allowed")
+        return ToolChoice(mode)
+    named: set[str] = set()
     for index, name in enumerate(allowed.functions):
         _offered(found, f"{path}.functions[{index}]", name, offered)
+        if name in named:
+            found.add(f"{path}.functions[{index}]", f"{shown(name)} is named twice")
+        named.add(name)
     return ToolChoice(mode, tuple(allowed.functions))
 
 
@@ -138,7 +165,26 @@ def _text_format(found: Violations, text: pb.TextOptions) -> TextFormat | None:
         case "json_schema":
             schema = text.json_schema
             found.required("options.text.json_schema.name", schema.name)
+            found.at_most("options.text.json_schema.name", schema.name, MAX_NAME)
             found.required("options.text.json_schema.schema", schema.schema)
             return TextFormat("json_schema", schema.name, schema.schema, schema.strict)
         case _:
             return None
+
+
+def check_json(found: Violations, tools: Sequence[Tool], options: Options) -> None:
+    """The bytes of each JSON string, and what they hold in all: each is counted where it is read."""
+    texts = [(f"tools[{index}].parameters", tool.parameters) for index, tool in enumerate(tools)]
+    if options.text_format is not None:
+        texts.append(("options.text.json_schema.schema", options.text_format.schema))
+    texts.append(("options.extra_body_json", options.extra_body_json))
+    if (size := sum(len(text) for _, text in texts)) <= MAX_JSON_NODES:
+        return  # as nearly all are: so many nodes do not fit into it
+    for field, text in texts:
+        if len(text) > MAX_JSON_BYTES:
+            found.add(field, f"has {len(text)} characters; at most {MAX_JSON_BYTES} bytes are allowed")
+    if size > MAX_JSON_BYTES_IN_ALL:
+        found.add("request", f"has JSON strings of more than {MAX_JSON_BYTES_IN_ALL} bytes in all")
+    elif sum(json_nodes(text) for _, text in texts) > MAX_JSON_NODES_IN_ALL:
+        what = f"more than {MAX_JSON_NODES_IN_ALL} brackets, commas and colons in all"
+        found.add("request", f"has JSON strings of {what}")

@@ -10,30 +10,32 @@ import base64
 import binascii
 
 from service.config import Settings
+from service.domain.limits import MAX_MODEL, MAX_PAGE_TOKEN, MAX_REQUEST_ID
 from service.domain.messages import CompletionRequest
 from service.gen.trunkline.v1 import completion_pb2, session_pb2
 from service.rpc.messages import read_messages
-from service.rpc.options import read_options, read_tools
+from service.rpc.options import DEFAULT, check_json, read_options, read_tools
 from service.rpc.validate import SESSION_ID, Violations
 
-MAX_REQUEST_ID = 128
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
 
 
 def read_completion(
-    request: completion_pb2.StreamCompletionRequest | completion_pb2.CompleteRequest, settings: Settings
+    request: completion_pb2.StreamCompletionRequest | completion_pb2.CompleteRequest,
+    settings: Settings,
+    size: int,
 ) -> CompletionRequest:
+    """`size`: its bytes, as they came."""
     found = Violations()
-    if (size := request.ByteSize()) > settings.max_request_bytes:
-        found.add("request", f"has {size} bytes; at most {settings.max_request_bytes} are allowed")
-        found.check()
     found.session_id(request.session_id)
     found.required("model", request.model)
+    found.at_most("model", request.model, MAX_MODEL)
     found.at_most("request_id", request.request_id, MAX_REQUEST_ID)
     messages = read_messages(found, request.messages, settings.max_messages)
     tools = read_tools(found, request.tools)
     options = read_options(found, request.options, tools)
+    check_json(found, tools, options)
     found.check()
     return CompletionRequest(
         session_id=request.session_id,
@@ -43,14 +45,17 @@ def read_completion(
         tools=tools,
         options=options,
         request_id=request.request_id,
+        size=size,
     )
 
 
-def read_prime(request: session_pb2.WarmSessionRequest) -> CompletionRequest | None:
+def read_prime(request: session_pb2.WarmSessionRequest, size: int) -> CompletionRequest | None:
     """What a line is primed with: a turn without messages. None: it is only opened."""
     found = Violations()
     found.session_id(request.session_id)
+    found.at_most("model", request.model, MAX_MODEL)
     tools = read_tools(found, request.tools)
+    check_json(found, tools, DEFAULT)
     if request.prime and not request.model:
         found.add("model", "is required with prime")
     found.check()
@@ -62,6 +67,7 @@ def read_prime(request: session_pb2.WarmSessionRequest) -> CompletionRequest | N
         messages=(),
         instructions=request.instructions,
         tools=tools,
+        size=size,
     )
 
 
@@ -77,6 +83,8 @@ def read_page(request: session_pb2.ListSessionsRequest) -> tuple[str, int]:
     found = Violations()
     if request.page_size < 0:
         found.add("page_size", "must not be negative")
+    found.at_most("page_token", request.page_token, MAX_PAGE_TOKEN)
+    found.check()
     after = _decoded(request.page_token)
     if after is None:
         found.add("page_token", "is not a token of this service; take it from next_page_token")

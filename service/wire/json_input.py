@@ -1,8 +1,8 @@
 """JSON that the caller wrote into a string field: schemas, and what the contract does not name yet.
 
-Owns what such a string may be: one JSON object, not too deep. Must never know what its keys mean. The rule
-that would be broken first: the depth is counted before anything is parsed, because a parser that recurses is
-what it protects.
+Such a string is one JSON object, bounded in bytes, nodes and depth, in this order: each check costs no more
+than the one before it allows, and all come before the parser. A parser makes up to 100 bytes of 2, and one
+that recurses is what the depth protects.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import cast
 import msgspec
 
 from service.domain.errors import Reason, TurnError, Violation
-
-MAX_DEPTH = 100
+from service.domain.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_JSON_NODES, json_nodes
 
 # Brackets, and strings so that the brackets inside them are passed over. Possessive, and with the closing
 # quote left optional, so that no input makes the scan go back: it is linear.
@@ -23,8 +22,15 @@ _BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([{\[])|[}\]]', re.DOTALL)
 
 def parse_object(text: str, field: str) -> dict[str, object]:
     """The object, its keys in their order. TurnError INVALID_REQUEST names the field."""
-    if _deeper_than(MAX_DEPTH, text):
-        raise refused(field, f"nested more than {MAX_DEPTH} deep")
+    if len(text) > MAX_JSON_BYTES or (
+        not text.isascii() and len(text.encode(errors="replace")) > MAX_JSON_BYTES
+    ):
+        raise refused(field, f"has more than {MAX_JSON_BYTES} bytes, the most that are allowed")
+    if len(text) > MAX_JSON_NODES and json_nodes(text) > MAX_JSON_NODES:
+        what = f"more than {MAX_JSON_NODES} brackets, commas and colons"
+        raise refused(field, f"has {what}, the most that are allowed")
+    if _deeper_than(MAX_JSON_DEPTH, text):
+        raise refused(field, f"nested more than {MAX_JSON_DEPTH} deep")
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError) as error:

@@ -71,7 +71,7 @@ def request(**changes):
 
 
 def read(settings=SETTINGS, **changes):
-    return read_completion(request(**changes), settings)
+    return read_completion(request(**changes), settings, 0)
 
 
 def violations_of(call, *arguments, **changes):
@@ -249,7 +249,7 @@ def test_bad_input_is_told_with_its_field(changes, field):
 
 def test_a_call_is_refused_the_same_way():
     with pytest.raises(TurnError, match=r"^model: is required \(and 1 more\)$"):
-        read_completion(pb.CompleteRequest(session_id="s"), SETTINGS)
+        read_completion(pb.CompleteRequest(session_id="s"), SETTINGS, 0)
 
 
 def test_an_orphan_is_not_told_beside_what_may_explain_it():
@@ -269,16 +269,6 @@ def test_too_many_messages_are_not_looked_into():
     (violation,) = violations_of(read, settings, messages=[user()] * 3)
     assert violation.field == "messages"
     assert "has 3 messages; at most 2 are allowed" in violation.description
-
-
-def test_a_request_that_is_too_big_is_not_looked_into():
-    size = request().ByteSize()
-    assert read(Settings(max_request_bytes=size))
-    (violation,) = violations_of(read, Settings(max_request_bytes=size - 1), session_id="?")
-    assert (violation.field, violation.description) == (
-        "request",
-        f"has {size} bytes; at most {size - 1} are allowed",
-    )
 
 
 def test_a_long_name_is_repeated_only_in_part():
@@ -423,9 +413,9 @@ def test_a_prime_is_a_turn_without_messages():
     warm = session_pb2.WarmSessionRequest(
         session_id="s", model="gpt", instructions="be brief", tools=[m.Tool(name="look")], prime=True
     )
-    assert read_prime(warm) == CompletionRequest("s", "gpt", (), "be brief", (Tool("look"),))
+    assert read_prime(warm, 0) == CompletionRequest("s", "gpt", (), "be brief", (Tool("look"),))
     warm.prime = False
-    assert read_prime(warm) is None
+    assert read_prime(warm, 0) is None
 
 
 @pytest.mark.parametrize(
@@ -438,7 +428,7 @@ def test_a_prime_is_a_turn_without_messages():
 )
 def test_bad_warm_up(changes, field):
     (violation,) = violations_of(
-        read_prime, session_pb2.WarmSessionRequest(**({"session_id": "s"} | changes))
+        read_prime, session_pb2.WarmSessionRequest(**({"session_id": "s"} | changes)), 0
     )
     assert violation.field == field
 
@@ -479,6 +469,122 @@ def test_a_long_conversation_is_read_in_no_time():
     best = math.inf
     for _ in range(5):
         begun = time.perf_counter()
-        read_completion(big, SETTINGS)
+        read_completion(big, SETTINGS, 0)
         best = min(best, time.perf_counter() - begun)
     assert best < 0.02
+
+
+LONG_NAME = "x" * 257
+LONG_ID = "x" * 1025
+DATA = m.ImagePart(data=b"x", mime_type="image/png")
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        (m.Part(image=m.ImagePart(url="https://a/b", detail=LONG_NAME)), "image.detail"),
+        (m.Part(image=m.ImagePart(data=b"x", mime_type=LONG_NAME)), "image.mime_type"),
+        (m.Part(image=m.ImagePart(file_id=LONG_ID)), "image.file_id"),
+        (m.Part(image=m.ImagePart(url="https://" + "x" * 16_384)), "image.url"),
+        (m.Part(file=m.FilePart(url="https://a/b", filename=LONG_NAME)), "file.filename"),
+    ],
+)
+def test_a_name_in_a_part_is_bounded(part, field):
+    (violation,) = violations_of(read, messages=[m.Message(role=m.ROLE_USER, parts=[part])])
+    assert violation.field == f"messages[0].parts[0].{field}"
+    assert "characters; at most" in violation.description
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        (m.Part(tool_call=m.ToolCallPart(call_id=LONG_ID, name="f")), "tool_call.call_id"),
+        (m.Part(tool_call=m.ToolCallPart(call_id="c", name=LONG_NAME)), "tool_call.name"),
+        (m.Part(text=m.TextPart(text="a", phase=LONG_NAME)), "text.phase"),
+        (m.Part(reasoning=m.ReasoningPart(id=LONG_ID)), "reasoning.id"),
+        (m.Part(reasoning=m.ReasoningPart(id="r", summary=[""] * 1_001)), "reasoning.summary"),
+        (m.Part(reasoning=m.ReasoningPart(id="r", content=[""] * 1_001)), "reasoning.content"),
+    ],
+)
+def test_what_the_model_said_is_bounded(part, field):
+    (violation,) = violations_of(read, messages=[m.Message(role=m.ROLE_ASSISTANT, parts=[part]), USER])
+    assert violation.field == f"messages[0].parts[0].{field}"
+    assert "at most" in violation.description
+
+
+def test_a_data_url_is_content_and_has_no_bound_of_its_own():
+    part = m.Part(image=m.ImagePart(url="data:image/png;base64," + "A" * 20_000))
+    assert read(messages=[m.Message(role=m.ROLE_USER, parts=[part])])
+
+
+def test_parts_are_counted_in_all_with_those_of_results():
+    inner = [m.Part(text=m.TextPart(text="a"))] * 10_000
+    results = [m.Part(tool_result=m.ToolResultPart(call_id="call_1", parts=inner))] * 2
+    (violation,) = violations_of(read, messages=[m.Message(role=m.ROLE_TOOL, parts=results)])
+    assert violation.field == "messages[].parts"
+
+
+def test_paragraphs_are_counted_in_all():
+    thought = m.Part(reasoning=m.ReasoningPart(id="r", summary=["a"] * 1_000))
+    (violation,) = violations_of(read, messages=[m.Message(role=m.ROLE_ASSISTANT, parts=[thought] * 21)])
+    assert violation.field == "messages[0].parts[20].reasoning"
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"service_tier": "x" * 129}, "options.service_tier"),
+        ({"truncation": "x" * 129}, "options.truncation"),
+        ({"reasoning": pb.ReasoningOptions(effort="x" * 129)}, "options.reasoning.effort"),
+        ({"reasoning": pb.ReasoningOptions(summary="x" * 129)}, "options.reasoning.summary"),
+        ({"text": pb.TextOptions(verbosity="x" * 129)}, "options.text.verbosity"),
+        (
+            {"text": pb.TextOptions(json_schema=pb.JsonSchemaFormat(name=LONG_NAME, schema="{}"))},
+            "options.text.json_schema.name",
+        ),
+        (
+            {"text": pb.TextOptions(json_schema=pb.JsonSchemaFormat(name="n", schema=" " * 262_145))},
+            "options.text.json_schema.schema",
+        ),
+        ({"extra_body_json": " " * 262_145}, "options.extra_body_json"),
+    ],
+)
+def test_an_option_is_bounded(options, field):
+    (violation,) = violations_of(read, options=pb.CompletionOptions(**options))
+    assert violation.field == field
+
+
+def tools_named(count, **fields):
+    return [m.Tool(name=f"t{index}", **fields) for index in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("tools", "field"),
+    [
+        (tools_named(1_025), "tools"),
+        (tools_named(1, description="x" * 65_537), "tools[0].description"),
+        (tools_named(2, parameters=" " * 262_145), "tools[0].parameters"),
+        (tools_named(17, parameters=" " * 262_144), "request"),
+        (tools_named(5, parameters=" [" * 50_000), "request"),
+    ],
+)
+def test_tools_are_bounded_each_and_in_all(tools, field):
+    assert violations_of(read, tools=tools)[0].field == field
+
+
+@pytest.mark.parametrize(
+    ("functions", "field"), [(["t0"] * 1_025, "functions"), (["t0", "t1", "t0"], "functions[2]")]
+)
+def test_allowed_functions_are_bounded_and_named_once(functions, field):
+    allowed = pb.AllowedTools(mode=pb.TOOL_CHOICE_MODE_AUTO, functions=functions)
+    options = pb.CompletionOptions(tool_choice=pb.ToolChoice(allowed=allowed))
+    (violation,) = violations_of(read, tools=tools_named(2), options=options)
+    assert violation.field == f"options.tool_choice.allowed.{field}"
+
+
+def test_a_model_and_a_page_token_are_bounded():
+    assert violations_of(read, model=LONG_NAME)[0].field == "model"
+    warm = session_pb2.WarmSessionRequest(session_id="s", model=LONG_NAME)
+    assert violations_of(read_prime, warm, 0)[0].field == "model"
+    page = session_pb2.ListSessionsRequest(page_token=LONG_NAME)
+    assert violations_of(read_page, page)[0].field == "page_token"
