@@ -10,14 +10,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from service.domain.caller import Credential
 from service.domain.errors import Reason, TurnError, forget_frames
 from service.domain.events import Completed, Event, Usage
 from service.domain.messages import CompletionRequest, Message, Transport, items_of
 from service.domain.plan import ContextReason, Plan
-from service.domain.report import TransportReason, TurnReport
-from service.manager.account import Account
+from service.domain.report import TurnReport
+from service.manager.account import SSE_REASONS, Account
 from service.manager.chaining import Chaining
 from service.manager.pool import Lease, NoLineError, Pool
 from service.manager.registry import Session
@@ -27,6 +28,7 @@ from service.session.turn import Route, Signal
 from service.telemetry.turns import Watch
 from service.transport.exchange import Exchange
 from service.transport.upstream import Draft, Upstream
+from service.workers import maybe_aside
 
 LINE_SURVIVES = frozenset(
     {
@@ -42,16 +44,6 @@ LINE_SURVIVES = frozenset(
 
 NOTHING_SENT = frozenset({Reason.CONNECT_FAILED, Reason.OVERLOADED, Reason.SHUTTING_DOWN})
 """Reasons by which a caller may take it that nothing ran: never told of a turn that was dispatched once."""
-
-SSE_REASONS: dict[Reason, TransportReason] = {
-    Reason.MESSAGE_TOO_BIG: TransportReason.TOO_BIG,
-    Reason.CONNECTION_LOST: TransportReason.CONNECTION_LOST,
-    Reason.TIMEOUT: TransportReason.TIMEOUT,
-    Reason.UPSTREAM_ERROR: TransportReason.UPSTREAM_ERROR,
-    Reason.PROTOCOL_ERROR: TransportReason.PROTOCOL_ERROR,
-    Reason.FRAME_REFUSED: TransportReason.PROTOCOL_ERROR,
-}
-"""Why a turn that began on a WebSocket went on by SSE. Where no line could be had, `NoLineError` says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +202,17 @@ class Turn:
         clean = True
         try:
             await self._prime(lease)
-            plan = self._plan(lease)
-            exchange = self._rooms.upstream.over_line(
+            plan = await maybe_aside(self._draft.large, partial(self._plan, lease))
+            exchange = await self._rooms.upstream.over_line(
                 lease.line, self._draft, self._said(plan), refused=self._session.refused_bytes
             )
-            chain = None if self.fork else self._session.history.consume()
+            chain = self._consume(plan)
             clean = False
             async with aclosing(self._relay(exchange)) as batches:
                 async for batch in batches:
                     if isinstance(batch[-1], Completed):
-                        self._commit(batch[-1], plan, exchange, chain, lease)
+                        commit = partial(self._commit, batch[-1], plan, chain, lease)
+                        await maybe_aside(self._draft.large, commit)
                         clean = True
                     yield batch
         except TurnError as error:
@@ -257,6 +250,12 @@ class Turn:
             return full_plan(items, ContextReason.CHAINING_UNSUPPORTED)
         return history.plan(items, self._draft.basis, lease.line.id)
 
+    def _consume(self, plan: Plan) -> Chain | None:
+        chain = None if self.fork else self._session.history.consume()
+        if plan.incremental and chain is None:  # it was forgotten with its line while the request was written
+            raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
+        return chain
+
     def _said(self, plan: Plan) -> Plan:
         return without_reasoning(plan) if self._drop_reasoning else plan
 
@@ -281,9 +280,7 @@ class Turn:
                 progress.advance(Signal.DISPATCH)
             self.usage = exchange.usage
 
-    def _commit(
-        self, completed: Completed, plan: Plan, exchange: Exchange, chain: Chain | None, lease: Lease
-    ) -> None:
+    def _commit(self, completed: Completed, plan: Plan, chain: Chain | None, lease: Lease) -> None:
         """The history knows of the answer before the caller does: the caller may leave on it."""
         if plan.incremental:
             self._rooms.chaining.held()

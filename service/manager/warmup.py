@@ -28,7 +28,7 @@ async def warm_up(upstream: Upstream, line: Line, session: Session, draft: Draft
     Then the line may be closed; whoever holds it finds out by `line.open`. Cancelled: the line is closed.
     """
     head = replace(draft, items=())
-    exchange = upstream.over_line(line, head, full_plan((), ContextReason.FIRST_TURN), generate=False)
+    exchange = await upstream.over_line(line, head, full_plan((), ContextReason.FIRST_TURN), generate=False)
     answer: Completed | None = None
     try:
         async with asyncio.timeout(WARM_UP_S), aclosing(exchange.batches()) as batches:

@@ -11,22 +11,28 @@ never GeneratorExit. It is never caught.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
 
 from service.config import Settings
+from service.domain.caller import Caller
 from service.domain.errors import TurnError
 from service.domain.events import Completed, Event
+from service.domain.limits import LARGE_BYTES
+from service.domain.messages import CompletionRequest
 from service.gen.trunkline.v1 import completion_pb2 as pb
-from service.gen.trunkline.v1 import completion_pb2_grpc
 from service.rpc.auth import CALLER
 from service.rpc.failure import Context, end, failure_of
+from service.rpc.parsing import parse
 from service.rpc.requests import read_completion
 from service.rpc.responses import complete_out, error_out, event_out
+from service.workers import aside
 
 if TYPE_CHECKING:
+    from service.manager.budget import Hold
     from service.manager.manager import Manager
     from service.manager.turn import Turn
 
@@ -34,59 +40,87 @@ WRITE_RETRY_S = 0.05
 """How often an ending that waits behind an interrupted write asks whether its way is free."""
 
 
-class CompletionService(completion_pb2_grpc.CompletionServiceServicer):
+class CompletionService:
+    """Each method gets its request as it came: what may be refused before it is parsed is."""
+
     def __init__(self, manager: Manager, settings: Settings) -> None:
         self._manager = manager
         self._settings = settings
 
-    async def StreamCompletion(self, request: pb.StreamCompletionRequest, context: Context) -> None:  # noqa: N802
-        stream = _Stream(context, request.request_id)
+    async def StreamCompletion(self, raw: bytes, context: Context) -> None:  # noqa: N802
+        stream = _Stream(context)
         try:
+            caller = self._admitted(raw)
             # The whole block stands in the try: a turn that runs out of time raises on its way out.
-            async with self._turn(request) as turn, aclosing(turn.batches()) as batches:
-                stream.turn = turn
-                async for batch in batches:
-                    for event in batch:
-                        await stream.tell(event, turn)
+            with self._manager.hold(caller, len(raw)) as hold:
+                asked = await self._asked(pb.StreamCompletionRequest, raw, stream, hold)
+                async with self._manager.turn(caller, asked) as turn, aclosing(turn.batches()) as batches:
+                    stream.turn = turn
+                    async for batch in batches:
+                        for event in batch:
+                            await stream.tell(event, turn)
             stream.check_done()
         except grpc.aio.InternalError:
             raise  # a write to a caller who has just left; grpc expects it
         except Exception as error:  # noqa: BLE001  whatever it is, the stream ends once and says so
             await stream.fail(failure_of(error))
 
-    async def Complete(self, request: pb.CompleteRequest, context: Context) -> pb.CompleteResponse:  # noqa: N802
+    async def Complete(self, raw: bytes, context: Context) -> pb.CompleteResponse:  # noqa: N802
         turn: Turn | None = None
         response: pb.CompleteResponse | None = None
+        stream = _Stream(context)
         try:
-            async with self._turn(request) as turn, aclosing(turn.batches()) as batches:
-                async for batch in batches:
-                    for event in batch:
-                        if isinstance(event, Completed):
-                            response = complete_out(event, turn.report())
+            caller = self._admitted(raw)
+            with self._manager.hold(caller, len(raw)) as hold:
+                asked = await self._asked(pb.CompleteRequest, raw, stream, hold)
+                async with self._manager.turn(caller, asked) as turn, aclosing(turn.batches()) as batches:
+                    async for batch in batches:
+                        for event in batch:
+                            if isinstance(event, Completed):
+                                response = complete_out(event, turn.report())
             return _answer(response)
         except Exception as error:  # noqa: BLE001  whatever it is, the call ends once and says so
             failure = failure_of(error)
             if response is not None:  # the answer is whole: what went wrong behind it is not the caller's
                 return response
-            facts = _facts(turn, request.request_id, events=0)
+            facts = _facts(turn, stream.request_id, events=0)
             await end(context, failure, facts, _error(failure, turn))
 
-    def _turn(
-        self, request: pb.StreamCompletionRequest | pb.CompleteRequest
-    ) -> AbstractAsyncContextManager[Turn]:
+    def _admitted(self, raw: bytes) -> Caller:
+        """Who calls. TurnError: nothing of theirs is begun now, or nothing so large ever."""
         caller = CALLER.get()
-        asked = read_completion(request, self._settings)
-        caller.check_model(asked.model)
-        return self._manager.turn(caller, asked)
+        caller.check_size(len(raw))
+        self._manager.check(caller)
+        return caller
+
+    async def _asked(
+        self,
+        kind: type[pb.StreamCompletionRequest | pb.CompleteRequest],
+        raw: bytes,
+        stream: _Stream,
+        hold: Hold,
+    ) -> CompletionRequest:
+        settings = self._settings
+        request = await parse(
+            kind, raw, max_bytes=settings.max_request_bytes, max_messages=settings.max_messages
+        )
+        stream.request_id = request.request_id
+        if len(raw) > LARGE_BYTES:
+            asked = await aside(partial(read_completion, request, settings, len(raw)))
+        else:
+            asked = read_completion(request, settings, len(raw))
+        hold.grow(asked.weight)
+        CALLER.get().check_model(asked.model)
+        return asked
 
 
 class _Stream:
     """The caller's side of one streamed turn: counts what is told, and ends it once."""
 
-    def __init__(self, context: Context, request_id: str) -> None:
+    def __init__(self, context: Context) -> None:
         self.turn: Turn | None = None
+        self.request_id = ""
         self._context = context
-        self._request_id = request_id
         self._told = 0
         self._writing = False
         self._done = False
@@ -108,7 +142,7 @@ class _Stream:
         error = _error(failure, self.turn)
         if error is not None:
             await self._tell_error(error)
-        await end(self._context, failure, _facts(self.turn, self._request_id, events=self._told))
+        await end(self._context, failure, _facts(self.turn, self.request_id, events=self._told))
 
     async def _tell_error(self, error: pb.Error) -> None:
         response = pb.StreamCompletionResponse(sequence=self._told + 1, error=error)

@@ -13,15 +13,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from service.config import Settings, SettingsError
-from service.gen.trunkline.v1 import (
-    completion_pb2,
-    completion_pb2_grpc,
-    session_pb2,
-    session_pb2_grpc,
-)
+from service.gen.trunkline.v1 import completion_pb2, session_pb2
 from service.rpc.auth import Callers
 from service.rpc.completion import CompletionService
 from service.rpc.interceptors import Authentication
+from service.rpc.methods import serve
 from service.rpc.sessions import SessionService
 from service.rpc.tls import server_credentials
 from service.telemetry.interceptor import Observation
@@ -54,10 +50,16 @@ class Server:
             interceptors=[Observation(METHODS), Authentication(Callers(settings))],
             options=_options(settings),
         )
-        completion_pb2_grpc.add_CompletionServiceServicer_to_server(
-            CompletionService(manager, settings), self._server
+        serve(
+            self._server,
+            CompletionService(manager, settings),
+            completion_pb2.DESCRIPTOR.services_by_name["CompletionService"],
         )
-        session_pb2_grpc.add_SessionServiceServicer_to_server(SessionService(manager, settings), self._server)
+        serve(
+            self._server,
+            SessionService(manager, settings),
+            session_pb2.DESCRIPTOR.services_by_name["SessionService"],
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server

@@ -28,7 +28,7 @@ class Channel(Protocol):
         """Whether it may still be written to: False proves that nothing was sent."""
         ...
 
-    async def send(self, data: bytes, within_s: float) -> None:
+    async def send(self, data: bytes | bytearray, within_s: float) -> None:
         """Writes one request. TimeoutError: the peer did not take it in time.
 
         Cancelled: it may have been written in part.

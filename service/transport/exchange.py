@@ -37,11 +37,12 @@ told as it comes.
 class Exchange:
     """One request and its answer. Used once. `dispatched`: the upstream may have seen some of it."""
 
-    def __init__(self, channel: Channel, request: bytes, plan: Plan, waits: Waits) -> None:
+    def __init__(self, channel: Channel, request: bytes | bytearray, plan: Plan, waits: Waits) -> None:
         self.plan = plan
         self.dispatched = False
         self._channel = channel
         self._request = request
+        self._bytes_sent = len(request)
         self._waits = waits
         self._decoder = ResponseDecoder(continuing=plan.incremental)
 
@@ -52,7 +53,7 @@ class Exchange:
 
     @property
     def bytes_sent(self) -> int:
-        return len(self._request)
+        return self._bytes_sent
 
     @property
     def bytes_saved(self) -> int:
@@ -113,7 +114,9 @@ class Exchange:
         self.dispatched = True
         wait = self._waits.send_s
         try:
-            await self._channel.send(self._request, wait)
+            # It is let go of: whoever sends it again writes it again, and an answer may take minutes.
+            request, self._request = self._request, b""
+            await self._channel.send(request, wait)
         except TimeoutError as exc:
             raise _out_of_time("writing the request", wait, "SEND_TIMEOUT_S") from exc
 

@@ -26,6 +26,9 @@ CLOSE_TIMEOUT_S = 2.0
 END_OF_BODY_S = 0.05
 """How long the end of the body may take behind the last event, for its connection to serve again."""
 
+PIECE_BYTES = 256 * 1024
+"""A larger body is sent in pieces: each layer below makes a copy of what it is given."""
+
 ERROR_BODY_BYTES = 64 * 1024
 """More of an error's body is not read."""
 
@@ -47,7 +50,7 @@ class Post:
         self._taken_at = 0.0
         self._url = url
         self._headers = headers
-        self._body = b""
+        self._body: bytes | bytearray = b""
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._sse = SseDecoder()
@@ -58,7 +61,7 @@ class Post:
     def open(self) -> bool:
         return not self._ended
 
-    async def send(self, data: bytes, within_s: float) -> None:
+    async def send(self, data: bytes | bytearray, within_s: float) -> None:
         # HTTP gives its answer's head only with the first event, so writing and waiting for that are one step
         # there.
         self._body = data
@@ -90,8 +93,16 @@ class Post:
 
     async def _post(self) -> AsyncIterator[bytes]:
         headers = {**self._headers, **turns.trace_headers()}
+        body, self._body = self._body, b""
+        content: bytes | AsyncIterator[bytes]
+        if len(body) > PIECE_BYTES:
+            headers["Content-Length"] = str(len(body))
+            content = _pieces(body)
+        else:
+            content = bytes(body)
+        del body
         request = self._client.build_request(
-            "POST", self._url, content=self._body, headers=headers, extensions={"trace": self._writing.note}
+            "POST", self._url, content=content, headers=headers, extensions={"trace": self._writing.note}
         )
         try:
             response = await self._sent(request)
@@ -189,6 +200,12 @@ class _Writing:
             self.began = info["request"].method != b"CONNECT"
         elif self.began and phase.endswith("send_request_body.complete"):
             turns.sent()
+
+
+async def _pieces(body: bytes | bytearray) -> AsyncIterator[bytes]:
+    view = memoryview(body)
+    for start in range(0, len(body), PIECE_BYTES):
+        yield bytes(view[start : start + PIECE_BYTES])
 
 
 async def _refusal(response: httpx.Response) -> TurnError:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from service.domain.caller import Credential
 from service.domain.errors import Reason, TurnError
+from service.domain.limits import MAX_JSON_GROWTH
 from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
 from service.telemetry import lines
@@ -33,6 +35,7 @@ from service.transport.pace import Pace
 from service.transport.websocket import Line
 from service.wire import failures
 from service.wire.request import Draft, PayloadHook, draft, encode, item_sizes
+from service.workers import maybe_aside
 
 if TYPE_CHECKING:
     from service.config import Settings
@@ -73,6 +76,7 @@ class Upstream:
         self._random = random or Random()
         self._keys = Keys(settings)
         self._url = settings.http_url
+        self._most = MAX_JSON_GROWTH * settings.max_request_bytes
         self._tls = tls.context_of(settings)
         self._proxy = settings.route.proxy
         self._connecting = Connecting(settings.route)
@@ -89,15 +93,15 @@ class Upstream:
     def __repr__(self) -> str:
         return f"Upstream({self._url})"
 
-    def draft(self, request: CompletionRequest) -> Draft:
+    async def draft(self, request: CompletionRequest) -> Draft:
         """The request in the upstream's dialect, past the operator's hook. TurnError: it cannot be said in
         it.
         """
-        return draft(request, self._hook)
+        return await maybe_aside(request.large, partial(draft, request, self._hook, most=self._most))
 
     def sizes(self, draft: Draft, items: Sequence[Item]) -> list[int]:
         """What each item takes in a request, in bytes, separator included."""
-        return item_sizes(items, store=draft.store)
+        return item_sizes(items, store=draft.store, large=draft.large)
 
     def check_key(self, key: Credential | None) -> None:
         """TurnError UNAUTHENTICATED: there is no key to pay with."""
@@ -148,14 +152,15 @@ class Upstream:
             pace=self.pace,
         )
 
-    def over_line(
+    async def over_line(
         self, line: Line, draft: Draft, plan: Plan, *, generate: bool = True, refused: int = 0
     ) -> Exchange:
         """The exchange over an open line. `refused`: the size of a frame that was found too big; 0: none was.
 
         TurnError MESSAGE_TOO_BIG: the frame is over the gate, or no smaller than that one; nothing was sent.
         """
-        frame = encode(draft, plan, websocket=True, generate=generate)
+        write = partial(encode, draft, plan, websocket=True, generate=generate, most=self._most)
+        frame = await maybe_aside(draft.large, write)
         size, limit = len(frame), self._settings.max_frame_bytes
         if size > limit:
             message = f"the request has {size} bytes, a frame at most {limit} (TRUNKLINE_MAX_FRAME_BYTES)"
@@ -172,8 +177,11 @@ class Upstream:
         """The exchange over one POST; its connection is closed on the way out unless the answer was read
         to its end.
         """
+        write = partial(encode, draft, plan, websocket=False, most=self._most)
+        body = await maybe_aside(draft.large, write)
         post = Post(self._http, self._url, self._keys.headers(key), self.pace, self._connecting)
-        exchange = Exchange(post, encode(draft, plan, websocket=False), plan, self.waits)
+        exchange = Exchange(post, body, plan, self.waits)
+        del body
         try:
             yield exchange
         finally:

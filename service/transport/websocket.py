@@ -35,6 +35,14 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 turns.
 """
 
+ONE_FRAME_BYTES = 16 * 1024 * 1024
+"""A larger message goes in fragments. Sent as one frame it is copied five times at once, and the loop waits
+0.1 s for each 32 MiB. Up to the default of TRUNKLINE_MAX_FRAME_BYTES it is one frame all the same: that is
+what upstreams are known to take.
+"""
+
+FRAGMENT_BYTES = 1024 * 1024
+
 CLOSE_TIMEOUT_S = 2.0
 
 HAPPY_EYEBALLS_DELAY_S = 0.25
@@ -123,12 +131,33 @@ class Line:
         silent = moment - self._connection.heard_at > self._ping_interval_s + self._ping_timeout_s
         return not (self.worn or owing or silent)
 
-    async def send(self, data: bytes, within_s: float) -> None:
+    async def send(self, data: bytes | bytearray, within_s: float) -> None:
         connection = self._connection
         if not self.open:
             raise self._failure()
         self._pace.prefer(self._fd)
-        connection.protocol.send_text(data)
+        if len(data) > ONE_FRAME_BYTES:
+            await self._send_fragments(data, within_s)
+        else:
+            connection.protocol.send_text(data)
+            await self._written(within_s)
+        turns.sent()
+
+    async def _send_fragments(self, data: bytes | bytearray, within_s: float) -> None:
+        view = memoryview(data)
+        protocol = self._connection.protocol
+        protocol.send_text(view[:FRAGMENT_BYTES], fin=False)
+        for start in range(FRAGMENT_BYTES, len(data), FRAGMENT_BYTES):
+            await self._written(within_s)
+            if not self.open:
+                raise self._failure()
+            end = start + FRAGMENT_BYTES
+            protocol.send_continuation(view[start:end], fin=end >= len(data))
+        await self._written(within_s)
+
+    async def _written(self, within_s: float) -> None:
+        """Hands over what the protocol has, and waits while the peer does not read."""
+        connection = self._connection
         connection.send_data()
         if connection.paused:
             async with asyncio.timeout(within_s):
@@ -136,7 +165,6 @@ class Line:
                     await connection.drain()
                 except OSError as exc:
                     raise self._failure() from exc
-        turns.sent()
 
     async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
         connection = self._connection

@@ -39,7 +39,7 @@ async def test_a_write_to_nobody_is_left_to_grpc(caplog, steps):
     context: Any = LeftContext()
     manager.steps = steps
     with pytest.raises(grpc.aio.InternalError):
-        await CompletionService(manager, Settings()).StreamCompletion(STREAM, context)
+        await CompletionService(manager, Settings()).StreamCompletion(STREAM.SerializeToString(), context)
     assert context.written == 1
     assert manager.turns[0].left.is_set()
     assert caplog.records == []

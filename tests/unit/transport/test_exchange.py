@@ -31,8 +31,8 @@ class Scripted:
         self.patient: list[bool] = []
         self._reads = list(reads)
 
-    async def send(self, data: bytes, within_s: float) -> None:
-        self.sent.append(data)
+    async def send(self, data: bytes | bytearray, within_s: float) -> None:
+        self.sent.append(bytes(data))
         if self.sending is not None:
             async with asyncio.timeout(within_s):
                 await self.sending

@@ -1,0 +1,68 @@
+"""Threads for work that would hold the event loop: `aside`.
+
+A thread's Python code gives the loop its turn after 0.5 ms (`sys.setswitchinterval`, in service.app); C code
+only at its end, so what is given to a thread calls nothing that takes longer than about 50 ms. A request of
+less than `LARGE_BYTES` never comes here: the way to a thread and back takes 0.1 ms.
+
+Two threads: Python runs one of them at a time, and with two the digests and copies of one request, which need
+no GIL, go on beside another's. What waits for them is bounded by the budget of request bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
+from typing import Protocol, TypeVar
+
+THREADS = 2
+
+
+class Pinned(Protocol):
+    """Something that must not be given back while a thread works for it."""
+
+    def pin(self) -> None: ...
+
+    def unpin(self) -> None: ...
+
+
+PINNED: ContextVar[Pinned | None] = ContextVar("pinned", default=None)
+"""What the call of this task holds."""
+
+_Result = TypeVar("_Result")
+_THREADS = ThreadPoolExecutor(THREADS, "worker")
+
+
+async def aside(work: Callable[[], _Result]) -> _Result:
+    """Run the work in a thread.
+
+    Cancelled: work that has not begun never does. What runs goes on for nobody, and what the call had pinned
+    stays so until it ends.
+    """
+    pinned = PINNED.get()
+    loop = asyncio.get_running_loop()
+    future = _THREADS.submit(work)
+    if pinned is None:
+        return await asyncio.wrap_future(future)
+    pinned.pin()
+    try:
+        return await asyncio.wrap_future(future)
+    finally:
+        if future.done():
+            pinned.unpin()
+        else:
+            future.add_done_callback(_unpin_in(loop, pinned))
+
+
+async def maybe_aside(large: bool, work: Callable[[], _Result]) -> _Result:
+    """Run the work: in a thread if it is large, else at once."""
+    return await aside(work) if large else work()
+
+
+def _unpin_in(loop: asyncio.AbstractEventLoop, pinned: Pinned) -> Callable[[Future[_Result]], None]:
+    def unpin(_future: Future[_Result]) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(pinned.unpin)
+
+    return unpin
