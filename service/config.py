@@ -94,6 +94,9 @@ class Settings:
     ping_timeout_s: float = _seconds("20", "A line that answers no ping this long is dead.")
     max_frame_bytes: int = _count("15728640", "A larger request goes by SSE.", "bytes")
     max_request_bytes: int = _count("33554432", "A larger call is refused.", "bytes")
+    max_request_bytes_in_flight: int = _count(
+        "134217728", "Of large calls together, while they run; over it: OVERLOADED.", "bytes"
+    )
     max_messages: int = _count("10000", "A conversation of more messages is refused.")
     max_sessions: int = _count("10000", "Sessions remembered for each tenant.")
     max_turns: int = _count("1000", "Turns at once; over it: OVERLOADED.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from service.domain.errors import Reason, TurnError
+from service.domain.errors import Reason, TurnError, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,15 @@ class Caller:
     max_sessions: int | None = None
     models: tuple[str, ...] | None = None
     key: Credential | None = None
+    max_request_bytes: int | None = None
+
+    def check_size(self, size: int) -> None:
+        """Raises INVALID_REQUEST where the request has more bytes than the tenant may send."""
+        most = self.max_request_bytes
+        if most is not None and size > most:
+            description = f"has {size} bytes; at most {most} are allowed for this tenant (max_request_bytes)"
+            violation = Violation("request", description)
+            raise TurnError(Reason.INVALID_REQUEST, f"request: {description}", violations=(violation,))
 
     def check_model(self, model: str) -> None:
         """TurnError PERMISSION_DENIED: it is not one of the tenant's. A name that ends with * is a prefix."""

@@ -34,19 +34,23 @@ class Admission:
     def waiting(self) -> int:
         return len(self._queue)
 
+    def check(self) -> None:
+        """TurnError OVERLOADED: no place and no room to wait."""
+        if self.running >= self._max_turns and len(self._queue) >= self._queue_size:
+            lines.refused(lines.REFUSED_BY_TURNS)
+            message = f"{self._max_turns} turns are running (TRUNKLINE_MAX_TURNS), and the queue is full"
+            raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
+
     async def enter(self) -> None:
         """Takes a place, waiting for one if a queue is configured. TurnError OVERLOADED: no place and no room
         to wait.
 
         Cancelled: no place is held.
         """
+        self.check()
         if self.running < self._max_turns:
             self.running += 1
             return
-        if len(self._queue) >= self._queue_size:
-            lines.refused(lines.REFUSED_BY_TURNS)
-            message = f"{self._max_turns} turns are running (TRUNKLINE_MAX_TURNS), and the queue is full"
-            raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(place)
         try:

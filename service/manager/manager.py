@@ -1,8 +1,6 @@
-"""The session manager: who may speak, and over what.
+"""The session manager: the sessions, the pool, the running turns, and the one background task of the service.
 
-Owns the sessions, the pool and the running turns, and the one background task of the service. Must never know
-protobuf or frames. The rule that would be broken first: a cache is never a reason to refuse; a session that
-is busy is forked, one that is gone is made anew.
+A cache is never a reason to refuse: a session that is busy is forked, one that is gone is made again.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from service.domain.report import SessionView
 from service.manager.admission import Admission, Shares
 from service.manager.books import Books
 from service.manager.breaker import Breaker
+from service.manager.budget import Budget, Hold
 from service.manager.chaining import Chaining
 from service.manager.pool import Pool
 from service.manager.registry import Registry, Session
@@ -66,6 +65,7 @@ class Manager:
         self._registry = Registry(settings.max_sessions, settings.session_ttl_s)
         self._admission = Admission(settings.max_turns, settings.queue_size)
         self._shares = Shares()
+        self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes)
         self._rooms = Rooms(upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only")
         self._turns: set[Turn] = set()
         self._quiet = asyncio.Event()
@@ -79,6 +79,25 @@ class Manager:
     def start(self) -> None:
         """Begins to keep house: expiry, rotation and spares need someone who looks when nobody calls."""
         self._keeper = asyncio.create_task(self._keep(), name="keeper")
+
+    def check(self, caller: Caller, *, warm_up: bool = False) -> None:
+        """What may be refused before the request is looked at is: TurnError SHUTTING_DOWN or OVERLOADED.
+
+        It counts as a turn that ended so, of no known session or model, unless it is a warm-up.
+        """
+        try:
+            self._check_serving()
+            self._shares.check(caller)
+            self._admission.check()
+        except TurnError:
+            if warm_up:
+                raise
+            with Watch(caller.tenant, _UNREAD):
+                raise
+
+    def hold(self, caller: Caller, size: int) -> Hold:
+        """The caller's request of this size, as long as it is worked on. TurnError OVERLOADED."""
+        return self._budget.hold(caller, size)
 
     @asynccontextmanager
     async def turn(self, caller: Caller, request: CompletionRequest) -> AsyncGenerator[Turn, None]:
@@ -95,7 +114,7 @@ class Manager:
         with Watch(caller.tenant, request) as watch:
             try:
                 async with scope, self._place(caller):
-                    draft = self._upstream.draft(request)
+                    draft = await self._upstream.draft(request)
                     session = await self._session(caller, request.session_id)
                     turn = Turn(
                         self._rooms,
@@ -125,7 +144,7 @@ class Manager:
         """
         self._check_serving()
         self._shares.check(caller)
-        draft = self._upstream.draft(prime) if prime is not None else None
+        draft = await self._upstream.draft(prime) if prime is not None else None
         session = await self._session(caller, session_id)
         if session.holder is not None:
             return session.view()
@@ -272,6 +291,9 @@ class Manager:
                     pass
             except TurnError:
                 continue  # The breaker has it; spares come back when it lets them.
+
+
+_UNREAD = CompletionRequest("", "", ())
 
 
 def _shutting_down() -> TurnError:

@@ -30,10 +30,17 @@ class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     certificates: tuple[Text, ...] = ()
     max_turns: Limit | None = None
     max_sessions: Limit | None = None
+    max_request_bytes: Limit | None = None
     models: Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)] | None = None
 
     def caller(self, tenant: str) -> Caller:
-        return Caller(tenant, self.max_turns, self.max_sessions, self.models)
+        return Caller(
+            tenant,
+            self.max_turns,
+            self.max_sessions,
+            self.models,
+            max_request_bytes=self.max_request_bytes,
+        )
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

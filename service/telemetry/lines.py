@@ -26,6 +26,7 @@ logger = logging.getLogger("service.line")
 
 REFUSED_BY_TURNS = "turns"
 REFUSED_BY_TENANT = "tenant"
+REFUSED_BY_BYTES = "bytes"
 REFUSED_BY_SESSIONS = "sessions"
 REFUSED_BY_CONNECTIONS = "connections"
 

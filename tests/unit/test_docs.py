@@ -7,6 +7,7 @@ import pytest
 
 from service.config import ROWS
 from service.domain.errors import RULES, Reason
+from service.domain.limits import TABLE
 from service.domain.plan import ContextReason
 from service.domain.report import TransportReason
 from service.session.turn import TRANSITIONS, State
@@ -54,6 +55,11 @@ def test_every_reason_that_a_caller_can_hear_is_explained():
     assert public <= set(re.findall(r"[A-Z_]{5,}", section("Errors")))
 
 
+def test_the_table_of_limits_is_that_of_the_code():
+    rows = re.findall(r"^\| (.+) \| (\d+) \| (.+) \|$", section("Limits"), re.MULTILINE)
+    assert rows == [(field, str(bound), unit) for field, bound, unit in TABLE]
+
+
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 
 
@@ -67,7 +73,9 @@ def test_every_reason_has_advice_for_its_caller():
 
 @pytest.mark.parametrize("name", [name for name in ROWS if re.search(r"_S$|MAX_|QUEUE|SPARES", name)])
 def test_every_wait_and_limit_says_what_happens_at_it(name):
-    default = {"15728640": "15 MiB", "33554432": "32 MiB"}.get(text := ROWS[name].metadata["default"], text)
+    default = {"15728640": "15 MiB", "33554432": "32 MiB", "134217728": "128 MiB"}.get(
+        text := ROWS[name].metadata["default"], text
+    )
     parts = re.findall(
         rf"^\|[^|]*`{name.removeprefix('TRUNKLINE_')}`[^|]*\|([^|]*)\|", OPERATIONS, re.MULTILINE
     )

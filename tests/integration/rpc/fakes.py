@@ -8,6 +8,7 @@ from service.domain.events import Completed, Started, StopReason, TextDelta, Usa
 from service.domain.messages import Message, Role, TextPart, Transport
 from service.domain.plan import ContextReason
 from service.domain.report import LineState, SessionView, TransportReason, TurnReport
+from service.manager.budget import Budget
 
 ANSWER = Message(Role.ASSISTANT, (TextPart("hello"),))
 STARTED = Started("resp_1", "gpt-1", 1.0)
@@ -64,6 +65,7 @@ class FakeManager:
     def __init__(self):
         self.steps = []
         self.dispatched = True
+        self.refused_early = None
         self.refused = None
         self.at_exit = None
         self.limit = None
@@ -71,6 +73,13 @@ class FakeManager:
         self.calls = []
         self.turns = []
         self.views = {}
+
+    def check(self, caller, *, warm_up=False):
+        if self.refused_early is not None:
+            raise self.refused_early
+
+    def hold(self, caller, size):
+        return Budget(2**27, 2**25).hold(caller, size)
 
     @asynccontextmanager
     async def turn(self, caller, request):

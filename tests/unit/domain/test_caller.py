@@ -39,3 +39,14 @@ def test_a_name_without_end_is_not_repeated():
 def test_a_credential_shows_nothing_and_is_told_apart():
     assert "s3cret" not in repr(Caller(key=Credential("s3cret")))
     assert Credential("a") == Credential("a") != Credential("b")
+
+
+def test_a_tenant_may_have_a_limit_of_size():
+    Caller("a").check_size(10**9)
+    caller = Caller("a", max_request_bytes=10)
+    caller.check_size(10)
+    with pytest.raises(
+        TurnError, match=r"has 11 bytes; at most 10 are allowed .*max_request_bytes"
+    ) as caught:
+        caller.check_size(11)
+    assert caught.value.reason is Reason.INVALID_REQUEST
