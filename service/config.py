@@ -95,7 +95,7 @@ class Settings:
     max_frame_bytes: int = _count("15728640", "A larger request goes by SSE.", "bytes")
     max_request_bytes: int = _count("33554432", "A larger call is refused.", "bytes")
     max_request_bytes_in_flight: int = _count(
-        "134217728", "Of large calls together, while they run; over it: OVERLOADED.", "bytes"
+        "100663296", "Of large calls together, while they run; over it: OVERLOADED.", "bytes"
     )
     max_messages: int = _count("10000", "A conversation of more messages is refused.")
     max_sessions: int = _count("10000", "Sessions remembered for each tenant.")

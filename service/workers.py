@@ -1,11 +1,12 @@
-"""Threads for work that would hold the event loop: `aside`.
+"""A thread for work that would hold the event loop: `aside`.
 
 A thread's Python code gives the loop its turn after 0.5 ms (`sys.setswitchinterval`, in service.app); C code
 only at its end, so what is given to a thread calls nothing that takes longer than about 50 ms. A request of
 less than `LARGE_BYTES` never comes here: the way to a thread and back takes 0.1 ms.
 
-Two threads: Python runs one of them at a time, and with two the digests and copies of one request, which need
-no GIL, go on beside another's. What waits for them is bounded by the budget of request bytes.
+One thread: Python runs one at a time anyway, and two large requests that are parsed or written at the same
+moment would take their worst moment of memory together. What waits for it is bounded by the budget of request
+bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
-THREADS = 2
+THREADS = 1
 
 
 class Pinned(Protocol):

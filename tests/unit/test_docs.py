@@ -73,7 +73,7 @@ def test_every_reason_has_advice_for_its_caller():
 
 @pytest.mark.parametrize("name", [name for name in ROWS if re.search(r"_S$|MAX_|QUEUE|SPARES", name)])
 def test_every_wait_and_limit_says_what_happens_at_it(name):
-    default = {"15728640": "15 MiB", "33554432": "32 MiB", "134217728": "128 MiB"}.get(
+    default = {"15728640": "15 MiB", "33554432": "32 MiB", "100663296": "96 MiB"}.get(
         text := ROWS[name].metadata["default"], text
     )
     parts = re.findall(

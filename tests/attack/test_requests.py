@@ -1,0 +1,131 @@
+"""One valid request in its worst shape, and many large ones at once: what others wait, what memory it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+
+from simulator.scripts import Hang, Script, Start
+from tests.attack.shapes import GROWING, HEAD, HELLO, HONEST, REFUSED, field, message, text
+from tests.attack.victim import BEARER, MEBIBYTE, Victim, probing, victim
+
+METHOD = "/trunkline.v1.CompletionService/StreamCompletion"
+UNBOUNDED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+LARGEST = int(31.9 * MEBIBYTE)
+LIGHT = 2 * MEBIBYTE
+PEAK_TIMES = 10
+"""A request's size times this is the most that the process may take for it, itself included."""
+
+LIGHT_PEAK_MIB = 110
+OTHERS_WAIT_S = 0.1
+BUSY_MACHINE = 5
+"""Tests share their cores with others: what is 0.1 s on a quiet machine may be so many times more. The kind
+of fault that is looked for takes 50 times as long.
+"""
+
+REPLICA_MIB = 900
+
+
+@asynccontextmanager
+async def caller(service: Victim) -> AsyncIterator[grpc.aio.UnaryStreamMultiCallable[bytes, bytes]]:
+    """Sends bytes as they are, over a connection of its own."""
+    async with grpc.aio.insecure_channel(service.address, UNBOUNDED) as channel:
+        yield channel.unary_stream(METHOD, request_serializer=bytes, response_deserializer=bytes)
+
+
+async def ending(service: Victim, raw: bytes, metadata=BEARER) -> tuple[str, str]:
+    """The code of the status and its message, of a call on its own connection."""
+    async with caller(service) as stream:
+        call = stream(raw, metadata=metadata, timeout=120)
+        try:
+            async for _ in call:
+                pass
+        except grpc.aio.AioRpcError as error:
+            return error.code().name, error.details() or ""
+        return "OK", ""
+
+
+def refused(shape: str, size: int) -> tuple[str, bytes]:
+    name, make = REFUSED[shape]
+    return name, make(size)
+
+
+@pytest.mark.parametrize("shape", REFUSED)
+async def test_a_bad_shape_is_refused_by_name_and_costs_little(simulator, shape):
+    name, raw = refused(shape, LIGHT)
+    async with victim(simulator.url) as service:
+        code, details = await ending(service, raw)
+        assert (code, details.partition(": ")[0]) == ("INVALID_ARGUMENT", name)
+        assert "at most" in details or "more than" in details
+        assert service.peak_mib() <= LIGHT_PEAK_MIB
+
+
+@pytest.mark.heavy
+async def test_no_shape_of_the_largest_size_keeps_others_waiting(simulator):
+    for shape in REFUSED:
+        name, raw = refused(shape, LARGEST)
+        await _measured(simulator, shape, raw, "INVALID_ARGUMENT", name)
+    for shape, make in GROWING.items():
+        await _measured(simulator, shape, make(LARGEST), "INVALID_ARGUMENT", "request")
+
+
+@pytest.mark.heavy
+async def test_the_largest_honest_requests_are_answered_and_keep_nobody_waiting(simulator):
+    for shape, make in HONEST.items():
+        await _measured(simulator, shape, make(LARGEST), "OK", "")
+
+
+async def _measured(simulator, shape: str, raw: bytes, code: str, name: str) -> None:
+    async with victim(simulator.url) as service:
+        async with probing(service.address) as others:
+            told = await ending(service, raw)
+        assert (told[0], told[1].partition(": ")[0]) == (code, name), shape
+        assert service.peak_mib() <= PEAK_TIMES * len(raw) / MEBIBYTE, shape
+        assert others.failed == 0
+        assert others.worst_s <= OTHERS_WAIT_S * BUSY_MACHINE, shape
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("count", "mebibytes"), [(8, 31.9), (16, 10), (40, 3)])
+async def test_many_large_requests_at_once_leave_the_replica_alive(simulator, count, mebibytes):
+    size = int(mebibytes * MEBIBYTE)
+    async with victim(simulator.url) as service:
+        raws = [
+            field(1, b"s%d" % number) + field(2, b"m") + message(1, text(b"a" * size))
+            for number in range(count)
+        ]
+        endings = await asyncio.gather(*(ending(service, raw) for raw in raws))
+        assert service.alive
+        assert service.peak_mib() <= REPLICA_MIB
+        assert {code for code, _ in endings} <= {"OK", "RESOURCE_EXHAUSTED"}
+        assert ("OK", "") in endings
+        overloaded = [details for code, details in endings if code == "RESOURCE_EXHAUSTED"]
+        assert all("TRUNKLINE_MAX_REQUEST_BYTES_IN_FLIGHT" in details for details in overloaded)
+
+
+async def test_what_is_over_the_budget_is_overloaded_by_name(simulator):
+    async with victim(simulator.url, MAX_REQUEST_BYTES_IN_FLIGHT=str(MEBIBYTE)) as service:
+        code, details = await ending(service, HONEST["one text"](LIGHT))
+        assert code == "RESOURCE_EXHAUSTED"
+        assert "TRUNKLINE_MAX_REQUEST_BYTES_IN_FLIGHT" in details
+        assert (await ending(service, HEAD + HELLO))[0] == "OK"
+
+
+async def test_a_call_over_the_limit_of_turns_costs_little_whatever_its_size(simulator):
+    simulator.enqueue(Script(Start(), Hang()))
+    async with victim(simulator.url, MAX_TURNS="1") as service, caller(service) as stream:
+        running = stream(HEAD + HELLO, metadata=BEARER)
+        await running.read()
+        raw = REFUSED["tools"][1](LIGHT)
+        assert (await ending(service, raw))[0] == "RESOURCE_EXHAUSTED"
+        began = service.cpu_s()
+        for _ in range(10):
+            code, details = await ending(service, raw)
+            assert code == "RESOURCE_EXHAUSTED"
+            assert "TRUNKLINE_MAX_TURNS" in details
+        assert (service.cpu_s() - began) / 10 <= 0.05  # receiving 2 MiB included; parsing them took 0.7
+        running.cancel()
