@@ -72,8 +72,8 @@ HONEST: dict[str, Callable[[int], bytes]] = {
     "quotes": lambda size: HEAD + message(USER, text(b'"a' * (size // 2))),
     "phases": lambda size: (
         HEAD
-        + message(ASSISTANT, (part(1, field(2, b"a")) + part(1, b"")) * 9_000)
-        + field(3, b"a" * (size - 170_000))
+        + message(ASSISTANT, (part(1, field(2, b"commentary")) + part(1, b"")) * 9_000)
+        + field(3, b"a" * (size - 300_000))
         + HELLO
     ),
 }
