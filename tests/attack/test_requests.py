@@ -86,7 +86,7 @@ async def test_an_honest_request_of_the_largest_size_keeps_nobody_waiting(simula
 
 
 async def _measured(simulator: Simulator, raw: bytes, code: str, name: str) -> None:
-    waits = []
+    waits: list[float] = []
     async with victim(simulator.url) as service:
         for _ in range(TRIES):
             async with probing(service.address) as others:
