@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+CLOSE_TIMEOUT_S = 2.0
+"""How long a peer may take to close, over either transport."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waits:

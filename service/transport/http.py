@@ -16,13 +16,13 @@ import httpx
 
 from service.domain.errors import Reason, TurnError
 from service.telemetry import turns
+from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.connecting import Connecting
 from service.transport.pace import Pace
 from service.wire import failures
 from service.wire.sse import SseDecoder
 
 CANNOT_CONNECT = "cannot connect over HTTP"
-CLOSE_TIMEOUT_S = 2.0
 END_OF_BODY_S = 0.05
 """How long the end of the body may take behind the last event, for its connection to serve again."""
 

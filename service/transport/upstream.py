@@ -24,10 +24,11 @@ from service.domain.limits import MAX_JSON_GROWTH
 from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
 from service.telemetry import lines
-from service.transport import tls, websocket
+from service.transport import tls
 from service.transport.channel import Waits
 from service.transport.connecting import Connecting
 from service.transport.exchange import Exchange
+from service.transport.handshake import connect_to
 from service.transport.http import Post
 from service.transport.inbox import now
 from service.transport.keys import Keys
@@ -126,7 +127,7 @@ class Upstream:
     async def _dial(self, key: Credential | None) -> Line:
         try:
             async with asyncio.timeout(self.waits.connect_s):
-                connection = await websocket.connect_to(
+                connection = await connect_to(
                     self._settings.ws_url,
                     self._keys.headers(key),
                     self._tls,

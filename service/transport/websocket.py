@@ -11,29 +11,21 @@ unread pongs for a dead peer, is replaced by ours, which takes any inbound byte 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import Context
 from itertools import count
-from typing import Any
 
-from websockets.asyncio.client import connect
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from service.domain.errors import Reason, TurnError
-from service.proxies import Proxy
 from service.telemetry import lines, turns
+from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.endings import ending_of
 from service.transport.inbox import Inbox, now
 from service.transport.pace import Pace
 from service.wire import failures
-
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""Incoming bound: a `response.completed` echoes everything, images too, so the usual 1 MiB would end good
-turns.
-"""
 
 ONE_FRAME_BYTES = 16 * 1024 * 1024
 """A larger message goes in fragments. Sent as one frame it is copied five times at once, and the loop waits
@@ -43,12 +35,6 @@ what upstreams are known to take.
 
 FRAGMENT_BYTES = 1024 * 1024
 
-CLOSE_TIMEOUT_S = 2.0
-
-HAPPY_EYEBALLS_DELAY_S = 0.25
-"""After this the next address of a name is tried as well, where the first does not answer (RFC 8305, section
-5). The POST's connections do the same.
-"""
 
 NOBODYS = Context()
 """Where a line's timers run: in that of the turn that set them they would keep it as long as they wait."""
@@ -60,13 +46,6 @@ most of an idle line; a record of TLS is never longer than this.
 
 PONG_OVERDUE_S = 1.0
 """A ping that waits longer for its answer makes the line unfit, long before it makes it dead."""
-
-
-class _Dialer(connect):
-    """`connect` without redirects: the key goes to the host that was configured, and to no other."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 class Line:
@@ -283,29 +262,3 @@ class Line:
             self._connection.send_data()
             delay = self._ping_timeout_s
         self._timer = self._loop.call_later(delay, self._keep_alive, context=NOBODYS)
-
-
-async def connect_to(
-    url: str, headers: Mapping[str, str], tls: ssl.SSLContext, proxy: Proxy | None = None
-) -> Inbox:
-    """The handshake. Raises what `websockets` and the system raise; cancelled: the socket is closed."""
-    secure: dict[str, Any] = {}
-    if url.startswith("wss:"):
-        secure["ssl"] = tls
-    if proxy is not None and proxy.secure:
-        secure["proxy_ssl"] = tls
-    connection = await _Dialer(
-        url,
-        additional_headers=headers,
-        proxy=proxy.url if proxy is not None else None,
-        happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_S,
-        create_connection=Inbox,
-        compression=None,
-        max_size=MAX_MESSAGE_BYTES,
-        open_timeout=None,
-        ping_interval=None,
-        close_timeout=CLOSE_TIMEOUT_S,
-        **secure,
-    )
-    assert isinstance(connection, Inbox)
-    return connection

@@ -5,7 +5,7 @@ import asyncio
 import grpc
 import pytest
 
-from service.transport import websocket
+from service.transport import handshake
 from simulator.scripts import Gate, Pace, Say, Script
 from tests.integration.faults.endings import ended, ended_call
 from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, until
@@ -96,7 +96,7 @@ async def test_a_caller_who_hardly_reads_costs_little_and_slows_nobody(house, op
 
 async def test_what_comes_in_is_bounded_too(start, monkeypatch):
     """We close on an upstream that sends more in one message than we take; the turn hears it as nonsense."""
-    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 70_000)
+    monkeypatch.setattr(handshake, "MAX_MESSAGE_BYTES", 70_000)
     house = await start({"REPLAY": "safe-only"})
     found = await ended(house, "sim:long(bytes=80000)")
     assert found.info.reason == "PROTOCOL_ERROR"

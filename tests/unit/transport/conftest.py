@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Frame, Opcode
 
-from service.transport import websocket
+from service.transport.handshake import connect_to
 from service.transport.inbox import now
 from service.transport.websocket import Line
 
@@ -82,7 +82,7 @@ async def dial(peer):
     lines: list[Line] = []
 
     async def dialled(**settings) -> Line:
-        connection = await websocket.connect_to(peer.url, {"Authorization": "Bearer k"}, TLS)
+        connection = await connect_to(peer.url, {"Authorization": "Bearer k"}, TLS)
         defaults = {"ping_interval_s": 1000.0, "ping_timeout_s": 1000.0, "expires_at": now() + 1000}
         lines.append(Line(connection, **defaults | settings))
         await peer.connected.wait()

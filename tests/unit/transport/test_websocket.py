@@ -6,7 +6,7 @@ import pytest
 from websockets.frames import Close, CloseCode, Frame, Opcode
 
 from service.domain.errors import Reason, TurnError
-from service.transport import websocket
+from service.transport import handshake, websocket
 from service.transport.pace import Pace
 from tests.unit.transport.conftest import PATIENCE_S, more, text, until
 
@@ -91,7 +91,7 @@ async def test_a_message_far_over_the_librarys_bound_arrives(line, peer):
 
 
 async def test_a_message_over_our_own_bound_ends_the_line(dial, peer, monkeypatch):
-    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 100_000)
+    monkeypatch.setattr(handshake, "MAX_MESSAGE_BYTES", 100_000)
     line = await dial()
     peer.write(text("x" * 100_001))
     error = await failure(line)

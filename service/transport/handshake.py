@@ -1,0 +1,57 @@
+"""Open a WebSocket to the upstream: `connect_to`."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from websockets.asyncio.client import connect
+
+from service.proxies import Proxy
+from service.transport.channel import CLOSE_TIMEOUT_S
+from service.transport.inbox import Inbox
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""Incoming bound: a `response.completed` echoes everything, images too, so the usual 1 MiB would end good
+turns.
+"""
+
+
+HAPPY_EYEBALLS_DELAY_S = 0.25
+"""After this the next address of a name is tried as well, where the first does not answer (RFC 8305, section
+5). The POST's connections do the same.
+"""
+
+
+class _Dialer(connect):
+    """`connect` without redirects: the key goes to the host that was configured, and to no other."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+async def connect_to(
+    url: str, headers: Mapping[str, str], tls: ssl.SSLContext, proxy: Proxy | None = None
+) -> Inbox:
+    """The handshake. Raises what `websockets` and the system raise; cancelled: the socket is closed."""
+    secure: dict[str, Any] = {}
+    if url.startswith("wss:"):
+        secure["ssl"] = tls
+    if proxy is not None and proxy.secure:
+        secure["proxy_ssl"] = tls
+    connection = await _Dialer(
+        url,
+        additional_headers=headers,
+        proxy=proxy.url if proxy is not None else None,
+        happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_S,
+        create_connection=Inbox,
+        compression=None,
+        max_size=MAX_MESSAGE_BYTES,
+        open_timeout=None,
+        ping_interval=None,
+        close_timeout=CLOSE_TIMEOUT_S,
+        **secure,
+    )
+    assert isinstance(connection, Inbox)
+    return connection
