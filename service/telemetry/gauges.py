@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from service.telemetry import names
+from service.telemetry import logs, names
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,9 @@ class Gauges:
             "s",
             "How long running answers wait for the next look, because the loop is busy.",
         )
+        meter.create_observable_counter(
+            names.LOG_LOST, [self._log_lost], "{line}", "Lines of the log that were lost."
+        )
 
     def _turns(self, _: CallbackOptions) -> Iterable[Observation]:
         return (Observation(self.counts.turns),)
@@ -54,6 +57,9 @@ class Gauges:
 
     def _hold(self, _: CallbackOptions) -> Iterable[Observation]:
         return (Observation(self.counts.hold_s),)
+
+    def _log_lost(self, _: CallbackOptions) -> Iterable[Observation]:
+        return (Observation(logs.lost()),)
 
     def _lines(self, _: CallbackOptions) -> Iterable[Observation]:
         return [

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+import threading
+import time
 import traceback
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TextIO
 
 import msgspec
@@ -20,19 +25,40 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, WrappedLogger
 
+from service.telemetry.writer import Writer, to_descriptor
+
 OURS = "service"
 PROCESS = "service.app"
 EXPORTERS = "opentelemetry."
 SELDOM_S = 60.0
 
 
+STDERR = 2
+
+LINE_BYTES = 16 * 1024
+TEXT_CHARACTERS = 1024
+"""Of a line that is longer each text is cut to this."""
+
+FRAMES = 50
+"""How many frames of a traceback are shown: the innermost."""
+
+FLUSH_S = 1.0
+"""How long the last lines may take to leave: nobody may read them, and the process must end."""
+
+logger = logging.getLogger(__name__)
+_writer: Writer | None = None
+
+
 def configure(level: str, stream: TextIO | None = None) -> None:
     """From now on everything goes there (standard error), ours from this level on, all else from WARNING
-    on.
+    on. A call that logs never waits for the write; what nobody reads is lost and counted.
     """
-    target = stream or sys.stderr
-    handler = logging.StreamHandler(target)
-    handler.setFormatter(_for_a_person() if target.isatty() else _ForAMachine())
+    global _writer  # noqa: PLW0603  there is one log
+    close()
+    terminal = os.isatty(STDERR) if stream is None else stream.isatty()
+    _writer = Writer(to_descriptor(STDERR) if stream is None else _to_stream(stream), on_recovery=_recovered)
+    handler = _Queued(_writer)
+    handler.setFormatter(_for_a_person() if terminal else _ForAMachine())
     handler.addFilter(_Seldom())
     root = logging.getLogger()
     for old in root.handlers[:]:
@@ -44,19 +70,77 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     logging.getLogger(PROCESS).setLevel(min(logging.getLogger(OURS).level, logging.INFO))
 
 
+def close() -> None:
+    """Write the last lines; for at most `FLUSH_S`. What is logged afterwards is lost."""
+    if _writer is not None:
+        _writer.close(FLUSH_S)
+
+
+def lost() -> int:
+    """How many lines were lost since the start."""
+    return _writer.lost if _writer is not None else 0
+
+
+def catch() -> None:
+    """Send to the log what the interpreter would write to standard error itself, where it would wait for a
+    reader: warnings, and exceptions that nobody caught, in any thread or finalizer.
+    """
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace_of: TracebackType | None) -> None:
+    logger.error("uncaught exception", exc_info=(kind, error or kind(), trace_of))
+
+
+def _recovered(number: int) -> None:
+    logger.warning(
+        "lines of the log were lost: they were not read, or could not be written", extra={"lost": number}
+    )
+
+
+def _to_stream(stream: TextIO) -> Callable[[bytes], int]:
+    def write(data: bytes) -> int:
+        stream.write(data.decode(errors="surrogatepass"))
+        stream.flush()
+        return len(data)
+
+    return write
+
+
+class _Queued(logging.Handler):
+    """Formats where the line is logged, which knows its task; leaves the writing to the thread."""
+
+    def __init__(self, writer: Writer) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = f"{self.format(record)}\n".encode(errors="backslashreplace")
+        except Exception:  # noqa: BLE001  whatever a library logs, the one that logs it goes on
+            self._writer.lose()
+        else:
+            self._writer.put(line)
+
+
 class _Seldom(logging.Filter):
     """A collector that is gone is news, but not with every batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        self._clock = clock
         self._told_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith(EXPORTERS):
             return True
-        if record.created - self._told_at.get(record.name, 0.0) < SELDOM_S:
+        now = self._clock()
+        if now - self._told_at.get(record.name, -SELDOM_S) < SELDOM_S:
             return False
-        self._told_at[record.name] = record.created
+        self._told_at[record.name] = now
         return True
 
 
@@ -83,7 +167,7 @@ def _where(error: object) -> str | None:
     """Of an exception its kind and its place, not its text: that may hold a prompt."""
     if not isinstance(error, tuple) or error[0] is None:
         return None
-    return "".join((*traceback.format_tb(error[2]), error[0].__name__))
+    return "".join((*traceback.format_tb(error[2], limit=-FRAMES), error[0].__name__))
 
 
 class _ForAMachine(logging.Formatter):
@@ -100,10 +184,38 @@ class _ForAMachine(logging.Formatter):
         told |= {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
         if where := _where(record.exc_info):
             told["exception"] = where
-        try:
-            return _JSON.encode(told).decode()
-        except UnicodeEncodeError:  # half a character, which the system or a library may name
-            return json.dumps(told, default=str)
+        line = _encoded(told)
+        return line if _fits(line) else _encoded_short(told)
+
+
+def _fits(line: str) -> bool:
+    return len(line) <= LINE_BYTES // 4 or len(line.encode(errors="replace")) <= LINE_BYTES
+
+
+def _encoded(told: dict[str, object]) -> str:
+    try:
+        return _JSON.encode(told).decode()
+    except UnicodeEncodeError:  # half a character, which the system or a library may name
+        return json.dumps(told, default=str)
+
+
+def _encoded_short(told: dict[str, object]) -> str:
+    """Each text is cut; if that is not enough, only what every line has is kept."""
+    short = {name: _cut(name, value) for name, value in told.items()}
+    line = _encoded(short)
+    if _fits(line):
+        return line
+    return _encoded({name: short[name] for name in ("timestamp", "level", "logger", "message")})
+
+
+def _cut(name: str, value: object) -> object:
+    if isinstance(value, float | datetime):
+        return value
+    text = str(value)
+    if len(text) <= TEXT_CHARACTERS:
+        return value
+    # What an exception is, and where it was raised, stands at the end.
+    return f"…{text[-TEXT_CHARACTERS:]}" if name == "exception" else f"{text[:TEXT_CHARACTERS]}…"
 
 
 _JSON = msgspec.json.Encoder(enc_hook=str)
@@ -117,6 +229,7 @@ def _for_a_person() -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             structlog.dev.ConsoleRenderer(sort_keys=False, pad_event_to=0),
+            lambda _logger, _method, line: str(line)[:LINE_BYTES],
         ],
     )
 

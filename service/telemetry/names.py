@@ -107,6 +107,7 @@ LINE_CLOSES = "trunkline.line.closes"
 UNKNOWN_EVENTS = "trunkline.upstream.ignored"
 LINE_HOLD = "trunkline.line.hold"
 LOOP_LAG = "trunkline.event_loop.lag"
+LOG_LOST = "trunkline.log.lost"
 
 # Labels of ours on metrics
 LABEL_TENANT = "tenant"

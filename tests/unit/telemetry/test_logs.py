@@ -1,6 +1,9 @@
 import io
 import json
 import logging
+import sys
+import threading
+import warnings
 
 import pytest
 import structlog
@@ -22,7 +25,11 @@ def as_it_was():
     root, ours = logging.getLogger(), logging.getLogger("service")
     process = logging.getLogger("service.app")
     handlers, levels = root.handlers[:], (root.level, ours.level, process.level)
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     yield
+    logs.close()
+    logging.captureWarnings(capture=False)
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
     root.handlers[:] = handlers
     root.setLevel(levels[0])
     ours.setLevel(levels[1])
@@ -30,12 +37,17 @@ def as_it_was():
     structlog.contextvars.clear_contextvars()
 
 
+def said(stream):
+    logs.close()
+    return stream.getvalue()
+
+
 def test_a_machine_gets_json():
     stream = io.StringIO()
     logs.configure("info", stream)
     logs.bind(session="s1", request_id="")
     logging.getLogger("service.turn").info("turn", extra={"ending": "OK"})
-    told = json.loads(stream.getvalue())
+    told = json.loads(said(stream))
     del told["timestamp"]
     assert told == {
         "message": "turn",
@@ -50,7 +62,7 @@ def test_a_person_gets_a_line():
     stream = Terminal()
     logs.configure("info", stream)
     logging.getLogger("service.turn").info("turn", extra={"ending": "OK"})
-    line = stream.getvalue()
+    line = said(stream)
     assert "turn" in line
     assert "ending" in line
     assert not line.startswith("{")
@@ -63,7 +75,7 @@ def test_a_line_names_its_span():
     span = TracerProvider(shutdown_on_exit=False).get_tracer("test").start_span("a")
     with use_span(span):
         logging.getLogger("service").warning("here")
-    told = json.loads(stream.getvalue())
+    told = json.loads(said(stream))
     assert told["trace_id"] == f"{span.get_span_context().trace_id:032x}"
     assert told["span_id"] == f"{span.get_span_context().span_id:016x}"
 
@@ -75,28 +87,25 @@ def test_of_an_exception_the_place_is_told_and_not_the_text(stream):
         int(PROMPT)
     except ValueError:
         logging.getLogger("service").exception("unexpected")
-    told = stream.getvalue()
+    told = said(stream)
     assert "ValueError" in told
     assert "test_logs.py" in told
     assert PROMPT not in told
 
 
-def test_a_collector_that_is_gone_is_told_once_a_minute():
-    stream = io.StringIO()
-    logs.configure("info", stream)
+def test_a_collector_that_is_gone_is_told_once_a_minute_whatever_the_wall_clock_does():
+    now = [1000.0]
+    seldom = logs._Seldom(lambda: now[0])
     exporter = logging.getLogger("opentelemetry.exporter.otlp")
-    for passed in (0, 1, 59, 61, 62):
+    passed = []
+    for second in (0, 1, 59, 61, 62):
+        now[0] = 1000.0 + second
         record = exporter.makeRecord(exporter.name, logging.ERROR, "", 0, "failed to export", (), None)
-        record.created += passed
-        exporter.handle(record)
-    logging.getLogger("service").error("of ours")
-    logging.getLogger("service").error("of ours")
-    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == [
-        "failed to export",
-        "failed to export",
-        "of ours",
-        "of ours",
-    ]
+        record.created -= 86_400 * second
+        passed.append(seldom.filter(record))
+    assert passed == [True, False, False, True, False]
+    ours = logging.getLogger("service").makeRecord("service", logging.ERROR, "", 0, "of ours", (), None)
+    assert [seldom.filter(ours), seldom.filter(ours)] == [True, True]
 
 
 @pytest.mark.parametrize(("level", "count"), [("debug", 2), ("info", 1), ("error", 0)])
@@ -108,13 +117,82 @@ def test_only_ours_speaks_below_warning(level, count):
     logging.getLogger("service.line").debug("dialed")
     logging.getLogger("service.line").info("dialed")
     logging.getLogger("service.app").info("listening on")
-    assert stream.getvalue().count("dialed") == count
-    assert "listening on" in stream.getvalue()
-    assert "key" not in stream.getvalue()
+    assert said(stream).count("dialed") == count
+    assert "listening on" in said(stream)
+    assert "key" not in said(stream)
 
 
 def test_half_a_character_costs_no_line():
     stream = io.StringIO()
     logs.configure("info", stream)
     logging.getLogger("service.turn").info("turn", extra={"file": "caf\udce9"})
-    assert json.loads(stream.getvalue())["file"] == "caf\udce9"
+    assert json.loads(said(stream))["file"] == "caf\udce9"
+
+
+@pytest.mark.parametrize("character", ["x", "\u0000", "\U0001f600", "\udce9"])
+@pytest.mark.parametrize("fields", [1, 40])
+def test_a_line_has_a_bounded_length_and_stays_json(character, fields):
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    extra = {f"field{number}": character * 1_000_000 for number in range(fields)}
+    logging.getLogger("service.turn").info("turn", extra=extra | {"attempts": 3})
+    line = said(stream)
+    assert len(line.encode(errors="surrogatepass")) <= logs.LINE_BYTES + 1
+    told = json.loads(line)
+    assert told["message"] == "turn"
+    if fields == 1:
+        assert told["attempts"] == 3
+        assert told["field0"].startswith(character * 100)
+
+
+def test_a_line_for_a_person_has_a_bounded_length():
+    stream = Terminal()
+    logs.configure("info", stream)
+    logging.getLogger("service.turn").info("turn", extra={"model": "x" * 1_000_000})
+    assert len(said(stream)) <= logs.LINE_BYTES + 1
+
+
+def test_of_a_deep_exception_the_innermost_place_is_told():
+    def deeper(depth):
+        if depth == 0:
+            return 1 // 0
+        return other(depth - 1)  # two functions by turns: frames that repeat would be shown once
+
+    def other(depth):
+        return deeper(depth)
+
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    try:
+        deeper(300)
+    except ZeroDivisionError:
+        logging.getLogger("service").exception("unexpected")
+    told = json.loads(said(stream))["exception"]
+    assert told.endswith("ZeroDivisionError")
+    assert "1 // 0" in told
+
+
+def test_what_cannot_be_formatted_is_a_lost_line_and_no_error():
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    logging.getLogger("service").info("%d of them", "many")
+    assert said(stream) == ""
+    assert logs.lost() == 1
+
+
+def test_warnings_and_what_nobody_caught_are_lines_too():
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    logs.catch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("an old way", DeprecationWarning, stacklevel=1)
+    thread = threading.Thread(target=int, args=[PROMPT])
+    thread.start()
+    thread.join()
+    sys.excepthook(ValueError, ValueError(PROMPT), None)
+    told = [json.loads(line) for line in said(stream).splitlines()]
+    assert [line["level"] for line in told] == ["warning", "error", "error"]
+    assert "an old way" in told[0]["message"]
+    assert told[1]["exception"].endswith("ValueError")
+    assert PROMPT not in str(told)
