@@ -9,13 +9,12 @@ import re
 from collections.abc import Collection, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import partial
 
 from service.config import Settings
 from service.domain.caller import Caller, Credential
 from service.domain.errors import Reason, TurnError
 from service.files import Watched
-from service.rpc.tenants import read_tenants
+from service.rpc.tenants import Reading
 
 CALLER: ContextVar[Caller] = ContextVar("caller")
 """Whose call this task serves. No default: a call that nobody authenticated fails."""
@@ -30,7 +29,7 @@ class Callers:
 
     def __init__(self, settings: Settings) -> None:
         path = settings.auth_file
-        read = partial(read_tenants, path, settings.auth_tokens)
+        read = Reading(path, settings.auth_tokens)
         self._tenants = Watched("TRUNKLINE_AUTH_FILE", [path] if path else [], read)
         self._named = bool(path or settings.auth_tokens)
         self._takes_keys = settings.caller_keys

@@ -9,18 +9,22 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
+from service import files
 from service.domain.caller import Caller
+
+MAX_FILE_BYTES = 1024 * 1024
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Model = Annotated[str, msgspec.Meta(pattern=r"^([^*\s]+\*?|\*)$")]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Limit = Annotated[int, msgspec.Meta(ge=1)]
+
+PROOFS = ("token_sha256", "certificates")
 
 
 class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -40,6 +44,12 @@ class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             self.max_sessions,
             self.models,
             max_request_bytes=self.max_request_bytes,
+        )
+
+    def limits(self) -> frozenset[str]:
+        """The names of those that it has."""
+        return frozenset(
+            name for name in self.__struct_fields__ if name not in PROOFS and getattr(self, name) is not None
         )
 
 
@@ -72,12 +82,36 @@ class Tenants:
         return next(iter(found.values())) if len(tenants) == 1 else None
 
 
-def read_tenants(path: str, given: Sequence[tuple[str, str]]) -> Tenants:
-    """The tenants of the file ("": none) and of the environment's pairs, whose limits the file may set.
+class Reading:
+    """Reads the tenants of the file ("": none) and of the environment's pairs, whose limits the file may set.
 
-    ValueError, OSError: the file makes no sense, and where; never what it holds.
+    It knows what it read before, because a file that was cut off (a full disk, a write in progress) is often
+    valid, and its last tenants have no limits any more. So a limit that a tenant had is never lifted by its
+    absence; a file without tenants is broken.
     """
-    tables = _tables(path) if path else {}
+
+    def __init__(self, path: str, given: Sequence[tuple[str, str]]) -> None:
+        self._path = path
+        self._given = given
+        self._limited: dict[str, frozenset[str]] = {}
+
+    def __call__(self) -> Tenants:
+        """ValueError, OSError: the file is invalid, and where; never what it holds."""
+        tables = _tables(self._path) if self._path else {}
+        found = _tenants(tables, self._given)
+        limited = {tenant: table.limits() for tenant, table in tables.items()}
+        served = limited | {tenant: limited.get(tenant, frozenset()) for _, tenant in self._given}
+        for tenant, limits in served.items():
+            if missing := sorted(self._limited.get(tenant, frozenset()) - limits):
+                raise ValueError(
+                    f"tenant {tenant}: {missing[0]} was there before and is missing, as in a file that was"
+                    ' cut off; to lift it write a large number, or models = ["*"]'
+                )
+        self._limited |= limited
+        return found
+
+
+def _tenants(tables: Mapping[str, _Tenant], given: Sequence[tuple[str, str]]) -> Tenants:
     callers = {tenant: table.caller(tenant) for tenant, table in tables.items()}
     pairs = [(sha256(token.encode()).digest(), callers.get(name) or Caller(name)) for token, name in given]
     certificates: dict[str, Caller] = {}
@@ -92,7 +126,12 @@ def read_tenants(path: str, given: Sequence[tuple[str, str]]) -> Tenants:
 
 
 def _tables(path: str) -> dict[str, _Tenant]:
-    tables = msgspec.toml.decode(Path(path).read_bytes(), type=_File).tenants
+    try:
+        tables = msgspec.toml.decode(files.read(path, MAX_FILE_BYTES), type=_File).tenants
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
+    if not tables:
+        raise ValueError(f"{path} names no tenant")
     return {name: _table(name, table) for name, table in tables.items()}
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 
 from service.config import Settings
-from service.files import Watched
+from service.files import MAX_PEM_BYTES, Watched, read
 
 SUBJECT_NAMES = "x509_subject_alternative_name"
 COMMON_NAME = "x509_common_name"
@@ -69,8 +68,8 @@ def certificate_names(auth_context: Mapping[str, Iterable[bytes]]) -> set[str]:
 
 def _read(chain: str, key: str, client_ca: str) -> _Files:
     """ValueError, OSError: what is wrong with which file."""
-    authority = Path(client_ca).read_bytes() if client_ca else None
-    files = _Files(Path(chain).read_bytes(), Path(key).read_bytes(), authority)
+    authority = read(client_ca, MAX_PEM_BYTES) if client_ca else None
+    files = _Files(read(chain, MAX_PEM_BYTES), read(key, MAX_PEM_BYTES), authority)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # Without the password that it would ask for on the terminal.

@@ -7,13 +7,14 @@ request's header.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
-from service import formats
+from service import files, formats
 from service.config import Settings
 from service.domain.caller import Credential
 from service.domain.errors import Reason, TurnError
 from service.files import Watched
+
+MAX_KEY_BYTES = 4096
 
 
 class Keys:
@@ -37,7 +38,7 @@ class Keys:
 
 
 def _read(path: str) -> str:
-    text = Path(path).read_text(encoding="utf-8").strip()
+    text = files.read(path, MAX_KEY_BYTES).decode().strip()
     if not text:
         raise ValueError(f"{path} is empty")
     return formats.key(text)

@@ -41,6 +41,7 @@ max_sessions = 1
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
     monkeypatch.setattr(files, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(files, "SETTLED_S", 0.0)
 
 
 @pytest.fixture

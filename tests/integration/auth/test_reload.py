@@ -34,7 +34,13 @@ async def test_tenants_come_go_and_change(start, auth_file):
     assert await said(house) == "OK"
 
 
+ONLY_DELTA = "[tenants.delta]"
+
 BROKEN = {
+    "cut to nothing": "",
+    "no tenants": "# later",
+    "deep": "x = " + "[" * 5000,
+    "too large": "#" * (1024 * 1024 + 1),
     "no TOML": '[tenants.alpha\ntoken_sha256 = "t0k3n-alpha"',
     "a token instead of its hash": '[tenants.alpha]\ntoken_sha256 = ["t0k3n-alpha"]',
     "an unknown word": '[tenants.alpha]\ntokens = ["t0k3n-alpha"]',
@@ -56,8 +62,8 @@ async def test_a_broken_file_changes_nothing_and_is_told_once(start, auth_file, 
     (record,) = (record for record in caplog.records if record.levelno == logging.ERROR)
     assert record.getMessage().startswith("TRUNKLINE_AUTH_FILE is broken, what it said before still holds: ")
     assert "t0k3n" not in caplog.text
-    auth_file.write_text("")
-    assert await said(house) == "UNAUTHENTICATED", "mended, it counts: nobody is named"
+    auth_file.write_text(ONLY_DELTA)
+    assert await said(house) == "UNAUTHENTICATED", "mended, it counts"
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
@@ -73,8 +79,31 @@ async def test_a_file_that_is_gone_is_missed_and_still_holds(start, auth_file, c
     auth_file.unlink()
     assert [await said(house) for _ in range(3)] == ["OK"] * 3
     assert caplog.text.count("TRUNKLINE_AUTH_FILE is broken") == 1
-    auth_file.write_text("")
+    auth_file.write_text(ONLY_DELTA)
     assert await said(house) == "UNAUTHENTICATED"
+
+
+async def test_a_file_cut_off_anywhere_widens_no_rights(start, auth_file):
+    """At each length, as a full disk or a slow writer leaves it."""
+    house = await start({"AUTH_FILE": str(auth_file), "AUTH_TOKENS": "t0k3n-of-the-environment=modest"})
+    for size in range(0, len(TENANTS), 7):
+        auth_file.write_text(TENANTS[:size])
+        for token in ("t0k3n-modest", "t0k3n-of-the-environment"):
+            assert await said(house, bearer(token), model="other") in (
+                "PERMISSION_DENIED",
+                "UNAUTHENTICATED",
+            ), size
+    auth_file.write_text(TENANTS)
+    assert await said(house, bearer("t0k3n-modest"), model="exactly-this") == "OK"
+
+
+async def test_a_limit_is_lifted_by_saying_so(start, auth_file, caplog):
+    house = await start({"AUTH_FILE": str(auth_file)})
+    auth_file.write_text(TENANTS.replace('models = ["simulated-*", "exactly-this"]', ""))
+    assert await said(house, bearer("t0k3n-modest"), model="other") == "PERMISSION_DENIED"
+    assert "tenant modest: models was there before and is missing" in caplog.text
+    auth_file.write_text(TENANTS.replace('models = ["simulated-*", "exactly-this"]', 'models = ["*"]'))
+    assert await said(house, bearer("t0k3n-modest"), model="other") == "OK"
 
 
 async def shown(house, pki):
