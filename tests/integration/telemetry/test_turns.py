@@ -364,4 +364,5 @@ async def test_a_warm_up_between_two_attempts_is_told_of_neither(house, seen, ca
     _, spans = await turn(house, seen, "Hello.", options={"warm_up": True})
     lost, again = [span for span in spans if span.name == CHAT]
     assert events_of(lost).count(names.EVENT_SENT) == events_of(again).count(names.EVENT_SENT) == 1
-    assert caplog.records == []
+    # Exporters of other tests may still speak of their collectors.
+    assert [record for record in caplog.records if record.name.startswith("service")] == []
