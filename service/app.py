@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, cast
 
+from service import config, files
 from service.config import Settings, SettingsError
 from service.manager.manager import Manager
 from service.rpc.server import Server
@@ -58,6 +59,7 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     schedule("SCHED_BATCH")
     stop = _stop_signal()
     logs.configure(settings.log_level)
+    logs.catch()
     telemetry = Telemetry(settings)
     manager = Manager(settings, Upstream(settings, _hook(settings.payload_hook), pace=pace))
     server = Server(settings, manager)
@@ -75,6 +77,8 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         _tell_route(settings)
         if telemetry.metrics_address:
             logger.info("metrics on %s", telemetry.metrics_address)
+        for doubt in config.doubts(settings, os.environ):
+            logger.warning("%s", doubt)
         await stop.wait()
         logger.info("draining for up to %g s", settings.drain_grace_s)
         await server.not_serving()
@@ -123,8 +127,15 @@ def _hook(path: str) -> Callable[[dict[str, Any]], object] | None:
     return cast(Callable[[dict[str, Any]], object], hook)
 
 
+def _read_files() -> None:
+    logger.info("SIGHUP: the files are read again")
+    files.look_again()
+
+
 def _stop_signal() -> asyncio.Event:
-    """Set by the first signal. The second one is the system's own, and ends the process at once."""
+    """Set by the first signal. The second one is the system's own, and ends the process at once. SIGHUP reads
+    the files again.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -136,4 +147,5 @@ def _stop_signal() -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, first)
+    loop.add_signal_handler(signal.SIGHUP, _read_files)
     return stop

@@ -217,6 +217,22 @@ def _is_loopback(listen: str) -> bool:
         return host == "localhost"
 
 
+TOKEN_CHARACTERS = 16
+
+
+def doubts(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """What is allowed and probably not meant, a line each."""
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in ROWS and not environ[name]:
+            yield f"{_unknown(name)} (it is empty, and does nothing)"
+    for number, (token, tenant) in enumerate(settings.auth_tokens, 1):
+        if len(token) < TOKEN_CHARACTERS or token == tenant:
+            why = (
+                "is the tenant's name" if token == tenant else f"has fewer than {TOKEN_CHARACTERS} characters"
+            )
+            yield f"TRUNKLINE_AUTH_TOKENS: the token of entry {number} {why}; use openssl rand -hex 32"
+
+
 def raise_file_limit(settings: Settings) -> None:
     """Lifts the soft limit of open files to the hard one; refuses settings that cannot fit it.
 
