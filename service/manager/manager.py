@@ -164,7 +164,7 @@ class Manager:
         finally:
             session.holder = None
             done.set_result(None)
-            self._registry.touch(session, self._wall())
+            self._registry.touch(session, self._rooms.clock(), self._wall())
         return session.view()
 
     def session(self, tenant: str, session_id: str) -> SessionView:
@@ -238,7 +238,9 @@ class Manager:
         What an idle session has of another key is closed, its history with it: keys share nothing.
         """
         self._upstream.check_key(caller.key)
-        session, evicted = self._registry.open(caller.tenant, session_id, self._wall(), caller.max_sessions)
+        session, evicted = self._registry.open(
+            caller.tenant, session_id, self._rooms.clock(), self._wall(), caller.max_sessions
+        )
         if evicted is not None:
             self._forget(evicted)
         while isinstance(session.holder, asyncio.Future):
@@ -263,7 +265,7 @@ class Manager:
                 session.holder = None
             if turn.completed:
                 session.count(turn.report())
-            self._registry.touch(session, self._wall())
+            self._registry.touch(session, self._rooms.clock(), self._wall())
             self._turns.remove(turn)
             if not self._turns:
                 self._quiet.set()
@@ -283,7 +285,7 @@ class Manager:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(KEEPER_PERIOD_S)
-            for session in self._registry.expire(self._wall()):
+            for session in self._registry.expire(self._rooms.clock()):
                 self._pool.release(session)
             self._pool.retire()
             try:

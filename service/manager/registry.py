@@ -23,6 +23,9 @@ class Session:
     `line` is the session's own, idle or leased by the holder. `payer` is the digest of the key that it was
     opened with; empty: the service's own. `refused_bytes` is how large a frame was that the upstream found
     too big; 0: none was. What one conversation was refused is no verdict on the others.
+
+    `used_at` is of the monotonic clock and decides what expires; `created_at` and `last_used_at` are of the
+    wall clock, which may step, and are only shown.
     """
 
     __slots__ = (
@@ -41,9 +44,10 @@ class Session:
         "released",
         "tenant",
         "turns",
+        "used_at",
     )
 
-    def __init__(self, tenant: str, session_id: str, now: float) -> None:
+    def __init__(self, tenant: str, session_id: str, now: float, wall: float) -> None:
         self.tenant = tenant
         self.id = session_id
         self.history = History()
@@ -57,8 +61,9 @@ class Session:
         self.turns = 0
         self.incremental_turns = 0
         self.bytes_saved = 0
-        self.created_at = now
-        self.last_used_at = now
+        self.used_at = now
+        self.created_at = wall
+        self.last_used_at = wall
 
     def __repr__(self) -> str:
         return f"Session({self.id}, {self.line_state.value}, {self.turns} turns)"
@@ -106,7 +111,7 @@ class Registry:
             yield from sessions.values()
 
     def open(
-        self, tenant: str, session_id: str, now: float, limit: int | None = None
+        self, tenant: str, session_id: str, now: float, wall: float, limit: int | None = None
     ) -> tuple[Session, Session | None]:
         """The session, remembered from now on, and the one that was forgotten for it, whose line must be
         closed. `limit`: a lower one, the tenant's own.
@@ -116,15 +121,16 @@ class Registry:
         sessions = self._tenants.setdefault(tenant, OrderedDict())
         session = sessions.get(session_id)
         if session is not None:
-            self.touch(session, now)
+            self.touch(session, now, wall)
             return session, None
         evicted = self._make_room(sessions, limit)
-        session = sessions[session_id] = Session(tenant, session_id, now)
+        session = sessions[session_id] = Session(tenant, session_id, now, wall)
         return session, evicted
 
-    def touch(self, session: Session, now: float) -> None:
+    def touch(self, session: Session, now: float, wall: float) -> None:
         """The session was used: it is the last to be forgotten."""
-        session.last_used_at = now
+        session.used_at = now
+        session.last_used_at = wall
         sessions = self._tenants.get(session.tenant)
         if sessions is not None and sessions.get(session.id) is session:
             sessions.move_to_end(session.id)
@@ -175,7 +181,7 @@ class Registry:
 def _older(sessions: OrderedDict[str, Session], limit: float) -> Iterator[Session]:
     """The idle sessions last used before `limit`: they stand in front, in the order of use."""
     for session in sessions.values():
-        if session.last_used_at > limit:
+        if session.used_at > limit:
             return
         if session.holder is None:
             yield session

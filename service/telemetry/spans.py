@@ -96,6 +96,7 @@ class Span:
     __slots__ = (
         "_context",
         "_facts",
+        "_offset",
         "_tracer",
         "attributes",
         "began",
@@ -128,6 +129,8 @@ class Span:
         self._facts: Callable[[], Attributes] | None = facts
         self._context: SpanContext | None = None
         self.began = time.time_ns()
+        # The wall clock may step while the span lasts; what happens within it is timed from its beginning.
+        self._offset = self.began - time.monotonic_ns()
 
     def __repr__(self) -> str:
         return f"Span({self.name}, {'over' if self.ended else 'running'})"
@@ -146,7 +149,7 @@ class Span:
         return self.context.trace_flags.sampled
 
     def event(self, name: str, said: Mapping[str, AttributeValue] = {}) -> None:
-        self.events.append((name, said, time.time_ns()))
+        self.events.append((name, said, time.monotonic_ns() + self._offset))
 
     def fail(self, why: Attributes) -> None:
         """It will be a red one."""
@@ -155,7 +158,7 @@ class Span:
 
     def end(self) -> None:
         """Nothing more happens within it. It is still to be told."""
-        self.ended = time.time_ns()
+        self.ended = time.monotonic_ns() + self._offset
 
     def tell(self) -> None:
         """Hands it on, ended now if it was not. Once."""

@@ -1,13 +1,16 @@
 """Sessions as their owners see them: looked up, listed, released, forgotten."""
 
 import asyncio
+import time
 
 import grpc
+import pytest
 
 from service.gen.trunkline.v1 import session_pb2 as spb
 from simulator.scripts import Gate, Say, Script, Start
 from tests.integration.service.talk import PATIENCE_S, SSE, Talk, context, failed
 from tests.stack import request
+from tests.watching import until
 
 
 async def get(house, session="s1", **call):
@@ -144,6 +147,29 @@ async def test_original_fault_no_ttl(start):
     await house.simulator.wait_for(lambda: house.simulator.stats.open_connections == 0, PATIENCE_S)
     await failed(get(house))
     assert context(await talk.say("And again.")) == (False, "first_turn")
+
+
+@pytest.mark.parametrize("step", [3600.0, -86_400.0])
+async def test_a_wall_clock_that_steps_forgets_no_session(start, monkeypatch, step):
+    monkeypatch.setattr("service.manager.manager.KEEPER_PERIOD_S", 0.005)
+    house = await start()
+    looks = []
+    expire = house.manager._registry.expire
+
+    def looked(now):
+        looks.append(now)
+        return expire(now)
+
+    monkeypatch.setattr(house.manager._registry, "expire", looked)
+    talk = Talk(house)
+    await talk.say("Hello.")
+    house.manager._wall = lambda: time.time() + step
+    await talk.say("And again.")
+    before = len(looks)
+    await until(lambda: len(looks) > before + 2)
+    assert context(await talk.say("And now?")) == (True, "continued")
+    shown = (await get(house)).last_used_at.seconds
+    assert abs(shown - time.time() - step) < PATIENCE_S, "what is shown is the wall clock's"
 
 
 async def test_a_session_is_not_forgotten_in_the_middle_of_a_turn(start):

@@ -59,7 +59,7 @@ def clock() -> Clock:
 
 
 def session(name: str = "s") -> Session:
-    return Session("", name, 0.0)
+    return Session("", name, 0.0, 0.0)
 
 
 def dial(books: Books, owner: Session | None, line) -> None:
