@@ -36,6 +36,7 @@ from service.config import Settings, SettingsError
 from service.telemetry import signals, switches
 from service.telemetry.instruments import views
 from service.telemetry.otlp import HttpSpans
+from service.telemetry.scraping import Endpoint
 from service.telemetry.spans import Tracer
 from service.telemetry.switches import Exporter, Protocol, Signal, Switches
 
@@ -96,7 +97,7 @@ class Telemetry:
 
 
 class _Scraped:
-    """Where Prometheus reads. Its server is a thread, so that a slow reader is not the loop's business."""
+    """Where Prometheus reads."""
 
     def __init__(self, listen: str) -> None:
         registry = prometheus_client.CollectorRegistry()
@@ -105,17 +106,16 @@ class _Scraped:
         GCCollector(registry)
         host, _, port = listen.rpartition(":")
         try:
-            self._server, _ = prometheus_client.start_http_server(int(port), host.strip("[]"), registry)
-        except OSError as error:
+            self._endpoint = Endpoint(host.strip("[]"), int(port), registry)
+        except (OSError, UnicodeError) as error:  # a host's name may be one that cannot be encoded
             problem = (
                 f"TRUNKLINE_METRICS_LISTEN cannot be served: {listen} is taken or no address of this host"
             )
             raise SettingsError(problem) from error
-        self.address = f"{host}:{self._server.server_port}"
+        self.address = f"{host}:{self._endpoint.port}"
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._endpoint.close()
 
 
 def _resource(settings: Settings) -> Resource:
