@@ -7,6 +7,7 @@ There is no retry here: whether a turn is sent again is the replay policy's to s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -119,14 +120,15 @@ class Post:
         if self._connecting.proxied and response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
             # Without TLS the proxy answers where the upstream does; this is never the upstream's to say.
             raise self._connecting.refused_by_proxy(CANNOT_CONNECT, response.status_code)
+        chunks = self._chunks = response.aiter_bytes()
         if response.status_code != httpx.codes.OK:
-            raise self._connecting.answered(await _refusal(response))
+            raise self._connecting.answered(await _refusal(response, chunks))
         kind = response.headers.get("content-type", "")
         if not kind.startswith("text/event-stream"):
             raise TurnError(
                 Reason.PROTOCOL_ERROR, f"the upstream answered with {kind or 'no type'}, not an event stream"
             )
-        return response.aiter_bytes()
+        return chunks
 
     async def _sent(self, request: httpx.Request) -> httpx.Response:
         """The head of the answer.
@@ -172,6 +174,7 @@ class Post:
         finally:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await response.aclose()
+                await self._end_of_iteration()
             # The one it had holds it, and the connection: both would wait for the collector.
             response.stream = httpx.ByteStream(b"")
 
@@ -184,6 +187,16 @@ class Post:
                     pass
         except httpx.HTTPError:
             pass  # The connection closes, as it does in the middle of an answer.
+
+    async def _end_of_iteration(self) -> None:
+        """Ends the iterators of httpx, which are generators one within the other, none of which closes the
+        next: left in the middle of a body they would wait for the collector, and be ended by tasks of its
+        making. The connection is closed, so reading on fails at once, through all of them.
+        """
+        if self._chunks is not None:
+            with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
+                async for _ in self._chunks:
+                    pass
 
 
 class _Writing:
@@ -208,10 +221,10 @@ async def _pieces(body: bytes | bytearray) -> AsyncIterator[bytes]:
         yield bytes(view[start : start + PIECE_BYTES])
 
 
-async def _refusal(response: httpx.Response) -> TurnError:
+async def _refusal(response: httpx.Response, chunks: AsyncIterator[bytes]) -> TurnError:
     body = b""
     try:
-        async for chunk in response.aiter_bytes():
+        async for chunk in chunks:
             body += chunk
             if len(body) > ERROR_BODY_BYTES:
                 break

@@ -1,10 +1,13 @@
 """One POST: its answer as frames, however it is cut; and what is no answer."""
 
 import asyncio
+import gc
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -315,3 +318,66 @@ async def test_an_exchange_that_is_left_cuts_the_upstream_off(server, upstream, 
     turn.cancel()
     await asyncio.wait([turn])
     await asyncio.wait_for(server.left.wait(), PATIENCE_S)
+
+
+@contextmanager
+def collected() -> Iterator[list[str]]:
+    """The async generators that are left to the garbage collector within the block."""
+    before = sys.get_asyncgen_hooks()
+    names: list[str] = []
+
+    def finalize(generator):
+        names.append(generator.__qualname__)
+        assert before.finalizer is not None
+        before.finalizer(generator)
+
+    sys.set_asyncgen_hooks(firstiter=before.firstiter, finalizer=finalize)
+    try:
+        yield names
+        gc.collect()
+    finally:
+        sys.set_asyncgen_hooks(*before)
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers=STREAM)
+    await response.prepare(request)
+    while True:
+        await response.write(sse(*SAID) * 100)
+        await asyncio.sleep(0)
+
+
+async def silent(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers=STREAM)
+    await response.prepare(request)
+    await response.write(sse(created()))
+    await asyncio.Event().wait()
+    return response
+
+
+@pytest.mark.parametrize("answer", [endless, silent])
+async def test_an_answer_that_is_left_leaves_no_generator_to_the_collector(server, upstream, answer):
+    server.answer = answer
+    with collected() as left:
+        await frames(upstream, 1)
+        await asyncio.wait_for(server.left.wait(), PATIENCE_S)
+    assert left == []
+
+
+@pytest.mark.parametrize("size", [10, ERROR_BODY_BYTES * 4])
+async def test_a_refusal_leaves_no_generator_to_the_collector(server, upstream, size):
+    server.answer = status(500, "x" * size)
+    with collected() as left:
+        await failure(upstream)
+    assert left == []
+
+
+async def test_a_read_that_is_cancelled_leaves_no_generator_to_the_collector(server, upstream):
+    server.answer = silent
+    with collected() as left:
+        reading = asyncio.create_task(frames(upstream, 2))
+        while not server.requests:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+        reading.cancel()
+        await asyncio.wait([reading])
+    assert left == []
