@@ -37,8 +37,10 @@ class Door:
                 writer.write(self.reply)
             else:
                 await reader.read()
-                self.left.set()
+        except (OSError, EOFError):
+            pass  # the dial ended before its handshake was here
         finally:
+            self.left.set()
             writer.close()
 
 
@@ -129,7 +131,7 @@ async def test_a_host_that_does_not_exist():
 
 
 async def test_a_handshake_that_takes_too_long_is_told_by_its_name(door):
-    error = await failure(door.url, CONNECT_TIMEOUT_S="0.05")
+    error = await failure(door.url, CONNECT_TIMEOUT_S="0.5")
     assert error.reason is Reason.CONNECT_FAILED
     assert "TRUNKLINE_CONNECT_TIMEOUT_S" in error.message
     await asyncio.wait_for(door.left.wait(), PATIENCE_S)
