@@ -31,6 +31,12 @@ class Channel(Protocol):
         """Whether it may still be written to: False proves that nothing was sent."""
         ...
 
+    async def settle(self) -> None:
+        """Take note of what has already arrived, so that `open` is true of this moment. Cancelled: nothing is
+        lost.
+        """
+        ...
+
     async def send(self, data: bytes | bytearray, within_s: float) -> None:
         """Writes one request. TimeoutError: the peer did not take it in time.
 

@@ -109,6 +109,7 @@ class Exchange:
                 told += not isinstance(events[-1], Started)
 
     async def _send(self) -> None:
+        await self._channel.settle()
         if not self._channel.open:
             raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
         self.dispatched = True

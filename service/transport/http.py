@@ -62,6 +62,9 @@ class Post:
     def open(self) -> bool:
         return not self._ended
 
+    async def settle(self) -> None:
+        """Nothing is open yet."""
+
     async def send(self, data: bytes | bytearray, within_s: float) -> None:
         # HTTP gives its answer's head only with the first event, so writing and waiting for that are one step
         # there.

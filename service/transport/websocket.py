@@ -11,6 +11,7 @@ unread pongs for a dead peer, is replaced by ours, which takes any inbound byte 
 from __future__ import annotations
 
 import asyncio
+import select
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from contextvars import Context
@@ -109,6 +110,21 @@ class Line:
         owing = self._suspect and self._pinged_at is not None and moment - self._pinged_at > PONG_OVERDUE_S
         silent = moment - self._connection.heard_at > self._ping_interval_s + self._ping_timeout_s
         return not (self.worn or owing or silent)
+
+    async def settle(self) -> None:
+        """A line may have died while nobody used it, and the system know what the loop has not read yet.
+        Written to, it would make a turn that may have run of one that cannot have. So: ask the system, which
+        takes 1 µs, and if something is there, let the loop read it.
+        """
+        if not self.open:
+            return
+        arrived = select.poll()
+        arrived.register(self._fd, select.POLLIN)
+        if arrived.poll(0):
+            self._pace.prefer(self._fd)
+            # The first round of the loop finds it, behind this task; in the second it has been read.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     async def send(self, data: bytes | bytearray, within_s: float) -> None:
         connection = self._connection

@@ -26,10 +26,14 @@ class Scripted:
 
     def __init__(self, *reads: list[str] | TurnError | None, is_open: bool = True) -> None:
         self.open = is_open
+        self.closing = False
         self.sent: list[bytes] = []
         self.sending: asyncio.Future[None] | None = None
         self.patient: list[bool] = []
         self._reads = list(reads)
+
+    async def settle(self) -> None:
+        self.open = self.open and not self.closing
 
     async def send(self, data: bytes | bytearray, within_s: float) -> None:
         self.sent.append(bytes(data))
@@ -96,6 +100,15 @@ async def test_nothing_is_read_behind_the_end():
 
 async def test_a_line_that_closed_before_proves_that_nothing_was_sent():
     channel = Scripted(is_open=False)
+    exchange = make(channel)
+    _, error = await run(exchange)
+    assert error.reason is Reason.CONNECTION_LOST
+    assert (exchange.dispatched, channel.sent) == (False, [])
+
+
+async def test_an_end_that_has_arrived_but_was_not_read_proves_it_too():
+    channel = Scripted()
+    channel.closing = True
     exchange = make(channel)
     _, error = await run(exchange)
     assert error.reason is Reason.CONNECTION_LOST

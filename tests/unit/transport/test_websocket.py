@@ -1,6 +1,8 @@
 """One line: what arrives is handed on whole, together and in order, as fast as it is asked for."""
 
 import asyncio
+import os
+import socket
 
 import pytest
 from websockets.frames import Close, CloseCode, Frame, Opcode
@@ -279,3 +281,27 @@ async def test_only_a_patient_reader_who_has_to_wait_is_deferred_and_the_next_re
     await line.send(b"{}", PATIENCE_S)
     assert pace.told == ["prefer", "defer", "prefer"]
     assert pace.fds == {line._connection.transport.get_extra_info("socket").fileno()}
+
+
+def hang_up(descriptor):
+    with socket.socket(fileno=os.dup(descriptor)) as ended:
+        ended.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("act", "is_open"),
+    [
+        (hang_up, False),
+        (lambda descriptor: os.write(descriptor, b"\x88\x02\x03\xe9"), False),
+        (lambda descriptor: os.write(descriptor, b"\x89\x00"), True),
+        (lambda descriptor: None, True),
+    ],
+    ids=["end", "close", "ping", "nothing"],
+)
+async def test_a_line_that_died_while_idle_is_known_before_it_is_written_to(line, peer, act, is_open):
+    """What the peer did is with the system, and the loop has not looked yet."""
+    act(peer.socket.transport.get_extra_info("socket").fileno())
+    assert line.open
+    await line.settle()
+    assert line.open is is_open
+    await line.settle()
