@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 MAX_SECONDS = 365 * 86_400
 MAX_COUNT = 2**30
+MAX_NAME = 256
 ENDPOINTS = ("/responses", "/chat/completions", "/completions")
 """Ends of URLs that are mistaken for the base."""
 
@@ -54,8 +55,15 @@ def address(text: str) -> str:
     if not text:
         return ""
     host, colon, port = text.rpartition(":")
-    bare = ":" not in host or (host.startswith("[") and host.endswith("]"))
-    if not (colon and host and bare and re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= 65_535):
+    whole = re.fullmatch(r"[!-~]+", host) is not None
+    bare = whole and (":" not in host or (host.startswith("[") and host.endswith("]")))
+    if not (
+        colon
+        and re.fullmatch(r"[!-~]+", host)
+        and bare
+        and re.fullmatch(r"[0-9]{1,5}", port)
+        and int(port) <= 65_535
+    ):
         raise ValueError("must be HOST:PORT, like 127.0.0.1:50051 or [::1]:50051; port 0 takes a free one")
     return text
 
@@ -122,4 +130,6 @@ def level(text: str) -> str:
 
 
 def name(text: str) -> str:
+    if len(text) > MAX_NAME or not text.isprintable():
+        raise ValueError(f"must be at most {MAX_NAME} printable characters")
     return text or socket.gethostname()

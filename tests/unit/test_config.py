@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service import config
-from service.config import ROWS, Settings, SettingsError, load, raise_file_limit, table
+from service.config import ROWS, Settings, SettingsError, doubts, load, raise_file_limit, table
 
 KEY = {"OPENAI_API_KEY": "sk-secret"}
 PRODUCT = {
@@ -130,7 +130,12 @@ def test_no_count(name, number):
         ("TRUNKLINE_LISTEN", "localhost", "HOST:PORT"),
         ("TRUNKLINE_LISTEN", "::1:50051", "HOST:PORT"),
         ("TRUNKLINE_LISTEN", "localhost:65536", "HOST:PORT"),
+        ("TRUNKLINE_LISTEN", "h\u00f4te:1", "HOST:PORT"),
+        ("TRUNKLINE_LISTEN", "a b:1", "HOST:PORT"),
         ("TRUNKLINE_METRICS_LISTEN", "9464", "HOST:PORT"),
+        ("TRUNKLINE_REPLICA", "blue\n", "printable"),
+        ("TRUNKLINE_REPLICA", "\udce9", "printable"),
+        ("TRUNKLINE_REPLICA", "x" * 257, "at most 256"),
         ("TRUNKLINE_UPSTREAM_URL", "wss://api.openai.com/v1", "http or https URL"),
         ("TRUNKLINE_UPSTREAM_URL", "https://", "http or https URL"),
         ("TRUNKLINE_UPSTREAM_URL", "http://host:port", "http or https URL"),
@@ -286,3 +291,23 @@ def test_where_files_have_no_limit_what_is_needed_is_asked_for(limits):
     limits[1] = resource.RLIM_INFINITY
     raise_file_limit(Settings())
     assert limits == [2000 + config.FILES_BESIDES, resource.RLIM_INFINITY]
+
+
+def test_what_is_allowed_and_probably_not_meant_is_named_without_the_token():
+    long = "0123456789abcdef"
+    environ = KEY | {
+        "TRUNKLINE_AUTH_TOKENS": f"{long}=one,sh0rt=two,{long}-the-tenant={long}-the-tenant",
+        "TRUNKLINE_MAX_TURN": "",
+        "TRUNKLINE_MAX_TURNS": "",
+    }
+    unknown, short, same = doubts(load(environ), environ)
+    assert unknown.startswith("TRUNKLINE_MAX_TURN is not a setting; did you mean TRUNKLINE_MAX_TURNS?")
+    assert "entry 2 has fewer than 16 characters" in short
+    assert "entry 3 is the tenant's name" in same
+    assert "sh0rt" not in short
+    assert long not in same
+
+
+def test_nothing_is_in_doubt_where_everything_is_right():
+    environ = KEY | {"TRUNKLINE_AUTH_TOKENS": "0123456789abcdef=one"}
+    assert list(doubts(load(environ), environ)) == []
