@@ -36,10 +36,13 @@ logger = logging.getLogger(__name__)
 
 def read(path: str, most: int) -> bytes:
     """The content of a regular file of at most so many bytes. OSError, ValueError: it is none, or larger."""
-    # Without waiting for the other end of what may be a pipe.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+
+    def at_once(name: str, flags: int) -> int:
+        """Without waiting for the other end of what may be a pipe."""
+        return os.open(name, flags | os.O_NONBLOCK)
+
+    with open(path, "rb", opener=at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError(f"{path} is not a regular file")
         data = file.read(most + 1)
     if len(data) > most:

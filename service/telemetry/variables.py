@@ -29,6 +29,13 @@ SAMPLERS = frozenset(
         "parentbased_traceidratio",
     }
 )
+PLUGINS = {
+    "OTEL_PROPAGATORS": "opentelemetry_propagator",
+    "OTEL_PYTHON_CONTEXT": "opentelemetry_context",
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "opentelemetry_resource_detector",
+}
+"""Each variable that names parts to load, and the group of entry points where those are found."""
+
 MAX_NUMBER = 2**31 - 1
 DEFAULT_QUEUE, DEFAULT_BATCH = 2048, 512
 
@@ -37,7 +44,7 @@ def check(environ: MutableMapping[str, str]) -> None:
     """Drop the empty ones. SettingsError: all that are wrong."""
     for name in [name for name in environ if name.startswith("OTEL_") and not environ[name].strip()]:
         del environ[name]
-    problems = [*_propagators(environ), *_others(environ)]
+    problems = [*_plugins(environ), *_others(environ)]
     if problems:
         raise SettingsError(*problems)
 
@@ -70,6 +77,7 @@ def _rules() -> dict[str, Callable[[str], str]]:
         "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": _limit,
         "OTEL_TRACES_SAMPLER": _sampler,
         "OTEL_TRACES_SAMPLER_ARG": _ratio,
+        "OTEL_RESOURCE_ATTRIBUTES": _pairs,
         "OTEL_METRICS_EXEMPLAR_FILTER": _one_of("always_on", "always_off", "trace_based"),
     }
     for signal in SIGNALS:
@@ -118,6 +126,11 @@ def _sampler(text: str) -> str:
     return f"must be one of {', '.join(sorted(SAMPLERS))}"
 
 
+def _pairs(text: str) -> str:
+    sound = all("=" in pair for pair in text.split(",") if pair.strip())
+    return "" if sound else "must be key=value, one after the other with commas between"
+
+
 def _one_of(*values: str) -> Callable[[str], str]:
     return lambda text: "" if text.lower() in values else f"must be one of {', '.join(values)}"
 
@@ -142,14 +155,13 @@ def _file(text: str) -> str:
     return ""
 
 
-def _propagators(environ: Mapping[str, str]) -> Iterator[str]:
-    for name in environ.get("OTEL_PROPAGATORS", "none").split(","):
-        if name.strip().lower() == "none":
-            return
-        if not entry_points(group="opentelemetry_propagator", name=name.strip()):
-            known = sorted({point.name for point in entry_points(group="opentelemetry_propagator")})
-            yield f"OTEL_PROPAGATORS must be some of {', '.join(known)}, or none"
-            return
+def _plugins(environ: Mapping[str, str]) -> Iterator[str]:
+    """What names parts that must be installed."""
+    for variable, group in PLUGINS.items():
+        known = sorted({point.name for point in entry_points(group=group)} | {"none"})
+        named = [name.strip() for name in environ.get(variable, "none").split(",")]
+        if not all(name in known or name.lower() == "none" for name in named):
+            yield f"{variable} must be of what is installed: {', '.join(known)}"
 
 
 def _batch(environ: Mapping[str, str]) -> Iterator[str]:

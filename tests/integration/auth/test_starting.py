@@ -46,7 +46,7 @@ async def test_what_is_no_file_is_one_line_and_no_hang(variable, path):
 async def test_a_wrong_variable_of_opentelemetry_is_one_line(monkeypatch):
     monkeypatch.setenv("OTEL_PROPAGATORS", "smoke")
     (said,) = await refused()
-    assert said.startswith("trunkline: OTEL_PROPAGATORS must be some of ")
+    assert said.startswith("trunkline: OTEL_PROPAGATORS must be of what is installed: ")
 
 
 async def test_an_error_that_nobody_foresaw_is_one_line(tmp_path, monkeypatch):

@@ -20,6 +20,8 @@ GOOD = {
     "OTEL_TRACES_SAMPLER_ARG": "0.25",
     "OTEL_PROPAGATORS": "tracecontext, baggage",
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "0",
+    "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,team=a=b,",
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "process",
     "OTEL_SERVICE_NAME": "anything at all",
 }
 
@@ -56,6 +58,9 @@ def test_what_the_sdk_takes_is_taken():
         ("OTEL_TRACES_EXPORTER", "zipkin"),
         ("OTEL_METRICS_EXEMPLAR_FILTER", "yes"),
         ("OTEL_PROPAGATORS", "tracecontext,smoke"),
+        ("OTEL_PYTHON_CONTEXT", "smoke"),
+        ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "process,smoke"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,smoke"),
         ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),
     ],
 )
