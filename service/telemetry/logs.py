@@ -92,7 +92,8 @@ def catch() -> None:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace_of: TracebackType | None) -> None:
-    logger.error("uncaught exception", exc_info=(kind, error or kind(), trace_of))
+    if kind is not SystemExit:  # a thread may end itself
+        logger.error("uncaught exception", exc_info=(kind, error or BaseException(), trace_of))
 
 
 def _recovered(number: int) -> None:

@@ -191,6 +191,7 @@ def test_warnings_and_what_nobody_caught_are_lines_too():
     thread.start()
     thread.join()
     sys.excepthook(ValueError, ValueError(PROMPT), None)
+    sys.excepthook(SystemExit, SystemExit(0), None)
     told = [json.loads(line) for line in said(stream).splitlines()]
     assert [line["level"] for line in told] == ["warning", "error", "error"]
     assert "an old way" in told[0]["message"]
