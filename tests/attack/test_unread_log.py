@@ -2,10 +2,10 @@
 
 import asyncio
 import fcntl
+import itertools
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from contextlib import asynccontextmanager, suppress
@@ -20,32 +20,46 @@ from service.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
 from tests.e2e.conftest import PATIENCE_S, ROOT
 from tests.stack import request
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+
 PIPE_BYTES = 4096
 """As small as the system makes a pipe: a few lines fill it."""
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+LISTENING = "0A"
+
+
+def port_of(process):
+    """Where the process listens, as the system has it, since nobody may read its log. None: nowhere yet."""
+    folder = Path(f"/proc/{process.pid}")
+    sockets = set()
+    for descriptor in (folder / "fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            sockets.add(str(descriptor.readlink()))
+    tables = [(folder / "net" / name).read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    for line in itertools.chain(*tables):
+        _, local, _, state, *_, inode = line.split()[:10]
+        if state == LISTENING and f"socket:[{inode}]" in sockets:
+            return int(local.rpartition(":")[2], 16)
+    return None
 
 
 @asynccontextmanager
-async def service(upstream, stderr, **options):
-    port = free_port()
+async def service(upstream, stderr, *, command=(sys.executable, "-m", "service"), **options):
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
     environ |= {
         "OPENAI_API_KEY": "k",
         "TRUNKLINE_UPSTREAM_URL": upstream,
-        "TRUNKLINE_LISTEN": f"127.0.0.1:{port}",
+        "TRUNKLINE_LISTEN": "127.0.0.1:0",
         "TRUNKLINE_DRAIN_GRACE_S": "1",
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service"), cwd=ROOT, env=environ, stderr=stderr, **options
-    )
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environ, stderr=stderr, **options)
     try:
+        async with asyncio.timeout(PATIENCE_S):
+            while (port := port_of(process)) is None:
+                assert process.returncode is None
+                await asyncio.sleep(0.02)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            async with asyncio.timeout(PATIENCE_S):
-                await channel.channel_ready()
             yield process, channel
     finally:
         if process.returncode is None:
@@ -100,7 +114,6 @@ async def test_the_reader_is_gone(simulator):
         assert (await ends(process))[0] == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such a device")
 async def test_the_disk_of_the_log_is_full(simulator):
     with Path("/dev/full").open("wb") as full:  # noqa: ASYNC230  a device
         async with service(simulator.url, full, stdout=full) as (process, channel):
@@ -125,12 +138,8 @@ async def test_nothing_is_lost_where_somebody_reads(simulator):
 
 
 async def test_all_standard_files_are_closed_at_the_start(simulator):
-    def close():
-        for descriptor in range(3):
-            with suppress(OSError):
-                os.close(descriptor)
-
-    async with service(simulator.url, None, preexec_fn=close) as (process, channel):
+    closing = ("sh", "-c", 'exec "$0" -m service <&- >&- 2>&-', sys.executable)
+    async with service(simulator.url, None, command=closing) as (process, channel):
         await turns(channel, 3)
         for number in range(3):
             target = os.readlink(f"/proc/{process.pid}/fd/{number}")  # noqa: PTH115  async code has no Path
