@@ -44,6 +44,8 @@ COPY deploy/healthcheck.py /app/deploy/
 # Loopback would be of no use in a container. The service still refuses to start on it without authentication, unless it
 # is told that the network is trusted.
 ENV TRUNKLINE_LISTEN=0.0.0.0:50051
+# Otherwise grpc core writes what a peer sends into the log.
+ENV GRPC_VERBOSITY=NONE
 EXPOSE 50051
 HEALTHCHECK --interval=5s --timeout=5s --retries=3 CMD ["python", "deploy/healthcheck.py"]
 # No shell in between: SIGTERM reaches the service itself, which drains.

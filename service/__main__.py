@@ -11,6 +11,11 @@ import signal
 import sys
 import traceback
 
+# grpc core writes to standard error what a peer sent, too: the debug text of a GOAWAY frame, line ends
+# included, would be lines of the caller's own in our log. It reads this variable when it is loaded. An
+# operator who sets it to INFO or DEBUG gets such lines.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 from service.config import SettingsError, load, raise_file_limit
 from service.proxies import spare_loopback
 from service.telemetry import variables

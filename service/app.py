@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, cast
 
-from service import config, files
+from service import config, files, memory
 from service.config import Settings, SettingsError
 from service.manager.manager import Manager
 from service.rpc.server import Server
@@ -57,6 +57,7 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     # Threads encode spans: none of them is to keep the loop waiting for the usual 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     schedule("SCHED_BATCH")
+    memory.keep_little()
     stop = _stop_signal()
     logs.configure(settings.log_level)
     logs.catch()
@@ -81,8 +82,8 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
             logger.warning("%s", doubt)
         await stop.wait()
         logger.info("draining for up to %g s", settings.drain_grace_s)
-        await server.not_serving()
         manager.refuse()
+        server.not_serving()
         # Even if nothing runs: a call that meets the closing port ends without a word of what became of it.
         await asyncio.gather(manager.drain(settings.drain_grace_s), asyncio.sleep(settings.drain_notice_s))
     finally:

@@ -81,6 +81,7 @@ class Settings:
         "Whether a turn lost before content is sent again: `once`, or `safe-only` if it cannot have run.",
     )
     connect_timeout_s: float = _seconds("8", "Opening a line to the upstream.")
+    receive_timeout_s: float = _seconds("30", "Receiving a caller's request that is slow to arrive.")
     send_timeout_s: float = _seconds("10", "Writing a request.")
     first_event_timeout_s: float = _seconds("30", "From the request to the upstream's first event.")
     idle_timeout_s: float = _seconds("120", "Between two events of a turn.")
@@ -122,6 +123,9 @@ class Settings:
     allow_insecure: bool = _setting(
         formats.flag, "0", "1: serve beyond loopback without authentication or TLS."
     )
+    reflection: bool | None = _setting(
+        formats.optional_flag, "", "1: reflection answers anybody; 0: off. Empty: on, on loopback only."
+    )
     log_level: str = _setting(
         formats.level, "info", "What is logged: `info`, a line a turn; `debug`, every change."
     )
@@ -134,6 +138,11 @@ class Settings:
     replica: str = _setting(formats.name, "", "What this process calls itself. Empty: the host's name.")
     given: frozenset[str] = frozenset()
     route: proxies.Route = proxies.DIRECT
+
+    @property
+    def reflects(self) -> bool:
+        """Whether reflection is served."""
+        return _is_loopback(self.listen) if self.reflection is None else self.reflection
 
     @property
     def http_url(self) -> str:

@@ -50,6 +50,10 @@ def flag(text: str) -> bool:
     return text == "1"
 
 
+def optional_flag(text: str) -> bool | None:
+    return flag(text) if text else None
+
+
 def address(text: str) -> str:
     """HOST:PORT, an IPv6 host in brackets."""
     if not text:

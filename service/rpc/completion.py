@@ -87,10 +87,9 @@ class CompletionService:
             await end(context, failure, facts, _error(failure, turn))
 
     def _admitted(self, raw: bytes) -> Caller:
-        """Who calls. TurnError: nothing of theirs is begun now, or nothing so large ever."""
+        """Returns who calls. Raises INVALID_REQUEST when the request is larger than their tenant may send."""
         caller = CALLER.get()
         caller.check_size(len(raw))
-        self._manager.check(caller)
         return caller
 
     async def _asked(

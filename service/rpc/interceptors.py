@@ -25,7 +25,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
     """Says whose call it is, or refuses it before a byte of the request is read.
 
-    Where certificates count it is said a step later: grpc shows them to the handler only.
+    Where certificates count it is said a step later, and still before that: grpc shows them to handlers only.
     """
 
     def __init__(self, callers: Callers) -> None:
@@ -48,19 +48,20 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # g
         return await continuation(handler_call_details)
 
     def _identified(self, handler: Handler | None, metadata: Metadata) -> Handler:
-        """The same handler, behind a look at the caller's certificate. All of ours are coroutines."""
+        """The same handler, behind a look at the caller's certificate. All of ours are
+        coroutines that stream their requests."""
         if handler is None:
             return cast(Handler, None)  # an unknown method, which grpc takes, and its stubs do not know
-        style = "unary_stream" if handler.response_streaming else "unary_unary"
+        style = "stream_stream" if handler.response_streaming else "stream_unary"
         behaviour = getattr(handler, style)
 
-        async def identified(request: object, context: Context) -> object:
+        async def identified(messages: object, context: Context) -> object:
             try:
                 names = certificate_names(context.auth_context())
                 CALLER.set(self._callers.caller(metadata, names))
             except TurnError as error:
                 await end(context, error, NOTHING_SENT)
-            return await behaviour(request, context)
+            return await behaviour(messages, context)
 
         return cast(Handler, handler._replace(**{style: identified}))  # type: ignore[attr-defined]  # a namedtuple
 

@@ -33,11 +33,16 @@ async def parse(kind: type[_Kind], raw: bytes, *, max_bytes: int, max_messages: 
     Cancelled: a thread may go on with it for a moment.
     """
     most = min(max_bytes, MAX_SESSION_CALL_BYTES) if issubclass(kind, _SMALL) else max_bytes
-    if len(raw) > most:
-        raise _refused("request", f"has {len(raw)} bytes; at most {most} are allowed")
-    if len(raw) <= LARGE_BYTES:
-        return _parsed(kind, raw)
-    return await aside(partial(_checked, kind, raw, max_messages))
+    if LARGE_BYTES < len(raw) <= most:
+        return await aside(partial(_checked, kind, raw, max_messages))
+    return parse_small(kind, raw, most)
+
+
+def parse_small(kind: type[_Kind], raw: bytes, max_bytes: int) -> _Kind:
+    """Parse a message at once. Raises INVALID_REQUEST."""
+    if len(raw) > max_bytes:
+        raise _refused("request", f"has {len(raw)} bytes; at most {max_bytes} are allowed")
+    return _parsed(kind, raw)
 
 
 def _checked(kind: type[_Kind], raw: bytes, max_messages: int) -> _Kind:

@@ -197,7 +197,7 @@ async def test_health(house):
     assert (ended.code, ended.out) == (0, f"{house.address}  serving\n")
     ended = await run(house, "health", "--json", "--address", house.address, "--address", NOBODY)
     assert (ended.code, ended.types) == (3, ["health", "error"])
-    await house.server.not_serving()
+    house.server.not_serving()
     ended = await run(house, "health")
     assert (ended.code, ended.out) == (3, f"{house.address}  not_serving\n")
 

@@ -33,14 +33,14 @@ async def test_health_answers_anybody_and_knows_of_the_drain(server, channel, se
     assert (await health.Check(request)).status == SERVING
     watch = health.Watch(request)
     assert (await watch.read()).status == SERVING
-    await server.not_serving()
+    server.not_serving()
     assert (await watch.read()).status == NOT_SERVING
     assert (await health.Check(request)).status == NOT_SERVING
     watch.cancel()
 
 
 async def test_calls_still_get_in_while_the_service_drains(server, completion, manager):
-    await server.not_serving()
+    server.not_serving()
     manager.steps = [[STARTED, COMPLETED]]
     assert await completion.Complete(UNARY, metadata=bearer("t-one"))
 
