@@ -20,6 +20,10 @@ SERVICE = pb.DESCRIPTOR.services_by_name["Health"]
 MAX_REQUEST_BYTES = 1024
 """A request is the name of a service."""
 MAX_WATCHERS = 1000
+SLOW_PLACES = 2
+SLOW_S = 1.0
+LATE = f"the request did not arrive within {SLOW_S:g} s"
+"""For a check that meets a busy machine. Each place may hold what a stranger sends: 33 MiB by default."""
 
 SERVING = pb.HealthCheckResponse.SERVING
 NOT_SERVING = pb.HealthCheckResponse.NOT_SERVING
@@ -38,8 +42,8 @@ class HealthService:
         return f"HealthService({self._statuses}, {self._watchers} watchers)"
 
     def handler(self) -> GenericHandler:
-        """The methods as the server takes them. A request that is slow is refused."""
-        intake = Intake(Receiver(Places(0), 0, ""), anybody, MAX_REQUEST_BYTES)
+        """The methods as the server takes them."""
+        intake = Intake(Receiver(Places(SLOW_PLACES), SLOW_S, LATE), anybody, MAX_REQUEST_BYTES)
         return generic_handler(SERVICE, self, intake)
 
     def tell(self, status: pb.HealthCheckResponse.ServingStatus) -> None:

@@ -133,7 +133,9 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, *, replicas: int, later: int = 0, **settings: str) -> AsyncIterator[Fleet]:
+async def fleet(
+    folder: Path, *, replicas: int, later: int = 0, request_timeout: str = "60s", **settings: str
+) -> AsyncIterator[Fleet]:
     """That many replicas behind Envoy, and places for some that are started `later`."""
     door, stats, admin, *ports = free_ports(3 + replicas + later)
     async with AsyncExitStack() as stack:
@@ -141,7 +143,10 @@ async def fleet(folder: Path, *, replicas: int, later: int = 0, **settings: str)
         members = [
             _replica(folder, f"r{n}", port, simulator.url, settings) for n, port in enumerate(ports, 1)
         ]
-        envoy = Process(_envoy_command(folder, door, stats, admin, ports), folder / "envoy.log")
+        envoy = Process(
+            _envoy_command(folder, door, stats, admin, ports, request_timeout=request_timeout),
+            folder / "envoy.log",
+        )
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE_S))
         for process in [*members, envoy]:
             stack.push_async_callback(_ended, process)
@@ -177,7 +182,9 @@ def _replica(folder: Path, name: str, port: int, upstream: str, settings: dict[s
     return Replica(command, folder / f"{name}.log", environ, name=name, address=address)
 
 
-def _envoy_command(folder: Path, door: int, stats: int, admin: int, replicas: list[int]) -> list[str]:
+def _envoy_command(
+    folder: Path, door: int, stats: int, admin: int, replicas: list[int], *, request_timeout: str
+) -> list[str]:
     import yaml  # noqa: PLC0415  installed with Envoy, so perhaps not
 
     config = yaml.safe_load(CONFIG.read_text())
@@ -185,6 +192,9 @@ def _envoy_command(folder: Path, door: int, stats: int, admin: int, replicas: li
     clusters = {one["name"]: one for one in config["static_resources"]["clusters"]}
     listeners["door"] |= _address(door)
     listeners["stats"] |= _address(stats)
+    config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"][
+        "request_timeout"
+    ] = request_timeout
     config["admin"]["address"] = _address(admin)
     # Addresses in place of the name that stands for all of them.
     trunkline = clusters["trunkline"]
