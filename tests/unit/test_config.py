@@ -15,6 +15,7 @@ PRODUCT = {
     "UPSTREAM_URL": "https://api.openai.com/v1",
     "REPLAY": "once",
     "CONNECT_TIMEOUT_S": 8,
+    "RECEIVE_TIMEOUT_S": 30,
     "SEND_TIMEOUT_S": 10,
     "FIRST_EVENT_TIMEOUT_S": 30,
     "IDLE_TIMEOUT_S": 120,
@@ -311,3 +312,20 @@ def test_what_is_allowed_and_probably_not_meant_is_named_without_the_token():
 def test_nothing_is_in_doubt_where_everything_is_right():
     environ = KEY | {"TRUNKLINE_AUTH_TOKENS": "0123456789abcdef=one"}
     assert list(doubts(load(environ), environ)) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "reflects"),
+    [
+        ({}, True),
+        ({"TRUNKLINE_LISTEN": "0.0.0.0:1"}, False),
+        ({"TRUNKLINE_REFLECTION": "0"}, False),
+        ({"TRUNKLINE_LISTEN": "0.0.0.0:1", "TRUNKLINE_REFLECTION": "1"}, True),
+    ],
+)
+def test_reflection_is_on_by_default_on_loopback_only(environ, reflects):
+    assert load(KEY | {"TRUNKLINE_ALLOW_INSECURE": "1"} | environ).reflects is reflects
+
+
+def test_reflection_is_a_flag():
+    assert problems_of({"TRUNKLINE_REFLECTION": "yes"}) == ("TRUNKLINE_REFLECTION must be 1 (yes) or 0 (no)",)
