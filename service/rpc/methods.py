@@ -52,8 +52,8 @@ def anybody() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """How requests of a service come in. Up to `max_bytes` they are parsed at once; None: the servicer gets them
-    as they came, since it counts and parses large ones in its own way.
+    """How requests of a service come in. Up to `max_bytes` they are parsed at once; None: the servicer gets
+    them as they came, since it counts and parses large ones in its own way.
     """
 
     receiver: Receiver

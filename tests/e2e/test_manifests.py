@@ -91,7 +91,7 @@ def test_the_files_that_kubernetes_names_are_those_of_its_secret():
     [mount] = container["volumeMounts"]
     assert pod["volumes"] == [{"name": mount["name"], "secret": {"secretName": "trunkline"}}]
     named = {one["value"] for one in container["env"] if one["name"].endswith("_FILE")}
-    for page in ("deploy/kubernetes/trunkline.yaml", "docs/scaling.md"):
+    for page in ("deploy/kubernetes/trunkline.yaml", "docs/deployment.md"):
         [command] = re.findall(r"create secret generic trunkline (.*)", (ROOT / page).read_text())
         assert {f"{mount['mountPath']}/{name}" for name in re.findall(r"--from-file=(\S+)", command)} == named
 

@@ -30,6 +30,16 @@ class Servicer:
     ListSessions = ReleaseSession = WarmSession = GetSession
 
 
+class Sent:
+    """A context whose caller sent this."""
+
+    def __init__(self, raw):
+        self._raw = raw
+
+    async def read(self):
+        return self._raw
+
+
 @pytest.fixture
 def servicer():
     return Servicer()
@@ -37,7 +47,7 @@ def servicer():
 
 @pytest.fixture
 def intake():
-    return Intake(Receiver(Places(1), 0.05, "too late"), anybody)
+    return Intake(Receiver(Places(1), 0.05, "too late"), anybody, 1000)
 
 
 @pytest.fixture
@@ -78,6 +88,11 @@ async def test_further_messages_are_ignored(port, servicer):
 
 async def test_bytes_that_are_no_request_are_refused(port):
     assert (await told(port, message(b"\xff")))[0] == INVALID_ARGUMENT
+
+
+async def test_a_servicer_without_a_bound_gets_the_bytes_as_they_came():
+    taken = Intake(Receiver(Places(1), 0.05, "too late"), anybody)
+    assert await taken.take(pb.GetSessionRequest, Sent(b"\xff")) == b"\xff"
 
 
 async def test_a_message_over_the_limit_of_grpc_has_its_status(port):
