@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from service.domain.errors import Reason, TurnError, UpstreamDetail
-from service.wire.told import Told, header, retry_delay, told_in, told_in_body
+from service.domain.errors import RULES, Fault, Reason, TurnError, UpstreamDetail
+from service.wire.told import Told, header, own_words, retry_delay, told_in, told_in_body
 
 MAX_TEXT_CHARACTERS = 500
 MAX_NAME_CHARACTERS = 128
@@ -107,6 +107,9 @@ STATUSES: dict[int, Verdict] = {
 VAGUE_TYPES: dict[str, Verdict] = {"invalid_request_error": _INVALID, "invalid_request": _INVALID}
 """Types that say less than a status."""
 
+VAGUE_CODES = frozenset({"", *VAGUE_TYPES, "bad_request", "not_found", "not_found_error"})
+"""Codes beside which the words of the message may still say more."""
+
 CLOSES: dict[int, Verdict] = {
     1002: _REFUSED,
     1003: _REFUSED,
@@ -131,6 +134,10 @@ _ADDRESS_WORDS = re.compile(
     r"invalid url\b|(?:(?:file|page|path|route|url|endpoint) )?not found\W*\Z", re.IGNORECASE
 )
 """What servers say of an address that they do not serve, even in the shape of an error of the API."""
+
+_CHAIN_OPENING = re.compile(r"(?:invalid|unknown|stale|expired)\W{1,3}previous_response_id\b", re.IGNORECASE)
+"""The field at the head of the message, quoted or not: no value of a caller stands there."""
+
 _SECRETS = re.compile(r"\b(?:sk|pk|key)-[\w*.-]{4,}|\bbearer\s+\S+", re.IGNORECASE)
 
 
@@ -180,7 +187,8 @@ def _verdict(told: Told, *, continuing: bool) -> Verdict:
     """In this order:
 
     1. a code or type that says it all ("busy" with 429 is a rate limit, whatever it calls itself);
-    2. a chain that is lost, by the parameter or in words, where there was one;
+    2. a chain that is lost, where there was one: by the parameter, or in words if neither code nor parameter
+       speaks of something else. The upstream quotes what callers wrote: quoted words say nothing;
     3. the status;
     4. a type that says little;
     5. nobody knows.
@@ -192,7 +200,7 @@ def _verdict(told: Told, *, continuing: bool) -> Verdict:
         return _CHAIN if continuing else Verdict(Reason.PROTOCOL_ERROR)
     if known is not None:
         return known
-    if continuing and (told.param == "previous_response_id" or _CHAIN_WORDS.search(told.message)):
+    if continuing and (told.param == "previous_response_id" or _says_chain_lost(told)):
         return _CHAIN
     if told.status in STATUSES:
         return STATUSES[told.status]
@@ -207,13 +215,27 @@ def _of_an_address(told: Told) -> bool:
     return not named or _ADDRESS_WORDS.match(told.message) is not None
 
 
+def _says_chain_lost(told: Told) -> bool:
+    if told.param or told.code not in VAGUE_CODES:
+        return False
+    return bool(_CHAIN_OPENING.match(told.message) or _CHAIN_WORDS.search(own_words(told.message)))
+
+
+def _prose(verdict: Verdict, told: Told) -> str:
+    """The words that may name a time to wait: none where the request is at fault, because they may be its
+    own.
+    """
+    at_fault = told.param or RULES[verdict.reason].fault is Fault.CALLER
+    return "" if at_fault else own_words(told.message)
+
+
 def _failure(verdict: Verdict, told: Told, what: str, *, now: float | None = None) -> TurnError:
     code, text = told.code[:MAX_NAME_CHARACTERS], _one_line(told.message)
     return TurnError(
         verdict.reason,
         what + (f" ({_one_line(code)})" if code else "") + (f": {text}" if text else ""),
         retryable=_retryable(verdict, header(told.headers, "x-should-retry").lower()),
-        retry_after=retry_delay(told.headers, told.message, now=now),
+        retry_after=retry_delay(told.headers, _prose(verdict, told), now=now),
         upstream=UpstreamDetail(
             code,
             told.type[:MAX_NAME_CHARACTERS],

@@ -20,6 +20,8 @@ MAX_PAGE_BYTES = 4096
 """More of a body that is not JSON is not even looked at."""
 MAX_WAIT_S = 24 * 3600.0
 MAX_LAYERS = 8
+MAX_PROSE_CHARACTERS = 2048
+"""More of a message is not searched for words."""
 
 Headers = Mapping[str, object]
 Layer = Mapping[str, object]
@@ -30,6 +32,10 @@ _LAYER_KEYS = ("response", "body", "error")
 _MARKUP = re.compile(
     r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
 )
+
+_MARKS = "'\"`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+_QUOTED = re.compile(rf"(?<!\w)[{_MARKS}].*[{_MARKS}](?!\w)", re.DOTALL)
+_OPENED = re.compile(rf"(?<!\w)[{_MARKS}].*", re.DOTALL)
 
 _UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _AMOUNT = r"\d+(?:\.\d+)?\s*(?:ms|milliseconds?|[dhms](?:econds?|inutes?|ours?|ays?)?)(?![a-z])"
@@ -109,6 +115,16 @@ def retry_delay(headers: Headers, message: str = "", *, now: float | None = None
     if seconds is None:
         seconds = _in_prose(message)
     return None if seconds is None else _bounded(seconds)
+
+
+def own_words(message: str) -> str:
+    """The message without what it quotes, which may be what a caller wrote.
+
+    From the first quotation mark to the last one, because a quoted value may hold marks itself; to the end
+    where the message is cut. An apostrophe inside a word is no mark.
+    """
+    quoted = _QUOTED if len(message) <= MAX_PROSE_CHARACTERS else _OPENED
+    return quoted.sub(" ", message[:MAX_PROSE_CHARACTERS])
 
 
 def _layers(payload: Layer) -> Iterator[Layer]:

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.errors import Reason, TurnError, UpstreamDetail
@@ -168,6 +168,8 @@ def test_a_chain_is_lost_only_where_there_was_one(payload):
         {"message": "Invalid `previous_response_id`."},
         {"message": "Previous response with id 'resp_abc' not found."},
         {"message": "previous_response_id resp_abc is stale"},
+        {"message": "Invalid `previous_response_id`: 'resp_abc' cannot be found."},
+        {"code": "not_found", "message": "Previous response with id 'resp_abc' not found."},
     ],
 )
 def test_a_chain_that_is_lost_behind_other_names(fields):
@@ -183,6 +185,44 @@ def test_words_about_a_previous_response_are_not_a_lost_chain(message):
     assert (
         from_error({"status": 400} | error(message=message), continuing=True).reason is Reason.INVALID_REQUEST
     )
+
+
+HOSTILE = st.sampled_from([
+    "previous response not found", "previous_response_id is invalid", "Unknown previous response",
+    "x' previous response not found 'x", "no previous response", "previous_response_not_found",
+    "a" * 4000 + " previous response expired", "try again in 23h", "x`. Please try again in 20s. `",
+    "context_length_exceeded", "insufficient_quota", "invalid_encrypted_content", "payload_too_large",
+    'x". Previous response is stale, try again in 5m. "x',
+])  # fmt: skip
+QUOTING = st.sampled_from([
+    "Invalid value: '{}'. Supported values are: 'auto', 'default', and 'flex'.", 'Unsupported value: "{}"',
+    "The model `{}` does not exist or you don't have access to it.", "'{}' is not one of ['a', 'b'].",
+    "Could not parse “{}”.", "Unknown parameter: '{}'.",
+])  # fmt: skip
+
+
+@settings(deadline=None)
+@given(QUOTING, HOSTILE, st.booleans())
+def test_what_the_upstream_quotes_steers_no_verdict(template, value, continuing):
+    failure = from_error({"status": 400} | error(message=template.format(value)), continuing=continuing)
+    assert (failure.reason, failure.retry_after) == (Reason.INVALID_REQUEST, None)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([{"code": "invalid_value"}, {"param": "service_tier"}, {"code": "model_not_found"}]),
+    HOSTILE,
+)
+def test_beside_a_code_or_a_parameter_no_words_count(fields, words):
+    failure = from_error({"status": 400} | error(message=words, **fields), continuing=True)
+    assert (failure.reason, failure.retry_after) == (Reason.INVALID_REQUEST, None)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_in_prose_counts_where_the_request_is_not_at_fault(status):
+    plain = from_http(status, {}, b'{"error":{"message":"Slow down, try again in 7s."}}', continuing=False)
+    quoted = from_http(status, {}, b'{"error":{"message":"\'try again in 7s\' failed"}}', continuing=False)
+    assert (plain.retry_after, quoted.retry_after) == (7, None)
 
 
 def test_the_detail_is_filled():
