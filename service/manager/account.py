@@ -18,16 +18,6 @@ from service.session.turn import Progress, Signal, State
 from service.telemetry.turns import Watch
 from service.transport.exchange import Exchange
 
-SSE_REASONS: dict[Reason, TransportReason] = {
-    Reason.MESSAGE_TOO_BIG: TransportReason.TOO_BIG,
-    Reason.CONNECTION_LOST: TransportReason.CONNECTION_LOST,
-    Reason.TIMEOUT: TransportReason.TIMEOUT,
-    Reason.UPSTREAM_ERROR: TransportReason.UPSTREAM_ERROR,
-    Reason.PROTOCOL_ERROR: TransportReason.PROTOCOL_ERROR,
-    Reason.FRAME_REFUSED: TransportReason.PROTOCOL_ERROR,
-}
-"""Why a turn that began on a WebSocket went on by SSE. Where no line could be had, `NoLineError` says it."""
-
 
 class Account:
     """`clock` is in seconds and never goes back; the turn began at `started_at`, and has had its place

@@ -18,10 +18,11 @@ from service.domain.events import Completed, Event, Usage
 from service.domain.messages import CompletionRequest, Message, Transport, items_of
 from service.domain.plan import ContextReason, Plan
 from service.domain.report import TurnReport
-from service.manager.account import SSE_REASONS, Account
+from service.manager.account import Account
 from service.manager.chaining import Chaining
 from service.manager.pool import Lease, NoLineError, Pool
 from service.manager.registry import Session
+from service.manager.routes import LINE_SURVIVES, NOTHING_SENT, SSE_REASONS
 from service.manager.warmup import warm_up
 from service.session.history import Chain, full_plan, without_reasoning
 from service.session.turn import Route, Signal
@@ -29,21 +30,6 @@ from service.telemetry.turns import Watch
 from service.transport.exchange import Exchange
 from service.transport.upstream import Draft, Upstream
 from service.workers import maybe_aside
-
-LINE_SURVIVES = frozenset(
-    {
-        Reason.CHAIN_LOST,
-        Reason.ENCRYPTED_CONTENT_REFUSED,
-        Reason.INVALID_REQUEST,
-        Reason.CONTEXT_LENGTH_EXCEEDED,
-        Reason.RATE_LIMITED,
-        Reason.QUOTA_EXHAUSTED,
-    }
-)
-"""Failures that the upstream told in order: its line has nothing left to say, and may carry the next turn."""
-
-NOTHING_SENT = frozenset({Reason.CONNECT_FAILED, Reason.OVERLOADED, Reason.SHUTTING_DOWN})
-"""Reasons by which a caller may take it that nothing ran: never told of a turn that was dispatched once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +71,7 @@ class Turn:
         self._key = key
         self._exchange: Exchange | None = None
         self._drop_reasoning = False
-        self._primed = False
+        self._primed = self._missed = False
         self._lost: tuple[TurnError, TurnReport] | None = None
         wish = request.options.transport
         self._forced = wish is Transport.WEBSOCKET
@@ -229,7 +215,7 @@ class Turn:
         if error.reason is Reason.MESSAGE_TOO_BIG and exchange is not None:
             self._session.refused_bytes = exchange.bytes_sent
         if error.reason is Reason.CHAIN_LOST:
-            self._rooms.chaining.missed()
+            self._missed = True
             if not self.fork:
                 self._session.history.forget(ContextReason.CHAIN_LOST)
         return exchange is not None and exchange.orderly and error.reason in LINE_SURVIVES
@@ -246,7 +232,7 @@ class Turn:
         items, history = self._draft.items, self._session.history
         if self.fork:
             return full_plan(items, ContextReason.FORK)
-        if not self._rooms.chaining.supported:
+        if not self._rooms.chaining.supported(self._session.tenant):
             return full_plan(items, ContextReason.CHAINING_UNSUPPORTED)
         return history.plan(items, self._draft.basis, lease.line.id)
 
@@ -279,11 +265,18 @@ class Turn:
             if exchange.dispatched and not counted:
                 progress.advance(Signal.DISPATCH)
             self.usage = exchange.usage
+            if self._account.completed:
+                self._judge_chain(exchange.plan)
+
+    def _judge_chain(self, plan: Plan) -> None:
+        """A chain that was lost counts if the same turn then succeeded without it."""
+        if plan.incremental:
+            self._rooms.chaining.held(self._session.tenant)
+        elif self._missed:
+            self._rooms.chaining.missed(self._session.tenant)
 
     def _commit(self, completed: Completed, plan: Plan, chain: Chain | None, lease: Lease) -> None:
         """The history knows of the answer before the caller does: the caller may leave on it."""
-        if plan.incremental:
-            self._rooms.chaining.held()
         if self.fork or not completed.continuable:
             return
         added = (*plan.items, *items_of((completed.message,)))

@@ -64,6 +64,13 @@ MAX_CREATED_AT = 253402300799.0
 """The last second of the year 9999: no timestamp is later, unless a server counts in milliseconds."""
 
 
+MAX_ID_CHARACTERS = 512
+"""More of a response's id is not kept. One of this length may have been cut: nothing builds on it."""
+
+MAX_MODEL_CHARACTERS = 256
+"""More of the model's name, as the upstream reports it, is not kept."""
+
+
 class ResponseDecoder:
     """`continuing`: the request carried a previous_response_id.
 
@@ -182,14 +189,17 @@ class ResponseDecoder:
 
     def _may_be_ours(self, response_id: str | None) -> bool:
         # What has no id, or comes before ours is known, gets the benefit of the doubt.
-        return not response_id or not self.response_id or response_id == self.response_id
+        if not response_id or not self.response_id:
+            return True
+        return response_id[:MAX_ID_CHARACTERS] == self.response_id
 
     def _live(self, told: Frame, frame: str | bytes) -> list[Event]:
         response = read_response(told.response)
         if not self._may_be_ours(response.id):
             self.ignored.note("foreign")
             return []
-        self.response_id = self.response_id or response.id or ""
+        self.response_id = self.response_id or (response.id or "")[:MAX_ID_CHARACTERS]
+        response.model = (response.model or "")[:MAX_MODEL_CHARACTERS]
         if told.type in BEGINNINGS:
             return self._start(response)
         self.usage = read_usage(response.usage)
@@ -227,7 +237,7 @@ class ResponseDecoder:
                 message,
                 cut or _stop_reason(message),
                 self.usage or Usage(),
-                continuable=cut is None,
+                continuable=cut is None and len(self.response_id) < MAX_ID_CHARACTERS,
             )
         )
         return events

@@ -1,8 +1,10 @@
 """One tenant's sessions are nothing to another, whatever ids they choose."""
 
 from service.gen.trunkline.v1 import session_pb2
+from service.manager.chaining import MISSES
+from simulator.scripts import Fail, Script
 from tests.integration.auth.doors import Knock, bearer, outcome
-from tests.integration.service.talk import Talk, context
+from tests.integration.service.talk import Talk, context, failed
 from tests.stack import request, user
 
 ALPHA, BETA = bearer("t0k3n-alpha"), bearer("t0k3n-beta")
@@ -52,3 +54,43 @@ async def test_a_page_token_of_another_tenant_shows_nothing_of_it(start, auth_fi
     assert token
     page.page_token = token
     assert not (await house.sessions.ListSessions(page, metadata=BETA)).sessions
+
+
+NOT_FOUND = Script(Fail("Gone.", "previous_response_not_found", 400))
+INVALID = Script(Fail("Not here.", "invalid_value", 400, "invalid_request_error"))
+
+
+async def say(talk, metadata):
+    """One turn of the conversation by the caller of this metadata."""
+    talk.messages.append(user("And?"))
+    done = await talk.house.done(talk.request(), metadata=metadata)
+    talk.messages.append(done.message)
+    return context(done)
+
+
+async def lose_chains(talk, metadata):
+    for _ in range(MISSES):
+        talk.house.simulator.enqueue(NOT_FOUND)
+        assert await say(talk, metadata) == (False, "chain_lost")
+
+
+async def test_chains_that_one_tenant_loses_are_no_verdict_on_another_s(start, auth_file):
+    house = await start({"AUTH_FILE": str(auth_file)})
+    alpha, beta = Talk(house, "a"), Talk(house, "b")
+    await say(alpha, ALPHA)
+    await say(beta, BETA)
+    await lose_chains(alpha, ALPHA)
+    assert await say(alpha, ALPHA) == (False, "chaining_unsupported")
+    assert await say(beta, BETA) == (True, "continued")
+
+
+async def test_a_lost_chain_counts_only_if_the_turn_then_succeeded(start, auth_file):
+    house = await start({"AUTH_FILE": str(auth_file)})
+    talk = Talk(house, "a")
+    await say(talk, ALPHA)
+    for _ in range(MISSES + 1):
+        house.simulator.enqueue(NOT_FOUND)
+        house.simulator.enqueue(INVALID)
+        await failed(house.done(request(*talk.messages, "Once more.", session="a"), metadata=ALPHA))
+        await say(talk, ALPHA)
+    assert await say(talk, ALPHA) == (True, "continued")

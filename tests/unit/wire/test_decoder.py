@@ -5,7 +5,17 @@ import pytest
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, Started, StopReason, TextDelta, Usage
 from service.domain.messages import Message, Role, TextPart
-from service.wire.decoder import BEGINNINGS, DELTAS, DONES, ENDS, INCOMPLETE, ITEMS, ResponseDecoder
+from service.wire.decoder import (
+    BEGINNINGS,
+    DELTAS,
+    DONES,
+    ENDS,
+    INCOMPLETE,
+    ITEMS,
+    MAX_ID_CHARACTERS,
+    MAX_MODEL_CHARACTERS,
+    ResponseDecoder,
+)
 from tests.unit.wire.server_events import (
     added,
     call,
@@ -53,6 +63,23 @@ def test_it_starts_with_the_end_if_need_be(decoder):
     assert started == Started("resp_1", "gpt-6-2026")
     assert delta == TextDelta(0, "hi")
     assert end.message.parts == (TextPart("hi"),)
+
+
+def test_a_long_id_and_a_long_model_are_cut_and_nothing_builds_on_them(decoder):
+    long = {"id": "r" * 5_000_000, "model": "m" * 5_000_000}
+    (started,) = feed(decoder, frame("response.created", response=long))
+    feed(
+        decoder,
+        added(0, message("")),
+        frame(
+            "response.output_text.delta", item_id="msg_1", output_index=0, delta="hi", response_id=long["id"]
+        ),
+    )
+    (*_, completed) = feed(decoder, frame("response.completed", response=long))
+    assert completed.message.parts == (TextPart("hi"),)
+    assert (len(started.response_id), len(started.model)) == (MAX_ID_CHARACTERS, MAX_MODEL_CHARACTERS)
+    assert (len(completed.response_id), len(completed.model)) == (MAX_ID_CHARACTERS, MAX_MODEL_CHARACTERS)
+    assert not completed.continuable
 
 
 def test_a_response_that_says_nothing_of_itself(decoder):
