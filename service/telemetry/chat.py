@@ -16,6 +16,7 @@ from service.domain.events import Completed, Started, Usage
 from service.domain.messages import CompletionRequest
 from service.domain.report import TurnReport
 from service.telemetry import attributes, calls, content, names
+from service.telemetry.bounds import cut
 from service.telemetry.signals import signals
 from service.telemetry.spans import Span
 
@@ -45,7 +46,8 @@ class Chat:
         self._waited_s: float | None = None
         self._began = self._sent_at = time.perf_counter()
         self._duration_s = 0.0
-        self.span = Span(signals().tracer, f"{names.SPAN_CHAT} {request.model}", self._known, SpanKind.CLIENT)
+        name = f"{names.SPAN_CHAT} {cut(request.model)}"
+        self.span = Span(signals().tracer, name, self._known, SpanKind.CLIENT)
         if signals().capture.as_event:
             self.span.event(names.EVENT_DETAILS, content.asked(request))
 

@@ -47,6 +47,7 @@ def measure(tenant: str, request: CompletionRequest, report: TurnReport | None, 
 
 def count_tokens(tenant: str, model: str, usage: Usage) -> None:
     now = signals()
+    now.tenant.learn(tenant)  # it is one of the operator's
     labels = {names.LABEL_TENANT: now.tenant(tenant), names.LABEL_MODEL: now.model(model)}
     by_type = {
         "input": usage.input_tokens,

@@ -12,6 +12,7 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 
 from service.telemetry import names
+from service.telemetry.bounds import cut
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """A turn of a reasoning model lasts minutes; the conventions' own buckets end at 10 s, or at 82 s."""
@@ -42,18 +43,22 @@ def views() -> list[View]:
 
 
 class Bounded:
-    """The first `MAX_VALUES` different values as they are, every later one as "other"."""
+    """The first `MAX_VALUES` different values that were learned, cut; every other one as "other".
+
+    What anybody may invent must be learned only when it has proved itself: places are never given back.
+    """
 
     def __init__(self) -> None:
         self._known: set[str] = set()
 
     def __call__(self, value: str) -> str:
-        if value in self._known:
-            return value
-        if len(self._known) >= MAX_VALUES:
-            return OTHER
-        self._known.add(value)
-        return value
+        value = cut(value)
+        return value if value in self._known else OTHER
+
+    def learn(self, value: str) -> None:
+        """Gives the value a place, if there is one left."""
+        if len(self._known) < MAX_VALUES:
+            self._known.add(cut(value))
 
 
 class Count:

@@ -25,6 +25,7 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, WrappedLogger
 
+from service.telemetry.bounds import MESSAGE_CHARACTERS, SHOWN_CHARACTERS, cut
 from service.telemetry.writer import Writer, to_descriptor
 
 OURS = "service"
@@ -150,7 +151,7 @@ _BOUND: ContextVar[dict[str, str]] = ContextVar("bound")
 
 def bind(**values: str) -> None:
     """Every line of this task carries these from now on. Empty ones are left out."""
-    given = {name: value for name, value in values.items() if value}
+    given = {name: cut(value) for name, value in values.items() if value}
     _BOUND.set(_BOUND.get({}) | given)
 
 
@@ -168,7 +169,15 @@ def _where(error: object) -> str | None:
     """Of an exception its kind and its place, not its text: that may hold a prompt."""
     if not isinstance(error, tuple) or error[0] is None:
         return None
-    return "".join((*traceback.format_tb(error[2], limit=-FRAMES), error[0].__name__))
+    return cut("".join((*traceback.format_tb(error[2], limit=-FRAMES), error[0].__name__)), MESSAGE_CHARACTERS)
+
+
+def _short(value: object) -> object:
+    """The value, or what can be shown of its text."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = cut(value if isinstance(value, str) else str(value))
+    return value if len(text) < SHOWN_CHARACTERS else text
 
 
 class _ForAMachine(logging.Formatter):
@@ -179,10 +188,10 @@ class _ForAMachine(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": cut(record.getMessage(), MESSAGE_CHARACTERS),
         }
         told |= _carried()
-        told |= {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
+        told |= {name: _short(value) for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
         if where := _where(record.exc_info):
             told["exception"] = where
         line = _encoded(told)
@@ -219,7 +228,8 @@ def _cut(name: str, value: object) -> object:
     return f"…{text[-TEXT_CHARACTERS:]}" if name == "exception" else f"{text[:TEXT_CHARACTERS]}…"
 
 
-_JSON = msgspec.json.Encoder(enc_hook=str)
+_OF_STRUCTLOG = frozenset({"_record", "_from_structlog", "exc_info"})
+_JSON = msgspec.json.Encoder(enc_hook=lambda value: cut(str(value)))
 _OF_EVERY_RECORD = frozenset([*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"])
 
 
@@ -237,6 +247,9 @@ def _for_a_person() -> logging.Formatter:
 
 def _more(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """A trace is found by its own id, and a logger's name says what the line says: both stay away."""
+    said = cut(str(event["event"]), MESSAGE_CHARACTERS)
+    told = {name: _short(value) for name, value in event.items() if name not in _OF_STRUCTLOG}
+    event.update(told | {"event": said})
     event["level"] = event["_record"].levelname.lower()
     event.update({name: value for name, value in _carried().items() if name != "span_id"})
     if where := _where(event.pop("exc_info", None)):

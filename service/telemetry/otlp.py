@@ -20,6 +20,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, Status, TraceState
 from opentelemetry.util.types import AnyValue
 
+from service.telemetry.bounds import REMEMBERED_CHARACTERS
+
 logger = logging.getLogger(__name__)
 
 KINDS = {
@@ -35,7 +37,7 @@ REMOTE_IS_KNOWN, IS_REMOTE = 0x100, 0x200
 PLAIN = frozenset({str, bool, int, float})
 
 REMEMBERED = 4096
-"""Attributes that are written again and again, such as those of a tenant or a model."""
+"""Attributes that are written again and again, such as those of a tenant or a model. Only short ones."""
 
 
 class HttpSpans(OTLPSpanExporter):
@@ -124,7 +126,7 @@ def _attributes(number: int, said: Mapping[str, AnyValue] | None) -> bytes:
 
 
 def _attribute(number: int, name: str, value: AnyValue) -> bytes:
-    if type(value) in PLAIN:
+    if type(value) in PLAIN and not (type(value) is str and len(value) > REMEMBERED_CHARACTERS):
         return _remembered(number, name, value)
     return _written(number, name, value)
 

@@ -30,7 +30,9 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
+from service.telemetry import names
 from service.telemetry.attributes import Attributes
+from service.telemetry.bounds import CONTENT_CHARACTERS, SHOWN_CHARACTERS, cut
 
 UNSET = Status(StatusCode.UNSET)
 ERROR = Status(StatusCode.ERROR)
@@ -39,7 +41,8 @@ ERROR = Status(StatusCode.ERROR)
 class Tracer:
     """Tells `processor`, by the sampler, the ids, the resource and the limits of `provider`.
 
-    Of the limits only those of a text's length: spans of ours have few attributes and events.
+    Of the limits only those of a text's length: spans of ours have few attributes and events. Without any, a
+    text is as long as `bounds` lets it be.
     """
 
     def __init__(self, provider: TracerProvider, processor: SpanProcessor, scope: str) -> None:
@@ -69,7 +72,7 @@ class Tracer:
         parent = span.parent
         self._processor.on_end(
             ReadableSpan(
-                span.name,
+                cut(span.name),
                 span.context,
                 parent if parent.is_valid else None,
                 self._resource,
@@ -179,6 +182,15 @@ class Span:
 
 
 def _cut(said: Mapping[str, AttributeValue], longest: int | None) -> Mapping[str, AttributeValue]:
-    if longest is None:
+    most = SHOWN_CHARACTERS if longest is None else min(longest, SHOWN_CHARACTERS)
+    if not any(type(value) is str and len(value) > most for value in said.values()):
         return said
-    return {name: value[:longest] if isinstance(value, str) else value for name, value in said.items()}
+    return {
+        name: _cut_text(name, value, longest) if isinstance(value, str) else value
+        for name, value in said.items()
+    }
+
+
+def _cut_text(name: str, text: str, longest: int | None) -> str:
+    text = cut(text, CONTENT_CHARACTERS if name in names.CONTENT else SHOWN_CHARACTERS)
+    return text if longest is None else text[:longest]

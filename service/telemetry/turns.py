@@ -85,6 +85,8 @@ class Watch:
 
     def _finish(self, ending: str, report: TurnReport | None) -> None:
         """Tells everything. The caller has its answer: what this takes keeps nobody waiting but the next."""
+        if self._completed is not None:  # a name that the upstream took: it is worth a label
+            signals().model.learn(self._request.model)
         for phase in self._phases:
             phase.tell()
             if isinstance(phase, Chat) and phase.usage is not None:

@@ -13,6 +13,7 @@ from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
 from service.telemetry import names
 from service.telemetry.chat import Chat
+from service.telemetry.instruments import MAX_VALUES
 from service.telemetry.turns import Watch
 from simulator import Settings
 from simulator.scripts import Close, Drop, Emit, Fail, Hang, Say, Script, Start
@@ -200,7 +201,18 @@ async def test_usage_of_a_turn_that_failed(house, seen):
         await house.turn(request("Hello."))
     chat = seen.one(CHAT)
     assert chat.attributes[names.INPUT_TOKENS] > 0
-    assert seen.count(names.TOKENS, model=MODEL, type="input") == chat.attributes[names.INPUT_TOKENS]
+    assert seen.count(names.TOKENS, model="other", type="input") == chat.attributes[names.INPUT_TOKENS]
+
+
+async def test_a_model_has_its_label_once_it_answered(house, seen):
+    for number in range(MAX_VALUES + 10):
+        house.simulator.enqueue(Script(Fail("No such model.", "model_not_found", 400)))
+        with pytest.raises(grpc.RpcError):
+            await house.turn(request("Hello.", model=f"invented-{number}"))
+    await house.done(request("Hello."))
+    await seen.until(lambda: seen.count(names.TOKENS, model=MODEL))
+    models = {dict(found)[names.REQUEST_MODEL] for found in seen.points(names.OPERATION_DURATION)}
+    assert models == {"other", MODEL}
 
 
 async def test_tokens_by_tenant_and_model(seen):

@@ -8,6 +8,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from service.telemetry import names
+from service.telemetry.bounds import SHOWN_CHARACTERS
 from service.telemetry.gauges import Gauges
 from service.telemetry.instruments import BUCKETS, MAX_VALUES, Bounded, Count, Instruments, views
 from service.telemetry.setup import _meters
@@ -44,10 +45,23 @@ Gauges(MADE)
 
 def test_values_are_bounded():
     bounded = Bounded()
-    first = [bounded(f"model-{number}") for number in range(MAX_VALUES)]
-    assert first == [f"model-{number}" for number in range(MAX_VALUES)]
-    assert bounded("one more") == "other"
+    for number in range(MAX_VALUES + 1):
+        bounded.learn(f"model-{number}")
     assert bounded("model-0") == "model-0"
+    assert bounded(f"model-{MAX_VALUES}") == "other"
+
+
+def test_a_value_that_was_never_learned_takes_no_place():
+    bounded = Bounded()
+    assert {bounded(f"invented-{number}") for number in range(MAX_VALUES * 2)} == {"other"}
+    bounded.learn("real")
+    assert bounded("real") == "real"
+
+
+def test_a_long_value_is_cut():
+    bounded = Bounded()
+    bounded.learn("m" * 2**20)
+    assert bounded("m" * 2**20) == "m" * (SHOWN_CHARACTERS - 1) + "…"
 
 
 def test_times_are_told_apart_up_to_ten_minutes():
