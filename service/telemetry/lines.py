@@ -29,6 +29,7 @@ REFUSED_BY_TENANT = "tenant"
 REFUSED_BY_BYTES = "bytes"
 REFUSED_BY_SESSIONS = "sessions"
 REFUSED_BY_CONNECTIONS = "connections"
+REFUSED_BY_RATE = "rate"
 
 
 @contextmanager

@@ -1,0 +1,54 @@
+"""How often each tenant may do something that costs it nothing: `Rate`.
+
+A token bucket for each tenant, kept as one time: when its next use would be due if all uses were evenly
+spaced. A use may come up to a whole burst before that; earlier, it waits. Example: 32 a second and a burst of
+64; of 400 uses at once 64 go now, the others 32 a second, and those that would wait longer than they may are
+refused with the time to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from service.domain.errors import Reason, TurnError
+from service.telemetry import lines
+
+MAX_TENANTS = 1024
+"""Tenants remembered before those are forgotten whose bucket is full again."""
+
+
+class Rate:
+    """`clock` is in seconds and never goes back. `what` names the uses and the setting, for the error."""
+
+    def __init__(self, burst: int, per_second: float, clock: Callable[[], float], *, what: str) -> None:
+        self._space_s = 1 / per_second
+        self._ahead_s = (burst - 1) * self._space_s
+        self._clock = clock
+        self._what = what
+        self._due: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"Rate({1 / self._space_s:g} a second, {len(self._due)} tenants)"
+
+    async def wait(self, tenant: str, most_s: float) -> None:
+        """Returns when the tenant may go on. TurnError OVERLOADED: it would have to wait longer than
+        `most_s`, and nothing is counted.
+
+        Cancelled: the use counts.
+        """
+        pause = self._reserve(tenant, most_s)
+        if pause > 0:
+            await asyncio.sleep(pause)
+
+    def _reserve(self, tenant: str, most_s: float) -> float:
+        now = self._clock()
+        due = max(self._due.get(tenant, now), now)
+        pause = due - self._ahead_s - now
+        if pause > most_s:
+            lines.refused(lines.REFUSED_BY_RATE)
+            raise TurnError(Reason.OVERLOADED, f"too many {self._what}", retry_after=pause)
+        self._due[tenant] = due + self._space_s
+        if len(self._due) > MAX_TENANTS:
+            self._due = {name: due for name, due in self._due.items() if due > now}
+        return pause
