@@ -25,7 +25,9 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A tenant's call. None is no limit of its own; `key` None: the service's own key pays."""
+    """A tenant's call. None is no limit of its own; `key` None: the service's own key pays. `has_peers`: the
+    tenant is one of several.
+    """
 
     tenant: str = ""
     max_turns: int | None = None
@@ -33,6 +35,8 @@ class Caller:
     models: tuple[str, ...] | None = None
     key: Credential | None = None
     max_request_bytes: int | None = None
+    max_connections: int | None = None
+    has_peers: bool = field(default=False, compare=False)
 
     def check_size(self, size: int) -> None:
         """Raises INVALID_REQUEST where the request has more bytes than the tenant may send."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
@@ -24,13 +24,15 @@ from service.manager.chaining import Chaining
 from service.manager.pool import Pool
 from service.manager.registry import Registry, Session
 from service.manager.turn import Rooms, Turn
-from service.manager.warmup import warm_up
+from service.manager.warmup import warm_session, warm_up_rate
 from service.telemetry.gauges import Counts
 from service.telemetry.turns import Watch
 from service.transport.upstream import Upstream
 
 if TYPE_CHECKING:
     from service.config import Settings
+
+_Running = TypeVar("_Running", Turn, asyncio.Timeout)
 
 KEEPER_PERIOD_S = 1.0
 INTERRUPTED_TURNS_S = 5.0
@@ -67,7 +69,9 @@ class Manager:
         self._shares = Shares()
         self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes)
         self._rooms = Rooms(upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only")
+        self._rate = warm_up_rate(settings.max_dials, clock)
         self._turns: set[Turn] = set()
+        self._warm_ups: set[asyncio.Timeout] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._refusing = False
@@ -125,7 +129,7 @@ class Manager:
                         scope=scope,
                         started_at=started_at,
                         watch=watch,
-                        key=caller.key,
+                        caller=caller,
                     )
                     with self._held(session, turn):
                         yield turn
@@ -138,33 +142,35 @@ class Manager:
 
     async def warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
         """Opens the session's line, and with `prime` tells it what is coming. Returns when it is open;
-        TurnError: it is not.
+        TurnError: it is not, or there was no place: a warm-up takes that of a turn.
 
-        A session that is busy needs no warming.
+        A session that is busy needs no warming. The drain ends a warm-up at once with SHUTTING_DOWN.
         """
-        self._check_serving()
-        self._shares.check(caller)
+        limit = self._settings.turn_timeout_s
+        scope = asyncio.timeout(limit)
+        try:
+            async with scope, self._place(caller):
+                with self._counted(self._warm_ups, scope):
+                    return await self._warm(caller, session_id, prime)
+        except TimeoutError as exc:
+            if not scope.expired():
+                raise
+            if self._refusing:
+                raise _shutting_down() from exc
+            message = f"the warm-up took longer than {limit:g} s (TRUNKLINE_TURN_TIMEOUT_S)"
+            raise TurnError(Reason.TIMEOUT, message) from exc
+
+    async def _warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
+        known = self._registry.find(caller.tenant, session_id)
+        if known is None or known.line is None:
+            await self._rate.wait(caller.tenant, self._settings.connect_timeout_s)
         draft = await self._upstream.draft(prime) if prime is not None else None
         session = await self._session(caller, session_id)
-        if session.holder is not None:
-            return session.view()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        session.holder = done
-        try:
-            lease = await self._pool.lease(session, wait=True, key=caller.key)
-            if draft is not None:
-                try:
-                    await warm_up(self._upstream, lease.line, session, draft)
-                finally:
-                    lease.end(clean=lease.line.open)
-                if session.line is None:
-                    (await self._pool.lease(session, wait=True, key=caller.key)).end(clean=True)
-            else:
-                lease.end(clean=True)
-        finally:
-            session.holder = None
-            done.set_result(None)
-            self._registry.touch(session, self._rooms.clock(), self._wall())
+        if session.holder is None:
+            try:
+                await warm_session(self._pool, self._upstream, session, caller, draft)
+            finally:
+                self._registry.touch(session, self._rooms.clock(), self._wall())
         return session.view()
 
     def session(self, tenant: str, session_id: str) -> SessionView:
@@ -186,9 +192,9 @@ class Manager:
             self._forget(session)
 
     def counts(self) -> Counts:
-        """The house at this moment."""
+        """The house at this moment. A warm-up counts as a turn, whose place it has."""
         return Counts(
-            len(self._turns),
+            len(self._turns) + len(self._warm_ups),
             self._admission.waiting,
             len(self._registry),
             self._pool.counts(),
@@ -201,8 +207,13 @@ class Manager:
         self._admission.dismiss(_shutting_down)
 
     async def drain(self, grace_s: float) -> None:
-        """Lets the running turns finish, at most for the grace; then ends them with INTERRUPTED."""
+        """Ends the warm-ups. Lets the running turns finish, at most for the grace; then ends them with
+        INTERRUPTED.
+        """
         self.refuse()
+        for scope in self._warm_ups:
+            if not scope.expired():
+                scope.reschedule(asyncio.get_running_loop().time())
         if not await self._finished(grace_s):
             for turn in list(self._turns):
                 turn.interrupt()
@@ -256,18 +267,26 @@ class Manager:
     def _held(self, session: Session, turn: Turn) -> Iterator[None]:
         if not turn.fork:
             session.holder = turn
-        self._turns.add(turn)
+        with self._counted(self._turns, turn):
+            try:
+                yield
+            finally:
+                if not turn.fork:
+                    session.holder = None
+                if turn.completed:
+                    session.count(turn.report())
+                self._registry.touch(session, self._wall())
+
+    @contextmanager
+    def _counted(self, running: set[_Running], one: _Running) -> Iterator[None]:
+        """One of the turns or warm-ups that the drain waits for."""
+        running.add(one)
         self._quiet.clear()
         try:
             yield
         finally:
-            if not turn.fork:
-                session.holder = None
-            if turn.completed:
-                session.count(turn.report())
-            self._registry.touch(session, self._rooms.clock(), self._wall())
-            self._turns.remove(turn)
-            if not self._turns:
+            running.remove(one)
+            if not (self._turns or self._warm_ups):
                 self._quiet.set()
 
     def _forget(self, session: Session) -> None:

@@ -12,11 +12,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from service.domain.caller import Credential
+from service.domain.caller import Caller, Credential
 from service.domain.errors import Reason, TurnError
 from service.domain.report import TransportReason
 from service.manager.books import Books
 from service.manager.breaker import REFUSED_UPGRADES, Breaker
+from service.manager.dials import Dials
 from service.manager.registry import Session
 from service.telemetry import lines
 from service.transport.upstream import Upstream
@@ -79,8 +80,8 @@ class Pool:
         self._books = books
         self._breaker = breaker
         self._clock = clock
-        self._dials = asyncio.Semaphore(max_dials)
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._dials = Dials(max_dials)
+        self._waiters: deque[tuple[asyncio.Future[None], Caller]] = deque()
         # The line that was opened last, now and when a mute one was judged last.
         self._newest = self._judged = 0
 
@@ -91,28 +92,25 @@ class Pool:
         """Lines by state."""
         return {"idle": self._books.idle, "leased": self._books.leased, "dialing": self._books.dialing}
 
-    async def lease(self, session: Session | None, *, wait: bool, key: Credential | None = None) -> Lease:
-        """A line for one turn of the session (None: of a fork, whose line ends with it).
+    async def lease(self, session: Session | None, caller: Caller, *, wait: bool) -> Lease:
+        """A line for one turn of the caller's session (None: of a fork, whose line ends with it).
 
-        `key`: the caller's own, which the line is opened with; then no spare will do, and the session is
-        bound to it.
+        A caller's own key is what the line is opened with; then no spare will do, and the session is bound to
+        it.
         `wait`: if all lines are busy, wait for one, at most as long as for a connection. NoLineError: there
         is none. Cancelled: nothing is held.
         """
         deadline = self._clock() + self._upstream.waits.connect_s
         while True:
-            decision = self._books.request(session, spare=key is None)
+            decision = self._books.request(session, caller)
             self._close(decision.close)
             if decision.line is not None:
                 return self._leased(decision.line, session, reused=True, connect_s=0.0)
             if decision.dial:
-                return await self._dial(session, key)
-            if not wait or not await self._place(deadline):
+                return await self._dial(session, caller.tenant, caller.key)
+            if not wait or not await self._place(caller, deadline):
                 lines.refused(lines.REFUSED_BY_CONNECTIONS)
-                error = TurnError(
-                    Reason.OVERLOADED, "all lines are busy (TRUNKLINE_MAX_CONNECTIONS)", retry_after=1.0
-                )
-                raise NoLineError(error, TransportReason.POOL_FULL)
+                raise self._full(caller, capped=decision.capped)
 
     def judge(self, line: Line, error: TurnError) -> None:
         """An exchange failed over the line; if the line never said a word, that is news of the endpoint.
@@ -152,7 +150,7 @@ class Pool:
         """Opens one spare line, if fewer than `wanted` stand ready and the upstream can be reached."""
         if not self._books.reserve_spare(wanted):
             return False
-        lease = await self._dial(None, None)
+        lease = await self._dial(None, None, None)
         self._books.release(lease.line, None)
         self._wake()
         return True
@@ -177,14 +175,23 @@ class Pool:
             session.leased = True
         return Lease(line, session, reused, connect_s, self)
 
-    async def _dial(self, session: Session | None, key: Credential | None) -> Lease:
+    def _full(self, caller: Caller, *, capped: bool) -> NoLineError:
+        """All lines that the caller may have are busy."""
+        why = "all lines are busy (TRUNKLINE_MAX_CONNECTIONS)"
+        if capped:
+            most = self._books.cap(caller)
+            name = "TRUNKLINE_MAX_CONNECTIONS" if caller.max_connections is None else "max_connections"
+            why = f"all {most} lines that tenant {caller.tenant!r} may hold are busy ({name})"
+        return NoLineError(TurnError(Reason.OVERLOADED, why, retry_after=1.0), TransportReason.POOL_FULL)
+
+    async def _dial(self, session: Session | None, tenant: str | None, key: Credential | None) -> Lease:
         """Dials in a place that is reserved already."""
         line: Line | None = None
         started = self._clock()
         if session is not None:
             session.dialing = True
         try:
-            async with self._handshake():
+            async with self._handshake(tenant):
                 self._check_breaker()  # last, so that what waited behind a failed dial does not repeat it
                 line = await self._try_dial(key)
             self._newest = line.id
@@ -193,17 +200,17 @@ class Pool:
         finally:
             if session is not None:
                 session.dialing = False
-            self._books.dialed(line)
+            self._books.dialed(line, tenant)
             if line is None:
                 self._wake()
         return self._leased(line, session, reused=False, connect_s=self._clock() - started)
 
     @asynccontextmanager
-    async def _handshake(self) -> AsyncGenerator[None, None]:
+    async def _handshake(self, tenant: str | None) -> AsyncGenerator[None, None]:
         """One of the handshakes in flight. Waiting for it says nothing of the upstream's health."""
         try:
             async with asyncio.timeout(self._upstream.waits.connect_s):
-                await self._dials.acquire()
+                await self._dials.enter(tenant)
         except TimeoutError as exc:
             error = TurnError(
                 Reason.OVERLOADED, "too many lines are being opened (TRUNKLINE_MAX_DIALS)", retry_after=1.0
@@ -212,7 +219,7 @@ class Pool:
         try:
             yield
         finally:
-            self._dials.release()
+            self._dials.leave(tenant)
 
     def _check_breaker(self) -> None:
         pause = self._breaker.admit()
@@ -261,10 +268,11 @@ class Pool:
         for line in lines:
             line.close()
 
-    async def _place(self, deadline: float) -> bool:
+    async def _place(self, caller: Caller, deadline: float) -> bool:
         """Waits until a place may be free; False: not in time."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        entry = (waiter, caller)
+        self._waiters.append(entry)
         came = False
         try:
             async with asyncio.timeout(max(deadline - self._clock(), 0.0)):
@@ -273,15 +281,16 @@ class Pool:
         except TimeoutError:
             pass
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            if entry in self._waiters:
+                self._waiters.remove(entry)
             elif not came:
                 self._wake()  # The place came in the same moment as the end of the waiting: it is another's.
         return came
 
     def _wake(self) -> None:
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+        """A place may be free: for the tenant with the fewest lines of those that wait and can take it."""
+        able = [entry for entry in self._waiters if not entry[0].done() and self._books.obtainable(entry[1])]
+        if able:
+            entry = min(able, key=lambda entry: self._books.held(entry[1].tenant))
+            self._waiters.remove(entry)
+            entry[0].set_result(None)

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-from service.domain.caller import Credential
+from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError, forget_frames
 from service.domain.events import Completed, Event, Usage
 from service.domain.messages import CompletionRequest, Message, Transport, items_of
@@ -57,7 +57,7 @@ class Turn:
         scope: asyncio.Timeout,
         started_at: float,
         watch: Watch,
-        key: Credential | None = None,
+        caller: Caller,
     ) -> None:
         self.id = turn_id
         self.request = request
@@ -68,7 +68,7 @@ class Turn:
         self._interrupted = False
         self._session = session
         self._draft = draft
-        self._key = key
+        self._caller = caller
         self._exchange: Exchange | None = None
         self._drop_reasoning = False
         self._primed = self._missed = False
@@ -174,7 +174,7 @@ class Turn:
     async def _over_http(self) -> AsyncGenerator[list[Event], None]:
         plan = full_plan(self._draft.items, ContextReason.SSE)
         async with (
-            self._rooms.upstream.over_http(self._draft, self._said(plan), self._key) as exchange,
+            self._rooms.upstream.over_http(self._draft, self._said(plan), self._caller.key) as exchange,
             aclosing(self._relay(exchange)) as batches,
         ):
             async for batch in batches:
@@ -183,7 +183,7 @@ class Turn:
     async def _over_line(self) -> AsyncGenerator[list[Event], None]:
         self._watch.checkout()
         session = None if self.fork else self._session
-        lease = await self._rooms.pool.lease(session, wait=self._forced, key=self._key)
+        lease = await self._rooms.pool.lease(session, self._caller, wait=self._forced)
         self._account.leased(lease)
         clean = True
         try:

@@ -35,15 +35,18 @@ class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     max_turns: Limit | None = None
     max_sessions: Limit | None = None
     max_request_bytes: Limit | None = None
+    max_connections: Limit | None = None
     models: Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)] | None = None
 
-    def caller(self, tenant: str) -> Caller:
+    def caller(self, tenant: str, *, has_peers: bool) -> Caller:
         return Caller(
             tenant,
             self.max_turns,
             self.max_sessions,
             self.models,
             max_request_bytes=self.max_request_bytes,
+            max_connections=self.max_connections,
+            has_peers=has_peers,
         )
 
     def limits(self) -> frozenset[str]:
@@ -112,8 +115,12 @@ class Reading:
 
 
 def _tenants(tables: Mapping[str, _Tenant], given: Sequence[tuple[str, str]]) -> Tenants:
-    callers = {tenant: table.caller(tenant) for tenant, table in tables.items()}
-    pairs = [(sha256(token.encode()).digest(), callers.get(name) or Caller(name)) for token, name in given]
+    has_peers = len({*tables, *(name for _, name in given)}) > 1
+    callers = {tenant: table.caller(tenant, has_peers=has_peers) for tenant, table in tables.items()}
+    pairs = [
+        (sha256(token.encode()).digest(), callers.get(name) or Caller(name, has_peers=has_peers))
+        for token, name in given
+    ]
     certificates: dict[str, Caller] = {}
     for tenant, table in tables.items():
         pairs += [(bytes.fromhex(digest), callers[tenant]) for digest in table.token_sha256]

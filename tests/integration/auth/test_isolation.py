@@ -1,10 +1,12 @@
 """One tenant's sessions are nothing to another, whatever ids they choose."""
 
+import asyncio
+
 from service.gen.trunkline.v1 import session_pb2
 from service.manager.chaining import MISSES
-from simulator.scripts import Fail, Script
+from simulator.scripts import Fail, Gate, Say, Script, Start
 from tests.integration.auth.doors import Knock, bearer, outcome
-from tests.integration.service.talk import Talk, context, failed
+from tests.integration.service.talk import PATIENCE_S, WEBSOCKET, Talk, context, failed
 from tests.stack import request, user
 
 ALPHA, BETA = bearer("t0k3n-alpha"), bearer("t0k3n-beta")
@@ -94,3 +96,31 @@ async def test_a_lost_chain_counts_only_if_the_turn_then_succeeded(start, auth_f
         await failed(house.done(request(*talk.messages, "Once more.", session="a"), metadata=ALPHA))
         await say(talk, ALPHA)
     assert await say(talk, ALPHA) == (True, "continued")
+
+
+async def test_a_tenant_s_warm_ups_replace_its_own_lines_and_not_another_s(start, auth_file):
+    house = await start({"AUTH_FILE": str(auth_file), "MAX_CONNECTIONS": "4"})
+    beta = Talk(house, "b")
+    await say(beta, BETA)
+    for number in range(10):
+        await Knock(house.channel, ALPHA, session=f"s{number}").warm()
+    assert await say(beta, BETA) == (True, "continued")
+    assert house.simulator.stats.open_connections == 4
+
+
+async def test_a_tenant_has_a_limit_of_its_own_for_lines(start, auth_file):
+    auth_file.write_text(
+        auth_file.read_text().replace("[tenants.alpha]", "[tenants.alpha]\nmax_connections = 1")
+    )
+    house = await start({"AUTH_FILE": str(auth_file), "CONNECT_TIMEOUT_S": "0.5"})
+    for name in ("one", "two"):
+        await Knock(house.channel, ALPHA, session=name).warm()
+    await house.simulator.wait_for(lambda: house.simulator.stats.open_connections == 1, PATIENCE_S)
+    house.simulator.enqueue(Script(Start(), Gate("go"), Say("At last.")))
+    running = asyncio.ensure_future(house.done(request("Hello.", session="two"), metadata=ALPHA))
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    failure = await failed(house.done(request("Hi.", session="one", options=WEBSOCKET), metadata=ALPHA))
+    assert (failure.reason, "max_connections" in failure.message) == ("OVERLOADED", True)
+    await house.done(request("Hi.", options=WEBSOCKET), metadata=BETA)
+    house.simulator.open_gate("go")
+    await running

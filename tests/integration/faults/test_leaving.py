@@ -94,7 +94,7 @@ POINTS = {
         settings={"MAX_TURNS": "1", "QUEUE_SIZE": "1"},
         beside=busy,
     ),
-    "behind a warm-up": Point(lambda house: house.manager._admission.running, beside=warming),
+    "behind a warm-up": Point(lambda house: house.manager._admission.running == 2, beside=warming),
     "waiting for a line": Point(
         lambda house: len(house.manager._pool._waiters),
         options=WEBSOCKET,

@@ -151,7 +151,7 @@ async def test_original_fault_warm_up_pasted_as_a_second_event_loop(house):
     await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
     talk = Talk(house, **HEAD)
     turn = asyncio.create_task(talk.say("Hello."))
-    await until(lambda: house.manager._admission.running == 1)
+    await until(lambda: house.manager._admission.running == 2)
     await Talk(house, "other").say("Meanwhile.")
     assert not turn.done()
     assert house.simulator.stats.requests_total == 2
@@ -166,7 +166,7 @@ async def test_of_the_turns_that_waited_for_a_warm_up_one_is_primed_and_the_othe
     warming = asyncio.create_task(warm(house, prime=True))
     await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
     turns = [asyncio.create_task(Talk(house).say("Hello.")) for _ in range(3)]
-    await until(lambda: house.manager._admission.running == 3)
+    await until(lambda: house.manager._admission.running == 4)
     house.simulator.open_gate("go")
     assert sorted([context(await turn)[1] for turn in turns]) == ["fork", "fork", "primed"]
     await warming
@@ -194,3 +194,43 @@ async def test_leaving_a_warm_up_frees_the_session(house):
     talk = Talk(house)
     assert context(await talk.say("sim:say(text=Here I am.)")) == (False, "first_turn")
     assert text_of(talk.events) == "Here I am."
+
+
+async def test_a_warm_up_takes_the_place_of_a_turn(start):
+    house = await start({"MAX_TURNS": "1"})
+    house.simulator.enqueue(Script(Start(), Gate("go")), warm_up=True)
+    warming = asyncio.create_task(warm(house, prime=True))
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    assert house.manager.counts().turns == 1
+    for refused in (warm(house, prime=False, session="s2"), Talk(house, "s3").say("Hello.")):
+        failure = await failed(refused)
+        assert (failure.reason, "TRUNKLINE_MAX_TURNS" in failure.message) == ("OVERLOADED", True)
+    house.simulator.open_gate("go")
+    await warming
+    await Talk(house, "s3").say("Hello.")
+
+
+async def test_the_drain_ends_a_warm_up_by_name(house):
+    house.simulator.enqueue(Script(Hang()), warm_up=True)
+    warming = asyncio.create_task(failed(warm(house, prime=True)))
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    await house.manager.drain(PATIENCE_S)
+    assert (await warming).reason == "SHUTTING_DOWN"
+    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 0, PATIENCE_S)
+
+
+async def test_a_warm_up_has_an_end(start):
+    house = await start({"TURN_TIMEOUT_S": "0.2"})
+    house.simulator.enqueue(Script(Hang()), warm_up=True)
+    failure = await failed(warm(house, prime=True))
+    assert (failure.reason, "TRUNKLINE_TURN_TIMEOUT_S" in failure.message) == ("TIMEOUT", True)
+
+
+async def test_warm_ups_and_releases_in_turn_are_paced(start):
+    house = await start({"MAX_DIALS": "1", "CONNECT_TIMEOUT_S": "0.5"})
+    await warm(house, prime=False)
+    await house.sessions.ReleaseSession(spb.ReleaseSessionRequest(session_id="s1"))
+    failure = await failed(warm(house, prime=False))
+    assert (failure.reason, "TRUNKLINE_MAX_DIALS" in failure.message) == ("OVERLOADED", True)
+    assert house.simulator.stats.handshakes == 1
+    await Talk(house).say("Hello.")  # a turn is not made to wait

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.domain.caller import Caller
 from service.manager.books import Books
 from service.manager.registry import Session
 
@@ -58,12 +59,15 @@ def clock() -> Clock:
     return Clock()
 
 
-def session(name: str = "s") -> Session:
-    return Session("", name, 0.0, 0.0)
+ANYBODY = Caller()
+
+
+def session(name: str = "s", tenant: str = "") -> Session:
+    return Session(tenant, name, 0.0, 0.0)
 
 
 def dial(books: Books, owner: Session | None, line) -> None:
     """What the pool does with a decision to dial."""
-    books.dialed(line)
+    books.dialed(line, owner.tenant if owner is not None else "")
     if owner is not None:
         owner.line = line

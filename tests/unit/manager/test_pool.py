@@ -8,13 +8,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError, UpstreamDetail
 from service.domain.report import TransportReason
 from service.manager.books import Books
 from service.manager.breaker import Breaker
 from service.manager.pool import Lease, NoLineError, Pool
 from service.transport.channel import Waits
-from tests.unit.manager.conftest import fake_line, session
+from tests.unit.manager.conftest import ANYBODY, fake_line, session
 
 
 class FakeUpstream:
@@ -62,7 +63,7 @@ async def settled() -> None:
 
 
 async def leased(pool: Pool, upstream: FakeUpstream, owner, *, wait: bool = False) -> Lease:
-    task = asyncio.ensure_future(pool.lease(owner, wait=wait))
+    task = asyncio.ensure_future(pool.lease(owner, ANYBODY, wait=wait))
     await settled()
     if not task.done():
         upstream.answer()
@@ -135,7 +136,7 @@ async def test_a_line_that_closes_while_idle_is_not_leased_again():
 
 async def test_a_failed_dial_says_why_and_gives_its_place_back():
     pool, upstream, books = make(1)
-    task = asyncio.ensure_future(pool.lease(session(), wait=False))
+    task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
     await settled()
     upstream.answer(TurnError(Reason.CONNECT_FAILED, "no", upstream=UpstreamDetail(status=426)))
     with pytest.raises(NoLineError) as caught:
@@ -146,14 +147,14 @@ async def test_a_failed_dial_says_why_and_gives_its_place_back():
 
 async def test_behind_a_failed_dial_the_upstream_is_left_alone():
     pool, upstream, _ = make(cooldown_s=60.0)
-    task = asyncio.ensure_future(pool.lease(session(), wait=False))
+    task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
     await settled()
     upstream.answer(FAILED)
     with pytest.raises(NoLineError) as caught:
         await task
     assert caught.value.why is TransportReason.CONNECT_FAILED
     with pytest.raises(NoLineError) as caught:
-        await pool.lease(session(), wait=True)
+        await pool.lease(session(), ANYBODY, wait=True)
     assert caught.value.why is TransportReason.COOLDOWN
     assert caught.value.retry_after == pytest.approx(60.0, abs=1.0)
 
@@ -161,7 +162,7 @@ async def test_behind_a_failed_dial_the_upstream_is_left_alone():
 async def test_a_shortage_of_this_machine_is_no_verdict_on_the_upstream():
     pool, upstream, books = make(1, cooldown_s=60.0)
     for _ in range(3):
-        task = asyncio.ensure_future(pool.lease(session(), wait=False))
+        task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
         await settled()
         upstream.answer(TurnError(Reason.OVERLOADED, "no file left", retry_after=1.0))
         with pytest.raises(NoLineError) as caught:
@@ -173,7 +174,7 @@ async def test_a_shortage_of_this_machine_is_no_verdict_on_the_upstream():
 
 async def test_who_waits_behind_a_dial_that_fails_does_not_dial_too():
     pool, upstream, _ = make(8, cooldown_s=60.0, max_dials=1)
-    leases = [asyncio.ensure_future(pool.lease(session(name), wait=False)) for name in "abc"]
+    leases = [asyncio.ensure_future(pool.lease(session(name), ANYBODY, wait=False)) for name in "abc"]
     await settled()
     assert len(upstream.dials) == 1
     upstream.answer(FAILED)
@@ -203,7 +204,7 @@ async def test_behind_two_lines_that_never_said_a_word_the_upstream_is_left_alon
     await failing(pool, upstream, reason)
     await failing(pool, upstream, reason)
     with pytest.raises(NoLineError) as caught:
-        await pool.lease(session(), wait=False)
+        await pool.lease(session(), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.COOLDOWN
 
 
@@ -232,7 +233,7 @@ async def test_lines_that_were_open_together_and_fall_together_tell_it_once():
     last.failed(TurnError(Reason.CONNECTION_LOST, "no"))
     last.end(clean=False)
     with pytest.raises(NoLineError) as caught:
-        await pool.lease(session(), wait=False)
+        await pool.lease(session(), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.COOLDOWN
 
 
@@ -244,7 +245,7 @@ async def test_a_turn_that_ends_well_over_an_old_line_shows_that_the_upstream_ta
     lease.end(clean=True)
     for _ in range(3):
         await failing(pool, upstream, Reason.CONNECTION_LOST)
-        (await pool.lease(old, wait=False)).end(clean=True)
+        (await pool.lease(old, ANYBODY, wait=False)).end(clean=True)
     assert len(upstream.dialed) == 4
 
 
@@ -264,12 +265,12 @@ async def test_a_spare_that_never_said_a_word_counts_like_a_line_that_the_turn_d
         assert await spare
         await failing(pool, upstream, Reason.TIMEOUT)
     with pytest.raises(NoLineError):
-        await pool.lease(session(), wait=False)
+        await pool.lease(session(), ANYBODY, wait=False)
 
 
 async def test_handshakes_are_paced():
     pool, upstream, books = make(8, max_dials=2)
-    leases = [asyncio.ensure_future(pool.lease(session(name), wait=False)) for name in "abcde"]
+    leases = [asyncio.ensure_future(pool.lease(session(name), ANYBODY, wait=False)) for name in "abcde"]
     for _ in leases:
         await settled()
         assert 1 <= len(upstream.dials) <= 2
@@ -280,10 +281,10 @@ async def test_handshakes_are_paced():
 
 async def test_waiting_for_a_handshake_has_an_end_and_is_no_failure_of_the_upstream():
     pool, upstream, books = make(8, cooldown_s=60.0, connect_s=0.01, max_dials=1)
-    first = asyncio.ensure_future(pool.lease(session("a"), wait=False))
+    first = asyncio.ensure_future(pool.lease(session("a"), ANYBODY, wait=False))
     await settled()
     with pytest.raises(NoLineError) as caught:
-        await pool.lease(session("b"), wait=False)
+        await pool.lease(session("b"), ANYBODY, wait=False)
     assert (caught.value.reason, caught.value.why) == (Reason.OVERLOADED, TransportReason.POOL_FULL)
     upstream.answer()
     assert (await first).line.open
@@ -292,7 +293,7 @@ async def test_waiting_for_a_handshake_has_an_end_and_is_no_failure_of_the_upstr
 
 async def test_a_refused_key_is_no_reason_to_leave_the_upstream_alone():
     pool, upstream, _ = make(cooldown_s=60.0)
-    task = asyncio.ensure_future(pool.lease(session(), wait=False))
+    task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
     await settled()
     upstream.answer(TurnError(Reason.UPSTREAM_AUTH, "bad key"))
     with pytest.raises(TurnError, match="bad key"):
@@ -303,7 +304,7 @@ async def test_a_refused_key_is_no_reason_to_leave_the_upstream_alone():
 async def test_a_dial_whose_caller_left_holds_nothing():
     pool, upstream, books = make(1)
     owner: Any = session()
-    task = asyncio.ensure_future(pool.lease(owner, wait=False))
+    task = asyncio.ensure_future(pool.lease(owner, ANYBODY, wait=False))
     await settled()
     assert owner.dialing
     task.cancel()
@@ -317,14 +318,14 @@ async def test_without_waiting_a_full_pool_says_so_at_once():
     pool, upstream, _ = make(1)
     await leased(pool, upstream, session("1"))
     with pytest.raises(NoLineError, match="TRUNKLINE_MAX_CONNECTIONS") as caught:
-        await pool.lease(session("2"), wait=False)
+        await pool.lease(session("2"), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.POOL_FULL
 
 
 async def test_who_waits_gets_the_place_that_becomes_free():
     pool, upstream, _ = make(1)
     lease = await leased(pool, upstream, session("1"))
-    waiting = asyncio.ensure_future(pool.lease(session("2"), wait=True))
+    waiting = asyncio.ensure_future(pool.lease(session("2"), ANYBODY, wait=True))
     await settled()
     assert not waiting.done()
     lease.end(clean=True)
@@ -338,15 +339,15 @@ async def test_waiting_has_an_end():
     pool, upstream, _ = make(1, connect_s=0.0)
     await leased(pool, upstream, session("1"))
     with pytest.raises(NoLineError):
-        await pool.lease(session("2"), wait=True)
+        await pool.lease(session("2"), ANYBODY, wait=True)
     assert not pool._waiters
 
 
 async def test_a_place_that_comes_as_its_waiter_leaves_is_another_s():
     pool, upstream, _ = make(1)
     lease = await leased(pool, upstream, session("1"))
-    first = asyncio.ensure_future(pool.lease(session("2"), wait=True))
-    second = asyncio.ensure_future(pool.lease(session("3"), wait=True))
+    first = asyncio.ensure_future(pool.lease(session("2"), ANYBODY, wait=True))
+    second = asyncio.ensure_future(pool.lease(session("3"), ANYBODY, wait=True))
     await settled()
     lease.end(clean=True)
     first.cancel()
@@ -363,7 +364,7 @@ async def test_spares_stand_ready_and_serve():
     assert await task
     assert not await pool.dial_spare(1)
     assert books.spares == 1
-    lease = await pool.lease(session(), wait=False)
+    lease = await pool.lease(session(), ANYBODY, wait=False)
     assert lease.reused
 
 
@@ -386,7 +387,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.limit = limit
         self.pool, self.upstream, self.books = self.run(self.build(limit))
-        self.sessions = [session(name) for name in "abc"]
+        self.sessions = [session("1", "a"), session("2", "a"), session("1", "b")]
         self.tasks: list[asyncio.Task[Lease]] = []
         self.leases: list[Lease] = []
 
@@ -410,9 +411,10 @@ class PoolMachine(RuleBasedStateMachine):
             if not task.cancelled() and task.exception() is None:
                 self.leases.append(task.result())
 
-    @rule(who=st.sampled_from([0, 1, 2, None]), wait=st.booleans())
-    def lease(self, who: int | None, wait: bool) -> None:
-        owner = None if who is None else self.sessions[who]
+    @rule(who=st.integers(0, 2), fork=st.booleans(), wait=st.booleans())
+    def lease(self, who: int, fork: bool, wait: bool) -> None:
+        owner = None if fork else self.sessions[who]
+        caller = Caller(self.sessions[who].tenant)
         if owner is not None and (owner.leased or owner.dialing or owner.holder):
             owner = None  # The manager forks where a session is busy.
         if owner is not None:
@@ -420,7 +422,7 @@ class PoolMachine(RuleBasedStateMachine):
 
         async def hold() -> Lease:
             try:
-                lease: Lease = await self.pool.lease(owner, wait=wait)
+                lease: Lease = await self.pool.lease(owner, caller, wait=wait)
                 return lease
             except BaseException:
                 if owner is not None:
@@ -491,9 +493,9 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_waiter_is_lost(self) -> None:
-        if hasattr(self, "pool") and self.pool._waiters:
-            assert self.books.full
-            assert not self.books.idle
+        if hasattr(self, "pool"):
+            for _, caller in self.pool._waiters:
+                assert not self.books.obtainable(caller)
 
     @invariant()
     def the_books_know_no_line_that_nobody_holds(self) -> None:
