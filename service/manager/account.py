@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service.domain.errors import Reason
 from service.domain.events import Completed, Event, Started
 from service.domain.messages import Transport
 from service.domain.plan import ContextReason

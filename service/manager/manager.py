@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
@@ -23,6 +23,7 @@ from service.manager.budget import Budget, Hold
 from service.manager.chaining import Chaining
 from service.manager.pool import Pool
 from service.manager.registry import Registry, Session
+from service.manager.running import Running
 from service.manager.turn import Rooms, Turn
 from service.manager.warmup import warm_session, warm_up_rate
 from service.telemetry.gauges import Counts
@@ -32,11 +33,7 @@ from service.transport.upstream import Upstream
 if TYPE_CHECKING:
     from service.config import Settings
 
-_Running = TypeVar("_Running", Turn, asyncio.Timeout)
-
 KEEPER_PERIOD_S = 1.0
-INTERRUPTED_TURNS_S = 5.0
-"""How long interrupted turns may take to say so."""
 
 
 class Manager:
@@ -70,15 +67,12 @@ class Manager:
         self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes)
         self._rooms = Rooms(upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only")
         self._rate = warm_up_rate(settings.max_dials, clock)
-        self._turns: set[Turn] = set()
-        self._warm_ups: set[asyncio.Timeout] = set()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._running = Running()
         self._refusing = False
         self._keeper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"Manager({len(self._turns)} turns, {self._registry!r}, {self._pool!r})"
+        return f"Manager({self._running!r}, {self._registry!r}, {self._pool!r})"
 
     def start(self) -> None:
         """Begins to keep house: expiry, rotation and spares need someone who looks when nobody calls."""
@@ -150,7 +144,7 @@ class Manager:
         scope = asyncio.timeout(limit)
         try:
             async with scope, self._place(caller):
-                with self._counted(self._warm_ups, scope):
+                with self._running.warm_up(scope):
                     return await self._warm(caller, session_id, prime)
         except TimeoutError as exc:
             if not scope.expired():
@@ -194,7 +188,7 @@ class Manager:
     def counts(self) -> Counts:
         """The house at this moment. A warm-up counts as a turn, whose place it has."""
         return Counts(
-            len(self._turns) + len(self._warm_ups),
+            len(self._running),
             self._admission.waiting,
             len(self._registry),
             self._pool.counts(),
@@ -211,13 +205,7 @@ class Manager:
         INTERRUPTED.
         """
         self.refuse()
-        for scope in self._warm_ups:
-            if not scope.expired():
-                scope.reschedule(asyncio.get_running_loop().time())
-        if not await self._finished(grace_s):
-            for turn in list(self._turns):
-                turn.interrupt()
-            await self._finished(INTERRUPTED_TURNS_S)
+        await self._running.drain(grace_s)
 
     async def close(self) -> None:
         """Closes all lines. What still runs loses them."""
@@ -267,7 +255,7 @@ class Manager:
     def _held(self, session: Session, turn: Turn) -> Iterator[None]:
         if not turn.fork:
             session.holder = turn
-        with self._counted(self._turns, turn):
+        with self._running.turn(turn):
             try:
                 yield
             finally:
@@ -275,31 +263,11 @@ class Manager:
                     session.holder = None
                 if turn.completed:
                     session.count(turn.report())
-                self._registry.touch(session, self._wall())
-
-    @contextmanager
-    def _counted(self, running: set[_Running], one: _Running) -> Iterator[None]:
-        """One of the turns or warm-ups that the drain waits for."""
-        running.add(one)
-        self._quiet.clear()
-        try:
-            yield
-        finally:
-            running.remove(one)
-            if not (self._turns or self._warm_ups):
-                self._quiet.set()
+                self._registry.touch(session, self._rooms.clock(), self._wall())
 
     def _forget(self, session: Session) -> None:
         self._registry.remove(session)
         self._pool.release(session)
-
-    async def _finished(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._quiet.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _keep(self) -> None:
         while True:

@@ -169,7 +169,9 @@ def _where(error: object) -> str | None:
     """Of an exception its kind and its place, not its text: that may hold a prompt."""
     if not isinstance(error, tuple) or error[0] is None:
         return None
-    return cut("".join((*traceback.format_tb(error[2], limit=-FRAMES), error[0].__name__)), MESSAGE_CHARACTERS)
+    return cut(
+        "".join((*traceback.format_tb(error[2], limit=-FRAMES), error[0].__name__)), MESSAGE_CHARACTERS
+    )
 
 
 def _short(value: object) -> object:

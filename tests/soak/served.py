@@ -38,7 +38,7 @@ def census() -> dict[str, int]:
         "leases": pool._books.leased,
         "waiters": len(pool._waiters),
         "places": manager._admission.running,
-        "turns": len(manager._turns),
+        "turns": len(manager._running),
         "sessions": len(manager._registry),
         "rss": pages * os.sysconf("SC_PAGE_SIZE"),
     }

@@ -175,7 +175,7 @@ def belongings(house: Stack) -> dict[str, object]:
     return {
         "places": manager._admission.running,
         "queued": len(manager._admission._queue),
-        "turns": len(manager._turns),
+        "turns": len(manager._running),
         "holders": sum(session.holder is not None for session in manager._registry),
         "waiters": len(pool._waiters),
         "dialling": pool._books.dialing,

@@ -41,7 +41,7 @@ def talk(house: Stack) -> Talk:
 async def _leave_clean(house: Stack) -> None:
     """Nobody calls any more: no turn runs, no line is leased. After the end: no line is open."""
     await house.channel.close(None)
-    await asyncio.wait_for(house.manager._quiet.wait(), PATIENCE_S)
+    assert await house.manager._running.finished(PATIENCE_S)
     pool, books = house.manager._pool, house.manager._pool._books
     assert house.manager._admission.running == 0
     assert (books.leased, books.dialing, len(pool._waiters)) == (0, 0, 0)

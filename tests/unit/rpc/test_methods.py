@@ -1,6 +1,7 @@
 """What happens to a call before its method runs, over a real connection and by hand."""
 
 import asyncio
+from typing import cast
 
 import grpc
 import pytest
@@ -9,6 +10,7 @@ from service.domain.caller import Caller as Tenant
 from service.domain.errors import Reason, TurnError
 from service.gen.trunkline.v1 import session_pb2 as pb
 from service.rpc.auth import CALLER
+from service.rpc.failure import Context
 from service.rpc.methods import Intake, admitting, anybody, generic_handler
 from service.rpc.receiving import Places, Receiver
 from tests.attack.http2 import Caller, message
@@ -92,7 +94,8 @@ async def test_bytes_that_are_no_request_are_refused(port):
 
 async def test_a_servicer_without_a_bound_gets_the_bytes_as_they_came():
     taken = Intake(Receiver(Places(1), 0.05, "too late"), anybody)
-    assert await taken.take(pb.GetSessionRequest, Sent(b"\xff")) == b"\xff"
+    context = cast(Context, Sent(b"\xff"))
+    assert await taken.take(pb.GetSessionRequest, context) == b"\xff"
 
 
 async def test_a_message_over_the_limit_of_grpc_has_its_status(port):

@@ -135,6 +135,7 @@ def test_no_log_line_holds_a_long_text(terminal):
         play()
         play(failure())
         logger.warning(LONG, extra={"thing": [LONG], "other": LONG})
+        logs.close()  # writes what waits
         lines = stream.getvalue().splitlines()
         assert len(lines) > 4
         assert max(map(len, lines)) <= MESSAGE_CHARACTERS + 20 * SHOWN_CHARACTERS
