@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -33,6 +34,16 @@ PIECE_BYTES = 256 * 1024
 ERROR_BODY_BYTES = 64 * 1024
 """More of an error's body is not read."""
 
+CHUNK_BYTES = 64 * 1024
+"""How much is searched for events at once: 5 ms, if it is all line ends."""
+
+HELD_S = 0.01
+"""How long chunks are read one after the other before the loop has its turn. httpx waits for the socket
+alone: what it holds already (a read may hold thousands of chunks of one byte) it gives at once.
+"""
+
+logger = logging.getLogger("service.line")
+
 
 class Post:
     """A channel over HTTP."""
@@ -54,6 +65,8 @@ class Post:
         self._body: bytes | bytearray = b""
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
+        self._chunk = b""
+        self._turn_at = 0.0
         self._sse = SseDecoder()
         self._ended = False
         self._writing = _Writing()
@@ -87,13 +100,22 @@ class Post:
                     Reason.CONNECTION_LOST, "the upstream's answer ended without a terminal event"
                 )
             try:
-                frames.extend(self._sse.feed(await anext(chunks)))
+                frames.extend(self._sse.feed(await self._next(chunks)))
             except StopAsyncIteration:
                 self._ended = True
                 frames.extend(self._sse.close())
             except httpx.HTTPError as exc:
                 raise _lost(exc) from exc
         return frames
+
+    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes:
+        """The next bytes, at most `CHUNK_BYTES`. Raises StopAsyncIteration behind the last."""
+        if time.monotonic() - self._turn_at > HELD_S:
+            await asyncio.sleep(0)
+            self._turn_at = time.monotonic()
+        chunk = self._chunk or await anext(chunks)
+        self._chunk = chunk[CHUNK_BYTES:]
+        return chunk[:CHUNK_BYTES]
 
     async def _post(self) -> AsyncIterator[bytes]:
         headers = {**self._headers, **turns.trace_headers()}
@@ -123,14 +145,15 @@ class Post:
         if self._connecting.proxied and response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
             # Without TLS the proxy answers where the upstream does; this is never the upstream's to say.
             raise self._connecting.refused_by_proxy(CANNOT_CONNECT, response.status_code)
-        chunks = self._chunks = response.aiter_bytes()
+        chunks = self._chunks = response.aiter_raw()
         if response.status_code != httpx.codes.OK:
             raise self._connecting.answered(await _refusal(response, chunks))
+        if encoded := failures.encoded(response.headers):
+            raise encoded
         kind = response.headers.get("content-type", "")
         if not kind.startswith("text/event-stream"):
-            raise TurnError(
-                Reason.PROTOCOL_ERROR, f"the upstream answered with {kind or 'no type'}, not an event stream"
-            )
+            message = f"the upstream answered with {kind[:100] or 'no type'}, not an event stream"
+            raise TurnError(Reason.PROTOCOL_ERROR, message)
         return chunks
 
     async def _sent(self, request: httpx.Request) -> httpx.Response:
@@ -227,18 +250,18 @@ async def _pieces(body: bytes | bytearray) -> AsyncIterator[bytes]:
 async def _refusal(response: httpx.Response, chunks: AsyncIterator[bytes]) -> TurnError:
     body = b""
     try:
+        # As it comes: what is encoded is not read, since a few bytes of it may be gigabytes.
         async for chunk in chunks:
             body += chunk
-            if len(body) > ERROR_BODY_BYTES:
+            if len(body) > ERROR_BODY_BYTES or failures.encoding_of(response.headers):
                 break
     except httpx.HTTPError:
         pass  # The status alone says enough.
-    return failures.from_http(response.status_code, response.headers, body, continuing=False, now=time.time())
+    return failures.from_http(
+        response.status_code, response.headers, body[:ERROR_BODY_BYTES], continuing=False, now=time.time()
+    )
 
 
 def _lost(exc: httpx.HTTPError) -> TurnError:
-    return TurnError(Reason.CONNECTION_LOST, f"the upstream connection broke: {_told(exc)}")
-
-
-def _told(exc: Exception) -> str:
-    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+    logger.info("lost over HTTP", extra={"error": failures.in_log(exc)})
+    return TurnError(Reason.CONNECTION_LOST, f"the upstream connection broke ({type(exc).__name__})")

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from service.domain.errors import RULES, Fault, Reason, TurnError, UpstreamDetail
-from service.wire.told import Told, header, own_words, retry_delay, told_in, told_in_body
+from service.wire.told import (
+    MAX_MESSAGE_CHARACTERS,
+    Told,
+    header,
+    own_words,
+    retry_delay,
+    told_in,
+    told_in_body,
+)
 
 MAX_TEXT_CHARACTERS = 500
 MAX_NAME_CHARACTERS = 128
@@ -121,7 +129,7 @@ CLOSES: dict[int, Verdict] = {
 be no better over another line. 1008 is its policy, whichever way we come.
 """
 
-OUR_CLOSES = frozenset({1002, 1003, 1007, 1009})
+OUR_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009})
 """Codes with which we close on a peer that breaks the protocol, or sends more than we take."""
 
 _CHAIN_WORDS = re.compile(
@@ -151,24 +159,24 @@ def from_http(
     status: int, headers: Mapping[str, str], body: bytes, *, continuing: bool, now: float | None = None
 ) -> TurnError:
     """An answer to the POST that is no stream. A wrong address is the service's configuration, and not the
-    request.
+    request. An encoded body is not read: the status and headers say enough.
     """
-    told = told_in_body(status, headers, body)
+    told = told_in_body(status, headers, b"" if encoding_of(headers) else body)
+    what = f"the upstream answered HTTP {status}{_unread(headers)}"
     if status in _NO_SUCH_ADDRESS and _of_an_address(told):
-        what = f"the upstream answered HTTP {status} as if it had no such address (TRUNKLINE_UPSTREAM_URL)"
+        what += " as if it had no such address (TRUNKLINE_UPSTREAM_URL)"
         return _failure(_BROKEN, told, what, now=now)
-    return _failure(
-        _verdict(told, continuing=continuing), told, f"the upstream answered HTTP {status}", now=now
-    )
+    return _failure(_verdict(told, continuing=continuing), told, what, now=now)
 
 
 def from_handshake(
     status: int, headers: Mapping[str, str], body: bytes, now: float | None = None
 ) -> TurnError:
-    """A WebSocket upgrade that was refused: nothing was sent."""
-    told = told_in_body(status, headers, body)
+    """A WebSocket upgrade that was refused: nothing was sent. An encoded body is not read."""
+    told = told_in_body(status, headers, b"" if encoding_of(headers) else body)
     reason = Reason.UPSTREAM_AUTH if status == 401 else Reason.CONNECT_FAILED
-    return _failure(Verdict(reason), told, f"the upstream refused the WebSocket with HTTP {status}", now=now)
+    what = f"the upstream refused the WebSocket with HTTP {status}{_unread(headers)}"
+    return _failure(Verdict(reason), told, what, now=now)
 
 
 def from_close(code: int | None, reason: str, *, by_us: bool = False) -> TurnError:
@@ -181,6 +189,27 @@ def from_close(code: int | None, reason: str, *, by_us: bool = False) -> TurnErr
         verdict = Verdict(Reason.PROTOCOL_ERROR) if code in OUR_CLOSES else lost
         return _failure(verdict, told, f"we closed the upstream connection with {code}")
     return _failure(CLOSES.get(code, lost), told, f"the upstream closed the connection with {code}")
+
+
+def encoding_of(headers: Mapping[str, str]) -> str:
+    """The encoding of a body that would have to be unpacked. Empty: none, as we asked for."""
+    encoding = header(headers, "content-encoding").lower()
+    return "" if encoding == "identity" else encoding[:MAX_NAME_CHARACTERS]
+
+
+def encoded(headers: Mapping[str, str]) -> TurnError | None:
+    """An answer that would have to be unpacked: a few bytes of it may be gigabytes.
+
+    Returns None when it comes as it is.
+    """
+    if not encoding_of(headers):
+        return None
+    return TurnError(Reason.PROTOCOL_ERROR, f"the upstream answered{_unread(headers)}")
+
+
+def _unread(headers: Mapping[str, str]) -> str:
+    encoding = encoding_of(headers)
+    return f" with Content-Encoding {_one_line(encoding)}, which was not asked for" if encoding else ""
 
 
 def _verdict(told: Told, *, continuing: bool) -> Verdict:
@@ -257,7 +286,15 @@ def _retryable(verdict: Verdict, should_retry: str) -> bool | None:
             return verdict.retryable
 
 
+def in_log(error: Exception) -> str:
+    """What a library says of a failure, for the log: cut, and without what looks like a key.
+
+    Callers get its kind alone: the words name internal addresses and details of TLS.
+    """
+    return f"{type(error).__name__}: {_one_line(str(error))}"
+
+
 def _one_line(text: str) -> str:
     # Some servers repeat the key that they refused.
-    line = " ".join(_SECRETS.sub("[key]", text).split())
+    line = " ".join(_SECRETS.sub("[key]", text[:MAX_MESSAGE_CHARACTERS]).split())
     return line if len(line) <= MAX_TEXT_CHARACTERS else line[: MAX_TEXT_CHARACTERS - 1] + "…"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 
 from service.domain.errors import Reason, TurnError
+from service.wire.bounds import MAX_MESSAGE_BYTES
 
-MAX_EVENT_BYTES = 64 * 1024 * 1024
 DONE = "[DONE]"
 """What some servers send behind the last event. It says nothing that the event did not."""
 
@@ -18,13 +18,13 @@ DONE = "[DONE]"
 class SseDecoder:
     """One stream. `feed` what was read, then `close` at its end; both give the events that are complete."""
 
-    __slots__ = ("_after_cr", "_data", "_data_bytes", "_limit", "_line", "_started")
+    __slots__ = ("_after_cr", "_data", "_limit", "_line", "_started")
 
-    def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, limit: int = MAX_MESSAGE_BYTES) -> None:
         self._limit = limit
         self._line = bytearray()  # the beginning of a line that has not ended
-        self._data: list[bytes] = []  # the data lines of an event that has not ended
-        self._data_bytes = 0
+        # The data lines of an event that has not ended, each with its end. Not a list: a line may be empty.
+        self._data = bytearray()
         self._after_cr = False
         self._started = False
 
@@ -40,7 +40,11 @@ class SseDecoder:
         # On bytes, unlike on str, this cuts at CR, LF and CRLF alone.
         lines = data.splitlines()
         rest = b"" if data.endswith((b"\r", b"\n")) else lines.pop()
-        events = [event for line in lines if (event := self._end_line(line))]
+        # Millions of empty lines may come; only one after data, or after the beginning of a line, ends
+        # anything.
+        events = [
+            event for line in lines if (line or self._data or self._line) and (event := self._end_line(line))
+        ]
         self._line += rest
         self._check_size()
         return events
@@ -60,16 +64,14 @@ class SseDecoder:
             return self._end_event()
         field, _, value = line.partition(b":")
         if field == b"data":
-            value = value.removeprefix(b" ")
-            self._data.append(value)
-            self._data_bytes += len(value) + 1
+            self._data += value.removeprefix(b" ")
+            self._data += b"\n"
             self._check_size()
         return ""
 
     def _end_event(self) -> str:
-        data = b"\n".join(self._data)
+        data = self._data[:-1]
         self._data.clear()
-        self._data_bytes = 0
         try:
             event = data.decode()
         except UnicodeDecodeError as error:
@@ -77,6 +79,6 @@ class SseDecoder:
         return "" if event.startswith(DONE) else event
 
     def _check_size(self) -> None:
-        if len(self._line) + self._data_bytes > self._limit:
+        if len(self._line) + len(self._data) > self._limit:
             message = f"the upstream sent an event of more than {self._limit} bytes"
             raise TurnError(Reason.PROTOCOL_ERROR, message)

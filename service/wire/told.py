@@ -18,6 +18,10 @@ import msgspec
 
 MAX_PAGE_BYTES = 4096
 """More of a body that is not JSON is not even looked at."""
+MAX_BODY_BYTES = 64 * 1024
+"""A larger body is not read as JSON."""
+MAX_MESSAGE_CHARACTERS = 4096
+"""More of a text is not looked at: the searches in it take time in proportion, and 500 are shown."""
 MAX_WAIT_S = 24 * 3600.0
 MAX_LAYERS = 8
 MAX_PROSE_CHARACTERS = 2048
@@ -26,7 +30,7 @@ MAX_PROSE_CHARACTERS = 2048
 Headers = Mapping[str, object]
 Layer = Mapping[str, object]
 
-_LAYER_KEYS = ("response", "body", "error")
+LAYER_KEYS = ("response", "body", "error")
 """Where one shape holds the next."""
 
 _MARKUP = re.compile(
@@ -80,7 +84,7 @@ def told_in(payload: Layer) -> Told:
 def told_in_body(status: int, headers: Headers, body: bytes) -> Told:
     """What a refusal over HTTP says. A page made for people is reduced to its words."""
     try:
-        payload = msgspec.json.decode(body)
+        payload = msgspec.json.decode(body) if len(body) <= MAX_BODY_BYTES else None
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         payload = None
     told = told_in(payload) if isinstance(payload, dict) else Told(message=_words(body))
@@ -133,7 +137,7 @@ def _layers(payload: Layer) -> Iterator[Layer]:
         if layer is None:
             return
         yield layer
-        inner = (layer.get(key) for key in _LAYER_KEYS)
+        inner = (layer.get(key) for key in LAYER_KEYS)
         layer = next((value for value in inner if isinstance(value, Mapping)), None)
 
 
@@ -142,7 +146,14 @@ def _texts(layers: Sequence[Layer], *keys: str) -> Iterator[str]:
         for key in keys:
             value = layer.get(key)
             if value and isinstance(value, str | int) and not isinstance(value, bool):
-                yield str(value)
+                yield _text(value)
+
+
+def _text(value: str | int) -> str:
+    try:
+        return str(value)[:MAX_MESSAGE_CHARACTERS]
+    except ValueError:
+        return ""  # a number of thousands of digits
 
 
 def _statuses(layers: Sequence[Layer]) -> Iterator[int]:

@@ -209,8 +209,8 @@ async def test_an_error_that_never_ends_is_read_no_further_than_needed(server, u
 
 
 @pytest.mark.parametrize("code", [200, 400])
-async def test_an_answer_that_is_compressed_all_the_same_is_read(server, upstream, code):
-    """We do not ask for it. Proxies have been seen to do it."""
+async def test_an_answer_that_is_compressed_all_the_same_is_refused(server, upstream, code):
+    """We do not ask for it, and a few bytes of it may be gigabytes. The status of an error still counts."""
     body = sse(*SAID) if code == 200 else json.dumps({"error": {"message": "So it is."}}).encode()
 
     async def compressed(request: web.Request) -> web.Response:
@@ -219,10 +219,17 @@ async def test_an_answer_that_is_compressed_all_the_same_is_read(server, upstrea
         return web.Response(status=code, body=gzip.compress(body), headers=headers)
 
     server.answer = compressed
-    if code == 200:
-        assert await frames(upstream, 3) == list(SAID)
-    else:
-        assert "So it is." in (await failure(upstream)).message
+    error = await failure(upstream)
+    assert error.reason is (Reason.PROTOCOL_ERROR if code == 200 else Reason.INVALID_REQUEST)
+    assert "Content-Encoding gzip, which was not asked for" in error.message
+
+
+async def test_content_encoding_identity_is_none(server, upstream):
+    async def plain(request: web.Request) -> web.Response:
+        return web.Response(body=sse(*SAID), headers={**STREAM, "content-encoding": "Identity"})
+
+    server.answer = plain
+    assert await frames(upstream, 3) == list(SAID)
 
 
 async def test_an_answer_that_is_no_stream_makes_no_sense(server, upstream):

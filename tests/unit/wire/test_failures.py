@@ -5,7 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.errors import Reason, TurnError, UpstreamDetail
-from service.wire.failures import CODES, STATUSES, from_close, from_error, from_handshake, from_http
+from service.wire.failures import (
+    CODES,
+    STATUSES,
+    encoded,
+    from_close,
+    from_error,
+    from_handshake,
+    from_http,
+    in_log,
+)
 
 
 def error(code=None, **fields):
@@ -313,8 +322,8 @@ def test_a_refused_handshake(status, reason, retryable):
     ("code", "by_us", "reason", "retryable"),
     [(code, False, Reason.CONNECTION_LOST, True) for code in (1000, 1001, 1005, 1006, 1011, 1012, 1013, 4000)]
     + [(code, False, Reason.FRAME_REFUSED, False) for code in (1002, 1003, 1007)]
-    + [(code, True, Reason.CONNECTION_LOST, True) for code in (1000, 1001, 1011, 1008)]
-    + [(code, True, Reason.PROTOCOL_ERROR, False) for code in (1002, 1003, 1007, 1009)]
+    + [(code, True, Reason.CONNECTION_LOST, True) for code in (1000, 1001, 1011)]
+    + [(code, True, Reason.PROTOCOL_ERROR, False) for code in (1002, 1003, 1007, 1008, 1009)]
     + [
         (None, False, Reason.CONNECTION_LOST, True),
         (None, True, Reason.CONNECTION_LOST, True),
@@ -369,3 +378,33 @@ def test_busy_with_429_is_a_rate_limit_and_never_sent_again_by_us():
     failure = from_error(error("slow_down", message="try again in 2s") | {"status": 429}, continuing=False)
     assert failure.reason is Reason.RATE_LIMITED
     assert failure.retry_after == 2.0
+
+
+ZIPPED = {"Content-Encoding": "gzip", "Retry-After": "3"}
+
+
+def test_an_encoded_answer_is_refused_by_name():
+    error = encoded({"content-encoding": "GZIP"})
+    assert error is not None
+    assert (error.reason, "Content-Encoding gzip" in error.message) == (Reason.PROTOCOL_ERROR, True)
+    assert encoded({"content-encoding": "identity"}) is encoded({}) is None
+
+
+def test_of_an_encoded_refusal_status_and_headers_count():
+    body = b'{"error":{"code":"context_length_exceeded","message":"no"}}'
+    for error in (from_http(429, ZIPPED, body, continuing=False), from_handshake(429, ZIPPED, body)):
+        assert error.retry_after == 3.0
+        assert error.message.endswith("HTTP 429 with Content-Encoding gzip, which was not asked for")
+    assert from_http(429, ZIPPED, body, continuing=False).reason is Reason.RATE_LIMITED
+
+
+def test_what_a_library_says_is_for_the_log_cut_and_without_keys():
+    said = in_log(OSError("refused by 10.0.0.1 sk-secret " + "x" * 10_000))
+    assert said.startswith("OSError: refused by 10.0.0.1 [key] x")
+    assert len(said) < 600
+
+
+def test_a_long_text_is_cut_before_it_is_searched():
+    """Sixty million characters would hold everything else for seconds."""
+    error = from_error({"error": {"message": "sk-aaaa " * 2**20}}, continuing=True)
+    assert len(error.message) < 600

@@ -1,6 +1,15 @@
 import pytest
 
-from service.wire.told import MAX_WAIT_S, Told, header, retry_delay, told_in, told_in_body
+from service.wire.told import (
+    MAX_BODY_BYTES,
+    MAX_MESSAGE_CHARACTERS,
+    MAX_WAIT_S,
+    Told,
+    header,
+    retry_delay,
+    told_in,
+    told_in_body,
+)
 
 NOT_FOUND = {
     "type": "invalid_request_error",
@@ -95,6 +104,17 @@ def test_a_body_that_is_no_error_object_is_reduced_to_its_words(body, words):
 class TwiceThere(dict[str, str]):
     def __getitem__(self, key):
         raise LookupError(key)
+
+
+def test_texts_are_cut_before_they_are_searched():
+    told = told_in({"error": {"message": "m" * 10_000, "code": "c" * 10_000}})
+    assert (len(told.message), len(told.code)) == (MAX_MESSAGE_CHARACTERS, MAX_MESSAGE_CHARACTERS)
+    assert told_in({"code": 10**5000}) == Told()
+
+
+def test_a_large_body_is_not_read_as_json():
+    body = b'{"code":"slow_down","x":"' + b"x" * MAX_BODY_BYTES + b'"}'
+    assert told_in_body(500, {}, body).code == ""
 
 
 def test_headers_in_any_case_and_of_any_type():
