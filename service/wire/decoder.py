@@ -14,8 +14,9 @@ from service.domain.events import Completed, Event, Started, StopReason, Usage
 from service.domain.messages import Message, ToolCallPart
 from service.wire import failures
 from service.wire.answer import Answer
-from service.wire.frames import Frame, Response, read_frame, read_object, read_response, read_usage
-from service.wire.parts import Run, Stream
+from service.wire.error_frames import read_error
+from service.wire.frames import Frame, Response, read_frame, read_usage
+from service.wire.streams import Run, Stream
 from service.wire.tally import Tally
 
 Locate = Callable[[Answer, Frame], Stream | None]
@@ -194,7 +195,7 @@ class ResponseDecoder:
         return response_id[:MAX_ID_CHARACTERS] == self.response_id
 
     def _live(self, told: Frame, frame: str | bytes) -> list[Event]:
-        response = read_response(told.response)
+        response = told.response or Response()
         if not self._may_be_ours(response.id):
             self.ignored.note("foreign")
             return []
@@ -211,7 +212,7 @@ class ResponseDecoder:
                 return self._complete(response, cut=INCOMPLETE.get(why or "", StopReason.LENGTH))
             case _:
                 self.finished = self.orderly = True
-                raise failures.from_error(read_object(frame), continuing=self._continuing)
+                raise failures.from_error(read_error(frame), continuing=self._continuing)
 
     def _start(self, response: Response) -> list[Event]:
         if self._started is not None:
@@ -225,7 +226,7 @@ class ResponseDecoder:
     def _complete(self, response: Response, *, cut: StopReason | None) -> list[Event]:
         events = self._start(response)
         assert self._started is not None, "it was started above"
-        events += self._answer.output(response.output or ())
+        events += self._answer.output(response.output)
         self.finished = self.orderly = True
         message = self._answer.message(ended=cut is None)
         self._answer.forget()
@@ -243,7 +244,7 @@ class ResponseDecoder:
         return events
 
     def _error(self, frame: str | bytes) -> None:
-        payload = read_object(frame)
+        payload = read_error(frame)
         if not payload.get("type") and "error" not in payload:
             raise TurnError(Reason.PROTOCOL_ERROR, "the upstream sent a frame without a type")
         error = failures.from_error(payload, continuing=self._continuing)

@@ -6,8 +6,11 @@ turn. The rule that would be broken first: what is not understood is skipped, ne
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Container
-from typing import Annotated, TypeVar
+from itertools import islice
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -15,11 +18,48 @@ from service.domain.errors import Reason, TurnError
 from service.domain.events import Usage
 
 _T = TypeVar("_T")
+_S = TypeVar("_S", bound=msgspec.Struct)
 _NOTHING = msgspec.Raw()
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
+LARGE_BYTES = 256 * 1024
+"""Lists in larger pieces are counted before an object is made for each of their values."""
+
+MAX_VALUES = 200_000
+"""Values and names in the output of a response: 4096 items with all their fields have half as many. Each
+costs some 0.1 µs and 100 bytes once it is an object, so 16 MiB of `{},` would hold the loop for half a
+second. To count them takes 40 ms at most.
+"""
+
+REPAIRED_CHARACTERS = 1024 * 1024
+"""A longer frame that is no JSON is not looked at again."""
+
+_VALUES = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|,', re.DOTALL)
+"""Strings whole, so that the commas inside them are passed over. Possessive: the scan is linear."""
+
+_HALVES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
+)
+"""One half of a character, escaped, without the other half beside it."""
+
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A count that every room and every client can hold."""
+
+
+class IncompleteDetails(msgspec.Struct, gc=False):
+    reason: str | None = None
+
+
+class Response(msgspec.Struct, gc=False):
+    """A response, at any point of its life."""
+
+    id: str | None = None
+    model: str | None = None
+    created_at: float | None = None
+    status: str | None = None
+    incomplete_details: IncompleteDetails | None = None
+    output: msgspec.Raw = _NOTHING
+    usage: msgspec.Raw = _NOTHING
 
 
 class Frame(msgspec.Struct, gc=False):
@@ -40,7 +80,7 @@ class Frame(msgspec.Struct, gc=False):
     arguments: str | None = None
     stream_id: str | None = None
     response_id: str | None = None
-    response: msgspec.Raw = _NOTHING
+    response: Response | None = None
     item: msgspec.Raw = _NOTHING
 
 
@@ -70,22 +110,6 @@ class Item(msgspec.Struct):
 ITEM_KINDS = frozenset({"message", "function_call", "reasoning"})
 
 
-class IncompleteDetails(msgspec.Struct):
-    reason: str | None = None
-
-
-class Response(msgspec.Struct):
-    """A response, at any point of its life."""
-
-    id: str | None = None
-    model: str | None = None
-    created_at: float | None = None
-    status: str | None = None
-    incomplete_details: IncompleteDetails | None = None
-    output: list[msgspec.Raw] | None = None
-    usage: msgspec.Raw = _NOTHING
-
-
 class _Details(msgspec.Struct):
     cached_tokens: Tokens | None = None
     cache_write_tokens: Tokens | None = None
@@ -113,8 +137,9 @@ class _Typed(msgspec.Struct):
 _FRAME = msgspec.json.Decoder(Frame)
 _TYPED = msgspec.json.Decoder(_Typed)
 _ITEM = msgspec.json.Decoder(Item)
-_RESPONSE = msgspec.json.Decoder(Response | None)
+_OUTPUT = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _USAGE = msgspec.json.Decoder(_Usage | None)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, object])
 
 
@@ -130,6 +155,10 @@ def read_frame(frame: str | bytes, understood: Container[str]) -> Frame:
             raise _nonsense(f"a malformed {kind}: {error}") from error
         return Frame(type=kind)
     except _UNREADABLE as error:
+        if (repaired := _without_nan(frame)) is not None:
+            return read_frame(repaired, understood)
+        if len(frame) <= REPAIRED_CHARACTERS and _HALVES.search(frame):
+            raise _nonsense("a frame with half a character (one escaped UTF-16 surrogate)") from error
         raise _nonsense(f"a frame that is not JSON: {error}") from error
 
 
@@ -138,22 +167,36 @@ def read_object(frame: str | bytes) -> dict[str, object]:
     return _read(_OBJECT, frame, "a frame")
 
 
-def read_response(raw: msgspec.Raw) -> Response:
-    return _read(_RESPONSE, raw or b"null", "a response") or Response()
+def read_output(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    """The items of a response. TurnError PROTOCOL_ERROR: no list, or too many values in it."""
+    _count_values(raw)
+    return _read(_OUTPUT, raw or b"null", "an output") or []
 
 
 def read_item(raw: msgspec.Raw) -> Item | str:
     """The item, or the kind of one that is not understood."""
-    kind = _read(_TYPED, raw or b"{}", "an item").type
-    return _read(_ITEM, raw, f"a {kind}") if kind in ITEM_KINDS else kind
+    _count_values(raw)
+    try:
+        item = _ITEM.decode(raw or b"{}")
+    except msgspec.ValidationError as error:
+        kind = _read(_TYPED, raw or b"{}", "an item").type
+        if kind in ITEM_KINDS:
+            raise _nonsense(f"a {kind} that makes no sense: {error}") from error
+        return kind
+    except _UNREADABLE as error:
+        raise _nonsense(f"an item that makes no sense: {error}") from error
+    return item if item.type in ITEM_KINDS else item.type
 
 
 def read_usage(raw: msgspec.Raw) -> Usage | None:
-    """The count, as far as it was told. None: it was not, or is nonsense, which must not cost the answer."""
+    """The counts that were reported, without those that are no counts: they must not cost the answer.
+
+    Returns None when there is no object at all.
+    """
     try:
         told = _USAGE.decode(raw or b"null")
     except _UNREADABLE:
-        return None
+        told = _lenient(raw, _Usage)
     if told is None:
         return None
     read = told.input_tokens_details or told.prompt_tokens_details or _Details()
@@ -168,6 +211,44 @@ def read_usage(raw: msgspec.Raw) -> Usage | None:
         reasoning_tokens=written.reasoning_tokens or 0,
         total_tokens=told.total_tokens or input_tokens + output_tokens,
     )
+
+
+def _lenient(raw: msgspec.Raw, kind: type[_S]) -> _S | None:
+    """The struct with those of its fields that can be read."""
+    try:
+        told = _FIELDS.decode(raw) if len(raw) <= LARGE_BYTES else {}
+    except _UNREADABLE:
+        return None
+    good: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        value = told.get(field.name, _NOTHING)
+        try:
+            good[field.name] = msgspec.json.decode(value or b"null", type=field.type)
+        except _UNREADABLE:
+            good[field.name] = _lenient(value, _Details) if field.name.endswith("_details") else None
+    return kind(**good)
+
+
+def _without_nan(frame: str) -> str | None:
+    """The frame with null for NaN and Infinity, which some servers write for a count that they lack.
+
+    Returns None when there are none in it, or it is no JSON for other reasons.
+    """
+    if len(frame) > REPAIRED_CHARACTERS or not ("NaN" in frame or "Infinity" in frame):
+        return None
+    found: list[str] = []
+    try:
+        value = json.loads(frame, parse_constant=found.append)
+        return msgspec.json.encode(value).decode() if found else None
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return None
+
+
+def _count_values(raw: msgspec.Raw) -> None:
+    if len(raw) <= LARGE_BYTES:
+        return
+    if next(islice(_VALUES.finditer(raw), MAX_VALUES, None), None) is not None:
+        raise _nonsense(f"an output of more than {MAX_VALUES} values")
 
 
 def _read(decoder: msgspec.json.Decoder[_T], data: str | bytes | msgspec.Raw, what: str) -> _T:

@@ -251,8 +251,9 @@ def test_without_reasoning_keeps_everything_else():
         ("{broken", "{ broken", False),
         ("[" * 5000, "[" * 5000, True),
         ('{"a": 1}', '{"a": 1.5}', False),
+        ("[" + "1," * 2**17 + "1]", "[ " + "1," * 2**17 + "1]", False),
     ],
-    ids=["key order", "element order", "no JSON", "no JSON, spaced", "too deep", "number"],
+    ids=["key order", "element order", "no JSON", "no JSON, spaced", "too deep", "number", "too long"],
 )
 def test_tool_arguments_are_compared_as_json(one, other, same):
     digests = {digest_of(Item(Role.ASSISTANT, (ToolCallPart("c", "f", text),))) for text in (one, other)}

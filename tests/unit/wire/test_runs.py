@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.events import Completed, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolCallDelta
+from service.wire.bounds import MAX_DELTA_CHARACTERS
 from service.wire.decoder import ResponseDecoder
-from service.wire.parts import MERGE_CHARACTERS
+from service.wire.streams import MERGE_CHARACTERS
 from tests.unit.wire.server_events import added, created, ended, frame, text_delta
 
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f"}
@@ -87,10 +88,17 @@ def test_a_tool_call_keeps_its_name():
     ]
 
 
-def test_a_merged_delta_has_a_bound_and_none_is_cut():
+def test_a_merged_delta_has_a_bound_and_what_is_longer_alone_stays():
     half = "x" * (MERGE_CHARACTERS // 2)
     frames = [text_delta(half), text_delta(half), text_delta("y"), text_delta(3 * half)]
     assert together(begun(), *frames) == [TextDelta(0, 2 * half), TextDelta(0, "y"), TextDelta(0, 3 * half)]
+
+
+def test_a_piece_that_is_too_long_alone_is_cut_and_nothing_of_it_lost():
+    piece = "é" * (MAX_DELTA_CHARACTERS + 1)
+    decoder = begun()
+    assert [len(event.delta) for event in together(decoder, text_delta(piece))] == [MAX_DELTA_CHARACTERS, 1]
+    assert decoder.partial().parts[0].text == piece
 
 
 def test_64_kib_whatever_the_characters():
