@@ -11,12 +11,7 @@ from websockets.asyncio.client import connect
 from service.proxies import Proxy
 from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.inbox import Inbox
-
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""Incoming bound: a `response.completed` echoes everything, images too, so the usual 1 MiB would end good
-turns.
-"""
-
+from service.wire.bounds import MAX_MESSAGE_BYTES
 
 HAPPY_EYEBALLS_DELAY_S = 0.25
 """After this the next address of a name is tried as well, where the first does not answer (RFC 8305, section

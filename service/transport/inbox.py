@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
-from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 
 from service.domain.errors import forget_frames
@@ -38,6 +38,28 @@ PLAIN_HEADER = 4
 is a text of one byte that nothing follows.
 """
 
+MAX_FRAGMENTS = 1024
+FRAGMENT_BYTES = 1024
+"""A message may come in so many fragments, and one more for each so many of its bytes. Servers cut at 4 KiB
+or more; 16 MiB in fragments of one byte would take the library two minutes.
+"""
+
+MAX_SMALL_FRAMES = 1024
+SMALL_BYTES = 16
+"""So many frames may be in one read that carry next to nothing: pings, pongs, fragments, and messages
+shorter than that (the shortest event is longer). The library takes 10 to 25 µs for each, and a read of 64 KiB
+has room for 32,000. Whoever pings once a second while nobody reads gets there in 17 minutes.
+"""
+
+SLICE_BYTES = 4 * 1024
+"""What is not cut here is given to the library in pieces, so that it stops at the bound above."""
+
+MAX_UNREAD_PONGS = 1024
+"""So many pings are answered while the peer reads none of what we write, with up to 131 bytes each."""
+
+STRAY_BYTES = 256
+"""More than this without the end of a frame is no ping, pong or farewell: those have 139 bytes at most."""
+
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Counts the time that the machine slept, where the system can tell: a line that slept with it is not to
 be trusted.
@@ -49,7 +71,11 @@ def now() -> float:
 
 
 class Inbox(ClientConnection):
-    """A connection that keeps its messages until they are asked for. `reading`: the socket is being read."""
+    """A connection that keeps its messages until they are asked for.
+
+    `reading`: the socket is being read. `resting`: no message is due, and `on_data` also reports the
+    beginning of one.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,8 +84,16 @@ class Inbox(ClientConnection):
         self.on_data: Callable[[], None] = _nothing
         self.on_lost: Callable[[], None] = _nothing
         self.reading = True
+        self.resting = False
         self._waiting_bytes = 0
-        self._fragments: list[Frame] = []
+        # The message that is not at its end: its kind, what came of it, and in how many fragments.
+        self._opcode: Opcode | None = None
+        self._fragments = 0
+        self._whole = bytearray()
+        self._small_frames = 0
+        self._unread_pongs = 0
+        self._stray_bytes = 0
+        self._refused = False
         # Where the next frame begins is known only if the handshake ended with a read.
         self._cutting = False
         self._header = b""
@@ -72,14 +106,17 @@ class Inbox(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = now()
+        self._small_frames = 0
+        if self.resting:
+            self._stray_bytes += len(data)
         if self._cutting:
             self._cut(data)
         else:
             shaking_hands = self.response is None
-            super().data_received(data)
+            self._give(data)
             if shaking_hands:
                 self._cutting = self.response is not None and data.endswith(b"\r\n\r\n")
-        if self.messages:
+        if self.messages or (self.resting and (self._opcode or self._stray_bytes > STRAY_BYTES)):
             self.on_data()
             if self._waiting_bytes > HIGH_WATER_BYTES:
                 self.pause()
@@ -90,8 +127,24 @@ class Inbox(ClientConnection):
     def process_event(self, event: Event) -> None:
         if self.response is None or not isinstance(event, Frame):
             super().process_event(event)
-        elif event.opcode in DATA_OPCODES:
+            return
+        if self._refused:
+            return
+        self._stray_bytes = 0
+        if event.opcode in DATA_OPCODES:
             self._collect(event)
+        elif event.opcode is Opcode.PING and self.paused:
+            self._unread_pongs += 1
+            if self._unread_pongs > MAX_UNREAD_PONGS:
+                self._refuse(f"more than {MAX_UNREAD_PONGS} pings, and no answer to them is read")
+        if event.opcode is not Opcode.TEXT or not event.fin or len(event.data) < SMALL_BYTES:
+            self._small_frames += 1
+            if self._small_frames > MAX_SMALL_FRAMES:
+                self._refuse(f"more than {MAX_SMALL_FRAMES} small frames at once")
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread_pongs = 0
 
     def pause(self) -> None:
         """Stops reading, until `resume` or `take`."""
@@ -120,6 +173,23 @@ class Inbox(ClientConnection):
         forget_frames(self.protocol.parser_exc)
         forget_frames(self.protocol.handshake_exc)
 
+    def _refuse(self, why: str) -> None:
+        """Close on a peer that breaks no rule of the protocol, and wears us out."""
+        if self._refused:
+            return
+        self._refused = True
+        self.protocol.fail(CloseCode.POLICY_VIOLATION, why)
+        self.send_data()
+        if self.paused:  # it would never read the farewell
+            self.transport.abort()
+
+    def _give(self, data: bytes) -> None:
+        """Leave everything to the library, as much at once as it may take without a look at what came."""
+        for at in range(0, len(data), SLICE_BYTES):
+            super().data_received(data[at : at + SLICE_BYTES])
+            if self._refused:
+                return
+
     def _cut(self, data: bytes) -> None:
         """Takes the plain texts, and gives everything else to the library, frame by frame.
 
@@ -141,7 +211,7 @@ class Inbox(ClientConnection):
                 return
             if not stop:  # whatever it is: the library goes on from here, alone
                 self._cutting = False
-                super().data_received(data[at:])
+                self._give(data[at:])
                 return
             super().data_received(data[at:stop])
             self._owed = max(stop - end, 0)
@@ -154,7 +224,7 @@ class Inbox(ClientConnection):
         passes here.
         """
         began = at
-        while at + PLAIN_HEADER <= end and data[at] == PLAIN and not self._fragments:
+        while at + PLAIN_HEADER <= end and data[at] == PLAIN and self._opcode is None:
             size = data[at + 1]
             if size < 126:
                 begin = at + 2
@@ -177,14 +247,21 @@ class Inbox(ClientConnection):
 
     def _collect(self, frame: Frame) -> None:
         self._waiting_bytes += len(frame.data)
-        if frame.fin and not self._fragments:
+        if frame.fin and self._opcode is None:
             self.messages.append(_message(frame.opcode, bytes(frame.data)))
             return
-        self._fragments.append(frame)
+        self._opcode = self._opcode or frame.opcode
+        self._whole += frame.data
+        self._fragments += 1
         if frame.fin:
-            whole = b"".join(fragment.data for fragment in self._fragments)
-            self.messages.append(_message(self._fragments[0].opcode, whole))
-            self._fragments = []
+            self.messages.append(_message(self._opcode, bytes(self._whole)))
+            self._drop_fragments()
+        elif self._fragments > MAX_FRAGMENTS + len(self._whole) // FRAGMENT_BYTES:
+            self._drop_fragments()
+            self._refuse(f"more than {MAX_FRAGMENTS} fragments of a message")
+
+    def _drop_fragments(self) -> None:
+        self._opcode, self._fragments, self._whole = None, 0, bytearray()
 
 
 def _stop(data: bytes, at: int) -> int:

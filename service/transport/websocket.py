@@ -69,6 +69,8 @@ class Line:
         self.opened_at = now()
         self.expires_at = expires_at
         self.spoke = False
+        self.by_callers_key = False
+        """Opened with a caller's own key: what becomes of it may be that key's fault."""
         self.on_first_word: Callable[[], None] = lambda: None
         self.on_close: Callable[[Line], None] = lambda line: None
         self.dialed: lines.SpanContext | None = None
@@ -86,7 +88,7 @@ class Line:
         self._late = False
         self._alarm: asyncio.TimerHandle | None = None
         self._timer = self._loop.call_later(ping_interval_s, self._keep_alive, context=NOBODYS)
-        connection.on_data = self._wake
+        connection.on_data = self._heard
         connection.on_lost = self._lost
 
     def __repr__(self) -> str:
@@ -131,6 +133,7 @@ class Line:
         if not self.open:
             raise self._failure()
         self._pace.prefer(self._fd)
+        connection.resting = False
         if len(data) > ONE_FRAME_BYTES:
             await self._send_fragments(data, within_s)
         else:
@@ -181,6 +184,14 @@ class Line:
             self.on_first_word()
         return connection.take()
 
+    def rest(self) -> None:
+        """Wait for the next `send`: nothing is due until then, and a peer that says something is closed on at
+        once, since nobody would read it.
+        """
+        self._connection.resting = True
+        if self._connection.messages:
+            self.close()
+
     def discard(self) -> None:
         """Closes the socket now, without a farewell: who is in the middle of an answer learns it at once."""
         self._cut_off = True
@@ -201,6 +212,11 @@ class Line:
     async def closed(self) -> None:
         """Returns when the socket is gone."""
         await asyncio.shield(self._connection.connection_lost_waiter)
+
+    def _heard(self) -> None:
+        if self._connection.resting:
+            self.close()
+        self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -249,6 +265,8 @@ class Line:
         frame = protocol.close_sent if by_us else protocol.close_rcvd
         if frame is None:
             return failures.from_close(None, "")
+        if by_us and frame.code in failures.OUR_CLOSES:
+            self.spoke = True  # too much, or nonsense: not that nobody is there
         return failures.from_close(frame.code, frame.reason, by_us=by_us)
 
     @property

@@ -21,6 +21,7 @@ class _Line:
         self.fit = True
         self.worn = False
         self.spoke = False
+        self.by_callers_key = False
         self.on_first_word = lambda: None
         self.on_close = lambda line: None
 
@@ -30,6 +31,9 @@ class _Line:
     def speak(self) -> None:
         self.spoke = True
         self.on_first_word()
+
+    def rest(self) -> None:
+        """Nothing is due."""
 
     def discard(self) -> None:
         self.close()

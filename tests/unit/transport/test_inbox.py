@@ -54,7 +54,9 @@ def opened(*, cutting: bool) -> Any:
     inbox = Inbox.__new__(Inbox)
     inbox.__dict__.update(transport=Socket(), protocol=protocol, response=object(), debug=False)
     inbox.__dict__.update(messages=[], reading=True, on_data=lambda: None, close_deadline=None)
-    inbox.__dict__.update(_waiting_bytes=0, _fragments=[], _cutting=cutting, _header=b"", _owed=0)
+    inbox.__dict__.update(_waiting_bytes=0, _opcode=None, _fragments=0, _whole=bytearray(), resting=False)
+    inbox.__dict__.update(_small_frames=0, _unread_pongs=0, _stray_bytes=0, _refused=False, paused=False)
+    inbox.__dict__.update(_cutting=cutting, _header=b"", _owed=0)
     inbox.__dict__.update(close_timeout=None, pending_pings={}, heard_at=0.0)
     return inbox
 
