@@ -7,19 +7,24 @@ turn, and so that a revived one is met by one probe and not by a storm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from enum import Enum
 
 from service.domain.errors import TurnError
 from service.telemetry import lines
 
 CAP_FACTOR = 10
+"""No pause is longer than this times the first one, whatever a `Retry-After` asks for: it may be one wrong
+answer of a proxy.
+"""
+
 REFUSED_UPGRADES = frozenset({404, 405, 426, 501})
 """Handshake answers by which an endpoint says that it does not do WebSocket at all."""
 
 MUTE_LINES = 2
-"""So many in a row count as a failed dial: what accepts handshakes and then says nothing is no WebSocket.
-One may be chance.
+"""So many in a row, of different witnesses, count as a failed dial: what accepts handshakes and then says
+nothing is no WebSocket. One may be chance, and all of one witness may be what it asks for: a request that the
+model thinks about for long, or that the upstream breaks at.
 """
 
 
@@ -45,6 +50,7 @@ class Breaker:
         self._random = random
         self._failures = 0
         self._mute_lines = 0
+        self._witness: Hashable = None
         self._retry_at = 0.0
         self.state = State.CLOSED
 
@@ -69,12 +75,18 @@ class Breaker:
 
     def spoke(self) -> None:
         """A line said its first word, or a turn ended well over one."""
-        self._mute_lines = 0
+        self._mute_lines, self._witness = 0, None
         if self.state is State.CLOSED:
             self._failures = 0
 
-    def mute(self, error: TurnError) -> None:
-        """A line was lost, or given up, that had never said a word."""
+    def mute(self, error: TurnError, witness: Hashable) -> None:
+        """A line was lost, or given up, that had never said a word. `witness`: whose request it carried.
+
+        Until there were two different ones in a row, the same counts once.
+        """
+        if self._mute_lines < MUTE_LINES and witness == self._witness:
+            return
+        self._witness = witness
         self._mute_lines += 1
         if self._mute_lines >= MUTE_LINES:
             self.failed(error)
@@ -98,7 +110,7 @@ class Breaker:
         # Jitter only shortens: a configured cap stays a cap.
         pause = min(pause, cap) * (1 - 0.2 * self._random())
         self._failures = min(self._failures + 1, CAP_FACTOR)
-        self._retry_at = self._clock() + max(pause, error.retry_after or 0.0)
+        self._retry_at = self._clock() + max(pause, min(error.retry_after or 0.0, cap))
         self._become(State.OPEN)
 
     def _become(self, state: State) -> None:

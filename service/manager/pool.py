@@ -25,6 +25,8 @@ from service.transport.websocket import Line
 
 CLOSING_TIME_S = 3.0
 
+SEVERAL = 2
+
 MUTE = frozenset({Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR, Reason.FRAME_REFUSED})
 """How a line that never said a word fails where the line may be to blame. Policy (1008) and size (1009) are
 verdicts on what was sent.
@@ -55,9 +57,9 @@ class Lease:
     connect_s: float
     _pool: Pool
 
-    def failed(self, error: TurnError) -> None:
-        """The exchange failed that was tried over the line."""
-        self._pool.judge(self.line, error)
+    def failed(self, error: TurnError, session: Session) -> None:
+        """The session's exchange (or that of a fork of it) failed that was tried over the line."""
+        self._pool.judge(self.line, error, session)
 
     def end(self, *, clean: bool) -> None:
         """Gives the line back. Not clean: it is in the middle of something, and is closed at once."""
@@ -84,6 +86,8 @@ class Pool:
         self._waiters: deque[tuple[asyncio.Future[None], Caller]] = deque()
         # The line that was opened last, now and when a mute one was judged last.
         self._newest = self._judged = 0
+        # Two are enough to know that there are several.
+        self._tenants: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Pool({self._books!r}, {self._breaker!r})"
@@ -101,6 +105,8 @@ class Pool:
         is none. Cancelled: nothing is held.
         """
         deadline = self._clock() + self._upstream.waits.connect_s
+        if session is not None and len(self._tenants) < SEVERAL:
+            self._tenants.add(session.tenant)
         while True:
             decision = self._books.request(session, caller)
             self._close(decision.close)
@@ -112,14 +118,18 @@ class Pool:
                 lines.refused(lines.REFUSED_BY_CONNECTIONS)
                 raise self._full(caller, capped=decision.capped)
 
-    def judge(self, line: Line, error: TurnError) -> None:
+    def judge(self, line: Line, error: TurnError, session: Session) -> None:
         """An exchange failed over the line; if the line never said a word, that is news of the endpoint.
 
-        Lines that were open together and fall together tell it once.
+        Lines that were open together and fall together tell it once. What one tenant's requests do to lines
+        opens the breaker for no other: where there are several, two of them must have met it; where there is
+        one, two of its sessions. A line that a caller's own key opened tells nothing.
         """
-        if not line.spoke and error.reason in MUTE and line.id > self._judged:
-            self._judged = self._newest
-            self._breaker.mute(error)
+        if line.spoke or error.reason not in MUTE or line.id <= self._judged or line.by_callers_key:
+            return
+        self._judged = self._newest
+        witness = session.tenant if len(self._tenants) == SEVERAL else session.id
+        self._breaker.mute(error, witness)
 
     def take_back(self, lease: Lease, clean: bool) -> None:
         """A lease ends: its line is idle, or closed. What waits for a place is told."""
@@ -136,6 +146,7 @@ class Pool:
             line.close()
         else:
             self._books.release(line, session)
+            line.rest()
         self._wake()
 
     def release(self, session: Session) -> None:
@@ -152,6 +163,7 @@ class Pool:
             return False
         lease = await self._dial(None, None, None)
         self._books.release(lease.line, None)
+        lease.line.rest()
         self._wake()
         return True
 
@@ -195,6 +207,7 @@ class Pool:
                 self._check_breaker()  # last, so that what waited behind a failed dial does not repeat it
                 line = await self._try_dial(key)
             self._newest = line.id
+            line.by_callers_key = key is not None
             line.on_close = self._lost
             line.on_first_word = self._breaker.spoke
         finally:
@@ -241,7 +254,7 @@ class Pool:
                 raise
             status = error.upstream.status if error.upstream is not None else 0
             refused = status in REFUSED_UPGRADES
-            if key is not None and 400 <= status < 500 and not refused:
+            if key is not None:
                 self._breaker.abandoned()  # it may be this key's fault: the others' lines are not to suffer
             else:
                 self._breaker.failed(error)

@@ -203,7 +203,7 @@ class Turn:
                     yield batch
         except TurnError as error:
             if not clean:
-                lease.failed(error)
+                lease.failed(error, self._session)
                 clean = self._survived(error)
             raise
         finally:

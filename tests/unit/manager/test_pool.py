@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from service.domain.caller import Caller
+from service.domain.caller import Caller, Credential
 from service.domain.errors import Reason, TurnError, UpstreamDetail
 from service.domain.report import TransportReason
 from service.manager.books import Books
 from service.manager.breaker import Breaker
 from service.manager.pool import Lease, NoLineError, Pool
+from service.manager.registry import Session
 from service.transport.channel import Waits
 from tests.unit.manager.conftest import ANYBODY, fake_line, session
 
@@ -62,8 +63,10 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def leased(pool: Pool, upstream: FakeUpstream, owner, *, wait: bool = False) -> Lease:
-    task = asyncio.ensure_future(pool.lease(owner, ANYBODY, wait=wait))
+async def leased(
+    pool: Pool, upstream: FakeUpstream, owner, *, wait: bool = False, key: Credential | None = None
+) -> Lease:
+    task = asyncio.ensure_future(pool.lease(owner, Caller(key=key), wait=wait))
     await settled()
     if not task.done():
         upstream.answer()
@@ -187,12 +190,15 @@ async def test_who_waits_behind_a_dial_that_fails_does_not_dial_too():
     ]
 
 
-async def failing(pool: Pool, upstream: FakeUpstream, reason: Reason, *, speaks: bool = False) -> None:
-    """A turn over a new line that fails for this reason."""
-    lease = await leased(pool, upstream, session())
+async def failing(
+    pool: Pool, upstream: FakeUpstream, reason: Reason, *, speaks: bool = False, owner: Session | None = None
+) -> None:
+    """A turn over a new line that fails for this reason, in a session of its own unless it has an owner."""
+    owner = owner or session(f"s{len(upstream.dialed)}")
+    lease = await leased(pool, upstream, owner)
     if speaks:
         upstream.dialed[-1].speak()
-    lease.failed(TurnError(reason, "no"))
+    lease.failed(TurnError(reason, "no"), owner)
     lease.end(clean=False)
 
 
@@ -206,6 +212,45 @@ async def test_behind_two_lines_that_never_said_a_word_the_upstream_is_left_alon
     with pytest.raises(NoLineError) as caught:
         await pool.lease(session(), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.COOLDOWN
+
+
+async def test_one_session_opens_it_for_nobody():
+    pool, upstream, _ = make(cooldown_s=60.0)
+    for _ in range(4):
+        await failing(pool, upstream, Reason.TIMEOUT, owner=session("slow"))
+    assert len(upstream.dialed) == 4
+
+
+async def test_one_tenant_opens_it_for_no_other():
+    pool, upstream, _ = make(8, cooldown_s=60.0)
+    (await leased(pool, upstream, Session("beta", "b", 0.0))).end(clean=True)
+    for name in "abcd":
+        await failing(pool, upstream, Reason.TIMEOUT, owner=Session("alpha", name, 0.0))
+    await failing(pool, upstream, Reason.TIMEOUT, owner=Session("beta", "c", 0.0))  # both met it
+    with pytest.raises(NoLineError) as caught:
+        await pool.lease(session(), wait=False)
+    assert caught.value.why is TransportReason.COOLDOWN
+
+
+async def test_a_line_that_a_callers_key_opened_says_nothing():
+    pool, upstream, _ = make(8, cooldown_s=60.0)
+    for name in "abc":
+        owner = session(name)
+        lease = await leased(pool, upstream, owner, key=Credential("bad"))
+        lease.failed(TurnError(Reason.CONNECTION_LOST, "no"), owner)
+        lease.end(clean=False)
+    assert len(upstream.dialed) == 3
+
+
+async def test_a_handshake_with_a_callers_key_that_fails_says_nothing():
+    pool, upstream, _ = make(8, cooldown_s=60.0)
+    for _ in range(3):
+        task = asyncio.ensure_future(pool.lease(session(), wait=False, key=Credential("bad")))
+        await settled()
+        upstream.answer(FAILED)
+        with pytest.raises(NoLineError) as caught:
+            await task
+        assert caught.value.why is TransportReason.CONNECT_FAILED
 
 
 @pytest.mark.parametrize("reason", [Reason.MESSAGE_TOO_BIG, Reason.UPSTREAM_ERROR])
@@ -227,10 +272,11 @@ async def test_lines_that_were_open_together_and_fall_together_tell_it_once():
     pool, upstream, _ = make(8, cooldown_s=60.0)
     fallen = [await leased(pool, upstream, session(name)) for name in "abcd"]
     for lease in fallen:
-        lease.failed(TurnError(Reason.CONNECTION_LOST, "no"))
+        assert lease.session is not None
+        lease.failed(TurnError(Reason.CONNECTION_LOST, "no"), lease.session)
         lease.end(clean=False)
     last = await leased(pool, upstream, session())  # it may be dialled: so far that is one
-    last.failed(TurnError(Reason.CONNECTION_LOST, "no"))
+    last.failed(TurnError(Reason.CONNECTION_LOST, "no"), session())
     last.end(clean=False)
     with pytest.raises(NoLineError) as caught:
         await pool.lease(session(), ANYBODY, wait=False)
