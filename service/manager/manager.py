@@ -16,6 +16,7 @@ from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest
 from service.domain.report import SessionView
+from service.manager import memory
 from service.manager.admission import Admission, Shares
 from service.manager.books import Books
 from service.manager.breaker import Breaker
@@ -69,6 +70,7 @@ class Manager:
         self._rate = warm_up_rate(settings.max_dials, clock)
         self._running = Running()
         self._refusing = False
+        self._untidy = False
         self._keeper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -264,6 +266,7 @@ class Manager:
                 if turn.completed:
                     session.count(turn.report())
                 self._registry.touch(session, self._rooms.clock(), self._wall())
+                self._untidy |= turn.size > memory.LARGE_BYTES
 
     def _forget(self, session: Session) -> None:
         self._registry.remove(session)
@@ -275,6 +278,9 @@ class Manager:
             for session in self._registry.expire(self._rooms.clock()):
                 self._pool.release(session)
             self._pool.retire()
+            if self._untidy:
+                self._untidy = False
+                memory.trim()
             try:
                 while await self._pool.dial_spare(self._settings.warm_spares):
                     pass

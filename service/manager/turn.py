@@ -1,7 +1,6 @@
 """One turn, from the caller's request to its ending: `Turn`.
 
-Owns the route: which line, or SSE; again, or not. Must never know protobuf. The rule that would be broken
-first: whatever ends the turn, its lease ends with it, and a line in the middle of an answer is closed.
+Whatever ends the turn, its lease ends with it, and a line in the middle of an answer is closed.
 """
 
 from __future__ import annotations
@@ -90,6 +89,10 @@ class Turn:
     def completed(self) -> bool:
         return self._account.completed
 
+    @property
+    def size(self) -> int:
+        return self._exchange.size if self._exchange is not None else 0
+
     def report(self) -> TurnReport:
         return self._account.report()
 
@@ -124,7 +127,9 @@ class Turn:
         while True:
             dispatches = account.progress.dispatches
             try:
-                async with aclosing(self._attempt(route)) as batches:
+                async with aclosing(
+                    self._over_http() if route is Route.SSE else self._over_line()
+                ) as batches:
                     async for batch in batches:
                         yield batch
                 return
@@ -167,9 +172,6 @@ class Turn:
             # A line that was lost before anything was written: none could be had.
             error = TurnError(Reason.CONNECT_FAILED, error.message)
         return error.told()
-
-    def _attempt(self, route: Route) -> AsyncGenerator[list[Event], None]:
-        return self._over_http() if route is Route.SSE else self._over_line()
 
     async def _over_http(self) -> AsyncGenerator[list[Event], None]:
         plan = full_plan(self._draft.items, ContextReason.SSE)

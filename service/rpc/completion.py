@@ -84,7 +84,7 @@ class CompletionService:
             if response is not None:  # the answer is whole: what went wrong behind it is not the caller's
                 return response
             facts = _facts(turn, stream.request_id, events=0)
-            await end(context, failure, facts, _error(failure, turn))
+            await end(context, failure, facts, _error(failure, turn, partial=False))
 
     def _admitted(self, raw: bytes) -> Caller:
         """Returns who calls. Raises INVALID_REQUEST when the request is larger than their tenant may send."""
@@ -138,7 +138,7 @@ class _Stream:
     async def fail(self, failure: TurnError) -> None:
         if self._done:  # the answer is whole: what went wrong behind it is not the caller's
             return
-        error = _error(failure, self.turn)
+        error = _error(failure, self.turn, partial=True)
         if error is not None:
             await self._tell_error(error)
         await end(self._context, failure, _facts(self.turn, self.request_id, events=self._told))
@@ -158,11 +158,14 @@ class _Stream:
                 await asyncio.sleep(WRITE_RETRY_S)
 
 
-def _error(failure: TurnError, turn: Turn | None) -> pb.Error | None:
-    """What is told besides the status: something only of a turn that may have reached the upstream."""
+def _error(failure: TurnError, turn: Turn | None, *, partial: bool) -> pb.Error | None:
+    """What is told besides the status: something only of a turn that may have reached the upstream.
+
+    `partial`: with what came of the answer, for which a status has no room.
+    """
     if turn is None or not turn.dispatched:
         return None
-    return error_out(failure.told(), turn.report(), turn.usage, turn.partial())
+    return error_out(failure.told(), turn.report(), turn.usage, turn.partial() if partial else None)
 
 
 def _facts(turn: Turn | None, request_id: str, *, events: int) -> dict[str, str]:

@@ -61,6 +61,11 @@ class Exchange:
         return bytes_saved(self.plan)
 
     @property
+    def size(self) -> int:
+        """What the request and the answer take."""
+        return len(self._request) + self._decoder.size
+
+    @property
     def usage(self) -> Usage | None:
         return self._decoder.usage
 

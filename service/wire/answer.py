@@ -36,6 +36,10 @@ class Answer:
         # the other.
         self._at: dict[int | None, OutputItem] = {}
 
+    @property
+    def size(self) -> int:
+        return self._bounds.size
+
     def message(self, *, ended: bool) -> Message:
         """The message so far, without a tool call that is not whole. `ended`: the response ran to its end."""
         parts = (growing.part(ended) for growing in self._parts.growing)

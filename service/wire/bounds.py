@@ -45,19 +45,21 @@ def size_of(text: str) -> int:
 
 
 class Bounds:
-    """What one answer has used. Nothing is given back: text that a later word replaces was read all the same.
+    """What one answer has used: `size` bytes so far.
+
+    Nothing is given back: text that a later word replaces was read all the same.
 
     Each method raises TurnError PROTOCOL_ERROR when the answer is over the bound.
     """
 
-    __slots__ = ("_bytes", "_items", "_parts")
+    __slots__ = ("_items", "_parts", "size")
 
     def __init__(self) -> None:
-        self._bytes = self._items = self._parts = 0
+        self.size = self._items = self._parts = 0
 
     def text(self, size: int) -> None:
-        self._bytes += size
-        if self._bytes > MAX_ANSWER_BYTES:
+        self.size += size
+        if self.size > MAX_ANSWER_BYTES:
             raise _over(f"{MAX_ANSWER_BYTES} bytes")
 
     def names(self, *names: str | None) -> None:

@@ -112,6 +112,11 @@ class ResponseDecoder:
         state = "finished" if self.finished else "running" if self._started else "waiting"
         return f"ResponseDecoder({self.response_id or 'no id'}, {state})"
 
+    @property
+    def size(self) -> int:
+        """What the answer has taken so far."""
+        return self._answer.size
+
     def feed(self, frames: Iterable[str | bytes], events: list[Event]) -> None:
         """Puts what the frames make behind `events`, neighbouring deltas of one part as one.
 
