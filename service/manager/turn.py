@@ -69,8 +69,7 @@ class Turn:
         self._draft = draft
         self._caller = caller
         self._exchange: Exchange | None = None
-        self._drop_reasoning = False
-        self._primed = self._missed = False
+        self._drop_reasoning = self._primed = self._missed = False
         self._lost: tuple[TurnError, TurnReport] | None = None
         wish = request.options.transport
         self._forced = wish is Transport.WEBSOCKET
@@ -127,9 +126,8 @@ class Turn:
         while True:
             dispatches = account.progress.dispatches
             try:
-                async with aclosing(
-                    self._over_http() if route is Route.SSE else self._over_line()
-                ) as batches:
+                way = self._over_http() if route is Route.SSE else self._over_line()
+                async with aclosing(way) as batches:
                     async for batch in batches:
                         yield batch
                 return

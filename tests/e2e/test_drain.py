@@ -146,7 +146,7 @@ async def test_who_waits_in_the_queue_is_sent_elsewhere_at_once():
 async def test_a_caller_who_does_not_read_holds_nothing_up():
     async with serving(DRAIN_GRACE_S="0.2") as house:
         call = completion_pb2_grpc.CompletionServiceStub(house.channel).StreamCompletion(
-            request("sim:long(bytes=20000000)")
+            request("sim:long(bytes=8000000)")
         )
         assert (await call.read()).WhichOneof("event") == "start"
         house.terminate()

@@ -67,11 +67,16 @@ def accepted(head: bytes) -> bytes:
     )
 
 
-def frame(data: bytes, opcode: int = 1) -> bytes:
-    """One unmasked, final frame."""
+def frame(data: bytes, opcode: int = 1, *, fin: bool = True) -> bytes:
+    """One unmasked frame."""
     size = len(data)
-    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
-    return bytes([0x80 | opcode]) + length + data
+    if size < 126:
+        length = bytes([size])
+    elif size < 2**16:
+        length = b"\x7e" + size.to_bytes(2, "big")
+    else:
+        length = b"\x7f" + size.to_bytes(8, "big")
+    return bytes([0x80 * fin | opcode]) + length + data
 
 
 def closing(code: int) -> bytes:

@@ -25,7 +25,7 @@ FAILED = "connect_failed"
         (501, None, REFUSED, (480, 600)),
         (403, None, FAILED, (48, 60)),
         (403, "120", FAILED, (119, 120)),
-        (429, "3600", FAILED, (3599, 3600)),
+        (429, "3600", FAILED, (599, 600)),
         (500, None, FAILED, (48, 60)),
         (502, None, FAILED, (48, 60)),
         (503, "7", FAILED, (48, 60)),
@@ -148,12 +148,44 @@ async def test_an_endpoint_that_accepts_and_stays_silent_costs_two_waits_and_not
 
 
 async def test_an_endpoint_that_accepts_and_drops_is_left_alone(start):
-    """Both lines of the first turn are lost. In the second nobody dials."""
+    """Both lines of the first turn are lost, which may be its request's fault. The second loses one, too."""
     house = await start()
     house.simulator.enqueue(DROPPED, DROPPED)
-    assert (await ended(house)).info.reason == "CONNECTION_LOST"
+    assert (await ended(house, session="first")).info.reason == "CONNECTION_LOST"
+    house.simulator.enqueue(DROPPED)
     assert await routes(house, 3) == [("SSE", "cooldown")] * 3
-    assert house.simulator.stats.handshakes == 2
+    assert house.simulator.stats.handshakes == 3
+
+
+async def test_what_one_conversation_meets_again_and_again_leaves_the_others_their_lines(start):
+    house = await start(HASTE)
+    for _ in range(4):
+        house.simulator.enqueue(SILENT, SAID)
+        assert route((await ended(house, session="slow")).done) == ("SSE", "timeout")
+    assert await routes(house, 2) == [("WEBSOCKET", "preferred")] * 2
+
+
+async def test_lines_that_a_bad_key_opened_leave_the_others_theirs(start):
+    """The upstream takes any handshake, and hangs up on a key that it does not know."""
+
+    async def handle(reader, writer, head):
+        writer.write(raw.accepted(head))
+        await reader.read(2**16)
+        if b"Bearer bad" not in head:
+            writer.write(raw.as_frames(raw.ANSWER))
+            await reader.read(2**16)
+
+    async with raw.upstream(handle) as url:
+        house = await start({"UPSTREAM_URL": url, "CALLER_KEYS": "1"})
+        for number in range(3):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await house.turn(
+                    request("Hi.", session=f"bad{number}", options=WEBSOCKET),
+                    metadata=(("x-upstream-key", "bad"),),
+                )
+        for number in range(2):
+            done = await house.done(request("Hi.", session=f"good{number}"))
+            assert route(done) == ("WEBSOCKET", "preferred")
 
 
 async def test_a_turn_whose_line_is_the_second_mute_one_goes_on_by_sse(start):
@@ -172,8 +204,12 @@ async def test_mute_lines_between_others_that_speak_are_chance(house):
 
 async def test_a_forced_turn_learns_it_too(start):
     house = await start(HASTE)
-    house.simulator.enqueue(SILENT, SILENT)
-    assert (await ended(house, options=WEBSOCKET)).info.reason == "TIMEOUT"
+    for session in ("one", "another"):
+        house.simulator.enqueue(SILENT, SILENT)
+        assert (await ended(house, options=WEBSOCKET, session=session)).info.reason in (
+            "TIMEOUT",
+            "CONNECT_FAILED",
+        )
     refused = await ended(house, options=WEBSOCKET)
     assert (refused.info.reason, refused.requests) == ("CONNECT_FAILED", [])
     assert refused.info.metadata["transport_reason"] == "cooldown"
@@ -275,8 +311,10 @@ async def test_lines_that_close_as_soon_as_they_are_open_lead_to_sse(start):
     async with raw.upstream(handle) as url:
         house = await start({"UPSTREAM_URL": url})
         done = await house.done(request("Hello."))
-        assert (route(done), done.report.attempts) == (("SSE", "cooldown"), 1)
-        assert len(opened) == 2
+        assert (route(done), done.report.attempts) == (("SSE", "connection_lost"), 1)
+        assert len(opened) == 4
+        assert route(await house.done(request("Hello.", session="s2"))) == ("SSE", "cooldown")
+        assert len(opened) == 5
 
 
 async def test_lines_that_close_as_soon_as_they_are_open_are_none(start):
