@@ -1,5 +1,7 @@
 """A turn that ended well is gone: nothing of it waits for the collector, which stops all the others."""
 
+import asyncio
+import contextlib
 import gc
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +13,7 @@ from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
 from service.rpc.server import STREAMS_BESIDES
 from simulator.scripts import Call, Close, Drop, Fail, Reason, Refuse, Say, Script
+from tests.integration.faults import raw
 from tests.stack import request, stack
 from tests.watching import watching
 
@@ -107,3 +110,43 @@ async def test_a_call_that_fails_gives_its_stream_back_without_the_collector(cas
                 assert failed.value.code().name == status
         finally:
             gc.enable()
+
+
+DELTA = {"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, "delta": "x" * 400}
+CUT_OFF = {"cancel": {}, "deadline": {"timeout": 1.0}, "the bound": {}}
+
+
+@pytest.mark.parametrize("transport", [pb.TRANSPORT_WEBSOCKET, pb.TRANSPORT_SSE], ids=["ws", "sse"])
+@pytest.mark.parametrize("case", CUT_OFF)
+async def test_an_answer_that_is_cut_off_leaves_nothing_for_the_collector(case, transport):
+    async def handle(reader, writer, head):
+        written = raw.as_frames if raw.is_upgrade(head) else raw.as_stream
+        writer.write(raw.accepted(head) if raw.is_upgrade(head) else raw.STREAM)
+        await reader.read(2**16)
+        writer.write(written(raw.ANSWER[:2]))
+        for _ in range(1000 if case == "the bound" else 10):
+            writer.write(written([DELTA] * 100))
+            await writer.drain()
+            await asyncio.sleep(0)
+        await reader.read()
+
+    async def cut_off(house, session):
+        options = pb.CompletionOptions(transport=transport)
+        call = house.completions.StreamCompletion(
+            request("Hi.", session=session, options=options), **CUT_OFF[case]
+        )
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            async for event in call:
+                if case == "cancel" and event.HasField("text_delta"):
+                    break
+        call.cancel()
+        async with asyncio.timeout(30):
+            while house.manager._turns:  # noqa: ASYNC110  nothing announces it
+                await asyncio.sleep(0.01)
+
+    async with raw.upstream(handle) as url, stack({"UPSTREAM_URL": url}) as house:
+        await cut_off(house, "s1")
+        with garbage() as found:
+            await cut_off(house, "s2")
+            await asyncio.sleep(0)
+    assert found == []

@@ -11,7 +11,15 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from service.transport.inbox import HIGH_WATER_BYTES, Inbox
+from service.transport.inbox import (
+    FRAGMENT_BYTES,
+    HIGH_WATER_BYTES,
+    MAX_FRAGMENTS,
+    MAX_SMALL_FRAMES,
+    MAX_UNREAD_PONGS,
+    STRAY_BYTES,
+    Inbox,
+)
 from tests.unit.transport.conftest import more, text
 
 HANDSHAKE = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
@@ -23,7 +31,7 @@ class Socket:
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.reading = True
-        self.closing = False
+        self.closing = self.aborted = False
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
@@ -43,6 +51,9 @@ class Socket:
     def close(self) -> None:
         self.closing = True
 
+    def abort(self) -> None:
+        self.closing = self.aborted = True
+
 
 def opened(*, cutting: bool) -> Any:
     """Behind its handshake. Not `cutting`: every byte goes through the library, as a check on us."""
@@ -55,7 +66,8 @@ def opened(*, cutting: bool) -> Any:
     inbox.__dict__.update(transport=Socket(), protocol=protocol, response=object(), debug=False)
     inbox.__dict__.update(messages=[], reading=True, on_data=lambda: None, close_deadline=None)
     inbox.__dict__.update(_waiting_bytes=0, _opcode=None, _fragments=0, _whole=bytearray(), resting=False)
-    inbox.__dict__.update(_small_frames=0, _unread_pongs=0, _stray_bytes=0, _refused=False, paused=False)
+    inbox.__dict__.update(_small_frames=0, _unread_pongs=0, _stray_bytes=0, _refused=False)
+    inbox.__dict__.update(paused=False, drain_waiters=[])
     inbox.__dict__.update(_cutting=cutting, _header=b"", _owed=0)
     inbox.__dict__.update(close_timeout=None, pending_pings={}, heard_at=0.0)
     return inbox
@@ -127,3 +139,76 @@ def test_reading_stops_above_the_high_water_mark_and_goes_on_when_all_is_taken()
     assert not inbox.transport.reading
     assert len(inbox.take()) == 2
     assert inbox.transport.reading
+
+
+EMPTY = more("", fin=False).serialize(mask=False)
+
+
+def refusal(inbox: Any) -> tuple[int, str]:
+    """How the inbox closed on its peer."""
+    assert inbox.protocol.state is State.CLOSING
+    assert inbox.transport.closing
+    return inbox.protocol.close_sent.code, inbox.protocol.close_sent.reason
+
+
+@pytest.mark.parametrize("cutting", [True, False])
+def test_fragments_without_end_are_refused(cutting):
+    inbox = opened(cutting=cutting)
+    assert fed(inbox, [text("", fin=False).serialize(mask=False), *[EMPTY] * MAX_FRAGMENTS]) == []
+    assert refusal(inbox) == (1008, "more than 1024 fragments of a message")
+
+
+def test_a_long_message_may_have_more_of_them():
+    inbox = opened(cutting=True)
+    pieces = [more("x" * FRAGMENT_BYTES, fin=False).serialize(mask=False)] * (2 * MAX_FRAGMENTS // 4)
+    small = [EMPTY] * (MAX_FRAGMENTS - 1)
+    end = more("", fin=True).serialize(mask=False)
+    messages = fed(inbox, [text("a", fin=False).serialize(mask=False), *pieces, *small, end])
+    assert messages == ["a" + "x" * FRAGMENT_BYTES * len(pieces)]
+
+
+@pytest.mark.parametrize("cutting", [True, False])
+@pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.BINARY])
+def test_small_frames_by_the_thousand_in_one_read_are_refused(opcode, cutting):
+    inbox = opened(cutting=cutting)
+    flood = Frame(opcode, b"").serialize(mask=False) * 30_000
+    fed(inbox, [flood[: 2 * MAX_SMALL_FRAMES]])
+    assert inbox.protocol.state is State.OPEN
+    fed(inbox, [flood])
+    assert refusal(inbox) == (1008, "more than 1024 small frames at once")
+    assert len(inbox.messages) <= 4 * MAX_SMALL_FRAMES
+    assert len(b"".join(inbox.transport.written)) < 64 * 1024
+
+
+def test_pings_are_answered_as_long_as_the_answers_are_read():
+    inbox = opened(cutting=True)
+    ping = Frame(Opcode.PING, b"?").serialize(mask=False)
+    inbox.pause_writing()
+    fed(inbox, [ping] * MAX_UNREAD_PONGS)
+    inbox.resume_writing()
+    inbox.pause_writing()
+    fed(inbox, [ping] * MAX_UNREAD_PONGS)
+    assert inbox.protocol.state is State.OPEN
+    fed(inbox, [ping])
+    assert refusal(inbox) == (1008, "more than 1024 pings, and no answer to them is read")
+    assert inbox.transport.aborted
+
+
+@pytest.mark.parametrize(
+    ("sent", "stray"),
+    [
+        (text("whose?"), True),
+        (text("", fin=False), True),
+        (Frame(Opcode.BINARY, b"x" * 70_000), True),
+        (Frame(Opcode.PING, b"x" * 125), False),
+        (Frame(Opcode.PONG, b""), False),
+    ],
+    ids=["text", "fragment", "the beginning of a long one", "ping", "pong"],
+)
+def test_at_rest_the_beginning_of_a_message_is_news(sent, stray):
+    inbox = opened(cutting=True)
+    news = []
+    inbox.on_data, inbox.resting = lambda: news.append(1), True
+    for _ in range(3):
+        inbox.data_received(sent.serialize(mask=False)[: STRAY_BYTES + 1])
+    assert bool(news) is stray

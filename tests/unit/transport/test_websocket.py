@@ -129,6 +129,38 @@ async def test_a_line_with_something_unread_is_not_fit(line, peer):
     assert (line.open, line.fit) == (True, False)
 
 
+async def test_a_line_at_rest_is_closed_on_a_peer_that_says_something(line, peer):
+    """It is closed, and not kept with what would be hoarded on it."""
+    line.rest()
+    assert line.fit
+    peer.write(text("unasked"))
+    await asyncio.wait_for(line.closed(), PATIENCE_S)
+    assert not line.open
+
+
+async def test_a_line_with_something_unread_is_closed_when_it_comes_to_rest(line, peer):
+    peer.write(text("late"))
+    await until(lambda: line._connection.messages)
+    line.rest()
+    assert not line.open
+
+
+async def test_a_line_that_is_written_to_is_at_rest_no_more(line, peer):
+    line.rest()
+    await line.send(b"{}", PATIENCE_S)
+    peer.write(text("asked"))
+    assert await line.receive(PATIENCE_S) == ["asked"]
+    assert line.open
+
+
+async def test_a_peer_that_says_too_much_at_first_is_not_mute(dial, peer, monkeypatch):
+    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 100_000)
+    line = await dial()
+    peer.write(text("x" * 100_001))
+    assert (await failure(line)).upstream.status == 1009
+    assert line.spoke
+
+
 async def test_what_stands_before_a_close_is_still_told(line, peer):
     peer.write(text("last words"), Frame(Opcode.CLOSE, Close(1011, "tired").serialize()))
     assert await line.receive(PATIENCE_S) == ["last words"]
