@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,12 @@ from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest
 from service.domain.report import SessionView
-from service.manager import memory
 from service.manager.admission import Admission, Shares
 from service.manager.books import Books
 from service.manager.breaker import Breaker
 from service.manager.budget import Budget, Hold
 from service.manager.chaining import Chaining
+from service.manager.memory import Heap
 from service.manager.pool import Pool
 from service.manager.registry import Registry, Session
 from service.manager.running import Running
@@ -70,7 +70,7 @@ class Manager:
         self._rate = warm_up_rate(settings.max_dials, clock)
         self._running = Running()
         self._refusing = False
-        self._untidy = False
+        self._heap = Heap()
         self._keeper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -266,7 +266,7 @@ class Manager:
                 if turn.completed:
                     session.count(turn.report())
                 self._registry.touch(session, self._rooms.clock(), self._wall())
-                self._untidy |= turn.size > memory.LARGE_BYTES
+                self._heap.used(turn.size)
 
     def _forget(self, session: Session) -> None:
         self._registry.remove(session)
@@ -278,14 +278,10 @@ class Manager:
             for session in self._registry.expire(self._rooms.clock()):
                 self._pool.release(session)
             self._pool.retire()
-            if self._untidy:
-                self._untidy = False
-                memory.trim()
-            try:
+            self._heap.tidy()
+            with suppress(TurnError):  # The breaker has it; spares come back when it lets them.
                 while await self._pool.dial_spare(self._settings.warm_spares):
                     pass
-            except TurnError:
-                continue  # The breaker has it; spares come back when it lets them.
 
 
 _UNREAD = CompletionRequest("", "", ())

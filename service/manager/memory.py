@@ -14,8 +14,24 @@ LARGE_BYTES = 1024 * 1024
 """Turns that carry less leave nothing worth a look."""
 
 
-def trim() -> bool:
-    """Give free memory back to the system. Returns False where nothing can be, as without glibc."""
+class Heap:
+    """What turns have used and the system may have back."""
+
+    def __init__(self) -> None:
+        self._untidy = False
+
+    def used(self, size: int) -> None:
+        """A turn has ended that carried so many bytes."""
+        self._untidy |= size > LARGE_BYTES
+
+    def tidy(self) -> bool:
+        """Give free memory back, if a large turn has ended. Returns whether there was any."""
+        untidy, self._untidy = self._untidy, False
+        return untidy and _trim()
+
+
+def _trim() -> bool:
+    """Returns False where nothing can be given back, as without glibc."""
     try:
         return bool(ctypes.CDLL(None).malloc_trim(0))
     except (AttributeError, OSError):

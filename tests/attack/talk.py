@@ -82,7 +82,7 @@ async def ask(address: str, way: str, session: str = "s", timeout: float = 60.0,
     heard = Heard()
     options = pb.CompletionOptions(transport=WAYS[way])
     async with grpc.aio.insecure_channel(address, BIG) as channel:
-        stub = completion_pb2_grpc.CompletionServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub = completion_pb2_grpc.CompletionServiceStub(channel)
         call = stub.StreamCompletion(
             request("Hi.", session=session, options=options), timeout=timeout, metadata=BEARER
         )

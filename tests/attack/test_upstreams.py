@@ -54,7 +54,7 @@ async def test_an_answer_without_end_is_ended_by_name_and_freed(way):
 @pytest.mark.parametrize("way", WAYS)
 async def test_what_was_cut_off_is_freed(way, leaving):
     large = [ANSWERED, ADDED, *[delta("x" * 4000)] * 2000]
-    heartbeat = [{"type": "response.in_progress", "response": {"id": "resp_1"}}]
+    heartbeat: list[Said] = [{"type": "response.in_progress", "response": {"id": "resp_1"}}]
     async with saying(large, endless=heartbeat) as url, victim(url, **HASTE) as service:
         base = service.rss_mib()
         how = {"stop_at": 7_000_000} if leaving == "cancel" else {"timeout": 5.0}
@@ -64,7 +64,7 @@ async def test_what_was_cut_off_is_freed(way, leaving):
 
 
 BRACKETS = b"[" + b"[]," * (MAX_MESSAGE_BYTES // 3 - 100) + b"[]]"
-MESSAGE = {"type": "message", "id": "", "content": [{"type": "output_text", "text": "a"}]}
+MESSAGE: dict[str, object] = {"type": "message", "id": "", "content": [{"type": "output_text", "text": "a"}]}
 
 
 def items(number: int, *, offset: int = 0) -> list[dict[str, object]]:
@@ -82,7 +82,7 @@ def each_done(number: int) -> list[dict[str, object]]:
     ]
 
 
-CASES = {
+CASES: dict[str, list[Said]] = {
     "one delta of 8 MB": [ANSWERED, ADDED, delta("x" * 8_000_000), DONE],
     "a frame over the bound": [ANSWERED, ADDED, delta("x" * (MAX_MESSAGE_BYTES + 1)), DONE],
     "4,000 items, known": [ANSWERED, *each_done(4000), ended(items(4000))],

@@ -1,10 +1,13 @@
 import ctypes
 
-from service.manager import memory
+import pytest
+
+from service.manager.memory import LARGE_BYTES, Heap
 
 
-def test_memory_is_given_back_where_the_system_can_take_it(monkeypatch):
-    assert memory.trim() in (True, False)
+@pytest.fixture
+def asked(monkeypatch):
+    """What glibc was asked."""
     asked = []
 
     class Glibc:
@@ -14,10 +17,27 @@ def test_memory_is_given_back_where_the_system_can_take_it(monkeypatch):
             return 1
 
     monkeypatch.setattr(ctypes, "CDLL", lambda name: Glibc)
-    assert memory.trim()
+    return asked
+
+
+def test_memory_is_given_back_once_after_a_large_turn(asked):
+    heap = Heap()
+    heap.used(LARGE_BYTES + 1)
+    heap.used(1)
+    assert heap.tidy()
+    assert not heap.tidy()
     assert asked == [0]
+
+
+def test_small_turns_leave_nothing_worth_a_look(asked):
+    heap = Heap()
+    heap.used(LARGE_BYTES)
+    assert not heap.tidy()
+    assert asked == []
 
 
 def test_without_glibc_nothing_happens(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    assert not memory.trim()
+    heap = Heap()
+    heap.used(LARGE_BYTES + 1)
+    assert not heap.tidy()
