@@ -110,7 +110,7 @@ CASES: dict[str, list[Said]] = {
     "100,000 unknown kinds": [
         ANSWERED,
         ADDED,
-        *[{"type": f"x.{n}"} for n in range(100_000)],
+        *(b'{"type":"x.%d"}' % n for n in range(100_000)),
         delta("x"),
         DONE,
     ],

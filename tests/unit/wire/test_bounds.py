@@ -170,3 +170,9 @@ def test_calls_of_one_answer_are_kept_by_name():
     assert last.message.parts == tuple(
         ToolCallPart(f"call_{number}", "look", str(number)) for number in range(1000)
     )
+
+
+def test_what_an_answer_has_taken_is_known_at_any_time():
+    decoder = ResponseDecoder(continuing=False)
+    fed(decoder, created(), added(0, message(item_id="m")), text_delta("é" * 40, item_id="m"))
+    assert decoder.size == 81
