@@ -12,7 +12,7 @@ from service.domain.events import Completed, Event, Started
 from service.domain.messages import Transport
 from service.domain.plan import ContextReason
 from service.domain.report import Timings, TransportReason, TurnReport
-from service.manager.pool import Lease
+from service.manager.lease import Lease
 from service.session.turn import Progress, Signal, State
 from service.telemetry.turns import Watch
 from service.transport.exchange import Exchange

@@ -21,12 +21,12 @@ from service.manager.books import Books
 from service.manager.breaker import Breaker
 from service.manager.budget import Budget, Hold
 from service.manager.chaining import Chaining
-from service.manager.memory import Heap
 from service.manager.pool import Pool
 from service.manager.registry import Registry, Session
 from service.manager.running import Running
 from service.manager.turn import Rooms, Turn
 from service.manager.warmup import warm_session, warm_up_rate
+from service.memory import Heap
 from service.telemetry.gauges import Counts
 from service.telemetry.turns import Watch
 from service.transport.upstream import Upstream

@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from service.domain.caller import Caller, Credential
 from service.domain.errors import Reason, TurnError
@@ -18,6 +17,7 @@ from service.domain.report import TransportReason
 from service.manager.books import Books
 from service.manager.breaker import REFUSED_UPGRADES, Breaker
 from service.manager.dials import Dials
+from service.manager.lease import Lease, NoLineError
 from service.manager.registry import Session
 from service.telemetry import lines
 from service.transport.upstream import Upstream
@@ -31,39 +31,6 @@ MUTE = frozenset({Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR,
 """How a line that never said a word fails where the line may be to blame. Policy (1008) and size (1009) are
 verdicts on what was sent.
 """
-
-
-class NoLineError(TurnError):
-    """No line can be had, and nothing was sent. Expected; `why` is what the turn's report says of it."""
-
-    def __init__(self, error: TurnError, why: TransportReason) -> None:
-        super().__init__(
-            error.reason,
-            error.message,
-            retryable=error.retryable,
-            retry_after=error.retry_after,
-            upstream=error.upstream,
-        )
-        self.why = why
-
-
-@dataclass(slots=True)
-class Lease:
-    """The right to one exchange over a line. `connect_s`: what it took to open it."""
-
-    line: Line
-    session: Session | None
-    reused: bool
-    connect_s: float
-    _pool: Pool
-
-    def failed(self, error: TurnError, session: Session) -> None:
-        """The session's exchange (or that of a fork of it) failed that was tried over the line."""
-        self._pool.judge(self.line, error, session)
-
-    def end(self, *, clean: bool) -> None:
-        """Gives the line back. Not clean: it is in the middle of something, and is closed at once."""
-        self._pool.take_back(self, clean)
 
 
 class Pool:

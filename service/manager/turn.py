@@ -19,7 +19,8 @@ from service.domain.plan import ContextReason, Plan
 from service.domain.report import TurnReport
 from service.manager.account import Account
 from service.manager.chaining import Chaining
-from service.manager.pool import Lease, NoLineError, Pool
+from service.manager.lease import Lease, NoLineError
+from service.manager.pool import Pool
 from service.manager.registry import Session
 from service.manager.routes import LINE_SURVIVES, NOTHING_SENT, SSE_REASONS
 from service.manager.warmup import warm_up

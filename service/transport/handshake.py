@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
 
@@ -39,7 +41,7 @@ async def connect_to(
         url,
         additional_headers=headers,
         proxy=proxy.url if proxy is not None else None,
-        happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_S,
+        happy_eyeballs_delay=_next_address_after(proxy.url if proxy is not None else url),
         create_connection=Inbox,
         compression=None,
         max_size=MAX_MESSAGE_BYTES,
@@ -50,3 +52,14 @@ async def connect_to(
     )
     assert isinstance(connection, Inbox)
     return connection
+
+
+def _next_address_after(url: str) -> float | None:
+    """Returns None for a host that is an address: there is no next one, and asyncio's race between addresses,
+    cancelled at the moment when one is connected, leaves its socket to the garbage collector.
+    """
+    try:
+        ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return HAPPY_EYEBALLS_DELAY_S
+    return None

@@ -13,7 +13,8 @@ from service.domain.errors import Reason, TurnError, UpstreamDetail
 from service.domain.report import TransportReason
 from service.manager.books import Books
 from service.manager.breaker import Breaker
-from service.manager.pool import Lease, NoLineError, Pool
+from service.manager.lease import Lease, NoLineError
+from service.manager.pool import Pool
 from service.manager.registry import Session
 from service.transport.channel import Waits
 from tests.unit.manager.conftest import ANYBODY, fake_line, session
@@ -66,7 +67,7 @@ async def settled() -> None:
 async def leased(
     pool: Pool, upstream: FakeUpstream, owner, *, wait: bool = False, key: Credential | None = None
 ) -> Lease:
-    task = asyncio.ensure_future(pool.lease(owner, Caller(key=key), wait=wait))
+    task = asyncio.ensure_future(pool.lease(owner, Caller(owner.tenant if owner else "", key=key), wait=wait))
     await settled()
     if not task.done():
         upstream.answer()
@@ -223,12 +224,12 @@ async def test_one_session_opens_it_for_nobody():
 
 async def test_one_tenant_opens_it_for_no_other():
     pool, upstream, _ = make(8, cooldown_s=60.0)
-    (await leased(pool, upstream, Session("beta", "b", 0.0))).end(clean=True)
+    (await leased(pool, upstream, Session("beta", "b", 0.0, 0.0))).end(clean=True)
     for name in "abcd":
-        await failing(pool, upstream, Reason.TIMEOUT, owner=Session("alpha", name, 0.0))
-    await failing(pool, upstream, Reason.TIMEOUT, owner=Session("beta", "c", 0.0))  # both met it
+        await failing(pool, upstream, Reason.TIMEOUT, owner=Session("alpha", name, 0.0, 0.0))
+    await failing(pool, upstream, Reason.TIMEOUT, owner=Session("beta", "c", 0.0, 0.0))  # both met it
     with pytest.raises(NoLineError) as caught:
-        await pool.lease(session(), wait=False)
+        await pool.lease(session(), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.COOLDOWN
 
 
@@ -245,7 +246,7 @@ async def test_a_line_that_a_callers_key_opened_says_nothing():
 async def test_a_handshake_with_a_callers_key_that_fails_says_nothing():
     pool, upstream, _ = make(8, cooldown_s=60.0)
     for _ in range(3):
-        task = asyncio.ensure_future(pool.lease(session(), wait=False, key=Credential("bad")))
+        task = asyncio.ensure_future(pool.lease(session(), Caller(key=Credential("bad")), wait=False))
         await settled()
         upstream.answer(FAILED)
         with pytest.raises(NoLineError) as caught:

@@ -154,7 +154,7 @@ async def test_a_line_that_is_written_to_is_at_rest_no_more(line, peer):
 
 
 async def test_a_peer_that_says_too_much_at_first_is_not_mute(dial, peer, monkeypatch):
-    monkeypatch.setattr(websocket, "MAX_MESSAGE_BYTES", 100_000)
+    monkeypatch.setattr(handshake, "MAX_MESSAGE_BYTES", 100_000)
     line = await dial()
     peer.write(text("x" * 100_001))
     assert (await failure(line)).upstream.status == 1009
