@@ -1,4 +1,4 @@
-"""The official client cannot tell the simulator from the real thing, over any of its three routes."""
+"""The official client accepts every event of the simulator, over each of its three routes."""
 
 import json
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ TOOL = {
 }
 STREAM_EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
 SERVER_EVENT: TypeAdapter[ResponsesServerEvent] = TypeAdapter(ResponsesServerEvent)
-BEYOND_THE_TYPES = {"store", "name"}
+UNDECLARED_FIELDS = {"store", "name"}
 """Fields that the service sends and the client's types do not declare."""
 
 
@@ -42,7 +42,7 @@ async def client(sim) -> AsyncIterator[openai.AsyncOpenAI]:
 
 
 def unknown_fields(value: object) -> set[str]:
-    """Names that no declared field took, at any depth."""
+    """Return the names of undeclared fields, at any depth."""
     if isinstance(value, list):
         return set().union(*map(unknown_fields, value))
     if not isinstance(value, BaseModel):
@@ -51,14 +51,14 @@ def unknown_fields(value: object) -> set[str]:
     return set(value.model_extra or ()).union(*map(unknown_fields, fields))
 
 
-def strictly(adapter: TypeAdapter[Any], raw: dict[str, Any]) -> Any:
+def validated(adapter: TypeAdapter[Any], raw: dict[str, Any]) -> Any:
     event = adapter.validate_python(raw, strict=True)
-    assert unknown_fields(event) <= BEYOND_THE_TYPES
+    assert unknown_fields(event) <= UNDECLARED_FIELDS
     return event
 
 
-class Line:
-    """A WebSocket of the official client, and what a program does with it."""
+class Conversation:
+    """A WebSocket of the official client, used as a program would use it."""
 
     def __init__(self, connection):
         self.connection = connection
@@ -67,37 +67,37 @@ class Line:
         await self.connection.response.create(model=MODEL, store=False, **parameters)
         events = []
         while True:
-            event = strictly(SERVER_EVENT, json.loads(await self.connection.recv_bytes()))
+            event = validated(SERVER_EVENT, json.loads(await self.connection.recv_bytes()))
             events.append(event)
             if event.type in {"response.completed", "response.incomplete", "response.failed"}:
                 return events, event.response
 
     async def error(self, **parameters):
         await self.connection.response.create(model=MODEL, store=False, **parameters)
-        event = strictly(SERVER_EVENT, json.loads(await self.connection.recv_bytes()))
+        event = validated(SERVER_EVENT, json.loads(await self.connection.recv_bytes()))
         assert event.type == "error"
         return event
 
 
 @asynccontextmanager
-async def line(client) -> AsyncIterator[Line]:
+async def connected(client) -> AsyncIterator[Conversation]:
     async with client.responses.connect() as connection:
-        yield Line(connection)
+        yield Conversation(connection)
 
 
 async def over_sse(client, **parameters) -> list[Any]:
     create = client.responses.with_streaming_response.create
     async with create(model=MODEL, stream=True, **parameters) as response:
-        # Not `iter_lines`: it takes U+2028 for the end of a line, and one script says it.
+        # Not `iter_lines`: it takes U+2028 for the end of a line, and one script sends it.
         lines = (await response.read()).decode().split("\n")
     data = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
     names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
     assert names == [event["type"] for event in data]
-    return [strictly(STREAM_EVENT, event) for event in data]
+    return [validated(STREAM_EVENT, event) for event in data]
 
 
 async def over_websocket(client, **parameters) -> list[Any]:
-    async with line(client) as socket:
+    async with connected(client) as socket:
         return (await socket.turn(**parameters))[0]
 
 
@@ -128,7 +128,7 @@ async def test_every_event_is_one_that_the_client_declares(client, route, text):
 
 
 @pytest.mark.parametrize("text", DIRECTIVES)
-async def test_both_transports_play_the_same_script_alike(text):
+async def test_both_transports_send_the_same_events(text):
     played = []
     for route in (over_sse, over_websocket):
         async with (
@@ -199,7 +199,7 @@ async def test_a_wrong_key_is_an_authentication_error(client, sim):
         await client.responses.create(model=MODEL, input="Hello.")
 
 
-async def test_the_client_retries_what_it_is_told_to(client, sim):
+async def test_the_client_retries_when_asked_to(client, sim):
     sim.enqueue(scripts.Script(scripts.Fail("Busy.", "slow_down", 503, headers={"retry-after-ms": "1"})))
     answer = await client.with_options(max_retries=1).responses.create(model=MODEL, input="Hello.")
     assert answer.status == "completed"
@@ -207,7 +207,7 @@ async def test_the_client_retries_what_it_is_told_to(client, sim):
 
 
 async def test_a_conversation_on_one_socket(client, sim):
-    async with line(client) as socket:
+    async with connected(client) as socket:
         _, first = await socket.turn(input="My code word is heron.")
         _, second = await socket.turn(input="And now?", previous_response_id=first.id)
         _, third = await socket.turn(input="And then?", previous_response_id=second.id)
@@ -224,7 +224,7 @@ async def test_a_conversation_on_one_socket(client, sim):
 
 
 async def test_only_the_latest_response_can_be_continued(client):
-    async with line(client) as socket:
+    async with connected(client) as socket:
         _, first = await socket.turn(input="One.")
         await socket.turn(input="Two.", previous_response_id=first.id)
         error = await socket.error(input="Three.", previous_response_id=first.id)
@@ -233,9 +233,9 @@ async def test_only_the_latest_response_can_be_continued(client):
 
 
 async def test_a_new_socket_does_not_know_the_old_ones_response(client):
-    async with line(client) as socket:
+    async with connected(client) as socket:
         _, first = await socket.turn(input="One.")
-    async with line(client) as socket:
+    async with connected(client) as socket:
         error = await socket.error(input="Two.", previous_response_id=first.id)
         assert error.error.code == "previous_response_not_found"
         _, whole = await socket.turn(input="One. Two.")
@@ -243,7 +243,7 @@ async def test_a_new_socket_does_not_know_the_old_ones_response(client):
 
 
 async def test_generate_false_gives_an_id_to_continue(client, sim):
-    async with line(client) as socket:
+    async with connected(client) as socket:
         events, warm = await socket.turn(input=[], generate=False, tools=[TOOL], instructions="Be brief.")
         _, answer = await socket.turn(
             input="Hello.", previous_response_id=warm.id, tools=[TOOL], instructions="Be brief."
@@ -256,7 +256,7 @@ async def test_generate_false_gives_an_id_to_continue(client, sim):
 
 
 async def test_a_tool_loop(client, sim):
-    async with line(client) as socket:
+    async with connected(client) as socket:
         _, answer = await socket.turn(input="sim:tools(n=3)", tools=[TOOL])
         for number in range(1, 4):
             (call,) = answer.output
@@ -276,9 +276,9 @@ async def test_arguments_are_the_sum_of_their_deltas(client):
     assert "".join(deltas) == done.arguments
 
 
-async def test_what_came_out_goes_back_in(client):
+async def test_output_items_are_valid_input(client):
     """Items of an answer, sent back as input with `store: false`, pass the strict validation."""
-    async with line(client) as socket:
+    async with connected(client) as socket:
         said = [{"role": "user", "content": "sim:reason"}]
         _, answer = await socket.turn(input=said, include=["reasoning.encrypted_content"])
         again = [*said, *(item.to_dict() for item in answer.output), {"role": "user", "content": "Go on."}]

@@ -8,15 +8,15 @@ from statistics import median
 
 GROWTH_BYTES = 8 * 2**20
 GROWTH_SHARE = 0.10
-"""How much more memory than behind the warm-up is no growth: the larger of the two."""
+"""How much more memory than after the warm-up is allowed: the larger of the two."""
 
 CANCEL_S = 0.1
-"""How long it may take until the upstream knows that a caller left: the median."""
+"""Limit of the median time from a caller's cancellation until the upstream notices it."""
 
 
 @dataclass
 class Figures:
-    """What happened, and what was wrong about it."""
+    """Counts and measurements of a run, and the problems found."""
 
     turns: int = 0
     endings: Counter[str] = field(default_factory=Counter)
@@ -26,7 +26,7 @@ class Figures:
     problems: list[str] = field(default_factory=list)
 
     def report(self) -> str:
-        """For people, and for the record."""
+        """Return the figures as text."""
         latency = sorted(self.cancel_s)
         lines = [f"turns      {self.turns}"]
         lines += [f"  {name:<24}{number:>7}" for name, number in self.endings.most_common()]
@@ -44,7 +44,7 @@ class Figures:
         return "\n".join(lines) + "\n"
 
     def judge(self) -> None:
-        """What must not be left, or grow."""
+        """Add a problem for everything that is left at the end, or has grown."""
         start, end = self.census["start"], self.census["end"]
         warm = self.census.get("warm", end)
         for key in ("lines", "leases", "waiters", "places", "turns", "sessions"):

@@ -1,7 +1,7 @@
-"""`python -m tests.soak.served`: the service as it is, and a window into it.
+"""The service as a process that also reports what it holds: `python -m tests.soak.served`.
 
-Each line on standard input is answered by one line of JSON: what the process holds at that moment. Closing
-standard input changes nothing; the service ends by its signal, as it does elsewhere.
+Each line on standard input is answered by one line of JSON with the counts of this moment. Closing
+standard input changes nothing; the service ends by a signal, as elsewhere.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from service.transport.pace import Pace
 
 
 def census() -> dict[str, int]:
-    """What is there, after everything that could go has gone."""
-    gc.unfreeze()  # the service sets aside what stands when it starts: its manager, too
+    """Count what the process holds after a full garbage collection."""
+    gc.unfreeze()  # at its start the service freezes all objects, its manager among them
     gc.collect()
     manager = next(one for one in gc.get_objects() if type(one) is Manager)
     pool = manager._pool
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     transport: Any = manager._upstream._http._transport
-    kept = [post for post in transport._pool.connections if post.is_idle()]
+    kept = [connection for connection in transport._pool.connections if connection.is_idle()]
     return {
         "tasks": len(asyncio.all_tasks()),
-        # Connections that may carry another POST are bounded, and are looked after with the next one.
+        # Idle HTTP connections are bounded, and expired ones are closed by the next request.
         "files": len(list(Path("/proc/self/fd").iterdir())) - len(kept),
         "kept": len(kept),
         "lines": pool._books.leased + pool._books.idle + pool._books.dialing,
@@ -44,7 +44,7 @@ def census() -> dict[str, int]:
     }
 
 
-async def window() -> None:
+async def answer_requests() -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer
@@ -57,11 +57,11 @@ async def window() -> None:
 async def main(pace: Pace) -> int:
     settings = load(os.environ)
     raise_file_limit(settings)
-    looking = asyncio.create_task(window(), name="window")
+    answering = asyncio.create_task(answer_requests(), name="census")
     try:
         return await serve(settings, pace)
     finally:
-        looking.cancel()
+        answering.cancel()
 
 
 if __name__ == "__main__":

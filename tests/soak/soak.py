@@ -1,8 +1,9 @@
-"""`make soak`: ten thousand turns with random faults and callers who leave, against the real service.
+"""`make soak`: ten thousand turns with random faults and callers that cancel, against the real service.
 
-The service is a process of its own; the upstream is the simulator, in here, so that the moment can be taken
-at which it learns that a caller left. Every turn must end exactly once, and behind the last one nothing may
-be left: no task, no socket, no session, and no more memory than behind the warm-up.
+The service is a process of its own. The simulator runs in this process, so that the time from a
+caller's cancellation to the end of the upstream request can be measured. Every turn must end exactly
+once; after the last one no task, socket or session may be left, and memory must not have grown since
+the warm-up.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ SETTINGS = {
     "TRUNKLINE_QUEUE_SIZE": "10",
     "TRUNKLINE_LOG_LEVEL": "error",
 }
-"""Every bound is narrow, so that each is met."""
+"""Every limit is low, so that each is reached."""
 
 GOOD = ("sim:say", "sim:words(n=50)", "sim:reason", "sim:tools", "sim:unicode", "sim:incomplete", "sim:parts")
 ODD = (
@@ -71,12 +72,12 @@ TROUBLE = (
 )
 SLOW = "sim:slow(n=500, delay_ms=20)"
 READS = {"at once": 0, "at start": 1, "at content": 2}
-"""How much of a slow answer is read by those who leave in the middle of it."""
+"""How many events of a slow answer a caller reads before it cancels."""
 
 SILENT = ("sim:hang(at=start)", "sim:hang(at=created)", "sim:hang(at=content)")
 WARM_SHARE = 0.2
 PERIOD = 200
-"""In so many turns each kind of bad weather comes once."""
+"""In so many turns each kind of outage comes once."""
 
 PATIENCE_S = 60.0
 
@@ -85,7 +86,7 @@ EXPECTED = frozenset(STATUS) - {"SHUTTING_DOWN", "INTERRUPTED"} | {"done", "left
 
 @dataclass
 class Ending:
-    """What came of a turn, and how it failed if it did."""
+    """The events of a turn, and its failure if it failed."""
 
     events: list[pb.StreamCompletionResponse] = field(default_factory=list)
     failure: grpc.aio.AioRpcError | None = None
@@ -145,7 +146,7 @@ class Soak:
         return answer
 
     def _watch(self) -> None:
-        """Which turns the upstream saw, and when it learned of the end of one that is waited for."""
+        """Record which turns the upstream received, and when it noticed the cancellation of one."""
         journal = self._simulator._journal
         arrived, ended = journal.arrived, journal.ended
 
@@ -166,20 +167,20 @@ class Soak:
         journal.arrived, journal.ended = watched_arrival, watched_end  # type: ignore[method-assign]
 
     async def _caller(self, stub: Any) -> None:
-        """One turn after another, of any session, until all have begun."""
+        """Run turns of random sessions, one after another, until all have begun."""
         chance = self._random
         while self._begun < self._wanted:
             self._begun += 1
             if self._begun == int(self._wanted * WARM_SHARE):
                 self.figures.census["warm"] = await self._census()
-            self._weather()
+            self._change_upstream()
             text, leaves = self._choice()
             transport = chance.choices([0, pb.TRANSPORT_WEBSOCKET, pb.TRANSPORT_SSE], [8, 1, 1])[0]
             options = {"transport": transport} if transport else {}
             await self._turn(stub, f"s{chance.randrange(200)}", text, leaves, options)
 
     def _choice(self) -> tuple[str, str]:
-        """What the turn asks for, and whether its caller leaves."""
+        """Choose what a turn asks for, and when its caller cancels."""
         chance = self._random
         match chance.choices(["good", "odd", "trouble", "slow", "silent"], [55, 8, 22, 12, 3])[0]:
             case "good":
@@ -193,8 +194,8 @@ class Soak:
             case _:
                 return chance.choice(SILENT), chance.choice(["stay", "deadline"])
 
-    def _weather(self) -> None:
-        """Now and then no WebSocket can be had for a while, and now and then all lines break."""
+    def _change_upstream(self) -> None:
+        """From time to time, refuse WebSockets for a while, or break all connections."""
         settings = self._simulator.settings
         match self._begun % PERIOD * 20 // PERIOD, self._begun % (PERIOD // 20):
             case 4, 0:
@@ -228,7 +229,7 @@ class Soak:
         self._ended(f"{name}, {text}", turn, leaves)
 
     async def _leave(self, call: Any, name: str, reads: int) -> None:
-        """Reads so much, cancels, and takes the time until the upstream knows."""
+        """Read so many events, cancel, and measure the time until the upstream notices."""
         aborted = self._aborted[name] = asyncio.get_running_loop().create_future()
         try:
             for _ in range(reads):
@@ -236,17 +237,17 @@ class Soak:
                     return
             cancelled = time.perf_counter()
             call.cancel()
-            if reads:  # otherwise it may never have got there
+            if reads:  # otherwise the upstream may not have received the turn
                 self.figures.cancel_s.append(await asyncio.wait_for(aborted, PATIENCE_S) - cancelled)
         except grpc.aio.AioRpcError:
             return
         except TimeoutError:
-            self.figures.problems.append(f"{name} was left, and runs on upstream")
+            self.figures.problems.append(f"{name} was cancelled, and still runs upstream")
         finally:
             del self._aborted[name]
 
     def _ended(self, name: str, turn: Ending, leaves: str) -> None:
-        """Holds the turn against the grammar of a stream, and what is told of it against what was seen."""
+        """Check the events against the grammar of a stream, and the error against what arrived upstream."""
         figures, kinds, failure = self.figures, kinds_of(turn.events), turn.failure
         ends = [kind for kind in kinds if kind in ("done", "error")]
         sound = [event.sequence for event in turn.events] == list(range(1, len(kinds) + 1))
@@ -258,7 +259,7 @@ class Soak:
             ending = "left"
         elif ends:
             ending = turn.events[-1].error.reason
-        else:  # the status alone: nothing may have been sent
+        else:  # a status alone: nothing may have been sent
             ending = _reason(failure)
             sound &= kinds == [] and name.partition(",")[0] not in self._seen
         if ends:
@@ -278,7 +279,7 @@ class Soak:
             sys.stderr.flush()
 
     async def _settled(self) -> None:
-        """Waits until nothing is left, as nothing is asked any more."""
+        """Wait until all connections and sessions are gone: no caller is left."""
         self._simulator.settings.merge({"refuse_websocket": None, "hang_handshake": False})
         files = self.figures.census["start"]["files"]
         last: dict[str, int] = {}
@@ -291,11 +292,11 @@ class Soak:
 
 
 def _reason(failure: grpc.aio.AioRpcError) -> str:
-    """Of a status without an event."""
+    """Return the reason of a status without an error event."""
     status = rpc_status.from_call(cast(Any, failure))
     info = error_details_pb2.ErrorInfo()
-    told = status is not None and any(detail.Unpack(info) for detail in status.details)
-    return str(info.reason) if told else str(failure.code())
+    has_info = status is not None and any(detail.Unpack(info) for detail in status.details)
+    return str(info.reason) if has_info else str(failure.code())
 
 
 def _free_port() -> int:

@@ -3,7 +3,7 @@
 from tests.soak.soak import soak
 
 
-async def test_hundreds_of_turns_leave_nothing_behind():
+async def test_hundreds_of_turns_leak_nothing():
     figures = await soak(300, callers=20, seed=1)
     assert figures.problems == [], figures.report()
     assert figures.turns >= 300
