@@ -1,8 +1,4 @@
-"""A scripted Responses upstream: WebSocket and server-sent events on one port.
-
-Owns everything that stands in for the real upstream, in tests and where no key is set. It must never import
-the service.
-"""
+"""A scripted Responses upstream, for tests and demos: WebSocket and server-sent events on one port."""
 
 from simulator import scripts
 from simulator.journal import Received, Stats

@@ -1,7 +1,4 @@
-"""`python -m simulator`: serve until a signal.
-
-Owns the command line. It must never hold a setting that the Settings do not have.
-"""
+"""Run the simulator until a signal: `python -m simulator`."""
 
 import argparse
 import asyncio

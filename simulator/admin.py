@@ -1,7 +1,6 @@
-"""The simulator's own endpoints under /sim: settings, counters, requests and queued directives.
+"""Serve the simulator's own endpoints under /sim: settings, counters, requests and queued directives.
 
-Owns their JSON. Meant for tests in another process and for a person with curl. It must never be reachable
-from a conversation.
+They are for tests in another process and for a person with curl; nothing in a conversation leads to them.
 """
 
 from typing import Any
@@ -50,11 +49,11 @@ class Admin:
         return _json([received.summary() for received in self._journal.requests])
 
     async def _enqueue(self, request: web.Request) -> web.Response:
-        """A list of directives such as `sim:drop(at=created)`, one for each of the next requests."""
-        nobody = Turn({}, "http", ())
+        """Queue directives such as `sim:drop(at=created)`, one for each of the next requests."""
+        no_request = Turn({}, "http", ())
         try:
             texts = msgspec.json.decode(await request.read(), type=list[str])
-            scripts = [catalog.build(directive.read(text), nobody) for text in texts]
+            scripts = [catalog.build(directive.read(text), no_request) for text in texts]
         except (msgspec.DecodeError, ApiError) as problem:
             return _json({"error": str(problem)}, status=400)
         self._upstream.queued.extend(scripts)

@@ -1,7 +1,4 @@
-"""How other servers' events differ from the original's.
-
-Owns the rewriting of one event into a dialect. It must never change what was said, only how.
-"""
+"""Rewrite an event into the dialect of another server: the same content in another form."""
 
 from simulator.errors import Json
 from simulator.scripts.steps import Dialect
@@ -9,31 +6,31 @@ from simulator.scripts.steps import Dialect
 ORIGINAL = Dialect()
 
 
-def spoken(event: Json, dialect: Dialect) -> Json:
-    """The event as a server of this dialect sends it."""
+def translate(event: Json, dialect: Dialect) -> Json:
+    """Return the event as a server of this dialect sends it; the event itself is not changed."""
     if dialect == ORIGINAL:
         return event
-    said = dict(event)
+    changed = dict(event)
     if not dialect.sequence:
-        said.pop("sequence_number", None)
-    if "response" in said:
-        said["response"] = _response(said["response"], dialect)
-    if dialect.done_alias and said["type"] == "response.completed":
-        said["type"] = "response.done"
-    return said
+        changed.pop("sequence_number", None)
+    if "response" in changed:
+        changed["response"] = _response(changed["response"], dialect)
+    if dialect.done_alias and changed["type"] == "response.completed":
+        changed["type"] = "response.done"
+    return changed
 
 
 def _response(response: Json, dialect: Dialect) -> Json:
-    said = dict(response)
+    changed = dict(response)
     if not dialect.output:
-        said["output"] = []
-    if dialect.usage_alias and said.get("usage"):
-        said["usage"] = _usage(said["usage"])
-    return said
+        changed["output"] = []
+    if dialect.usage_alias and changed.get("usage"):
+        changed["usage"] = _usage(changed["usage"])
+    return changed
 
 
 def _usage(usage: Json) -> Json:
-    """The names of the older chat API, with nothing known about the details."""
+    """Return the usage under the names of the older chat API, without details."""
     return {
         "prompt_tokens": usage["input_tokens"],
         "completion_tokens": usage["output_tokens"],

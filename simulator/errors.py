@@ -1,7 +1,7 @@
-"""The refusals of the upstream: one exception type and the wording of each.
+"""The upstream's error messages, with their types, codes and HTTP statuses.
 
-Owns the phrases, types, codes and statuses that an upstream answers a bad request with. It must never know
-over which transport a refusal leaves: frames and HTTP bodies are made from it elsewhere.
+The wording is the real upstream's, so that a client can be tested against what it will meet. How an
+error is sent (a frame, an HTTP body) is decided in `simulator.wires`.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 class ApiError(Exception):
-    """A request that the upstream refuses. Expected: the caller's fault unless the status says otherwise."""
+    """A request that the upstream refuses. Expected; the caller's fault unless the status is 500 or above."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class ApiError(Exception):
 
 
 def listed(values: Sequence[str], last: str = "and") -> str:
-    """'a', 'b', and 'c': the upstream's way to enumerate."""
+    """Enumerate as the upstream does: `'a', 'b', and 'c'`."""
     quoted = [f"'{value}'" for value in values]
     if len(quoted) < 3:
         return f" {last} ".join(quoted)

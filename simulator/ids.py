@@ -1,13 +1,11 @@
-"""Identifiers, counted from a seed: the same seed and the same requests give the same ids.
-
-Owns the counter. It must never be shared by two simulators: an id from before a restart has to be unknown
-after it.
-"""
+"""Identifiers counted from a seed: the same seed and the same requests give the same ids."""
 
 import itertools
 
 
 class Ids:
+    """Two simulators must not share one: after a restart, an id from before it has to be unknown."""
+
     def __init__(self, seed: str) -> None:
         self._seed = seed
         self._numbers = itertools.count(1)

@@ -1,7 +1,6 @@
-"""One output item while it is being written, and the events that writing it makes.
+"""Build one output item, and the events that announce its parts and deltas.
 
-Owns the shape of messages, reasoning items and function calls, and of their item-level events. It must never
-number events or decide when an item begins and ends: the player does.
+The player decides when an item begins and ends, and numbers the events.
 """
 
 import base64
@@ -23,8 +22,8 @@ _EVENT = {
 }
 
 
-class Draft:
-    """An item on its way into the output. `item` is what it has become so far."""
+class ItemBuilder:
+    """An output item that is being written. `item` holds what has been written so far."""
 
     def __init__(self, item: Json, index: int) -> None:
         self.item = item | {name: type(value)() for name, value in _EMPTY[item["type"]].items()}
@@ -35,7 +34,7 @@ class Draft:
         return {"type": "response.output_item.added", "output_index": self.index, "item": _copy(self.item)}
 
     def part(self, kind: str, words: str, pieces: Sequence[str]) -> Iterator[Json]:
-        """A content part up to its last delta. It stays open until `part_end`."""
+        """Write a content part up to its last delta. It stays open until `part_end`."""
         self._part = _part(kind, words)
         place = self._place()
         yield {"type": "response.content_part.added", **place, "part": _part(kind, "")}
@@ -73,12 +72,12 @@ class Draft:
             yield {"type": "response.function_call_arguments.delta", **place, "delta": piece}
 
     def end(self, status: str) -> Iterator[Json]:
-        """What closes the item, an open part included. Reasoning items carry no status."""
+        """Close the item and any open part. Reasoning items have no status."""
         yield from self.part_end()
         if self.item["type"] == "function_call":
-            said = {name: self.item[name] for name in ("arguments", "name")}
+            fields = {name: self.item[name] for name in ("arguments", "name")}
             place = {"item_id": self.item["id"], "output_index": self.index}
-            yield {"type": "response.function_call_arguments.done", **place, **said}
+            yield {"type": "response.function_call_arguments.done", **place, **fields}
         if "status" in self.item:
             self.item["status"] = status
         yield {"type": "response.output_item.done", "output_index": self.index, "item": self.item}
@@ -89,7 +88,7 @@ class Draft:
 
 
 def encrypted(item: Json) -> str:
-    """Opaque to the client, and the same for the same thoughts."""
+    """Return content that is opaque to the client, and equal for equal items."""
     digest = hashlib.sha256(repr(item).encode()).digest()
     return "gAAAA" + base64.urlsafe_b64encode(digest).decode()
 
@@ -104,5 +103,5 @@ def _logprobs(kind: str) -> Json:
 
 
 def _copy(item: Json) -> Json:
-    """Events already on their way must not change when the item grows."""
+    """Copy an item for an event: an event that was sent must not change when the item grows."""
     return {name: list(value) if isinstance(value, list) else value for name, value in item.items()}

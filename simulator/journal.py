@@ -1,7 +1,6 @@
-"""What the simulator saw: one record per request, counters, and a way to wait for either to change.
+"""Record what the simulator received: the latest requests, counters, and a way to wait until either changes.
 
-Owns the evidence that tests look at. It must never influence an answer, and it is bounded: a soak does not
-make it grow.
+The number and the bytes of the requests are bounded, so that the journal does not grow in a soak.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ class Received:
     """One request, and what became of it.
 
     `finished` is None while it runs, then `completed`, `incomplete`, `failed` (by script or by the response),
-    `rejected` (invalid), `broken` (the script broke the line) or `aborted` (the client left).
+    `rejected` (invalid), `broken` (the script broke the connection) or `aborted` (the client left).
     """
 
     transport: str
@@ -41,7 +40,7 @@ class Received:
         return self.body.get("generate") is not False
 
     def summary(self) -> Json:
-        """All but the body and the headers, which may hold secrets."""
+        """Return all fields but the body and the headers, which may hold secrets."""
         names = (
             "transport",
             "connection_id",
@@ -78,7 +77,7 @@ class Stats:
 
 
 class Journal:
-    """Everything is changed through here, so that whoever waits is woken."""
+    """All changes go through its methods, which wake whoever waits in `wait_for`."""
 
     def __init__(self, settings: Settings) -> None:
         self.requests: list[Received] = []
@@ -102,15 +101,15 @@ class Journal:
         self.count("in_flight")
 
     def ended(self, received: Received, otherwise: str) -> None:
-        """The answer is over. `otherwise` is how, for one that did not come to an end of its own."""
+        """Count an answer that is over; `otherwise` is its ending when it has none of its own."""
         received.finished = received.finished or otherwise
         self.stats.in_flight -= 1
         self.count(received.finished)
 
     async def wait_for(self, predicate: Callable[[], object], timeout: float) -> None:
-        """Return once the predicate holds.
+        """Return once the predicate holds; it is checked at every change.
 
-        It is asked again at every change; cancelling leaves nothing behind.
+        Raises TimeoutError. Cancelling removes the waiter.
         """
         async with asyncio.timeout(timeout):
             while not predicate():

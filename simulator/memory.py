@@ -1,7 +1,7 @@
-"""What the upstream remembers of earlier responses: the latest one of each connection, and the stored ones.
+"""Remember earlier responses, so that `previous_response_id` can continue them.
 
-Owns contexts and who may continue them. It must never generate anything, and a connection's slot must never
-hold more than one response: that a second-to-last id is gone is what clients have to cope with.
+A connection remembers one response, its latest, and forgets it when a continuation of it fails:
+clients have to cope with both. A response created with `store: true` is known to every connection.
 """
 
 from collections import OrderedDict
@@ -22,7 +22,7 @@ _PROVIDER_ONLY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item of a context, with the key that tells whether another says the same."""
+    """One item of a context. Two items with the same content have the same `key`."""
 
     item: Json
     key: bytes
@@ -36,14 +36,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything said in one conversation up to the end of one response."""
+    """All items of a conversation up to the end of one response."""
 
     entries: tuple[Entry, ...] = ()
     calls: frozenset[str] = frozenset()
     answered: frozenset[str] = frozenset()
 
     def extended(self, items: Iterable[Json]) -> "Context":
-        """Add items, refusing an output whose call was never made."""
+        """Return the context with these items added. Raises ApiError for an output without its call."""
         entries, calls, answered = [], set(self.calls), set(self.answered)
         for item in items:
             entries.append(Entry.of(item))
@@ -64,7 +64,7 @@ class Context:
             raise errors.unanswered_call(min(open_calls))
 
     def repeats(self, items: Iterable[Json]) -> int:
-        """How many of these items say what this context already holds."""
+        """Count the items whose content this context already holds."""
         known = {entry.key for entry in self.entries}
         return sum(Entry.of(item).key in known for item in items)
 
@@ -73,7 +73,7 @@ class Context:
         return sum(entry.tokens for entry in self.entries)
 
     def shared_tokens(self, other: "Context") -> int:
-        """Tokens of the common beginning of two contexts."""
+        """Count the tokens of the common beginning of two contexts."""
         total = 0
         for mine, theirs in zip(self.entries, other.entries, strict=False):
             if mine.key != theirs.key:
@@ -89,7 +89,7 @@ class Context:
 class Remembered:
     """A response that can be continued.
 
-    `preamble` is what stands before the items: model, instructions, tools.
+    `preamble` is the part of the prompt before the items: model, instructions, tools.
     """
 
     response_id: str
@@ -97,7 +97,7 @@ class Remembered:
     preamble: bytes
 
     def cached_tokens(self, context: Context, preamble: bytes) -> int:
-        """One changed tool empties the whole prompt cache, so the preamble is compared first."""
+        """Count the cached tokens of a prompt; a changed preamble (one tool is enough) empties the cache."""
         if preamble != self.preamble:
             return 0
         return tokens_of(preamble) + self.context.shared_tokens(context)
@@ -115,7 +115,7 @@ class Slot:
         return None
 
     def evict(self, response_id: str | None) -> None:
-        """A failed continuation costs the connection what it continued."""
+        """Forget this response: its continuation has failed."""
         if self.latest is not None and self.latest.response_id == response_id:
             self.latest = None
 
@@ -143,7 +143,7 @@ class Store:
 
 
 def recall(response_id: str | None, slot: Slot, store: Store) -> Context:
-    """The context to continue, from the connection first and from storage otherwise."""
+    """Return the context to continue, from the connection or else from the store. Raises ApiError."""
     if response_id is None:
         return Context()
     context = slot.find(response_id)
@@ -159,13 +159,13 @@ def tokens_of(data: bytes) -> int:
 
 
 def _canonical(item: Json) -> Json:
-    said = {name: value for name, value in item.items() if name not in _PROVIDER_ONLY and value is not None}
-    content = said.get("content")
+    fields = {name: value for name, value in item.items() if name not in _PROVIDER_ONLY and value is not None}
+    content = fields.get("content")
     if isinstance(content, str):
-        said["content"] = [[content]]
+        fields["content"] = [[content]]
     elif isinstance(content, list):
-        said["content"] = [_canonical_part(part) for part in content]
-    return said
+        fields["content"] = [_canonical_part(part) for part in content]
+    return fields
 
 
 def _canonical_part(part: Json) -> list[Any]:

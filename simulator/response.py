@@ -1,7 +1,4 @@
-"""The response object: what every lifecycle event carries.
-
-Owns its fields, their defaults and the usage arithmetic. It must never know events or their order.
-"""
+"""The response object that every lifecycle event carries: its fields, their defaults, and the usage."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,13 +26,13 @@ _ECHOED: dict[str, Any] = {
     "user": None,
     "metadata": {},
 }
-"""Parameters that come back as they were sent, with what holds when they were not."""
+"""Parameters that are echoed, with the default that is echoed when they were not sent."""
 
 _PREAMBLE = ("model", "instructions", "tools", "reasoning")
 
 
 def opened(body: Json, response_id: str, created_at: int) -> Json:
-    """The object as `response.created` shows it."""
+    """Return the response object of `response.created`."""
     echoed = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
     return {
         "id": response_id,
@@ -51,20 +48,20 @@ def opened(body: Json, response_id: str, created_at: int) -> Json:
         "reasoning": {"effort": None, "summary": None, **(body.get("reasoning") or {})},
         "service_tier": body.get("service_tier") or "auto",
         "text": {"format": {"type": "text"}, "verbosity": "medium", **(body.get("text") or {})},
-        "tools": [_shown(tool) for tool in body.get("tools") or ()],
+        "tools": [_with_defaults(tool) for tool in body.get("tools") or ()],
         "usage": None,
         **echoed,
     }
 
 
 def preamble(body: Json) -> bytes:
-    """What stands before the items in the prompt, as bytes that can be compared and counted."""
+    """Return the part of the prompt before the items, as bytes to compare and to count."""
     return msgspec.json.encode([body.get(name) for name in _PREAMBLE])
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """How large the question was, and how much of it was known."""
+    """The size of the input, and how much of it was cached."""
 
     input_tokens: int
     cached_tokens: int
@@ -85,7 +82,7 @@ class Prompt:
 
 
 def item_tokens(item: Json) -> int:
-    """What generating an item costs: its words, not its wrapping."""
+    """Count the tokens of an output item: those of its text, not of its JSON."""
     match item:
         case {"type": "message", "content": parts}:
             words = "".join(part.get("text", part.get("refusal", "")) for part in parts)
@@ -96,7 +93,7 @@ def item_tokens(item: Json) -> int:
     return tokens_of(words.encode())
 
 
-def _shown(tool: Json) -> Json:
+def _with_defaults(tool: Json) -> Json:
     if tool["type"] != "function":
         return tool
     return {"description": None, "parameters": None, "strict": True, **tool}

@@ -1,7 +1,4 @@
-"""The simulator itself: one port, and the object that a test holds.
-
-Owns the listening socket and the life of everything behind it. It must never know what an answer is made of.
-"""
+"""The simulator as a server on one port, and the object that a test controls it with."""
 
 import secrets
 import time
@@ -12,7 +9,7 @@ from typing import Self
 from aiohttp import web
 
 from simulator.admin import Admin
-from simulator.door import Door
+from simulator.endpoint import ResponsesEndpoint
 from simulator.ids import Ids
 from simulator.journal import Journal, Received, Stats
 from simulator.scripts.steps import Script
@@ -42,7 +39,7 @@ class Simulator:
         self._journal = Journal(self.settings)
         ids = Ids(secrets.token_hex(4) if seed is None else seed)
         self._upstream = Upstream(self.settings, self._journal, ids, clock)
-        self._door = Door(self.settings, self._journal, self._upstream, ids)
+        self._endpoint = ResponsesEndpoint(self.settings, self._journal, self._upstream, ids)
         self._runner: web.AppRunner | None = None
 
     def __repr__(self) -> str:
@@ -65,34 +62,36 @@ class Simulator:
 
     @property
     def connections(self) -> dict[str, Connection]:
-        """The live WebSockets by id. Each has `drop(code=None)`."""
-        return self._door.connections
+        """The open WebSockets by id. Each has `drop(code=None)`."""
+        return self._endpoint.connections
 
     def enqueue(self, *scripts: Script, warm_up: bool = False) -> None:
-        """What to answer next, before any directive.
+        """Queue scripts for the next requests. They come before any directive.
 
         Warm-ups (`generate: false`) have a queue of their own.
         """
         (self._upstream.queued_warm_ups if warm_up else self._upstream.queued).extend(scripts)
 
     def open_gate(self, name: str) -> None:
-        """Let every script pass that waits, or will wait, at this gate."""
+        """Release every script that waits, or will wait, at this gate."""
         self._upstream.gates[name].set()
 
     def drop_all(self, code: int | None = None) -> None:
-        """End all live WebSockets: with a close frame of this code, or by a TCP reset."""
+        """End all WebSockets: with a close frame of this code, or by a TCP reset."""
         for connection in list(self.connections.values()):
             connection.drop(code)
 
     async def wait_for(self, predicate: Callable[[], object], timeout: float = 5.0) -> None:
-        """Return once the predicate (without arguments) holds; TimeoutError if it does not in time."""
+        """Return once the predicate (without arguments) holds. Raises TimeoutError."""
         await self._journal.wait_for(predicate, timeout)
 
     async def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
         app = web.Application(client_max_size=0)
-        app.add_routes([*self._door.routes(), *Admin(self.settings, self._journal, self._upstream).routes()])
-        # Without handler_cancellation nothing would tell us that an HTTP client has left.
+        app.add_routes(
+            [*self._endpoint.routes(), *Admin(self.settings, self._journal, self._upstream).routes()]
+        )
+        # Without handler_cancellation a handler would not notice that its HTTP client has left.
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S
         )
@@ -106,7 +105,7 @@ class Simulator:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close every line and the port. What still runs is cut off."""
+        """Close every connection and the port. Answers that still run are cancelled."""
         runner, self._runner = self._runner, None
         if runner is not None:
             self.drop_all(GOING_AWAY)

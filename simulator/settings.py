@@ -1,8 +1,4 @@
-"""What can be set about a simulator, before it starts and while it runs.
-
-Owns the settings, their defaults and the checked merge of a partial change. It must never hold state that
-requests change.
-"""
+"""The simulator's settings, their defaults, and the checked change of some of them while it runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,13 +12,13 @@ MIB = 1024 * 1024
 
 
 class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Mutable on purpose, so that a test can change the weather while clients are connected.
+    """Mutable, so that a test can change the upstream's behaviour while clients are connected.
 
     Times are in seconds.
     """
 
     keys: tuple[str, ...] = ()
-    """API keys that are accepted; none listed means any."""
+    """API keys that are accepted; empty accepts any."""
 
     refuse_websocket: int | None = None
     """Answer WebSocket handshakes with this HTTP status."""
@@ -31,32 +27,32 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refuse_http: int | None = None
     """Answer POST with this status."""
     retry_after: str | None = None
-    """Sent with what is refused."""
+    """The `retry-after` header of refusals."""
     refuse_headers: dict[str, str] = {}
-    """Sent with what is refused, such as the `location` of a redirect."""
+    """More headers of refusals, such as the `location` of a redirect."""
     hang_handshake: bool = False
     """Accept the TCP connection and never answer the handshake."""
     deaf: bool = False
-    """Answer the handshake, then stop reading: what clients send piles up in the network."""
+    """Answer the handshake, then stop reading: what clients send fills the socket buffers."""
 
     max_age_s: float = HOUR_S
-    """Age at which a WebSocket is told to go."""
+    """Age at which a WebSocket is closed with `websocket_connection_limit_reached`."""
     max_message_bytes: int = 16 * MIB
     """WebSocket messages of this size or more close the connection with 1009."""
     max_body_bytes: int = 64 * MIB
     """HTTP bodies above this get 413."""
 
     delta_size: int | None = None
-    """Characters in a delta; None cuts at words."""
+    """Characters in a delta; None makes each word a delta."""
     delay_s: float = 0.0
     """Pause before each delta."""
 
     ignore_generate: bool = False
-    """Generate although `generate: false` was asked, as servers do that do not know the field."""
+    """Generate despite `generate: false`, as servers do that do not know the field."""
     dialect: Dialect = Dialect()
-    """Spoken where a script names none."""
+    """The dialect of scripts that name none."""
     framing: Framing = Framing()
-    """Of server-sent events, where a script names none."""
+    """The framing of server-sent events, for scripts that name none."""
 
     keep_requests: int = 1000
     keep_request_bytes: int = 64 * MIB
@@ -65,7 +61,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Bound of the responses stored for `store: true`."""
 
     def merge(self, changes: Mapping[str, Any]) -> None:
-        """Change some settings, all of them or none. Raises `msgspec.ValidationError`."""
+        """Change some settings: all of them, or none. Raises msgspec.ValidationError."""
         checked = msgspec.convert(changes, Settings)
         for name in changes:
             setattr(self, name, getattr(checked, name))

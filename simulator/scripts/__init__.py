@@ -1,8 +1,4 @@
-"""Scripts: the steps they are made of, and the answers that have a name.
-
-Everything a test needs to say what the model shall do is here under one roof; how it is done is nobody's
-business here.
-"""
+"""Scripts: what the simulated model answers, as steps; and the named answers that `sim:NAME` asks for."""
 
 from simulator.scripts.catalog import BUILDERS, build, choose, default, named, report
 from simulator.scripts.directive import Directive

@@ -1,7 +1,6 @@
-"""The named answers: what `sim:NAME(…)` in a message asks for, and what is said without one.
+"""The named answers that `sim:NAME(…)` in a message asks for, and the default answer.
 
-Owns one small builder per name: parameters in, script out. It must never know events; trouble has a catalogue
-of its own.
+Each name is a function from parameters to a script. Failures are in `simulator.scripts.trouble`.
 """
 
 import inspect
@@ -35,16 +34,13 @@ _MOST_NAMED = 5
 
 
 def named(builder: Builder) -> Builder:
-    """Offer a builder under its own name."""
+    """Register a builder under its own name."""
     BUILDERS[builder.__name__] = builder
     return builder
 
 
 def build(wanted: Directive, turn: Turn) -> Script:
-    """The script a directive asks for.
-
-    A name or a value that does not exist is refused, so that a typo shows.
-    """
+    """Build the script that a directive asks for. Raises ApiError for an unknown name or a wrong value."""
     builder = BUILDERS.get(wanted.name)
     if builder is None:
         raise ApiError(f"Unknown simulator directive: '{wanted.name}'.", code="invalid_value", param="input")
@@ -62,13 +58,13 @@ def build(wanted: Directive, turn: Turn) -> Script:
 
 
 def choose(turn: Turn) -> Script:
-    """What the model says when no script was queued."""
+    """Choose the answer when no script was queued."""
     wanted = directive.find(turn.user_text)
     return build(wanted, turn) if wanted else default(turn)
 
 
 def default(turn: Turn) -> Script:
-    """Tells what was really received, in the form the request insists on."""
+    """Report what was received, in the form that the request demands: a call, JSON, or text."""
     function, schema = turn.function, turn.output_schema
     if turn.must_call and function is not None:
         return Script(_call(function, 1))
@@ -78,7 +74,7 @@ def default(turn: Turn) -> Script:
 
 
 def report(turn: Turn) -> str:
-    """One or two sentences that prove from this side what a request held."""
+    """Describe in one or two sentences what a request contained."""
     kinds = [_described(item) for item in turn.new[:_MOST_NAMED]]
     kinds += ["…"] if len(turn.new) > _MOST_NAMED else []
     named_kinds = f" ({', '.join(kinds)})" if kinds else ""
@@ -116,7 +112,7 @@ def slow(turn: Turn, n: int = 10, delay_ms: float = 50.0) -> Script:
 
 
 @named
-def long(turn: Turn, bytes: int = 100_000) -> Script:  # noqa: A002 (what one writes in a directive)
+def long(turn: Turn, bytes: int = 100_000) -> Script:  # noqa: A002 (the name of the directive's argument)
     line = "The quick brown fox jumps over the lazy dog. "
     return Script(Pace(delta_size=1024), Say((line * (bytes // len(line) + 1))[:bytes]))
 
@@ -130,7 +126,7 @@ def parts(turn: Turn, n: int = 2) -> Script:
 
 @named
 def tools(turn: Turn, n: int = 1, parallel: int = 1) -> Script:
-    """A tool loop: calls until n results followed the user's last message, then what they were."""
+    """A tool loop: calls until n results follow the user's last message, then a summary of them."""
     results = turn.results
     if turn.function is None:
         return Script(Say("I was asked to use tools, but no function tool is offered."))
@@ -138,10 +134,10 @@ def tools(turn: Turn, n: int = 1, parallel: int = 1) -> Script:
         at_once = 1 if turn.body.get("parallel_tool_calls") is False else parallel
         numbers = range(len(results) + 1, min(len(results) + at_once, n) + 1)
         return Script(*(_call(turn.function, number) for number in numbers))
-    told = " ".join(
+    listed = " ".join(
         f"{number}: {text_of(result['output'])}" for number, result in enumerate(results, start=1)
     )
-    return Script(Say(f"I called {turn.function['name']} {len(results)} times. Results: {told}"))
+    return Script(Say(f"I called {turn.function['name']} {len(results)} times. Results: {listed}"))
 
 
 @named
@@ -161,7 +157,7 @@ def phases(turn: Turn) -> Script:
 
 @named
 def unicode(turn: Turn) -> Script:
-    """Characters of every width, joined, reversed, and what only some parsers take for the end of a line."""
+    """Text of every width, joined, right to left, and with what some parsers take for the end of a line."""
     astronaut = "\U0001f9d1\u200d\U0001f680"
     text = f"naïve e\u0301 — 你好 {astronaut} שלום \u2028 \u2029 \x85 \t 𝄞 \ufeff end."
     return Script(Pace(delta_size=1), Say(text))

@@ -1,7 +1,4 @@
-"""Reading `sim:name(key=value, …)` out of what a user said.
-
-Owns the small grammar. It must never know which names exist.
-"""
+"""Parse `sim:name(key=value, …)` out of a user's message."""
 
 import re
 from dataclasses import dataclass, field
@@ -19,7 +16,7 @@ class Directive:
 
 
 def find(text: str) -> Directive | None:
-    """The first directive in a text. A value may hold commas; one with a parenthesis needs double quotes."""
+    """Find the first directive. A value may contain commas; one with a parenthesis needs double quotes."""
     match = _DIRECTIVE.search(text)
     if match is None:
         return None
@@ -28,7 +25,7 @@ def find(text: str) -> Directive | None:
 
 
 def read(text: str) -> Directive:
-    """A text that is meant to be a directive."""
+    """Parse a text that must contain a directive. Raises ApiError."""
     found = find(text)
     if found is None:
         raise ApiError(f"Not a simulator directive: '{text}'.", code="invalid_value")
@@ -36,5 +33,5 @@ def read(text: str) -> Directive:
 
 
 def without(text: str) -> str:
-    """The text as a person meant it."""
+    """Return the text without its directives."""
     return _DIRECTIVE.sub("", text).strip()

@@ -1,8 +1,4 @@
-"""What can go wrong on the line, as steps of a script.
-
-Owns the names of the faults and the classic pieces of garbage. It must never carry one out: that differs by
-wire.
-"""
+"""Faults of the connection, as steps of a script; each transport carries them out in its own way."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """End the TCP connection without a word: by reset, or by a plain end of stream."""
+    """End the TCP connection without a close frame: by a reset, or by a plain end of stream."""
 
     reset: bool = True
 
@@ -31,9 +27,9 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Never say anything again.
+    """Send nothing more.
 
-    Without pongs the peer looks dead; without reading, what it sends piles up.
+    Without `pongs` the peer looks dead; without `reads` what the client sends fills the socket buffers.
     """
 
     pongs: bool = True
@@ -50,7 +46,7 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a proxy in between answers: a status and a body that is not ours. On a WebSocket: close 1011."""
+    """The answer of a proxy in between: a status and a foreign body. On a WebSocket: close 1011."""
 
     status: int = 502
     body: str = "<html><body><h1>Bad Gateway</h1></body></html>"

@@ -1,7 +1,4 @@
-"""Values that fit a JSON Schema, for tool arguments and structured answers.
-
-Owns the choice of a plausible value. It must never validate: a schema it does not understand gets a string.
-"""
+"""Make up values that fit a JSON Schema, for tool arguments and structured answers."""
 
 from typing import Any
 
@@ -11,7 +8,7 @@ _PLAIN: dict[str, Any] = {"integer": 1, "number": 1.5, "boolean": True, "null": 
 
 
 def sample(schema: Json, number: int = 1, name: str = "value") -> Any:
-    """A value of this schema. The number goes into the strings and integers, so that two samples differ."""
+    """Return a value of this schema. Strings and integers contain the number, so that two samples differ."""
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):

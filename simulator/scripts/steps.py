@@ -1,8 +1,4 @@
-"""The steps a scripted answer is written in, and the script itself.
-
-Owns the vocabulary: content, pace, endings, dialect, framing. Plain frozen data. It must never know an
-event's fields or a socket: the player turns content into events, the wires act out the faults.
-"""
+"""The steps of a scripted answer (content, pace, endings, faults), and the script itself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,7 +67,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """An event as it stands, beyond what the content produces. A number is added only where asked for."""
+    """An event sent as it is, besides those of the content. Only `numbered` adds a sequence number."""
 
     event: Mapping[str, Any]
     numbered: bool = False
@@ -79,7 +75,7 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How the following content is cut and spread. No size means word by word."""
+    """How the following content is cut into deltas, and the pause before each. None means word by word."""
 
     delta_size: int | None = None
     delay_s: float = 0.0
@@ -87,21 +83,21 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Silence for a while, pings still answered."""
+    """Send nothing for a while; pings are still answered."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Silence until `Simulator.open_gate(name)`."""
+    """Send nothing until `Simulator.open_gate(name)`."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The ending `response.completed`. Implied where none stands; written out if something follows it."""
+    """The ending `response.completed`. Implied by the end of the script; needed if something follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +111,7 @@ class Incomplete:
 class Fail:
     """The ending with an error.
 
-    Over HTTP and before anything was said it is a status; else an event of this shape.
+    Over HTTP and before the first event it is a status; otherwise an event of this shape.
     """
 
     message: str = "The server had an error while processing your request."
@@ -130,7 +126,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Where another server's events differ from the original's. The defaults are the original."""
+    """How another server's events differ from the original's. The defaults are the original."""
 
     sequence: bool = True
     output: bool = True
@@ -140,7 +136,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How server-sent events are written: everything the format allows and parsers trip over."""
+    """How server-sent events are written: what the format allows, and parsers get wrong."""
 
     newline: str = "\n"
     comments: bool = False
@@ -152,20 +148,20 @@ class Framing:
 
 
 Content = Say | Refuse | Reason | Call
-Aftermath = Emit | Wait | Gate | Fault
-Step = Start | Content | Pace | Complete | Incomplete | Fail | Aftermath
+AfterEnding = Emit | Wait | Gate | Fault
+Step = Start | Content | Pace | Complete | Incomplete | Fail | AfterEnding
 
 
 @dataclass(frozen=True, init=False)
 class Script:
-    """One answer, from the first event to the last, whatever it travels over."""
+    """One answer, from the first event to the last, for any transport."""
 
     steps: tuple[Step, ...]
     dialect: Dialect | None
     framing: Framing | None
 
     def __init__(self, *steps: Step, dialect: Dialect | None = None, framing: Framing | None = None) -> None:
-        # Written out so that a script reads as a list of its steps: Script(Say("Hello."), Drop()).
+        # By hand, so that a script takes its steps as arguments: Script(Say("Hello."), Drop()).
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "dialect", dialect)
         object.__setattr__(self, "framing", framing)

@@ -1,7 +1,7 @@
-"""The named troubles: failures, broken lines and other servers' dialects, as `sim:NAME(…)` asks for them.
+"""The named failures that `sim:NAME(…)` asks for: errors, broken connections, and other servers' dialects.
 
-Owns one small builder per name. Each says at which point of the answer it strikes. It must never carry
-anything out.
+`at` is the point of the answer at which one happens: before its first event, after `response.created`,
+or after some content.
 """
 
 from typing import Literal
@@ -27,7 +27,7 @@ GarbageKind = Literal["not_json", "not_an_object", "no_type", "binary", "bad_utf
 
 
 def until(at: At) -> tuple[Step, ...]:
-    """The part of an answer that comes before the trouble."""
+    """Return the steps of an answer that come before its failure."""
     if at == "start":
         return ()
     return (Start(),) if at == "created" else (Say("Half of an answer, and then", closed=False),)
@@ -83,7 +83,7 @@ def page(turn: Turn, status: int = 502) -> Script:
 
 @named
 def expired(turn: Turn, at: At = "start") -> Script:
-    """The 60-minute limit, met by a request instead of by an idle connection."""
+    """The 60-minute limit, reached by a request instead of by an idle connection."""
     limit = errors.connection_limit(60)
     fail = Fail(limit.message, limit.code, limit.status, limit.kind, shape="nested")
     return Script(*until(at), fail, Close(1000))
@@ -146,7 +146,7 @@ def usage_alias(turn: Turn) -> Script:
 
 @named
 def late_text(turn: Turn, streamed: int = 0) -> Script:
-    """Text that the deltas did not hold, or not all of it."""
+    """Text that the deltas did not contain, or only in part."""
     return Script(Say(report(turn), streamed=streamed))
 
 
@@ -161,7 +161,7 @@ def sse(
     chunk_bytes: int | None = None,
     last_blank_line: bool = True,
 ) -> Script:
-    """Every liberty that the event-stream format allows. Nothing of it shows on a WebSocket."""
+    """Every variation that the event-stream format allows. A WebSocket shows none of them."""
     newline = "\r\n" if crlf else "\n"
     framing = Framing(newline, comments, done, multiline, chunk_bytes, last_blank_line)
     return Script(Say(f"{report(turn)} \u2028 naïve 你好"), framing=framing)

@@ -1,8 +1,4 @@
-"""What a script may know about the request that it answers.
-
-Owns the reading of a conversation: who said what last, which tools are offered, which results came in. It
-must never know how the conversation got here beyond the name of the transport.
-"""
+"""What a script may use of the request that it answers: the last user message, the tools, their results."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +9,7 @@ from simulator.errors import Json
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One valid request: its body, the items that are new, and those already known."""
+    """One valid request: its body, its new items, and those that the upstream already knew."""
 
     body: Json
     transport: str
@@ -81,7 +77,7 @@ class Turn:
 
 
 def text_of(content: Any) -> str:
-    """The words of a message or a tool result, whichever form they came in."""
+    """Return the text of a message or of a tool result, in either form."""
     if isinstance(content, str):
         return content
     return "\n".join(part["text"] for part in content if "text" in part)

@@ -1,1 +1,1 @@
-"""The strictness of the upstream: which requests it refuses, and in which words."""
+"""Check requests as strictly as the upstream does, with its messages."""

@@ -1,7 +1,6 @@
-"""The shapes of what a request may say: input items and their content parts.
+"""The shapes of input items and their content parts, one table per item type.
 
-Owns one table per item type. It must never know what the items of a conversation mean to each other: an
-orphan tool output has the right shape and is refused elsewhere.
+Only the shape is checked here; whether a tool output has its call is checked in `simulator.memory`.
 """
 
 from simulator.validation.schema import (
@@ -135,7 +134,7 @@ _REASONING = record(
     required=["id", "summary"],
 )
 
-_ELSEWHERE = (
+_HOSTED = (
     "compaction",
     "custom_tool_call",
     "custom_tool_call_output",
@@ -168,7 +167,7 @@ INPUT_ITEM = tagged(
         "function_call_output": _FUNCTION_CALL_OUTPUT,
         "reasoning": _REASONING,
         "item_reference": record({"type": anything, "id": string(filled=True)}, required=["id"]),
-        **dict.fromkeys(_ELSEWHERE, record({}, closed=False)),
+        **dict.fromkeys(_HOSTED, record({}, closed=False)),
     },
     default="message",
 )

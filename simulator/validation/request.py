@@ -1,7 +1,6 @@
-"""What a request must look like before anyone tries to answer it.
+"""Check the fields of a create request, and the rules between them, for each transport.
 
-Owns the table of the create body's fields and the rules between fields, for each transport. It must never
-look at earlier responses: what depends on the conversation is judged where the conversation is kept.
+What depends on earlier responses is checked in `simulator.memory`.
 """
 
 from collections.abc import Callable
@@ -95,7 +94,7 @@ _ONLY_HTTP = ("stream", "stream_options", "background", "background_options")
 
 
 def check(body: Any, transport: Transport) -> None:
-    """Raise the refusal that the upstream would give, or return."""
+    """Check a request body. Raises the ApiError with which the upstream would refuse it."""
     if not isinstance(body, dict):
         raise errors.not_json()
     if transport == "websocket":
@@ -106,7 +105,7 @@ def check(body: Any, transport: Transport) -> None:
 
 
 def items_of(body: Json) -> list[Json]:
-    """The input as items: a string is one user message."""
+    """Return the input as items: a string is one user message."""
     given = body.get("input")
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": given}]
@@ -132,7 +131,7 @@ def _one_lineage(body: Json) -> None:
 
 
 def _nothing_stored_elsewhere(body: Json) -> None:
-    """Conversations and prompts live behind other endpoints, so none of them exists here."""
+    """Conversations and prompts are created by other endpoints, so none of them exists here."""
     for name in ("conversation", "prompt"):
         if body.get(name):
             raise errors.ApiError(f"{name.capitalize()} not found.", param=name, status=404)

@@ -1,7 +1,4 @@
-"""The shapes of what a request offers: tools, tool choice, text format.
-
-Owns those tables and the rules a function's JSON Schema must meet. It must never run or sample a schema.
-"""
+"""The shapes of tools, tool choice and text format, and the rules for a function's JSON Schema."""
 
 from typing import Any
 
@@ -56,7 +53,7 @@ def _root_complaint(schema: Json) -> str | None:
 
 
 def _strict_complaint(schema: Json, context: str) -> str | None:
-    """Strict mode wants every object closed and every property required, at any depth."""
+    """Check strict mode: every object is closed and every property required, at any depth."""
     properties = schema.get("properties")
     if isinstance(properties, dict):
         if schema.get("additionalProperties") is not False:

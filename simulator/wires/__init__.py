@@ -1,1 +1,1 @@
-"""The wires: the same acts over a WebSocket and over HTTP."""
+"""Carry answers over a WebSocket or over HTTP."""

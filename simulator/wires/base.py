@@ -1,7 +1,4 @@
-"""What a wire is to whoever answers a request.
-
-Owns the interface and the one exception that ends a performance. It must never know a transport.
-"""
+"""The interface of a transport that carries one answer, and the exception that ends it."""
 
 import asyncio
 import socket
@@ -14,19 +11,19 @@ from simulator.scripts.steps import Fail, Framing
 from simulator.validation.request import Transport
 
 
-class Broken(Exception):  # noqa: N818 (nothing went wrong: the script wanted it)
-    """The script broke the line: nothing more can be said on it. Expected."""
+class ConnectionEnded(Exception):  # noqa: N818 (no error: the script asked for it)
+    """The script ended the connection: nothing more can be sent on it. Expected."""
 
 
 class Wire(Protocol):
-    """Carries one answer. A send to a client that left raises ConnectionError."""
+    """Carries one answer. Sending to a client that has left raises ConnectionError."""
 
     @property
     def transport(self) -> Transport: ...
 
     @property
     def broken(self) -> bool:
-        """Whether it was we who ended the connection."""
+        """Whether the simulator, not the client, ended the connection."""
 
     def adopt(self, framing: Framing) -> None: ...
 
@@ -34,7 +31,7 @@ class Wire(Protocol):
 
     async def fail(self, fail: Fail) -> None: ...
 
-    async def act(self, fault: Fault) -> None: ...
+    async def inject(self, fault: Fault) -> None: ...
 
 
 async def forever() -> NoReturn:
@@ -43,8 +40,8 @@ async def forever() -> NoReturn:
     raise AssertionError("unreachable")
 
 
-def cut(transport: asyncio.BaseTransport | None, *, reset: bool) -> None:
-    """End a TCP connection at once, by RST or by FIN."""
+def end_connection(transport: asyncio.BaseTransport | None, *, reset: bool) -> None:
+    """End a TCP connection immediately, by RST or by FIN."""
     if not isinstance(transport, asyncio.WriteTransport):
         return
     if not reset:
@@ -52,6 +49,6 @@ def cut(transport: asyncio.BaseTransport | None, *, reset: bool) -> None:
         return
     connection = transport.get_extra_info("socket")
     if connection is not None:
-        # Lingering for no time at all is how a socket is told to reset.
+        # SO_LINGER with a time of 0 makes close() send RST instead of FIN.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

@@ -1,7 +1,6 @@
-"""The many shapes of an error event, as servers and proxies have been seen to send them.
+"""The shapes of an error event, as servers and proxies have been seen to send them.
 
-Owns one table from shape to object. It must never choose a shape: the script does, and `natural` is the
-wire's own.
+The script chooses a shape; `natural` is the transport's own.
 """
 
 from collections.abc import Callable
@@ -13,7 +12,7 @@ _Maker = Callable[[Fail, int], Json]
 
 
 def refusal(error: ApiError) -> Fail:
-    """A refused request as the failure that the client sees."""
+    """Convert a refusal into the failure that the client sees."""
     return Fail(error.message, error.code, error.status, error.kind, error.param)
 
 
@@ -32,8 +31,8 @@ def _nested(fail: Fail, sequence_number: int) -> Json:
 
 
 def _flat(fail: Fail, sequence_number: int) -> Json:
-    said = {"code": fail.code, "message": fail.message, "param": fail.param}
-    return {**said, "sequence_number": sequence_number}
+    fields = {"code": fail.code, "message": fail.message, "param": fail.param}
+    return {**fields, "sequence_number": sequence_number}
 
 
 _SHAPES: dict[str, _Maker] = {

@@ -1,8 +1,4 @@
-"""One answer over HTTP: server-sent events, or a single JSON object.
-
-Owns the response that goes out and how faults look where there are no frames. It must never read the request
-body or decide what is said.
-"""
+"""Carry one answer over HTTP, as server-sent events or as a single JSON object."""
 
 import asyncio
 import contextlib
@@ -16,16 +12,16 @@ from simulator.scripts.faults import Close, Drop, End, Fault, Garbage, Hang, Pag
 from simulator.scripts.steps import Fail, Framing
 from simulator.validation.request import Transport
 from simulator.wires import sse
-from simulator.wires.base import Broken, cut, forever
+from simulator.wires.base import ConnectionEnded, end_connection, forever
 from simulator.wires.frames import details, error_event
 
 _TERMINAL = ("response.completed", "response.incomplete", "response.failed", "response.done")
 
 
 class HttpWire:
-    """Lives for one request.
+    """Carries the answer of one request.
 
-    Nothing is sent before the first event, so that a failure can still be a status.
+    Nothing is sent before the first event, so that a failure can still be an HTTP status.
     """
 
     transport: Transport = "http"
@@ -57,7 +53,7 @@ class HttpWire:
         else:
             await self.send(error_event(fail, "flat", self._events))
 
-    async def act(self, fault: Fault) -> None:
+    async def inject(self, fault: Fault) -> None:
         match fault:
             case Garbage(data, "text"):
                 await self._write(sse.frame(data, self._framing))
@@ -70,19 +66,19 @@ class HttpWire:
             case End():
                 self.broken = True
                 await self._open()
-                raise Broken
+                raise ConnectionEnded
             case Page() if self._streaming is None:
                 self.broken = True
                 headers = {**self._headers, **fault.headers, "content-type": fault.content_type}
                 self._whole = web.Response(status=fault.status, body=fault.body.encode(), headers=headers)
-                raise Broken
+                raise ConnectionEnded
             case Drop() | Close() | Page():
                 self.broken = True
-                cut(self._request.transport, reset=isinstance(fault, Drop) and fault.reset)
-                raise Broken
+                end_connection(self._request.transport, reset=isinstance(fault, Drop) and fault.reset)
+                raise ConnectionEnded
 
     async def finish(self) -> web.StreamResponse:
-        """Complete what was begun. What the script left unsaid stays unsaid."""
+        """Complete the HTTP response. A script without an ending leaves a stream without a terminal event."""
         if self._streaming is None:
             return self._whole or web.Response(status=500)
         with contextlib.suppress(ConnectionError):
@@ -107,5 +103,5 @@ class HttpWire:
                 await asyncio.sleep(0)
 
     def _json(self, status: int, body: Json, headers: Mapping[str, str] | None = None) -> web.Response:
-        said = {**self._headers, **(headers or {}), "content-type": "application/json"}
-        return web.Response(status=status, body=msgspec.json.encode(body), headers=said)
+        all_headers = {**self._headers, **(headers or {}), "content-type": "application/json"}
+        return web.Response(status=status, body=msgspec.json.encode(body), headers=all_headers)

@@ -1,7 +1,4 @@
-"""Server-sent events as bytes.
-
-Owns the text format and the liberties a framing takes with it. It must never write to a socket.
-"""
+"""Encode server-sent events."""
 
 import msgspec
 
@@ -12,7 +9,7 @@ DONE = b"[DONE]"
 
 
 def encode(event: Json, framing: Framing, *, last: bool = False) -> bytes:
-    """One event. The blank line behind the last one may be left out."""
+    """Encode one event. The framing may leave out the blank line after the last one."""
     data = msgspec.json.encode(event)
     if framing.multiline:
         data = msgspec.json.format(data, indent=1)

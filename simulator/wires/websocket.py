@@ -1,7 +1,6 @@
-"""One WebSocket: reads requests, answers them one after another, and ends in every way a WebSocket can.
+"""Serve one WebSocket: read requests, answer them in order, and end in every way that a WebSocket can.
 
-Owns the socket, its queue of requests, its age and its memory of the latest response. It must never judge a
-request beyond its envelope: what a body means is the upstream's business.
+Only the envelope of a request is checked here; its body is checked by the upstream.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from simulator.scripts.faults import Close, Drop, End, Fault, Garbage, Hang, Pag
 from simulator.scripts.steps import Fail, Framing
 from simulator.settings import Settings
 from simulator.validation.request import Transport
-from simulator.wires.base import Broken, cut, forever
+from simulator.wires.base import ConnectionEnded, end_connection, forever
 from simulator.wires.frames import error_event, refusal
 
 CLOSE_TIMEOUT_S = 1.0
@@ -28,9 +27,9 @@ Answer = Callable[["Connection", Received], Awaitable[None]]
 
 
 class Connection:
-    """A client's line, from handshake to end.
+    """A client's WebSocket, from handshake to end.
 
-    Two tasks: one reads, since a client may leave at any time; one answers.
+    It has two tasks: one reads, since a client may leave at any time; one answers.
     """
 
     transport: Transport = "websocket"
@@ -45,7 +44,7 @@ class Connection:
         self._settings = settings
         self._journal = journal
         self._answer = answer
-        self._deaf = False
+        self._unresponsive = False
         self._age = asyncio.timeout(settings.max_age_s)
         self._events = 0
         self._waiting: asyncio.Queue[Received] = asyncio.Queue()
@@ -67,7 +66,7 @@ class Connection:
         return self._broken or self._age.expired()
 
     async def serve(self) -> web.StreamResponse:
-        """Until either side ends it. Cancelling is how the server learns that the client is gone."""
+        """Serve until either side ends the connection. aiohttp cancels this when the client has gone."""
         await self._socket.prepare(self._request)
         if self._settings.deaf:
             self._stop_reading()
@@ -85,16 +84,16 @@ class Connection:
         """End the connection now: with a close frame, or by a reset without a code."""
         self._broken = True
         if code is None:
-            cut(self._request.transport, reset=True)
+            end_connection(self._request.transport, reset=True)
         elif self._request.transport is not None:
-            # Written below the library, which would wait for an answer. FIN, CLOSE, two bytes.
+            # Written past the library, which would wait for the peer's close frame. FIN, CLOSE, two bytes.
             self._request.transport.write(b"\x88\x02" + code.to_bytes(2, "big"))
             self._request.transport.close()
 
-    # What the upstream does with a wire
+    # The interface `Wire`
 
     def adopt(self, framing: Framing) -> None:
-        """Framing is for server-sent events."""
+        """Ignore the framing: it is for server-sent events."""
 
     async def send(self, event: Json) -> None:
         self._events += 1
@@ -103,19 +102,19 @@ class Connection:
     async def fail(self, fail: Fail) -> None:
         await self.send(error_event(fail, "nested", self._events))
 
-    async def act(self, fault: Fault) -> None:
+    async def inject(self, fault: Fault) -> None:
         match fault:
             case Garbage():
-                await self._babble(fault)
+                await self._send_garbage(fault)
             case Hang(pongs, reads):
-                self._deaf = not pongs
+                self._unresponsive = not pongs
                 if not reads:
                     self._stop_reading()
                 await forever()
             case Drop(reset):
                 self._broken = True
-                cut(self._request.transport, reset=reset)
-                raise Broken
+                end_connection(self._request.transport, reset=reset)
+                raise ConnectionEnded
             case Close(code, reason):
                 await self._close(code, reason)
             case End():
@@ -123,7 +122,7 @@ class Connection:
             case Page():
                 await self._close(WSCloseCode.INTERNAL_ERROR)
 
-    async def _babble(self, garbage: Garbage) -> None:
+    async def _send_garbage(self, garbage: Garbage) -> None:
         match garbage.kind:
             case "text":
                 await self._socket.send_frame(garbage.data, WSMsgType.TEXT)
@@ -135,7 +134,7 @@ class Connection:
     async def _close(self, code: int, reason: str = "") -> None:
         self._broken = True
         await self._socket.close(code=code, message=reason.encode())
-        raise Broken
+        raise ConnectionEnded
 
     # Reading
 
@@ -150,11 +149,11 @@ class Connection:
                     return
                 case WSMsgType.PING:
                     self._journal.count("pings")
-                    if not self._deaf:
+                    if not self._unresponsive:
                         await self._socket.pong(message.data)
                 case WSMsgType.PONG:
                     pass
-                case WSMsgType.CLOSE if self._deaf:
+                case WSMsgType.CLOSE if self._unresponsive:
                     await forever()
                 case WSMsgType.CLOSE:
                     await self._socket.close(code=message.data or WSCloseCode.OK)
@@ -193,7 +192,7 @@ class Connection:
 
 
 def _envelope(data: bytes) -> Json:
-    """The body of a `response.create`, which is flat: the event is the body."""
+    """Return the body of a `response.create`, which is flat: the event is the body. Raises ApiError."""
     try:
         body = msgspec.json.decode(data.decode())
     except (msgspec.DecodeError, RecursionError) as problem:

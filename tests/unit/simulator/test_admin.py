@@ -49,13 +49,13 @@ async def test_stats_and_requests(sim, admin):
 async def test_directives_are_queued(sim, admin):
     answer = await admin.post("/enqueue", json=["sim:say(text=Once.)"])
     assert answer.json() == {"queued": 1}
-    told = [await admin.post(f"{sim.url}/responses", json={"model": "m", "input": "x"}) for _ in "ab"]
-    texts = [answer.json()["output"][0]["content"][0]["text"] for answer in told]
+    answers = [await admin.post(f"{sim.url}/responses", json={"model": "m", "input": "x"}) for _ in "ab"]
+    texts = [answer.json()["output"][0]["content"][0]["text"] for answer in answers]
     assert texts[0] == "Once."
     assert texts[1].startswith("I received")
 
 
 @pytest.mark.parametrize("body", [["sim:no_such"], ["nothing"], "sim:echo", [1]])
-async def test_what_is_no_directive_is_refused(sim, admin, body):
+async def test_an_invalid_directive_is_refused(sim, admin, body):
     answer = await admin.post("/enqueue", json=body)
     assert answer.status_code == 400

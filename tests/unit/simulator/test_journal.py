@@ -49,7 +49,7 @@ def test_a_record_does_not_show_secrets():
     assert (record.previous_response_id, record.generate) == ("resp_1", False)
 
 
-def test_the_most_at_once_is_remembered():
+def test_the_highest_number_in_flight_is_kept():
     journal = Journal(Settings())
     records = [received(), received()]
     for _ in records:

@@ -31,7 +31,7 @@ def known(*items) -> Context:
         OUTPUT,
     ],
 )
-def test_what_says_the_same_is_a_repetition(again):
+def test_equal_content_is_a_repetition(again):
     assert known(USER, ANSWER, CALL, OUTPUT).repeats([again]) == 1
 
 
@@ -44,7 +44,7 @@ def test_what_says_the_same_is_a_repetition(again):
         {**OUTPUT, "output": "43"},
     ],
 )
-def test_what_says_something_else_is_not(other):
+def test_other_content_is_no_repetition(other):
     assert known(USER, ANSWER, CALL, OUTPUT).repeats([other]) == 0
 
 
@@ -68,7 +68,7 @@ def test_a_truncated_call_was_never_made():
         known(truncated, OUTPUT)
 
 
-def test_recall_looks_at_the_connection_and_then_into_the_store():
+def test_recall_prefers_the_connection_to_the_store():
     slot, store = Slot(), Store()
     slot.latest = Remembered("resp_slot", known(USER), b"")
     store.keep("resp_stored", known(USER, ANSWER), limit=1)
@@ -81,7 +81,7 @@ def test_recall_looks_at_the_connection_and_then_into_the_store():
     assert (caught.value.code, caught.value.param) == ("previous_response_not_found", "previous_response_id")
 
 
-def test_eviction_spares_what_was_not_continued():
+def test_only_the_continued_response_is_evicted():
     slot = Slot()
     slot.latest = Remembered("resp_1", known(USER), b"")
     slot.evict("resp_0")
@@ -102,7 +102,7 @@ def test_the_store_is_bounded():
     assert caught.value.status == 404
 
 
-def test_the_common_beginning_is_cached_and_nothing_if_the_preamble_differs():
+def test_a_common_beginning_is_cached_unless_the_preamble_differs():
     latest = Remembered("resp_1", known(USER, ANSWER), b"tools!!!")
     longer = known(USER, ANSWER, CALL)
     edited = known({**USER, "content": "Bye."}, ANSWER)

@@ -29,7 +29,7 @@ NO_HURRY = Pace()
 def play(*steps, silent=False, encrypt=False, pace=NO_HURRY, **body) -> list[Any]:
     opened = response.opened({"model": "m", **body}, "resp_1", 1000)
     player = Player(opened, Prompt(10, 4), Ids(""), pace, encrypt=encrypt, now=1001)
-    return list((player.silent if silent else player.play)(Script(*steps)))
+    return list((player.play_without_output if silent else player.play)(Script(*steps)))
 
 
 def kinds(acts) -> list[str]:
@@ -185,7 +185,7 @@ def test_pace(pace, deltas):
     assert [act["delta"] for act in play(pace, Say("Hello, world.")) if "delta" in act] == deltas
 
 
-def test_a_pause_stands_before_each_delta():
+def test_each_delta_follows_a_pause():
     assert kinds(play(Say("a b"), pace=Pace(delay_s=0.5)))[4:8] == [
         "Wait",
         "output_text.delta",
@@ -194,14 +194,14 @@ def test_a_pause_stands_before_each_delta():
     ]
 
 
-def test_troubles_and_pauses_pass_through_where_they_stand():
+def test_faults_and_pauses_keep_their_place():
     acts = play(Drop(), Start(), Wait(1.0), Gate("go"), Say("a"), Drop(False))
     assert acts[0] == Drop()
     assert acts[3:5] == [Wait(1.0), Gate("go")]
     assert acts[-2:] == [Drop(False), acts[-1]]
 
 
-def test_behind_an_ending_there_is_no_content():
+def test_no_content_follows_an_ending():
     assert kinds(play(Fail(), Say("never"), Drop())) == ["Fail", "Drop"]
     acts = play(Complete(), Start(), Emit({"type": "late"}), Wait(1.0), Incomplete(), Drop())
     assert kinds(acts) == [*FRAME, "completed", "late", "Wait", "Drop"]
@@ -216,16 +216,16 @@ def test_behind_an_ending_there_is_no_content():
         ([Fail(shape="response_failed")], ["failed"]),
     ],
 )
-def test_a_failure_takes_the_shape_of_its_place(steps, played):
+def test_a_failure_before_the_start_differs_from_one_after(steps, played):
     assert kinds(play(*steps)) == played
 
 
-def test_events_of_ones_own_are_numbered_on_demand():
+def test_emitted_events_are_numbered_on_demand():
     acts = play(Emit({"type": "a"}), Start(), Emit({"type": "b"}, numbered=True))
     assert (acts[0], acts[3]) == ({"type": "a"}, {"type": "b", "sequence_number": 2})
 
 
-def test_a_silent_answer_has_no_content_but_keeps_its_troubles():
+def test_a_warm_up_has_no_content_but_keeps_its_faults():
     assert kinds(play(Say("a"), Incomplete(), silent=True)) == [*FRAME, "completed"]
     assert kinds(play(Say("a"), Drop(), silent=True)) == ["Drop", *FRAME, "completed"]
     assert play(silent=True)[-1]["response"]["output"] == []

@@ -1,4 +1,4 @@
-"""What is remembered, what is forgotten, what is queued."""
+"""What the upstream remembers and forgets, and the scripts that are queued."""
 
 import pytest
 
@@ -113,7 +113,7 @@ async def test_warm_ups_have_a_queue_of_their_own(sim, dial, create, receive):
     assert answer["response"]["output"][0]["content"][0]["text"] == "For a turn."
 
 
-async def test_a_server_that_does_not_know_warm_ups(sim, dial, create, receive):
+async def test_a_server_can_ignore_generate_false(sim, dial, create, receive):
     sim.settings.ignore_generate = True
     sim.enqueue(Script(Say("Unasked.")), warm_up=True)
     async with dial() as socket:

@@ -31,7 +31,7 @@ def said(script: Script) -> str:
     return step.text
 
 
-def test_without_a_directive_it_tells_what_it_received():
+def test_the_default_answer_reports_what_was_received():
     assert said(choose(turn(user("Hi.")))) == (
         'I received 1 new item (user message) over websocket, and knew nothing before. You said: "Hi.".'
     )
@@ -44,10 +44,10 @@ def test_without_a_directive_it_tells_what_it_received():
     assert said(choose(turn())) == "I received 0 new items over websocket, and knew nothing before."
 
 
-def test_long_things_are_cut_short_in_the_telling():
-    told = said(choose(turn(*[user("x" * 500)] * 9)))
-    assert "user message, …)" in told
-    assert told.endswith("x" * 200 + '…".')
+def test_the_report_shortens_long_input():
+    text = said(choose(turn(*[user("x" * 500)] * 9)))
+    assert "user message, …)" in text
+    assert text.endswith("x" * 200 + '…".')
 
 
 def test_the_directive_is_read_from_the_last_user_message():
@@ -94,7 +94,7 @@ def test_a_tool_loop_asks_until_it_has_enough():
     assert said(third) == "I called f 3 times. Results: 1: result 1 2: result 2 3: result 3"
 
 
-def test_calls_come_one_by_one_where_that_is_asked():
+def test_calls_are_sequential_without_parallel_tool_calls():
     asked = user("sim:tools(n=3, parallel=3)")
     assert len(choose(turn(asked, tools=[TOOL])).steps) == 3
     assert len(choose(turn(asked, tools=[TOOL], parallel_tool_calls=False)).steps) == 1

@@ -31,7 +31,7 @@ def test_without():
     assert directive.without("  Hello, sim:echo(a=b) world. ") == "Hello,  world."
 
 
-def test_read_wants_one():
+def test_read_refuses_text_without_a_directive():
     assert directive.read("sim:echo") == Directive("echo")
     with pytest.raises(ApiError, match="Not a simulator directive"):
         directive.read("echo")

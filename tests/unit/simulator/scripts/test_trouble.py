@@ -1,4 +1,4 @@
-"""Troubles by name, as a message asks for them, seen by the client."""
+"""The named failures, as a message asks for them, seen by the client."""
 
 import json
 from typing import Any

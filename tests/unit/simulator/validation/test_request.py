@@ -1,4 +1,4 @@
-"""What the upstream refuses, in its own words: one row per refusal."""
+"""What the upstream refuses, and with which message: one row per refusal."""
 # ruff: noqa: E501 (a row is one line, however long the words)
 
 from typing import Any
@@ -105,7 +105,7 @@ def test_refused(transport, fields, param, message):
 
 
 @pytest.mark.parametrize("name", ["stream", "stream_options", "background"])
-def test_what_a_websocket_has_no_use_for(name):
+def test_a_websocket_refuses_http_fields(name):
     body: dict[str, Any] = {"model": "m", "input": "x", name: {} if name == "stream_options" else False}
     request.check(body, "http")
     with pytest.raises(ApiError, match=f"Unsupported parameter: '{name}'"):
@@ -113,7 +113,7 @@ def test_what_a_websocket_has_no_use_for(name):
 
 
 @pytest.mark.parametrize("name", ["type", "generate", "stream_id"])
-def test_what_http_does_not_know(name):
+def test_http_refuses_websocket_fields(name):
     with pytest.raises(ApiError, match=f"Unknown parameter: '{name}'"):
         request.check({"model": "m", "input": "x", name: "x"}, "http")
 
@@ -127,7 +127,7 @@ def test_a_missing_model():
     ("fields", "status"),
     [({"conversation": "conv_1"}, 404), ({"prompt": {"id": "pmpt_1"}}, 404), ({"background": True}, 400)],
 )
-def test_what_lives_elsewhere(fields, status):
+def test_stored_conversations_and_prompts_are_unknown(fields, status):
     with pytest.raises(ApiError) as caught:
         request.check({"model": "m", "input": "x", **fields}, "http")
     assert caught.value.status == status
@@ -141,7 +141,7 @@ def test_what_lives_elsewhere(fields, status):
         {"type": "reasoning", "id": "msg_1", "summary": [], "encrypted_content": None},
     ],
 )
-def test_without_a_store_items_must_be_whole(item):
+def test_unstored_items_must_be_complete(item):
     request.check({"model": "m", "input": [item]}, "http")
     with pytest.raises(ApiError, match="Items are not persisted when `store` is set to false"):
         request.check({"model": "m", "input": [item], "store": False}, "http")

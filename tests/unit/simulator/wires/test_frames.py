@@ -37,7 +37,7 @@ def test_shapes(shape):
 
 
 @pytest.mark.parametrize("natural", ["nested", "flat"])
-def test_the_natural_shape_is_the_wires_own(natural):
+def test_the_natural_shape_depends_on_the_transport(natural):
     fail = Fail("No.", "c", 429, "t", "p", {"retry-after": "1"})
     assert error_event(fail, natural, 0) == {"type": "error", **SHAPES[natural]}
 

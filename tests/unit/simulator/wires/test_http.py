@@ -1,4 +1,4 @@
-"""The same answers and the same troubles over HTTP."""
+"""The same answers and faults over HTTP."""
 
 import asyncio
 import json
@@ -22,11 +22,11 @@ def events_in(text: str) -> list[dict[str, Any]]:
 async def read_into(seen: list[str], http) -> None:
     async with http.stream("POST", "/responses", json=BODY) as answer:
         async for text in answer.aiter_text():
-            seen.append(text)  # noqa: PERF401 (what came before it broke must be there)
+            seen.append(text)  # noqa: PERF401 (what came before the break must be kept)
 
 
 async def broken_stream(http) -> str:
-    """What arrived before the connection broke."""
+    """Return what arrived before the connection broke."""
     seen: list[str] = []
     with pytest.raises(httpx.TransportError):
         await read_into(seen, http)
@@ -34,11 +34,11 @@ async def broken_stream(http) -> str:
 
 
 @pytest.mark.parametrize("at", POSITIONS)
-@pytest.mark.parametrize("trouble", [Drop(), Drop(reset=False), Close(1011)])
-async def test_the_line_breaks(sim, http, at, trouble):
-    sim.enqueue(Script(*scripts.until(at), trouble))
+@pytest.mark.parametrize("fault", [Drop(), Drop(reset=False), Close(1011)])
+async def test_the_connection_breaks(sim, http, at, fault):
+    sim.enqueue(Script(*scripts.until(at), fault))
     seen = await broken_stream(http)
-    if trouble != Drop():
+    if fault != Drop():
         assert len(events_in(seen)) == SEEN[at]
     await sim.wait_for(lambda: sim.stats.broken == 1)
 
@@ -61,7 +61,7 @@ async def test_a_page_instead_of_an_answer(sim, http):
     assert (answer.headers["content-type"], answer.headers["retry-after"]) == ("text/html", "3")
 
 
-async def test_a_page_in_the_middle_is_a_broken_line(sim, http):
+async def test_a_page_after_the_start_breaks_the_connection(sim, http):
     sim.enqueue(Script(Start(), Page()))
     assert len(events_in(await broken_stream(http))) == 2
 

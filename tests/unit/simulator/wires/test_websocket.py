@@ -1,4 +1,4 @@
-"""Every way in which a WebSocket can end or go wrong, seen by a client nobody here wrote."""
+"""Every way in which a WebSocket can end or fail, seen by an independent client library."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ async def test_end_is_a_normal_close_without_a_terminal_event(sim, dial, create)
     assert events[-1]["type"] == "response.output_text.delta"
 
 
-async def test_a_line_that_ends_right_behind_a_complete_answer(sim, dial, create, receive):
+async def test_a_connection_can_end_after_a_complete_answer(sim, dial, create, receive):
     late = Emit({"type": "error", "error": {"code": "connection_expiring", "message": "Soon."}})
     sim.enqueue(Script(Say("All."), Complete(), late, Close(1001)))
     async with dial() as socket:
@@ -89,7 +89,7 @@ async def test_hang_still_answers_pings(sim, dial, create, receive):
     await sim.wait_for(lambda: sim.stats.aborted == 1)
 
 
-async def test_half_open_does_not(sim, dial, create, receive):
+async def test_hang_without_pongs_answers_no_pings(sim, dial, create, receive):
     sim.enqueue(Script(Start(), Hang(pongs=False)))
     async with dial(close_timeout=0.05) as socket:
         await socket.send(create())
@@ -101,7 +101,7 @@ async def test_half_open_does_not(sim, dial, create, receive):
     await sim.wait_for(lambda: sim.stats.open_connections == 0)
 
 
-async def test_a_peer_that_reads_nothing_lets_writes_pile_up(sim, dial, create):
+async def test_a_peer_that_reads_nothing_blocks_writes(sim, dial, create):
     sim.settings.deaf = True
     async with dial() as socket:
         with pytest.raises(TimeoutError):
@@ -122,7 +122,7 @@ async def test_a_peer_that_reads_nothing_lets_writes_pile_up(sim, dial, create):
         (scripts.BAD_FRAME, 1002),
     ],
 )
-async def test_garbage_that_a_library_refuses(sim, dial, create, garbage, code):
+async def test_garbage_that_the_client_library_refuses(sim, dial, create, garbage, code):
     sim.enqueue(Script(Start(), garbage, Say("More.")))
     async with dial() as socket:
         await socket.send(create())
@@ -141,7 +141,7 @@ async def test_garbage_that_a_library_refuses(sim, dial, create, garbage, code):
         (scripts.BINARY, b"\x00\x01\x02\x03"),
     ],
 )
-async def test_garbage_that_a_library_passes_on(sim, dial, create, receive, *, garbage, frame):
+async def test_garbage_that_the_client_library_passes_on(sim, dial, create, receive, *, garbage, frame):
     sim.enqueue(Script(garbage, Say("More.")))
     async with dial() as socket:
         await socket.send(create())
@@ -160,9 +160,7 @@ async def test_a_failed_response_with_an_alias_code(sim, dial, create, receive):
     assert event["response"]["usage"]["output_tokens"] == 0
 
 
-async def test_an_error_behind_created_is_a_failed_response_unless_a_shape_is_given(
-    sim, dial, create, receive
-):
+async def test_an_error_after_created_is_a_failed_response_by_default(sim, dial, create, receive):
     sim.enqueue(Script(Start(), Fail()), Script(Start(), Fail(shape="nested")))
     async with dial() as socket:
         for last in ("response.failed", "error"):
@@ -178,7 +176,7 @@ async def test_expiry_by_script(sim, dial, create):
     assert closed is None
 
 
-async def test_expiry_of_an_idle_line(sim, dial):
+async def test_expiry_of_an_idle_connection(sim, dial):
     sim.settings.max_age_s = 0.0
     async with dial() as socket:
         (event,), closed = await all_events(socket)
@@ -244,7 +242,7 @@ async def test_frames_that_are_not_text(dial, frame, code):
         ('{"type": "response.steer"}', "Steering is not supported with this model."),
     ],
 )
-async def test_a_bad_envelope_is_refused_and_the_line_goes_on(dial, create, receive, *, frame, message):
+async def test_a_connection_survives_a_bad_envelope(dial, create, receive, *, frame, message):
     async with dial() as socket:
         await socket.send(frame)
         (event,) = await receive(socket)
@@ -265,7 +263,7 @@ async def test_a_client_that_leaves_is_counted(sim, dial, create, receive):
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 1011])
-async def test_all_lines_are_dropped_at_once(sim, dial, code):
+async def test_drop_all_ends_all_connections(sim, dial, code):
     async with dial() as first, dial() as second:
         await sim.wait_for(lambda: len(sim.connections) == 2)
         sim.drop_all(code)
@@ -276,7 +274,7 @@ async def test_all_lines_are_dropped_at_once(sim, dial, code):
     await sim.wait_for(lambda: sim.stats.open_connections == 0)
 
 
-async def test_a_long_answer_lets_others_speak(sim, dial, create, receive):
+async def test_a_long_answer_does_not_delay_others(sim, dial, create, receive):
     async with dial() as first, dial() as second:
         await first.send(create("sim:words(n=20000)"))
         await first.recv()

@@ -1,7 +1,7 @@
-"""The two ways in: POST and the WebSocket handshake at one path.
+"""Serve `/v1/responses`: authenticate, read the request, and answer it by POST or over a WebSocket.
 
-Owns authentication, what refuses a caller before a request is read, and the headers of HTTP answers. It must
-never look into a body beyond whether it asks for a stream.
+Everything that refuses a caller before its request is understood is here: a missing or wrong key, a
+body that is no JSON object or too large, and the refusals that a test has asked for in `Settings`.
 """
 
 import itertools
@@ -25,7 +25,9 @@ PATH = "/v1/responses"
 API_VERSION = "2020-10-01"
 
 
-class Door:
+class ResponsesEndpoint:
+    """Answer POST requests, and accept WebSocket handshakes, at `PATH`."""
+
     def __init__(self, settings: Settings, journal: Journal, upstream: Upstream, ids: Ids) -> None:
         self.connections: dict[str, Connection] = {}
         self._settings = settings
@@ -76,7 +78,7 @@ class Door:
         await self._upstream.answer(received, connection.slot, connection)
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
-        """What stands in the way of a handshake, if anything."""
+        """Return the refusal of a handshake, or None when it may go on."""
         settings = self._settings
         if settings.hang_handshake:
             await forever()
@@ -110,10 +112,10 @@ class Door:
 
     def _refused(self, status: int) -> web.Response:
         settings = self._settings
-        after = {"retry-after": settings.retry_after} if settings.retry_after else {}
+        retry_after = {"retry-after": settings.retry_after} if settings.retry_after else {}
         kind = "server_error" if status >= 500 else "invalid_request_error"
         return self._error(
-            ApiError("Refused.", status=status, kind=kind), {**settings.refuse_headers, **after}
+            ApiError("Refused.", status=status, kind=kind), {**settings.refuse_headers, **retry_after}
         )
 
     def _error(self, error: ApiError, headers: dict[str, str] | None = None) -> web.Response:
