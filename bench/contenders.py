@@ -1,10 +1,6 @@
-"""What is measured, as processes: each contender on the first core, upstream and load on the second.
+"""Start what is measured: each contender on the first core, upstream and load on the last. Linux only."""
 
-Owns how each is started and what it is told, and how its CPU time is read. Must never know what is measured.
-Linux only.
-"""
-
-# ruff: noqa: S603, S607, S105  what is started and asked here is the bench's own
+# ruff: noqa: S603, S607, S105  starts and queries only programs of this benchmark
 
 from __future__ import annotations
 
@@ -27,7 +23,7 @@ BENCH = Path(__file__).resolve().parent
 BUILD = BENCH / ".build"
 LITELLM = BENCH / ".litellm/bin/litellm"
 CORES = sorted(os.sched_getaffinity(0))
-"""The first is the contenders'; the last the generator's. With one core they are the same."""
+"""Contenders run on the first core, upstream and load on the last. With one core they share it."""
 
 TOKEN = "bench-token"
 SESSIONS = 10_000
@@ -36,7 +32,7 @@ BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 
 @dataclass(frozen=True)
 class Contender:
-    """`load`: how the load reaches it. `pid`: whose CPU a delta costs; none where nothing stands between."""
+    """`load` are the load's arguments. `pid` is the process whose CPU is read; None for direct clients."""
 
     name: str
     load: tuple[str, ...] = ()
@@ -45,7 +41,7 @@ class Contender:
 
 
 def cpu_s(pid: int) -> float:
-    """All CPU time that the process has used: what /proc/PID/stat tells in ticks, in nanoseconds."""
+    """Return the CPU time of the process in seconds; finer than the ticks of /proc/PID/stat."""
     return time.clock_gettime((~pid << 3) | 2)
 
 
@@ -56,9 +52,12 @@ def memory_kib(pid: int) -> int:
 
 @contextmanager
 def program(
-    *command: str | Path, core: int, said: str = "listening on ", **environment: str
+    *command: str | Path, core: int, marker: str = "listening on ", **environment: str
 ) -> Iterator[tuple[int, str]]:
-    """The program's pid, and what it says behind `said`. Its output goes to a file: a pipe would fill up."""
+    """Run the program; yield its pid and the address that it prints after `marker`.
+
+    Its output goes to a file: a pipe that nobody reads would fill up.
+    """
     BUILD.mkdir(exist_ok=True)
     log = BUILD / f"{Path(command[0]).name}-{time.monotonic_ns()}.log"
     with log.open("wb") as out:
@@ -70,18 +69,18 @@ def program(
             cwd=BENCH.parent,
         )
     try:
-        yield process.pid, _address(process, log, said)
+        yield process.pid, _address(process, log, marker)
     finally:
         process.kill()
         process.wait()
         log.unlink()
 
 
-def _address(process: subprocess.Popen[bytes], log: Path, said: str) -> str:
+def _address(process: subprocess.Popen[bytes], log: Path, marker: str) -> str:
     for _ in range(1800):
         text = log.read_text(errors="replace")
-        if said in text and text.partition(said)[2].strip():
-            return text.partition(said)[2].split()[0].rstrip(",")
+        if marker in text and text.partition(marker)[2].strip():
+            return text.partition(marker)[2].split()[0].rstrip(",")
         if process.poll() is not None:
             break
         time.sleep(0.05)
@@ -89,7 +88,7 @@ def _address(process: subprocess.Popen[bytes], log: Path, said: str) -> str:
 
 
 def build() -> None:
-    """The load and the upstream, from bench/load."""
+    """Build the load and the upstream from bench/load."""
     BUILD.mkdir(exist_ok=True)
     if shutil.which("go") is None:
         sys.exit("bench: the load and the upstream are Go programs; install Go 1.24 or later")
@@ -102,7 +101,10 @@ def upstream(stack: ExitStack, *arguments: str) -> tuple[int, str]:
 
 
 def service(stack: ExitStack, url: str, *, everything: bool = True, **more: str) -> Contender:
-    """`everything`: callers authenticate, each turn is traced and exported, metrics are served."""
+    """Start the service.
+
+    With `everything`, callers authenticate, each turn is traced and exported, and metrics are served.
+    """
     settings = {
         "TRUNKLINE_LISTEN": "127.0.0.1:0",
         "TRUNKLINE_UPSTREAM_URL": f"{url}/v1",
@@ -147,8 +149,10 @@ def c_floor(stack: ExitStack, url: str) -> Contender:
 
 
 def litellm(stack: ExitStack, url: str, models: list[str]) -> Contender:
-    """One worker, a master key, its defaults for everything else. A model that it does not know it does not
-    stream, so each has a known name, and tells its script by its address.
+    """Start LiteLLM with one worker, a master key, and its defaults for everything else.
+
+    It does not stream models that it does not know, so each model has a known name, and the upstream's script
+    is in its address.
     """
     if not LITELLM.exists():
         return Contender("LiteLLM", missing="not installed (`make bench` tries to)")
@@ -168,9 +172,11 @@ def litellm(stack: ExitStack, url: str, models: list[str]) -> Contender:
     port = free_port()
     command = (LITELLM, "--config", file, "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1")
     try:
-        # The map of prices would be fetched from outside.
+        # By default LiteLLM downloads its price list at the start.
         pid, _ = stack.enter_context(
-            program(*command, core=CORES[0], said="Uvicorn running on ", LITELLM_LOCAL_MODEL_COST_MAP="True")
+            program(
+                *command, core=CORES[0], marker="Uvicorn running on ", LITELLM_LOCAL_MODEL_COST_MAP="True"
+            )
         )
     except RuntimeError as error:
         return Contender("LiteLLM", missing=str(error).strip().splitlines()[-1])
@@ -196,8 +202,8 @@ def free_port() -> int:
 def stats(url: str) -> dict[str, int]:
     directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with directly.open(f"{url}/stats", timeout=30) as response:
-        told: dict[str, int] = json.load(response)
-        return told
+        counts: dict[str, int] = json.load(response)
+        return counts
 
 
 def raise_file_limit() -> int:

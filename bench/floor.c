@@ -1,7 +1,7 @@
-/* The physical floor: carries bytes between each caller and the upstream, and looks at none of them.
+/* The lower bound of a relay: copies bytes between each caller and the upstream without parsing them.
  *
- * floor PORT UPSTREAM_PORT, both on 127.0.0.1. One thread, epoll, two sockets for each caller. What a write does not
- * take at once is waited for: this is a floor, not a proxy. */
+ * floor PORT UPSTREAM_PORT, both on 127.0.0.1. One thread, epoll, two sockets for each caller. A write that
+ * would block is waited for, and delays all callers: enough for a lower bound, not for a proxy. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,21 +30,22 @@ static void watch(int poller, int file) {
 }
 
 static void join(int poller, int caller, const struct sockaddr_in *upstream) {
-    int one = 1, line = socket(AF_INET, SOCK_STREAM, 0);
-    if (line < 0 || line >= FILES || connect(line, (const void *)upstream, sizeof *upstream)) {
-        close(line);
+    int one = 1, upstream_socket = socket(AF_INET, SOCK_STREAM, 0);
+    if (upstream_socket < 0 || upstream_socket >= FILES ||
+        connect(upstream_socket, (const void *)upstream, sizeof *upstream)) {
+        close(upstream_socket);
         close(caller);
         return;
     }
     setsockopt(caller, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    setsockopt(line, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    peer[caller] = line;
-    peer[line] = caller;
+    setsockopt(upstream_socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    peer[caller] = upstream_socket;
+    peer[upstream_socket] = caller;
     watch(poller, caller);
-    watch(poller, line);
+    watch(poller, upstream_socket);
 }
 
-/* Returns 0 when the two are done with each other. */
+/* Returns 0 when one of the two is closed. */
 static int carry(int from, int to) {
     static char buffer[65536];
     ssize_t got = read(from, buffer, sizeof buffer);
@@ -68,10 +69,10 @@ int main(int count, char **arguments) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     struct sockaddr_in here = local(arguments[1]), upstream = local(arguments[2]);
-    int one = 1, door = socket(AF_INET, SOCK_STREAM, 0), poller = epoll_create1(0);
-    setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(door, (void *)&here, sizeof here) || listen(door, 4096)) return 1;
-    watch(poller, door);
+    int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), poller = epoll_create1(0);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(listener, (void *)&here, sizeof here) || listen(listener, 4096)) return 1;
+    watch(poller, listener);
     printf("listening on 127.0.0.1:%s\n", arguments[1]);
     fflush(stdout);
     for (;;) {
@@ -79,8 +80,8 @@ int main(int count, char **arguments) {
         int ready = epoll_wait(poller, events, EVENTS, -1);
         for (int i = 0; i < ready; i++) {
             int file = events[i].data.fd;
-            if (file == door) {
-                join(poller, accept(door, NULL, NULL), &upstream);
+            if (file == listener) {
+                join(poller, accept(listener, NULL, NULL), &upstream);
             } else if (peer[file] >= 0 && !carry(file, peer[file])) {
                 close(peer[file]);
                 close(file);

@@ -1,8 +1,7 @@
-"""The floor of grpc.aio: the service's streams without a service behind them.
+"""A bare grpc.aio server that streams what the service would, without an upstream.
 
-Owns a server whose handler yields what the model's name asks for (`bench-500x20`: 500 deltas, one each
-20 ms), one message a delta: what any Python service that writes each delta pays at least. Must never
-import a room of the service but the stubs.
+The model's name says what to send: `bench-500x20` is 500 deltas, one every 20 ms, one message a delta.
+Its CPU per delta is the least that any Python service can reach which writes each delta by itself.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ async def stream_completion(
 
 
 def handlers() -> grpc.GenericRpcHandler:
-    """By hand: the generated module refuses any grpcio older than the one that it was generated with."""
+    """Build the handlers by hand: the generated module refuses a grpcio older than its generator."""
     handler = grpc.unary_stream_rpc_method_handler(
         stream_completion,
         request_deserializer=pb.StreamCompletionRequest.FromString,

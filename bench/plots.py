@@ -1,6 +1,7 @@
-"""The result of `make bench` as pictures: `bench/.plots/bin/python bench/plots.py bench/results/bench.json`.
+"""Plot the result of `make bench`: `bench/.plots/bin/python bench/plots.py bench/results/bench.json`.
 
-Owns three PNGs beside the result. The only file that needs matplotlib, which has an environment of its own.
+Writes three PNGs beside the result. This is the only file that needs matplotlib, which has its own
+environment.
 """
 
 import json
@@ -26,12 +27,12 @@ PACED = {1: "1 x 50/s", 50: "50 x 50/s", 200: "200 x 50/s", 1000: "1000 x 50/s"}
 
 
 def points(loads: dict, name: str, key: str) -> tuple[list[int], list[float]]:
-    told = {
+    values_at = {
         streams: median(values)
         for streams, load in PACED.items()
         if (values := [f[key] for f in loads.get(load, {}).get(name, []) if f.get(key, -1) > 0])
     }
-    return list(told), list(told.values())
+    return list(values_at), list(values_at.values())
 
 
 def by_streams(result: dict, key: str, title: str, file: Path) -> None:

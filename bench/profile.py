@@ -1,11 +1,11 @@
-"""Where the time goes: `python -m bench.profile`. Samples the service, with everything on, under a load.
+"""Profile the service under a load: `python -m bench.profile`.
 
-Owns a flame graph (SVG, in bench/results/) and the same samples by part: from the innermost frame outwards,
-the first part that owns a frame gets the sample. Needs py-spy, which lives with the plots. Samples of threads
-that wait are left out.
+Prints the share of samples of each part: from the innermost frame outwards, the first part that
+matches a frame gets the sample. Threads that wait are left out. `--flame NAME` also writes a flame
+graph to bench/results. Needs py-spy, which is installed with the plots.
 """
 
-# ruff: noqa: S603  what is started here is the bench's own
+# ruff: noqa: S603  starts only programs of this benchmark
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PY_SPY = BENCH / ".plots/bin/py-spy"
 SECONDS = 8
 WAITS = re.compile(
     r"Condition\.wait|_PollLikeSelector\.select|EpollSelector\.select|Thread\.run \(threading"
-    r"|PacedSelector\._between"  # it yields the core there
+    r"|PacedSelector\._between"  # it yields the core here
 )
 PARTS = {
     "grpc: writing a message": r"_Stream\.tell \(",
@@ -71,7 +71,7 @@ def main() -> int:
         if options.flame:
             flame = run.RESULTS / f"{options.flame}.svg"
             sample(service.pid, flame, "flamegraph")
-            flame.write_text(flame.read_text().replace(f"{BENCH.parent}/", ""))  # Where this was is nobody's.
+            flame.write_text(flame.read_text().replace(f"{BENCH.parent}/", ""))  # No paths of this machine.
         load.kill()
         load.wait()
     sys.stdout.writelines(parts(file))

@@ -1,7 +1,7 @@
-"""What one replica holds: `python bench/replica.py --sessions 5000 --turns 200`. Linux only: it reads /proc.
+"""Measure one replica: `python bench/replica.py --sessions 5000 --turns 200`. Linux only: it reads /proc.
 
-Owns three measurements of one service process, against the simulator in a process of its own: empty, with
-idle sessions (each with its line open), with turns running at a human pace. Must never judge: it prints.
+The service runs against the simulator, each in its own process, and is measured empty, with idle
+sessions (each with an open connection), and with turns at the pace of a person.
 """
 
 import argparse
@@ -20,14 +20,14 @@ from trunkline.messages import user
 MODEL = "simulated-1"
 PACE_S = 0.02
 TURN_S = 10
-"""So long each turn runs: 500 deltas at 50 a second."""
+"""Duration of a turn: 500 deltas at 50 a second."""
 AT_ONCE = 64
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A process at one moment."""
+class Snapshot:
+    """Memory, open files and CPU time of a process at one moment."""
 
     mib: float
     files: int
@@ -35,7 +35,7 @@ class Seen:
     at: float
 
     @classmethod
-    def of(cls, pid: int) -> "Seen":
+    def of(cls, pid: int) -> "Snapshot":
         proc = Path(f"/proc/{pid}")
         status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
         user_ticks, system_ticks = (proc / "stat").read_text().rpartition(")")[2].split()[11:13]
@@ -49,7 +49,7 @@ class Seen:
 
 @asynccontextmanager
 async def program(*arguments: str, **settings: str) -> AsyncIterator[tuple[int, str]]:
-    """A module of the project as a process; yields its pid and the address that it tells."""
+    """Run a module of the project as a process; yield its pid and the address that it prints."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", *arguments),
@@ -64,7 +64,7 @@ async def program(*arguments: str, **settings: str) -> AsyncIterator[tuple[int, 
             line = (await process.stdout.readline()).decode()
             if not line:
                 sys.exit(f"{arguments[0]} did not start")
-        # From here on nobody wants to know, but a full pipe would hold it up.
+        # The rest of the output is not needed, but a full pipe would block the process.
         reader = asyncio.create_task(process.stdout.read())
         yield process.pid, line.partition("listening on ")[2].split()[0].rstrip(",")
         reader.cancel()
@@ -84,7 +84,7 @@ async def warm(client: AsyncClient, sessions: int) -> None:
 
 
 async def talk(clients: list[AsyncClient], turns: int) -> int:
-    """Runs that many turns at once. Returns how many deltas came."""
+    """Run so many turns at once. Returns the number of deltas."""
     text = f"sim:slow(n={int(TURN_S / PACE_S)}, delay_ms={PACE_S * 1000})"
 
     async def one(number: int) -> int:
@@ -113,24 +113,24 @@ async def measure(sessions: int, turns: int) -> Iterable[tuple[str, str]]:
         )
         clients = [await stack.enter_async_context(AsyncClient(address)) for _ in range(4)]
         await warm(clients[0], 1)
-        empty = Seen.of(pid)
+        empty = Snapshot.of(pid)
         await warm(clients[0], sessions)
-        idle = Seen.of(pid)
+        idle = Snapshot.of(pid)
         await asyncio.sleep(TURN_S)
-        rested = Seen.of(pid)
+        rested = Snapshot.of(pid)
         running = asyncio.create_task(talk(clients, turns))
         await asyncio.sleep(TURN_S / 2)
-        busy = Seen.of(pid)
+        busy = Snapshot.of(pid)
         deltas = await running
-        after = Seen.of(pid)
-    resting, working = share(idle, rested), share(rested, after)
+        after = Snapshot.of(pid)
+    resting, working = core_share(idle, rested), core_share(rested, after)
     cpu_us = (after.cpu_s - rested.cpu_s) / deltas * 1e6
     return (
         ("one replica", "measured"),
         ("---", "---"),
         ("empty", f"{empty.mib:.0f} MiB, {empty.files} files"),
         (f"{sessions} idle sessions", f"{idle.mib:.0f} MiB, {idle.files} files"),
-        ("an idle session", f"{(idle.mib - empty.mib) * 1024 / sessions:.1f} KiB, 1 file (its line)"),
+        ("an idle session", f"{(idle.mib - empty.mib) * 1024 / sessions:.1f} KiB, 1 file (its connection)"),
         ("CPU while they rest", f"{resting:.1%} of a core (a ping each 20 s)"),
         (f"{turns} turns running", f"{busy.mib:.0f} MiB, {working:.0%} of a core"),
         ("a running turn", f"{max(busy.mib - idle.mib, 0) * 1024 / turns:.0f} KiB more"),
@@ -138,8 +138,8 @@ async def measure(sessions: int, turns: int) -> Iterable[tuple[str, str]]:
     )
 
 
-def share(before: Seen, after: Seen) -> float:
-    """The share of a core that was used in between."""
+def core_share(before: Snapshot, after: Snapshot) -> float:
+    """Return the share of a core that was used between two snapshots."""
     return (after.cpu_s - before.cpu_s) / (after.at - before.at)
 
 

@@ -1,7 +1,6 @@
-"""The figures of a run as text: ratios with their goals first, then what they are made of.
+"""Print the result of `make bench`: the ratios and their goals, then the figures they are made of.
 
-Owns what is compared with what, and the goals. Must never measure. `python -m
-bench.report FILE` prints a result again.
+`python -m bench.report FILE` prints a stored result again.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from typing import Any
 
 Result = dict[str, Any]
 TALKERS = ("service", "direct SSE", "LiteLLM")
-"""Who can hold a conversation that grows."""
+"""The contenders that can send a growing history."""
 
 
 class Spread:
-    """The median of some rounds, and how far they lie apart."""
+    """The median, minimum and maximum of some rounds."""
 
     def __init__(self, values: list[float]) -> None:
         self.middle, self.low, self.high = median(values), min(values), max(values)
 
-    def told(self, unit: str = "") -> str:
+    def text(self, unit: str = "") -> str:
         around = f" ({number(self.low)} to {number(self.high)})" if self.low != self.high else ""
         return f"{number(self.middle)}{unit}{around}"
 
@@ -50,7 +49,7 @@ def figures(result: Result, load: str, name: str, key: str) -> list[float]:
 
 
 def side_by_side(result: Result, load: str, key: str, *names: str) -> list[tuple[float, float]]:
-    """Round by round, where both were measured: only what stood side by side is compared."""
+    """Return the pairs of one round: only values measured in the same round are compared."""
     sides = [result["loads"].get(load, {}).get(name, []) for name in names]
     pairs = [(one.get(key, -1), other.get(key, -1)) for one, other in zip(*sides, strict=False)]
     return [(one, other) for one, other in pairs if one != -1 and other not in (-1, 0)]
@@ -76,7 +75,7 @@ def goals(result: Result) -> Iterator[str]:
             yield f"| {what} | not measured | {goal} | |"
             continue
         verdict = "" if bound is None else "reached" if bound(spread.middle) else "**missed**"
-        yield f"| {what} | {spread.told(unit)} | {goal} | {verdict} |"
+        yield f"| {what} | {spread.text(unit)} | {goal} | {verdict} |"
 
 
 Row = tuple[str, Spread | None, str, str, Callable[[float], bool] | None]
@@ -217,7 +216,7 @@ def loads(result: Result) -> Iterator[str]:
 
 
 def cell(values: list[float]) -> str:
-    return Spread(values).told() if values else "-"
+    return Spread(values).text() if values else "-"
 
 
 def remark(rounds: list[dict[str, Any]]) -> str:

@@ -1,10 +1,10 @@
-"""`make bench`: the service beside what one would use instead, and beside what the machine can do.
+"""`make bench`: measure the service beside alternatives and beside lower bounds. Linux only.
 
-Owns what is measured, and in which order: rounds in which the contenders take turns, so that a noisy minute
-hits all of them. Must never judge: `bench.report` says what the figures mean. Linux only.
+In each round the contenders take turns, so that noise of the machine affects all of them.
+`bench.report` compares the figures with the goals.
 """
 
-# ruff: noqa: S603  what is started and asked here is the bench's own
+# ruff: noqa: S603  starts and queries only programs of this benchmark
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Load:
-    """`warm` and `window` in seconds. `only`: the contenders whose names begin so."""
+    """`warm` and `window` are in seconds. `only` are prefixes of the contenders' names."""
 
     name: str
     model: str
@@ -57,7 +57,7 @@ FULL = [
     Load("full speed", "bench-2000x0", 50, warm=1.0, window=3.0),
     Load("one delta", "bench-1x0", 20, warm=1.0, window=3.0),
 ]
-"""Turns of 2.5 s, so that a window sees enough of them begin; of 10 s where there are enough streams."""
+"""Turns last 2.5 s, so that enough of them begin in a window; 10 s with many streams."""
 HISTORIES = (2_000, 20_000, 200_000)
 
 
@@ -80,7 +80,7 @@ class Bench:
         ]
 
     def measure(self, contender: Contender, load: Load) -> Figures:
-        """One window. CPU is read at the two lines by which the load tells that it begins and ends."""
+        """Measure one window. CPU is read when the load prints that the window opens and closes."""
         shape = (
             "-model",
             load.model,
@@ -94,9 +94,9 @@ class Bench:
         process = generator(*contender.load, *shape)
         assert process.stdout is not None
         process.stdout.readline()
-        before = self._books(contender)
+        before = self._counters(contender)
         process.stdout.readline()
-        after = self._books(contender)
+        after = self._counters(contender)
         figures: Figures = json.loads(process.stdout.readline())
         process.wait(timeout=120)
         cpu, upstream, sent, late = (b - a for a, b in zip(before, after, strict=True))
@@ -105,17 +105,17 @@ class Bench:
             figures["cpu_us"] = cpu / figures["deltas"] * 1e6
             figures["per_core_s"] = figures["deltas"] / cpu
             figures["cpu_share"] = cpu / load.window
-        figures["behind"] = behind(figures, paced=not load.model.endswith("x0"))
+        figures["behind"] = overload(figures, paced=not load.model.endswith("x0"))
         settle(contender)
         return figures
 
-    def _books(self, contender: Contender) -> tuple[float, float, int, int]:
+    def _counters(self, contender: Contender) -> tuple[float, float, int, int]:
         stats = contenders.stats(self.url)
         own = contenders.cpu_s(contender.pid) if contender.pid is not None else 0.0
         return own, contenders.cpu_s(self.upstream_pid), stats["sent"], stats["late"]
 
     def history(self, contender: Contender, size: int) -> Figures:
-        """A conversation that begins with so many bytes: its first turn, and the median of the next five."""
+        """Measure the first turn after a history of `size` bytes, and the median of the next five."""
         shape = (
             "-model",
             "bench-20x0",
@@ -128,8 +128,8 @@ class Bench:
             "-stats",
             f"{self.url}/stats",
         )
-        told, _ = generator(*contender.load, *shape).communicate(timeout=120)
-        figures = json.loads(told)
+        output, _ = generator(*contender.load, *shape).communicate(timeout=120)
+        figures = json.loads(output)
         if figures["first_error"]:
             return {"error": figures["first_error"]}
         first, *later = figures["turns"]
@@ -142,8 +142,8 @@ def generator(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def behind(figures: Figures, *, paced: bool) -> str:
-    """Why the generator, not the contender, may be what was measured. Empty: it kept up."""
+def overload(figures: Figures, *, paced: bool) -> str:
+    """Return why the figures may be the generator's limit, not the contender's; empty if it kept its pace."""
     used = figures["own_cpu"] + figures["upstream_cpu"]
     if used > 0.9:
         return f"upstream and load used {used:.0%} of their core"
@@ -155,7 +155,7 @@ def behind(figures: Figures, *, paced: bool) -> str:
 
 
 def settle(contender: Contender) -> None:
-    """What was cut off may go on for a while in the contender; the next one is not to pay for it."""
+    """Wait until the contender is idle: cancelled calls would otherwise disturb the next measurement."""
     until = time.monotonic() + PATIENCE_S
     while contender.pid is not None and time.monotonic() < until:
         before = contenders.cpu_s(contender.pid)
@@ -165,7 +165,7 @@ def settle(contender: Contender) -> None:
 
 
 def idle(sessions: list[int], *, tls: bool) -> list[Figures]:
-    """A service of its own, and the memory of sessions that have had one turn and keep their line."""
+    """Measure the memory of idle sessions, each with one finished turn and an open connection."""
     with ExitStack() as stack:
         certificate = BUILD / "upstream.pem"
         _, url = contenders.upstream(stack, *(("-tls", str(certificate)) if tls else ()))
@@ -176,8 +176,8 @@ def idle(sessions: list[int], *, tls: bool) -> list[Figures]:
         empty = 0
         for number in [1, *sessions]:
             shape = ("-model", "bench-1x0", "-turns", 1, "-streams", 32, "-sessions", number)
-            told, _ = generator(*service.load, *shape).communicate(timeout=600)
-            if error := json.loads(told)["first_error"]:
+            output, _ = generator(*service.load, *shape).communicate(timeout=600)
+            if error := json.loads(output)["first_error"]:
                 return [*figures, {"sessions": number, "error": error}]
             settle(service)
             held = contenders.memory_kib(service.pid)
@@ -245,7 +245,7 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The service, side by side.")
+    parser = argparse.ArgumentParser(description="Measure the service beside alternatives and lower bounds.")
     parser.add_argument("--quick", action="store_true", help="fewer loads, one round: some two minutes")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="only contenders with this in their name")

@@ -1,8 +1,7 @@
-"""What tracing costs: `python -m bench.tracing`. Linux only: it reads /proc.
+"""Measure the CPU cost of tracing: `python -m bench.tracing`. Linux only: it reads /proc.
 
-Owns one ratio: CPU of the service for each delta with tracing off, over that with every turn traced and
-exported, both measured in one run, in turns. 50 streams at 50 deltas a second. Must never judge: it prints
-what it measured.
+Prints the service's CPU per delta with tracing off and with every turn traced and exported, and their
+ratio; both are measured by turns in one run, at 50 streams of 50 deltas a second.
 """
 
 import argparse
@@ -12,21 +11,21 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from bench.replica import MODEL, Seen, program
+from bench.replica import MODEL, Snapshot, program
 from trunkline import AsyncClient, TextDelta
 from trunkline.messages import user
 
 STREAMS = 50
 PACE_S = 0.02
 DELTAS = 200
-"""Of one turn: four seconds, as long as an answer of some hundred words."""
+"""In one turn: four seconds, an answer of some hundred words."""
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
 
 
 @dataclass
 class Side:
-    """A service, and what its deltas have cost so far."""
+    """A service, and the CPU time and deltas counted so far."""
 
     pid: int
     client: AsyncClient
@@ -38,9 +37,9 @@ class Side:
         return self.cpu_s / self.deltas * 1e6
 
     async def round(self, turns: int) -> None:
-        before = Seen.of(self.pid).cpu_s
+        before = Snapshot.of(self.pid).cpu_s
         self.deltas += sum(await asyncio.gather(*(self._stream(number, turns) for number in range(STREAMS))))
-        self.cpu_s += Seen.of(self.pid).cpu_s - before
+        self.cpu_s += Snapshot.of(self.pid).cpu_s - before
 
     async def _stream(self, number: int, turns: int) -> int:
         text = f"sim:slow(n={DELTAS}, delay_ms={PACE_S * 1000})"
@@ -53,7 +52,7 @@ class Side:
 
 @asynccontextmanager
 async def collector() -> AsyncIterator[str]:
-    """Takes whatever comes, and says so."""
+    """Serve a collector that accepts and discards every request; yields its URL."""
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -88,8 +87,8 @@ async def measure(rounds: int, turns: int) -> dict[str, Side]:
         for number in range(rounds):
             for side in sides.values():
                 await side.round(turns)
-            told = ", ".join(f"{name} {side.per_delta_us:.1f} µs" for name, side in sides.items())
-            sys.stderr.write(f"round {number + 1} of {rounds}: {told}\n")
+            costs = ", ".join(f"{name} {side.per_delta_us:.1f} µs" for name, side in sides.items())
+            sys.stderr.write(f"round {number + 1} of {rounds}: {costs}\n")
     return sides
 
 

@@ -1,10 +1,11 @@
-"""Which grpcio is the cheapest: `python -m bench.versions`. The bare grpc.aio server on each, in turns.
+"""Compare the CPU cost of grpcio versions: `python -m bench.versions`.
 
-Owns that comparison. Must never change what is installed: each version goes into a folder of its own below
-bench/.build and is put in front of the path.
+Runs the bare grpc.aio server on each version, by turns.
+Each version is installed into its own folder below bench/.build and put on the path of its server; the
+environment stays as it is.
 """
 
-# ruff: noqa: S603  what is started here is the bench's own
+# ruff: noqa: S603  starts only programs of this benchmark
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def main() -> int:
         floors = {version("grpcio"): contenders.grpc_floor(stack)}
         floors |= {name: contenders.grpc_floor(stack, PYTHONPATH=_folder(name)) for name in options.versions}
         for load in LOADS:
-            _tell(load.name, floors, [_round(bench, floors, load) for _ in range(options.rounds)])
+            _print(load.name, floors, [_round(bench, floors, load) for _ in range(options.rounds)])
     return 0
 
 
@@ -53,7 +54,7 @@ def _round(bench: Bench, floors: dict[str, Contender], load: Load) -> list[float
     return [bench.measure(floor, load)["cpu_us"] for floor in floors.values()]
 
 
-def _tell(load: str, floors: dict[str, Contender], rounds: list[list[float]]) -> None:
+def _print(load: str, floors: dict[str, Contender], rounds: list[list[float]]) -> None:
     for number, name in enumerate(floors):
         ratios = [one[number] / one[0] for one in rounds]
         cpu = median(one[number] for one in rounds)

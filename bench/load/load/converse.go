@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// converse runs a number of whole turns instead of a window. With -stats it tells of each what the upstream got for
-// it, which means something only with one stream.
+// converse runs a number of whole turns instead of a window. With -stats it reports for each turn how many bytes the
+// upstream received, which is meaningful with one stream only.
 func converse(dial func(int) talker) {
-	type told struct {
+	type result struct {
 		TTFT  float64 `json:"ttft_ms"`
 		Bytes int64   `json:"bytes"`
 	}
 	var lock sync.Mutex
 	var group sync.WaitGroup
-	list := []told{}
+	list := []result{}
 	failed := ""
 	places := make(chan struct{}, *streams)
 	for i := range max(*people, *streams) {
@@ -39,13 +39,13 @@ func converse(dial func(int) talker) {
 				if err != nil {
 					failed = err.Error()
 				}
-				list = append(list, told{float64(first) / 1e6, after - before})
+				list = append(list, result{float64(first) / 1e6, after - before})
 				lock.Unlock()
 			}
 		}()
 	}
 	group.Wait()
-	tell(map[string]any{"turns": list, "first_error": failed})
+	report(map[string]any{"turns": list, "first_error": failed})
 }
 
 func received() int64 {
@@ -57,9 +57,9 @@ func received() int64 {
 		fail(err)
 	}
 	defer response.Body.Close()
-	var told map[string]int64
-	if err := json.NewDecoder(response.Body).Decode(&told); err != nil {
+	var counts map[string]int64
+	if err := json.NewDecoder(response.Body).Decode(&counts); err != nil {
 		fail(err)
 	}
-	return told["bytes"]
+	return counts["bytes"]
 }

@@ -101,8 +101,8 @@ func (o *overSSE) turn(ctx context.Context, model string, on func([]byte)) error
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		said, _ := io.ReadAll(io.LimitReader(response.Body, 300))
-		return fmt.Errorf("%s: %s", response.Status, said)
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 300))
+		return fmt.Errorf("%s: %s", response.Status, text)
 	}
 	answer := ""
 	lines := bufio.NewScanner(response.Body)

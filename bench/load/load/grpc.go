@@ -13,7 +13,7 @@ import (
 )
 
 const connections = 4
-const ahead = 1 << 20 // bytes that a stream may be ahead of its reader
+const ahead = 1 << 20 // bytes that a stream may buffer for its reader
 
 // overGRPC spreads the streams over a few connections, as callers do.
 func overGRPC(target, key string, history int) (func(int) talker, error) {
@@ -21,7 +21,7 @@ func overGRPC(target, key string, history int) (func(int) talker, error) {
 	for range connections {
 		conn, err := grpc.NewClient("passthrough:///"+target,
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
-			// A window of its own keeps the client from measuring the line with a ping a read, as ours does.
+			// A fixed window keeps the client from estimating the bandwidth with a ping for each read.
 			grpc.WithInitialWindowSize(ahead), grpc.WithInitialConnWindowSize(16*ahead),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 		if err != nil {
@@ -34,13 +34,13 @@ func overGRPC(target, key string, history int) (func(int) talker, error) {
 		if history > 0 {
 			talk.keep = true
 			talk.session = fmt.Sprintf("h%d", history)
-			talk.messages = []*pb.Message{said(strings.Repeat("history ", history/8))}
+			talk.messages = []*pb.Message{userMessage(strings.Repeat("history ", history/8))}
 		}
 		return talk
 	}, nil
 }
 
-func said(text string) *pb.Message {
+func userMessage(text string) *pb.Message {
 	part := &pb.Part{Part: &pb.Part_Text{Text: &pb.TextPart{Text: text}}}
 	return &pb.Message{Role: pb.Role_ROLE_USER, Parts: []*pb.Part{part}}
 }
@@ -48,7 +48,7 @@ func said(text string) *pb.Message {
 type caller struct {
 	client       pb.CompletionServiceClient
 	key, session string
-	keep         bool // The conversation grows; otherwise each turn says the same.
+	keep         bool // The conversation grows; otherwise each turn sends the same.
 	messages     []*pb.Message
 }
 
@@ -58,7 +58,7 @@ func (c *caller) turn(ctx context.Context, model string, on func([]byte)) error 
 	if c.key != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.key)
 	}
-	asked := append(c.messages, said("go"))
+	asked := append(c.messages, userMessage("go"))
 	stream, err := c.client.StreamCompletion(ctx,
 		&pb.StreamCompletionRequest{SessionId: c.session, Model: model, Messages: asked})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Program load runs streams against one contender and tells what arrived, as JSON.
+// Program load runs streams against one contender and reports what arrived, as JSON.
 //
 // After a warm-up (the streams start evenly over it, each runs turn after turn) it prints "open", measures for the
 // window, prints "close", and leaves: whoever started it reads the contender's CPU at these two lines.
@@ -33,7 +33,7 @@ var (
 	turns   = flag.Int("turns", 0, "instead of a window: so many turns of each stream, `streams` at once")
 	people  = flag.Int("sessions", 0, "with -turns: so many conversations, `streams` of them at a time")
 	history = flag.Int("history", 0, "with -turns: the conversation begins with so many bytes, and grows")
-	stats   = flag.String("stats", "", "with -turns: where the upstream tells how many bytes it has got")
+	stats   = flag.String("stats", "", "with -turns: the address at which the upstream reports the bytes received")
 )
 
 func main() {
@@ -46,7 +46,7 @@ func main() {
 		converse(dial)
 		return
 	}
-	tell(measure(dial))
+	report(measure(dial))
 }
 
 func dialer(mode string) (func(int) talker, error) {
@@ -62,7 +62,7 @@ func dialer(mode string) (func(int) talker, error) {
 	return nil, fmt.Errorf("no mode %q", mode)
 }
 
-// Contenders know of the deadline, too, and may meet it first.
+// Contenders receive the deadline, too, and may reach it first.
 const slack = 50 * time.Millisecond
 
 func measure(dial func(int) talker) map[string]any {
@@ -88,7 +88,7 @@ func measure(dial func(int) talker) map[string]any {
 				} else if time.Until(closes) > slack {
 					failed.Add(1)
 					first.CompareAndSwap(nil, err.Error())
-					time.Sleep(50 * time.Millisecond) // A contender that refuses is not to be hammered.
+					time.Sleep(50 * time.Millisecond) // Do not retry a refusing contender without a pause.
 				}
 			}
 		}()
@@ -108,9 +108,9 @@ func measure(dial func(int) talker) map[string]any {
 	return result
 }
 
-// watchLag tells how late a timer of this process fires: what any latency told here may be too much by.
+// watchLag measures how late timers of this process fire (p99): any latency reported here may be too high by that.
 func watchLag(ctx context.Context) <-chan float64 {
-	told := make(chan float64, 1)
+	lag := make(chan float64, 1)
 	go func() {
 		var lags []int64
 		for ctx.Err() == nil {
@@ -118,9 +118,9 @@ func watchLag(ctx context.Context) <-chan float64 {
 			time.Sleep(time.Until(due))
 			lags = append(lags, int64(time.Since(due)))
 		}
-		told <- milli(lags, 0.99)
+		lag <- milli(lags, 0.99)
 	}()
-	return told
+	return lag
 }
 
 func cpu() float64 {
@@ -129,7 +129,7 @@ func cpu() float64 {
 	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
 }
 
-func tell(result any) {
+func report(result any) {
 	_ = json.NewEncoder(os.Stdout).Encode(result)
 }
 

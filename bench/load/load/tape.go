@@ -9,15 +9,15 @@ import (
 
 const (
 	digits  = 20
-	starved = int64(time.Second) // A stream that hears nothing for so long inside the window has starved.
+	starved = int64(time.Second) // A stream that receives nothing for so long within the window has starved.
 	intime  = int64(500 * time.Millisecond)
 )
 
-// A tape is what one stream heard, as far as it belongs to the window. All times are nanoseconds.
+// A tape records what one stream received within the window. All times are nanoseconds.
 type tape struct {
 	opens, closes     int64
-	started, heard    int64 // Of the turn: when it began, and when something came last; 0: nothing yet.
-	previous, silence int64 // Of the window: when something came last, and the longest wait.
+	started, heard    int64 // Of the turn: its start, and the last arrival; 0: none yet.
+	previous, silence int64 // Of the window: the last arrival, and the longest wait.
 	deltas, turns     int
 	ttft, gap, delay  []int64
 }
@@ -79,7 +79,7 @@ func summary(all []*tape, seconds float64) map[string]any {
 	}
 }
 
-// milli is a quantile in milliseconds, -1 of nothing.
+// milli returns a quantile in milliseconds, -1 without values.
 func milli(values []int64, quantile float64) float64 {
 	if len(values) == 0 {
 		return -1

@@ -6,7 +6,7 @@ import (
 	"github.com/trunkline/trunkline/bench/load/ws"
 )
 
-// An answer is under way: so many of its deltas are left, the next of them is due then.
+// An answer is being sent: `left` deltas remain, the next one is due at `due`.
 type answer struct {
 	script *script
 	to     pipe
@@ -15,9 +15,9 @@ type answer struct {
 	gap    time.Duration // 0: as fast as the reader takes them.
 	due    time.Time
 
-	plain *ws.Conn      // If the pacer can write it.
-	turn  time.Duration // When the pacer comes back to it.
-	back  chan struct{} // The pacer has left it.
+	plain *ws.Conn      // Set if the pacer can write to it.
+	turn  time.Duration // When the pacer sends its next delta.
+	back  chan struct{} // Signalled when the pacer has finished with it.
 }
 
 func newAnswer(script *script, to pipe, deltas int, gap time.Duration) *answer {
@@ -30,7 +30,7 @@ func newAnswer(script *script, to pipe, deltas int, gap time.Duration) *answer {
 	return a
 }
 
-// run writes the whole answer. Where the pacer cannot, or has not managed to, it waits for the reader.
+// run writes the whole answer. What the pacer cannot write without waiting is written here, waiting for the reader.
 func (a *answer) run() error {
 	for a.left > 0 {
 		wait := time.Duration(0)
@@ -52,7 +52,7 @@ func (a *answer) run() error {
 	return a.to.write(a.script.end(a.buffer, a.to))
 }
 
-// delta frames the next delta, which is written at once, or at full speed with others.
+// delta frames the next delta. It is written immediately; at full speed, together with others.
 func (a *answer) delta() {
 	now := time.Now()
 	if a.gap > 0 && now.Sub(a.due) > late {
@@ -73,7 +73,7 @@ func (a *answer) flush() error {
 	return err
 }
 
-// offer writes what the socket takes without waiting; false if something is left.
+// offer writes what the socket accepts without waiting; it returns false if something is left.
 func (a *answer) offer() bool {
 	n := a.plain.Offer(a.buffer)
 	a.buffer = a.buffer[:copy(a.buffer, a.buffer[n:])]

@@ -2,8 +2,8 @@
 //
 // It answers WebSockets (GET) and SSE (POST) on /v1/responses. The model's name says what: `bench-500x20` is 500
 // deltas, one each 20 ms; a pace of 0 is as fast as the reader takes them. Each delta is the time at which it was
-// sent, 20 digits. GET /stats tells what came in and whether it kept its own pace. Any other POST is swallowed: a
-// collector of traces.
+// sent, 20 digits. GET /stats reports what was received and sent, and how many deltas were late. Any other POST is
+// accepted and discarded, as by a collector of traces.
 package main
 
 import (
@@ -57,7 +57,7 @@ func (s sse) write(buffer []byte) error {
 	return err
 }
 
-// reply says what the model's name asks for, or the path in front of /v1 (for proxies that insist on known models).
+// reply says what the model's name asks for, or the path before /v1 (for proxies that insist on known models).
 func reply(path string, request []byte, to pipe) error {
 	number := requests.Add(1)
 	received.Add(int64(len(request)))

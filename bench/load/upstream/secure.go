@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// secure puts TLS in front, with a certificate for 127.0.0.1 that is its own authority, and writes that to the file.
+// secure adds TLS, with a self-signed certificate for 127.0.0.1 that it writes to the file.
 func secure(listener net.Listener, file string) net.Listener {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// under is the descriptor of a plain socket; -1 if there is more than that under the connection: TLS.
+// under returns the descriptor of a plain socket; -1 if there is TLS in between.
 func under(conn net.Conn) int {
 	fd := -1
 	if plain, ok := conn.(*net.TCPConn); ok {
@@ -17,14 +17,14 @@ func under(conn net.Conn) int {
 	return fd
 }
 
-// Plain says that there is nothing but a socket under the connection.
+// Plain reports whether the connection is a plain socket, without TLS.
 func (c *Conn) Plain() bool { return c.fd >= 0 }
 
-// Offer writes as much as a plain socket takes at once. What is wrong with the socket, the next Write tells. Nobody
-// may close it meanwhile.
+// Offer writes as much as a plain socket accepts without waiting. An error of the socket is reported by the next Write.
+// The connection must not be closed meanwhile.
 //
-// The Go scheduler does not hear of this call, since it never waits: told of each, it would watch them with a thread
-// that wakes every 20 µs.
+// The raw system call is not announced to the Go scheduler, since it never blocks: the scheduler would watch announced
+// calls with a thread that wakes every 20 µs.
 func (c *Conn) Offer(buffer []byte) int {
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(c.fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(buffer))), uintptr(len(buffer)), 0, 0, 0)

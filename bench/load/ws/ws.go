@@ -29,9 +29,9 @@ type Conn struct {
 	net.Conn
 	fd     int // Of the plain socket under it, if it is one.
 	client bool
-	held   []byte // What was read; the first `used` bytes of it are done with.
+	held   []byte // What was read; the first `used` bytes of it are consumed.
 	used   int
-	body   []byte // The frames of a message that came in several.
+	body   []byte // The frames of a fragmented message.
 }
 
 func open(conn net.Conn, reader *bufio.Reader, size int, client bool) *Conn {
@@ -39,7 +39,7 @@ func open(conn net.Conn, reader *bufio.Reader, size int, client bool) *Conn {
 	return &Conn{Conn: conn, fd: under(conn), client: client, held: append(make([]byte, 0, size), early...)}
 }
 
-// Accept takes a request over as a server.
+// Accept upgrades a request, as a server.
 func Accept(w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	conn, both, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *Conn) Read() ([]byte, error) {
 	}
 }
 
-// next takes a message out of what is held; nil if it is not there as a whole.
+// next returns the next message of what was read; nil if it is incomplete.
 func (c *Conn) next() ([]byte, error) {
 	for {
 		opcode, final, payload, err := c.frame()
@@ -115,7 +115,7 @@ func (c *Conn) next() ([]byte, error) {
 	}
 }
 
-// frame takes a frame out of what is held. The payload stays where it is; nil if it is not there as a whole.
+// frame returns the next frame of what was read; nil if it is incomplete. The payload is not copied.
 func (c *Conn) frame() (opcode byte, final bool, payload []byte, err error) {
 	held := c.held[c.used:]
 	if len(held) < 2 {
@@ -160,7 +160,7 @@ func (c *Conn) frame() (opcode byte, final bool, payload []byte, err error) {
 	return
 }
 
-// room is where to read to: behind what is held and not done with.
+// room returns the space to read into: after what was read and is not consumed.
 func (c *Conn) room() []byte {
 	c.held, c.used = c.held[:copy(c.held, c.held[c.used:])], 0
 	if len(c.held) == cap(c.held) {
@@ -181,7 +181,7 @@ func Append(buffer, message []byte) []byte {
 	return append(header(buffer, text, len(message), false), message...)
 }
 
-// mask is what a client's frame needs besides: a key of zeros, which leaves the payload as it is.
+// mask is the masking key of a client's frame: zeros, which leave the payload as it is.
 func (c *Conn) mask() []byte {
 	if c.client {
 		return make([]byte, 4)
