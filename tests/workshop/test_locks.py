@@ -15,7 +15,7 @@ ENTRY = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?P<rest>.*\n(?:[ ]+.*\
 
 
 def read_lock(name):
-    return {entry["name"]: entry for entry in ENTRY.finditer((ROOT / name).read_text())}
+    return {entry["name"]: entry for entry in ENTRY.finditer((ROOT / "requirements" / name).read_text())}
 
 
 def asked_by_project(lock):
@@ -32,10 +32,10 @@ def group(name):
 
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 LOCKS = {
-    "requirements.lock": RUNTIME,
-    "requirements-dev.lock": RUNTIME + [Requirement(line) for line in group("dev")],
-    "requirements-simulator.lock": [Requirement(line) for line in group("simulator")],
-    "requirements-deploy.lock": [Requirement(line) for line in group("deploy")],
+    "service.lock": RUNTIME,
+    "dev.lock": RUNTIME + [Requirement(line) for line in group("dev")],
+    "simulator.lock": [Requirement(line) for line in group("simulator")],
+    "deploy.lock": [Requirement(line) for line in group("deploy")],
 }
 
 
@@ -51,12 +51,12 @@ def test_lock_agrees_with_pyproject(name, requirements):
 def test_every_package_is_hashed_and_no_address_is_named(name):
     lock = read_lock(name)
     assert all("--hash=sha256:" in entry["rest"] for entry in lock.values())
-    assert "://" not in (ROOT / name).read_text()
+    assert "://" not in (ROOT / "requirements" / name).read_text()
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-simulator.lock"])
+@pytest.mark.parametrize("name", ["service.lock", "simulator.lock"])
 def test_the_images_run_on_what_was_tested(name):
-    tested = {name: entry["version"] for name, entry in read_lock("requirements-dev.lock").items()}
+    tested = {name: entry["version"] for name, entry in read_lock("dev.lock").items()}
     for package, entry in read_lock(name).items():
         assert tested[package] == entry["version"]
 
