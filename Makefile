@@ -30,13 +30,13 @@ help: ## Show this
 ##@ Use
 
 demo: $(VENV_DONE) ## Hold a conversation through the service and see what each turn did
-	@$(PY) clients/python/examples/demo.py
+	@$(PY) -m tools.demo
 
 trace: $(VENV_DONE) ## The demo with Jaeger: the tree of each turn as text, and an address to look at
-	@$(PY) -m deploy.tracing $(ARGS)
+	@$(PY) -m tools.trace $(ARGS)
 
 run: $(VENV_DONE) ## Serve until Ctrl-C; upstream is the simulator unless OPENAI_API_KEY is set
-	@$(PY) deploy/run_local.py
+	@$(PY) -m tools.run_local
 
 ##@ Deploy (.env.example says what can be set)
 
@@ -129,7 +129,7 @@ fmt: $(VENV_DONE) ## Format the code and mend what can be mended
 	@$(PY) -m ruff format .
 
 proto: $(VENV_DONE) ## Generate the stubs from protos/
-	@$(PY) protos/generate.py
+	@$(PY) -m tools.generate_protos
 
 lock: $(VENV_DONE) ## Renew the locks after a change in pyproject.toml; ARGS=--upgrade renews what it does not pin
 	@$(LOCK) $(ARGS) --output-file requirements/service.lock
@@ -158,7 +158,7 @@ type: $(VENV_DONE) ## Types (mypy, strict)
 	@$(PY) -m mypy
 
 proto-check: $(VENV_DONE) $(NPM_DONE) ## Stubs match the protos; buf lint; nothing breaks against the baseline
-	@$(PY) protos/generate.py --check
+	@$(PY) -m tools.generate_protos --check
 	@$(BUF) lint
 	@$(BUF) breaking --against $(BASELINE)
 	@echo 'proto: stubs, lint and compatibility are fine'

@@ -16,9 +16,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from deploy.tracing import jaeger, tree
 from simulator import Simulator
 from simulator.scripts import Drop, Fail, Hang, Say, Script, Start
+from tools.trace import jaeger, tree
 from trunkline import AsyncClient, TextDelta, TrunklineError
 
 MODEL = "gpt-5.6"

@@ -12,7 +12,7 @@ from tests.stack import request
 
 
 async def test_the_demo_shows_each_turn_and_ends_well():
-    async with running(["clients/python/examples/demo.py"]) as demo:
+    async with running(["-m", "tools.demo"]) as demo:
         code = await demo.ends()
     told = "".join(demo.said)
     assert code == 0, told
@@ -25,7 +25,7 @@ async def test_the_demo_shows_each_turn_and_ends_well():
 async def test_run_serves_until_it_is_told_to_stop(number):
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    async with running(["deploy/run_local.py"], TRUNKLINE_LISTEN=address) as run:
+    async with running(["-m", "tools.run_local"], TRUNKLINE_LISTEN=address) as run:
         await run.says(r"(buf curl)")
         assert "upstream is the simulator" in "".join(run.said)
         async with grpc.aio.insecure_channel(address) as channel:
@@ -43,6 +43,6 @@ async def test_run_serves_until_it_is_told_to_stop(number):
 async def test_run_says_that_its_port_is_taken():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        async with running(["deploy/run_local.py"], TRUNKLINE_LISTEN=address) as run:
+        async with running(["-m", "tools.run_local"], TRUNKLINE_LISTEN=address) as run:
             assert await run.ends() == 1
     assert f"{address} is taken" in "".join(run.said)

@@ -10,7 +10,7 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 50
 SOURCES = [
     path
-    for tree in ("service", "simulator", "clients/python", "protos", "deploy")
+    for tree in ("service", "simulator", "clients/python", "tools", "deploy")
     for path in sorted((ROOT / tree).rglob("*.py"))
     if "gen" not in path.parts
 ]

@@ -8,16 +8,14 @@ import argparse
 import asyncio
 import json
 import signal
-import sys
 import urllib.request
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from examples.demo_processes import DemoError, Stack, running_stack
-from examples.demo_screen import Screen, milliseconds, size
-
+from tools.demo.processes import DemoError, Stack, running_stack
+from tools.demo.screen import Screen, milliseconds, size
 from trunkline import (
     AsyncClient,
     AsyncConversation,
@@ -223,7 +221,3 @@ def run(arguments: Sequence[str]) -> int:
         screen.line(f"demo: {error}", "red")
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))

@@ -6,7 +6,7 @@ Owns where things stand. Must never know what they mean, beyond what a span says
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from deploy.tracing.tree import Span, facts
+from tools.trace.tree import Span, facts
 
 WIDTH = 1000
 LABELS = 330

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from grpc_tools import protoc
 
-PROTOS = Path(__file__).resolve().parent
-ROOT = PROTOS.parent
+ROOT = Path(__file__).resolve().parents[1]
+PROTOS = ROOT / "protos"
 COPIES = (ROOT / "service/gen", ROOT / "clients/python/trunkline/gen")
 INIT = b'"""Generated code. Made by `make proto`, never edited."""\n'
 OWN_IMPORT = re.compile(rb"^from trunkline\.v1 import ", re.MULTILINE)

@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from examples import demo
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from deploy.tracing import jaeger, picture, tree
-from deploy.tracing.jaeger import Jaeger
+from tools.demo import conversation
+from tools.trace import jaeger, picture, tree
+from tools.trace.jaeger import Jaeger
 
 HOW_TO_GET_ONE = """trace: there is no Jaeger here. Any of these gives one:
   - its release, on PATH or named by JAEGER_BIN: https://www.jaegertracing.io/download/
@@ -97,8 +97,8 @@ def main() -> int:
     )
     with jaeger.running(program) as collector:
         with traced(collector):
-            code = demo.run([])
-        turns = show(collector, lambda line: print(line, flush=True))  # noqa: T201  it speaks to a person
+            code = conversation.run([])
+        turns = show(collector, lambda line: print(line, flush=True))
         if chosen.picture:
             chosen.picture.write_text(picture.draw(_telling(turns)), encoding="utf-8")
         if not chosen.once and sys.stdin.isatty():

@@ -1,8 +1,6 @@
 """A trace as Jaeger's API tells it, as a tree, as text, as a picture."""
 
-from xml.etree import ElementTree
-
-from deploy.tracing import picture, tree
+from tools.trace import tree
 
 
 def told(span_id, name, start, duration, parent="", **tags):
@@ -72,17 +70,3 @@ def test_what_an_attempt_says():
         "attempt 1 · websocket (preferred) · incremental (continued) · 10 B sent, 90 saved"
         " · tokens 3 in (2 cached), 1 out"
     )
-
-
-def test_as_a_picture():
-    """Well-formed, whatever a name holds, and everything within its frame."""
-    root = ElementTree.fromstring(
-        picture.draw([("A turn", tree.read(TRACE)[0]), ("Another", tree.read(TRACE)[1])])
-    )
-    assert len(root.findall("{*}rect")) == 1 + 4
-    width, height = float(root.get("width", 0)), float(root.get("height", 0))
-    for shape in root.findall("{*}rect")[1:]:
-        x, y, wide, high = (float(shape.get(name, 0)) for name in ("x", "y", "width", "height"))
-        assert 0 <= x <= x + wide <= width
-        assert 0 <= y <= y + high <= height
-    assert "chat <m>" in "".join(root.itertext())
