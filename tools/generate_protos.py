@@ -1,8 +1,9 @@
-"""Turns protos/trunkline/ into Python stubs: one copy for the service, one for the client package.
+"""Generate the Python stubs from protos/trunkline/: one copy for the service, one for the client package.
 
-protoc's only root is `protos/`, so a file is named `trunkline/v1/x.proto` in the descriptors of both copies
-and one process can load both. The generated imports are then made relative: each copy uses its own siblings.
-With --check nothing is written: exit 1 and a list if the committed stubs are not what the protos say.
+protoc's only root is `protos/`, so a file is named `trunkline/v1/x.proto` in the descriptors of both
+copies, and one process can load both. Generated imports are then made relative, so that each copy
+imports its own files. With --check nothing is written: the exit code is 1, and the files are listed, if
+the committed stubs differ from the protos.
 """
 
 import argparse
@@ -22,7 +23,7 @@ OWN_IMPORT = re.compile(rb"^from trunkline\.v1 import ", re.MULTILINE)
 
 
 def generate() -> dict[Path, bytes]:
-    """What a copy must hold: relative path → content."""
+    """Return the content of a copy: relative path → bytes."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         arguments = [f"--{plugin}_out={out}" for plugin in ("python", "pyi", "grpc_python")]
@@ -39,7 +40,7 @@ def generate() -> dict[Path, bytes]:
 
 
 def differences(wanted: dict[Path, bytes]) -> dict[Path, bytes | None]:
-    """File → the content that it should have; None: it should not be there."""
+    """Compare the copies with `wanted`: file → the content it should have, or None to delete it."""
     changes: dict[Path, bytes | None] = {}
     for copy in COPIES:
         stubs = (path for path in copy.rglob("*.py*") if path.suffix != ".pyc")
@@ -68,7 +69,7 @@ def main() -> None:
         if not check:
             write(path, content)
     if check and changes:
-        sys.exit("proto: the committed stubs are not what the protos say; `make proto` renews them")
+        sys.exit("proto: the committed stubs differ from the protos; run `make proto`")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""`make run`: serves until Ctrl-C, with the simulator as the upstream unless OPENAI_API_KEY is set.
+"""`make run`: serve until Ctrl-C, with the simulator as the upstream unless OPENAI_API_KEY is set.
 
-Owns the two processes and what a person at the terminal is told. Every other setting is the service's own and
-comes from the environment. A program of its own, because `python -m service` must never start a simulator.
+All other settings are the service's own and come from the environment. This is a separate program because
+`python -m service` never starts a simulator.
 """
 
 import os
@@ -27,10 +27,11 @@ The service listens on {address}. In another terminal, from this folder:
 
 @contextmanager
 def running(arguments: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A module of the project as a process; leaving asks it to stop and waits for it.
+    """Run a module of the project as a process; on leaving, terminate it and wait for its end.
 
-    It has a process group of its own, so Ctrl-C reaches this program alone: the service finishes its turns
-    while the simulator still answers. Another Ctrl-C meanwhile is handed on: the service then stops at once.
+    It has its own process group, so Ctrl-C reaches only this program, and the service can finish its turns
+    while the simulator still answers. A second Ctrl-C terminates the process again: the service then stops
+    immediately.
     """
     process = subprocess.Popen([sys.executable, "-m", *arguments], env=env, process_group=0)
     try:
@@ -45,6 +46,7 @@ def running(arguments: list[str], env: Mapping[str, str]) -> Iterator[subprocess
 
 
 def answers(address: str) -> bool:
+    """Return whether something accepts connections at the address."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
@@ -57,7 +59,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not answers(address):
         if process.poll() is not None or time.monotonic() > deadline:
-            sys.exit(f"run: nothing answers on {address}; the reason stands above")
+            sys.exit(f"run: nothing answers on {address}; see the reason above")
         time.sleep(0.05)
 
 
@@ -71,7 +73,7 @@ def main() -> int:
     env = dict(os.environ)
     address = env.setdefault("TRUNKLINE_LISTEN", "127.0.0.1:50051")
     if answers(address):
-        sys.exit(f"run: {address} is taken; choose another one: TRUNKLINE_LISTEN=127.0.0.1:50052 make run")
+        sys.exit(f"run: {address} is taken; choose another: TRUNKLINE_LISTEN=127.0.0.1:50052 make run")
     with ExitStack() as stack:
         if env.get("OPENAI_API_KEY"):
             say(f"run: OPENAI_API_KEY is set: upstream is {env.get('TRUNKLINE_UPSTREAM_URL', 'the default')}")

@@ -1,6 +1,6 @@
-"""A conversation as a real Jaeger shows it: asked of its own query API.
+"""A conversation as a real Jaeger shows it: read from its query API.
 
-Where no Jaeger can be had, these tests are skipped, and say so.
+These tests are skipped where there is no Jaeger.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 PROGRAM = jaeger.find()
 
 pytestmark = pytest.mark.skipif(
-    PROGRAM is None, reason="no jaeger on PATH, and JAEGER_BIN names none: real traces were not looked at"
+    PROGRAM is None, reason="no jaeger on PATH, and JAEGER_BIN names none: real traces were not tested"
 )
 
 
@@ -113,8 +113,8 @@ TURNS = ["first", "incremental", "fallback", "cancelled", "failed", "replay"]
 
 
 @pytest.fixture(scope="module")
-def told(collector):
-    """Each turn of a conversation, as Jaeger tells of it."""
+def turns(collector):
+    """Return the trace of each turn of a conversation, as Jaeger returns it."""
 
     async def play():
         with pytest.MonkeyPatch.context() as monkeypatch:
@@ -149,9 +149,9 @@ def spans_of(found):
     return root, server, server.children
 
 
-def test_both_sides_are_there(collector, told):
+def test_both_sides_are_there(collector, turns):
     assert {"caller", "trunkline"} <= set(collector.services())
-    for found in told.values():
+    for found in turns.values():
         root, server, below = spans_of(found)
         assert (root.name, root.service, root.tags["span.kind"]) == (CALL, "caller", "client")
         assert (server.name, server.service, server.tags["span.kind"]) == (CALL, "trunkline", "server")
@@ -159,18 +159,19 @@ def test_both_sides_are_there(collector, told):
         assert {span.name for span in below} == {"session.acquire", f"chat {MODEL}"}
         assert server.tags["rpc.system.name"] == "grpc"
         assert (
-            server.tags["gen_ai.conversation.id"] == spans_of(told["first"])[1].tags["gen_ai.conversation.id"]
+            server.tags["gen_ai.conversation.id"]
+            == spans_of(turns["first"])[1].tags["gen_ai.conversation.id"]
         )
 
 
-def test_nothing_is_red_that_went_well(told):
+def test_successful_turns_have_no_failed_span(turns):
     for name in ("first", "incremental"):
-        assert not [span.name for _, span in spans_of(told[name])[0].walk() if span.failed]
+        assert not [span.name for _, span in spans_of(turns[name])[0].walk() if span.failed]
 
 
-def test_an_incremental_turn(told):
-    _, _, (dialing, _) = spans_of(told["first"])
-    _, server, (acquire, chat) = spans_of(told["incremental"])
+def test_an_incremental_turn(turns):
+    _, _, (dialing, _) = spans_of(turns["first"])
+    _, server, (acquire, chat) = spans_of(turns["incremental"])
     (dial,) = dialing.children
     assert dial.name == "dial"
     assert acquire.links == [dial.id]
@@ -188,8 +189,8 @@ def test_an_incremental_turn(told):
     assert times == sorted(times)
 
 
-def test_a_fallback(told):
-    root, server, (acquire, chat) = spans_of(told["fallback"])
+def test_a_fallback(turns):
+    root, server, (acquire, chat) = spans_of(turns["fallback"])
     assert not root.failed
     assert not server.failed
     (dial,) = acquire.children
@@ -202,23 +203,23 @@ def test_a_fallback(told):
     )
 
 
-def test_a_cancelled_turn(told):
-    root, server, (_, chat) = spans_of(told["cancelled"])
+def test_a_cancelled_turn(turns):
+    root, server, (_, chat) = spans_of(turns["cancelled"])
     assert root.tags["rpc.response.status_code"] == server.tags["rpc.response.status_code"] == "CANCELLED"
     assert (root.failed, server.failed, chat.failed) == (True, False, True)
     assert chat.tags["error.type"] == "CANCELLED"
 
 
-def test_a_failed_turn(told):
-    root, server, (_, chat) = spans_of(told["failed"])
+def test_a_failed_turn(turns):
+    root, server, (_, chat) = spans_of(turns["failed"])
     assert root.tags["rpc.response.status_code"] == server.tags["rpc.response.status_code"] == "INTERNAL"
     assert (root.failed, server.failed, chat.failed) == (True, True, True)
     assert chat.tags["error.type"] == "UPSTREAM_ERROR"
     assert chat.tags["trunkline.upstream.code"] == "server_error"
 
 
-def test_a_replay(told):
-    root, server, below = spans_of(told["replay"])
+def test_a_replay(turns):
+    root, server, below = spans_of(turns["replay"])
     assert [span.name for span in below] == ["session.acquire", f"chat {MODEL}"] * 2
     _, lost, _, again = below
     assert (root.failed, server.failed, lost.failed, again.failed) == (False, False, True, False)
@@ -227,8 +228,8 @@ def test_a_replay(told):
     assert server.tags["trunkline.attempts"] == 2
 
 
-def test_it_reads_as_text(told):
-    (root,) = tree.read(told["replay"])
+def test_it_reads_as_text(turns):
+    (root,) = tree.read(turns["replay"])
     text = "\n".join(tree.lines(root))
     assert text.count("✗") == 1
     assert "error CONNECTION_LOST" in text

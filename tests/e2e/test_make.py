@@ -14,15 +14,15 @@ from tests.stack import request
 async def test_the_demo_shows_each_turn_and_ends_well():
     async with running(["-m", "tools.demo"]) as demo:
         code = await demo.ends()
-    told = "".join(demo.said)
-    assert code == 0, told
-    assert told.count("INCREMENTAL (continued)") == 5
+    output = "".join(demo.said)
+    assert code == 0, output
+    assert output.count("INCREMENTAL (continued)") == 5
     for turn in ("FULL (first_turn)", "FULL (history_edited)", "sse (requested)", "sse (upgrade_refused)"):
-        assert told.count(turn) == 1
+        assert output.count(turn) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_run_serves_until_it_is_told_to_stop(number):
+async def test_run_serves_until_a_signal(number):
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     async with running(["-m", "tools.run_local"], TRUNKLINE_LISTEN=address) as run:
@@ -36,7 +36,7 @@ async def test_run_serves_until_it_is_told_to_stop(number):
         run.process.send_signal(number)
         assert await run.ends() == 0
     with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
-        pass  # nobody holds the port any more
+        pass  # the port is free again
     assert "Traceback" not in "".join(run.said)
 
 

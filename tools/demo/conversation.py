@@ -1,7 +1,7 @@
-"""A conversation through Trunkline, and what each turn did: `make demo`.
+"""A conversation through Trunkline that checks and shows what each turn did.
 
-Owns the script and its claims: a turn that is not what it must be ends the demo with 1. The upstream is
-simulated unless OPENAI_API_KEY and TRUNKLINE_UPSTREAM_URL are both set.
+A turn that differs from what it demonstrates ends the demo with exit code 1. The upstream is simulated
+unless OPENAI_API_KEY and TRUNKLINE_UPSTREAM_URL are both set.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def forecast(day: Annotated[int, "1 is today, 3 is the last day that is known"])
 
 @dataclass
 class Demo:
-    """The turns, in order. `rows` is what the summary shows."""
+    """The turns, in order. `rows` collects the lines of the summary."""
 
     screen: Screen
     client: AsyncClient
@@ -61,15 +61,15 @@ class Demo:
         if self.stack.simulated:
             await self.refused_websocket()
         else:
-            self.title("WebSocket refused", "skipped: only the simulator can be told to")
+            self.title("WebSocket refused", "skipped: only the simulator can refuse on demand")
 
     async def first_turn(self, conversation: AsyncConversation) -> None:
-        self.title("First turn", "opens the line; everything is sent")
+        self.title("First turn", "opens the connection; everything is sent")
         report = await self.turn(conversation, "Hello! What can you tell me about Oslo?", "first")
         self.claim(report, transport="websocket", context="full")
 
     async def follow_up(self, conversation: AsyncConversation) -> None:
-        self.title("Follow-up", "the line is warm; only what is new is sent")
+        self.title("Follow-up", "the connection is warm; only new items are sent")
         report = await self.turn(conversation, "And what should I pack?", "follow-up")
         self.claim(report, transport="websocket", context="incremental")
 
@@ -83,7 +83,7 @@ class Demo:
         if self.stack.simulated:
             self.check(len(reports) == 4, f"three calls and an answer are 4 turns, not {len(reports)}")
         elif len(reports) != 4:
-            self.screen.line("   this model went its own way: not three calls and an answer", "yellow")
+            self.screen.line("   this model did not make three calls and then answer", "yellow")
         for report in reports:
             self.claim(report, transport="websocket", context="incremental")
 
@@ -94,7 +94,7 @@ class Demo:
         self.claim(report, transport="websocket", context="full", why="history_edited")
 
     async def forced_sse(self, conversation: AsyncConversation) -> None:
-        self.title("Forced SSE", "one HTTP request, by wish of the caller")
+        self.title("Forced SSE", "one HTTP request, at the caller's request")
         turn = conversation.stream(
             self.ask("Thank you, and good-bye."), transport="sse", timeout=TURN_TIMEOUT_S
         )
@@ -106,7 +106,7 @@ class Demo:
         conversation = self.client.conversation(model=self.model, instructions=INSTRUCTIONS)
         report = await self.turn(conversation, "Hello! Can you hear me?", "refused")
         self.claim(report, transport="sse", context="full")
-        self.check(report.transport_reason != "requested", "nobody asked for SSE here")
+        self.check(report.transport_reason != "requested", "SSE was not requested")
         await self.simulate(refuse_websocket=None)
 
     def title(self, text: str, why: str) -> None:
@@ -114,7 +114,7 @@ class Demo:
         self.screen.title(self.number, text, why)
 
     def ask(self, text: str, directive: str = "") -> str:
-        """Shows what is asked. The simulated model is steered by a directive behind it; a real one is not."""
+        """Show the question. For the simulated model, append a directive; a real one gets none."""
         self.screen.said("you", text, "cyan")
         return f"{text} {directive}" if directive and self.stack.simulated else text
 
@@ -123,7 +123,7 @@ class Demo:
         return (await self.show(turn, name))[-1]
 
     async def show(self, events: AsyncTurn | AsyncRun, name: str) -> list[Report]:
-        """Shows events as they come. Returns the report of each turn in them."""
+        """Show events as they arrive. Returns the report of each turn."""
         reports: list[Report] = []
         speaking = False
         with self.screen.waiting_for("waiting for the model"):
@@ -152,7 +152,7 @@ class Demo:
         was = f"{report.transport}, {report.context} ({report.context_reason})"
         expected = f"{transport}, {context}" + (f" ({why})" if why else "")
         fits = (report.transport, report.context) == (transport, context)
-        self.check(fits and why in ("", report.context_reason), f"must be {expected}, was {was}")
+        self.check(fits and why in ("", report.context_reason), f"expected {expected}, was {was}")
 
     def check(self, holds: bool, problem: str) -> None:
         if not holds:
@@ -193,13 +193,13 @@ class Demo:
 
 async def main(screen: Screen, model: str) -> None:
     screen.line(screen.paint("Trunkline: one conversation, turn by turn", "bold"))
-    async with AsyncExitStack() as house:
+    async with AsyncExitStack() as resources:
         with screen.waiting_for("starting"):
-            stack = await house.enter_async_context(running_stack())
-        client = await house.enter_async_context(AsyncClient(stack.address))
+            stack = await resources.enter_async_context(running_stack())
+        client = await resources.enter_async_context(AsyncClient(stack.address))
         upstream = "simulated" if stack.simulated else "real"
         screen.line(f"service {stack.address} · {upstream} upstream {stack.upstream}", "dim")
-        screen.line("each turn tells: transport (why) · context (why) · sent / saved · first content", "dim")
+        screen.line("each turn shows: transport (why) · context (why) · sent / saved · first content", "dim")
         demo = Demo(screen, client, stack, model)
         await demo.play()
         demo.summary()
@@ -210,7 +210,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--model", default="gpt-5.6")
     model = parser.parse_args(arguments).model
     screen = Screen()
-    # Being told to end is no reason to leave children behind.
+    # SIGTERM must end the children, too, so it is handled as Ctrl-C is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(main(screen, model))

@@ -1,7 +1,6 @@
-"""The programs behind the demo: a service, and a simulated upstream unless a real one is named.
+"""Start the service for the demo, and a simulated upstream unless a real one is named.
 
-Owns their ports, their environment and their end: whatever happens to the demo, they do not outlive it. Must
-never know what the demo says to them.
+The processes end with the demo, however it ends.
 """
 
 import asyncio
@@ -27,11 +26,11 @@ MAX_LOG_BYTES = 65536
 DIRECTLY = (("grpc.enable_http_proxy", 0),)
 """A proxy does not lead to this machine."""
 DELTA_MS = 12
-"""The simulated model would be too fast to be watched."""
+"""Pause before each delta: without it the simulated model is too fast to watch."""
 
 
 class DemoError(Exception):
-    """Expected: what stops the demo, told in one line."""
+    """The demo cannot go on; the message is one line. Expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ async def running_stack() -> AsyncIterator[Stack]:
         env |= {
             "TRUNKLINE_LISTEN": address,
             "TRUNKLINE_UPSTREAM_URL": upstream,
-            "TRUNKLINE_DRAIN_GRACE_S": "1",  # when the demo ends, nobody waits for an answer
+            "TRUNKLINE_DRAIN_GRACE_S": "1",  # when the demo ends, no turn is running
         }
         service = await stack.enter_async_context(_running(("service",), env))
         await _wait_until_serving(address, service)
@@ -70,15 +69,15 @@ class _Program:
     process: asyncio.subprocess.Process
     log: IO[bytes]
 
-    def last_words(self) -> str:
-        said = os.pread(self.log.fileno(), MAX_LOG_BYTES, 0).decode(errors="replace")
-        lines = said.splitlines()[-LOG_LINES:]
+    def last_output(self) -> str:
+        output = os.pread(self.log.fileno(), MAX_LOG_BYTES, 0).decode(errors="replace")
+        lines = output.splitlines()[-LOG_LINES:]
         return "\n".join(f"   {self.name}: {line}" for line in lines)
 
 
 @asynccontextmanager
 async def _running(arguments: tuple[str, ...], env: Mapping[str, str]) -> AsyncIterator[_Program]:
-    """A process group of its own: Ctrl-C is the demo's, and the demo ends its children in order."""
+    """Run a module in its own process group: Ctrl-C reaches only the demo, which then ends its children."""
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -102,7 +101,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         try:
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), END_S)
-        finally:  # after a second Ctrl-C too: nothing may stay behind
+        finally:  # also after a second Ctrl-C: no process may be left
             if process.returncode is None:
                 process.kill()
                 await process.wait()
@@ -114,10 +113,10 @@ async def _wait_until_serving(address: str, service: _Program) -> None:
             health = HealthStub(channel)
             while not await _serving(health):
                 if service.process.returncode is not None:
-                    raise DemoError(f"the service did not start:\n{service.last_words()}")
+                    raise DemoError(f"the service did not start:\n{service.last_output()}")
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise DemoError(f"the service is not ready after {READY_S:.0f} s:\n{service.last_words()}") from None
+        raise DemoError(f"the service is not ready after {READY_S:.0f} s:\n{service.last_output()}") from None
 
 
 async def _serving(health: HealthStub) -> bool:

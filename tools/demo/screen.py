@@ -1,7 +1,4 @@
-"""What the demo shows: 80 columns, colour only where a terminal shows it.
-
-Owns all printing. Must never know what a turn is expected to do: `demo` does.
-"""
+"""Print the demo: 80 columns, with colours on a terminal that shows them."""
 
 import asyncio
 import os
@@ -15,7 +12,7 @@ from trunkline import Report
 WIDTH = 80
 INDENT = 9
 QUIET_S = 2.0
-"""After so long without a word the screen says what it waits for."""
+"""After so long without output, the screen shows what it is waiting for."""
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -39,7 +36,7 @@ class Screen:
         self.line(f"{self.paint(f'{number}  {text}', 'bold')}  {self.paint(why, 'dim')}")
 
     def said(self, who: str, text: str, colour: str = "") -> None:
-        """A whole sentence of somebody, folded."""
+        """Show a whole text of one speaker, wrapped."""
         self.speaker(who, colour)
         self.stream(text)
         self.flush()
@@ -51,7 +48,7 @@ class Screen:
         self._column = INDENT
 
     def stream(self, delta: str) -> None:
-        """A piece of text as it comes. A word is shown when it is whole: only then is it known to fit."""
+        """Show text as it arrives, word by word: only a whole word is known to fit into the line."""
         for character in delta:
             if character.isspace():
                 self._put_word()
@@ -59,7 +56,7 @@ class Screen:
                 self._word += character
 
     def flush(self) -> None:
-        """Ends a line that is open."""
+        """End the current line, if it is not empty."""
         if self._column:
             self._put_word()
             self._write("\n")
@@ -82,7 +79,7 @@ class Screen:
 
     @contextmanager
     def waiting_for(self, what: str) -> Iterator[None]:
-        """Speaks up whenever nothing was printed for two seconds."""
+        """Show `what` whenever nothing was printed for two seconds."""
         watch = asyncio.ensure_future(self._watch(what))
         try:
             yield
@@ -98,7 +95,7 @@ class Screen:
                 self._interject(f"… {what}: {now - began:.0f} s")
 
     def _interject(self, text: str) -> None:
-        """A line of its own, also in the middle of another one."""
+        """Write a separate line, even in the middle of another one."""
         before, after = ("\n", " " * INDENT) if self._column else ("", "")
         self._write(f"{before}   {self.paint(text, 'dim')}\n{after}")
         self._column = len(after)

@@ -1,1 +1,1 @@
-"""A turn as a picture: a Jaeger of one's own, its traces as text and as SVG. `make trace` shows them."""
+"""`make trace`: the demo with its own Jaeger, and the traces of its turns as text and as SVG."""

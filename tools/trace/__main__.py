@@ -1,7 +1,4 @@
-"""`make trace`: the demo with Jaeger, the tree of each of its turns, and an address to look at.
-
-Owns the order of things, and what a person at the terminal is told. Jaeger stays until Enter or Ctrl-C.
-"""
+"""Run the demo with Jaeger, and print the tree of each turn: `python -m tools.trace`."""
 
 import argparse
 import os
@@ -22,7 +19,7 @@ from tools.demo import conversation
 from tools.trace import jaeger, picture, tree
 from tools.trace.jaeger import Jaeger
 
-HOW_TO_GET_ONE = """trace: there is no Jaeger here. Any of these gives one:
+HOW_TO_GET_JAEGER = """trace: found no Jaeger. Either of these provides one:
   - its release, on PATH or named by JAEGER_BIN: https://www.jaegertracing.io/download/
   - make up: the whole deployment in containers, with Jaeger; its address is printed
 """
@@ -34,7 +31,7 @@ ARRIVAL_TIMEOUT_S = 20.0
 
 @contextmanager
 def traced(collector: Jaeger) -> Iterator[None]:
-    """The caller's own spans, and the environment in which the service finds the collector."""
+    """Export the caller's spans, and set the environment so that the service exports its own."""
     os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.otlp_http
     os.environ["OTEL_METRICS_EXPORTER"] = "none"
     os.environ["OTEL_BSP_SCHEDULE_DELAY"] = "100"
@@ -48,26 +45,26 @@ def traced(collector: Jaeger) -> Iterator[None]:
 
 
 def turns_of(collector: Jaeger) -> list[dict[str, Any]]:
-    """The traces of all turns, once each has arrived from both sides."""
+    """Return the traces of all turns, once each has spans of both the caller and the service."""
     deadline = time.monotonic() + ARRIVAL_TIMEOUT_S
     while time.monotonic() < deadline:
-        found = [one for one in collector.traces(CALLER) if _whole(one)]
+        found = [one for one in collector.traces(CALLER) if _complete(one)]
         if found and len(found) == len(collector.traces(SERVICE)):
             return found
         time.sleep(0.2)
     return collector.traces(CALLER)
 
 
-def _whole(found: dict[str, Any]) -> bool:
+def _complete(found: dict[str, Any]) -> bool:
     return [span["operationName"] for span in found["spans"]].count(TURN) == 2
 
 
-def _telling(turns: list[dict[str, Any]]) -> list[tuple[str, tree.Span]]:
-    """The turns of the demo that differ most."""
+def _examples(turns: list[dict[str, Any]]) -> list[tuple[str, tree.Span]]:
+    """Return three different turns of the demo, with titles."""
     titles = {
-        0: "A first turn: dials a line",
-        1: "The next: the line is warm",
-        -1: "No WebSocket to be had: by SSE",
+        0: "First turn: opens a connection",
+        1: "Next turn: the connection is warm",
+        -1: "No WebSocket available: by SSE",
     }
     return [(title, tree.read(turns[index])[0]) for index, title in titles.items()]
 
@@ -90,7 +87,7 @@ def main() -> int:
     chosen = parser.parse_args()
     program = jaeger.find()
     if program is None:
-        sys.stderr.write(HOW_TO_GET_ONE)
+        sys.stderr.write(HOW_TO_GET_JAEGER)
         return 1
     os.environ["no_proxy"] = (
         "*"  # all of it is on this machine, but for a real upstream, which the service asks
@@ -100,7 +97,7 @@ def main() -> int:
             code = conversation.run([])
         turns = show(collector, lambda line: print(line, flush=True))
         if chosen.picture:
-            chosen.picture.write_text(picture.draw(_telling(turns)), encoding="utf-8")
+            chosen.picture.write_text(picture.draw(_examples(turns)), encoding="utf-8")
         if not chosen.once and sys.stdin.isatty():
             input(f"\nJaeger: {collector.ui}  (Enter ends it) ")
     return code

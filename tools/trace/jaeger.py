@@ -1,7 +1,4 @@
-"""A Jaeger on ports of its own, in memory, as long as a block lasts; and its query API.
-
-Owns finding, starting and asking it. Must never know what a trace is about. Nothing is written to disk.
-"""
+"""Run a Jaeger on free ports, with its storage in memory, and query its API."""
 
 import json
 import os
@@ -23,32 +20,32 @@ POLL_S = 0.1
 
 
 class JaegerError(Exception):
-    """Expected: it is not here, or it does not start."""
+    """Jaeger did not start. Expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jaeger:
-    """Where it listens. `ui` is for people and for questions."""
+    """The addresses of a Jaeger. `ui` serves the web page and the query API."""
 
     ui: str
     otlp_http: str
     otlp_grpc: str
 
     def services(self) -> list[str]:
-        return sorted(self._ask("services") or [])
+        return sorted(self._get("services") or [])
 
     def traces(self, service: str, limit: int = 100) -> list[dict[str, Any]]:
-        """The traces in which the service took part, the oldest first, as the API gives them."""
-        found = self._ask(f"traces?{urllib.parse.urlencode({'service': service, 'limit': limit})}") or []
+        """Return the traces in which the service took part, oldest first, in the API's JSON."""
+        found = self._get(f"traces?{urllib.parse.urlencode({'service': service, 'limit': limit})}") or []
         return sorted(found, key=lambda trace: min(span["startTime"] for span in trace["spans"]))
 
-    def _ask(self, question: str) -> Any:
-        with urllib.request.urlopen(f"{self.ui}/api/{question}", timeout=10) as answer:  # noqa: S310  our own
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.ui}/api/{path}", timeout=10) as answer:  # noqa: S310  our own
             return json.load(answer)["data"]
 
 
 def find() -> str | None:
-    """The program: the one that JAEGER_BIN names, or on PATH, or where Go puts what it builds."""
+    """Return the program that JAEGER_BIN names, else one on PATH or in ~/go/bin. None if there is none."""
     named = os.environ.get("JAEGER_BIN")
     if named:
         return named
@@ -57,7 +54,7 @@ def find() -> str | None:
 
 @contextmanager
 def running(program: str) -> Iterator[Jaeger]:
-    """Started and ready. JaegerError: it did not become so."""
+    """Run Jaeger until the block ends. Raises JaegerError when it does not become ready."""
     query, query_grpc, otlp_http, otlp_grpc, health = _free_ports(5)
     config = json.dumps(_config(query, query_grpc, otlp_http, otlp_grpc, health))
     process = subprocess.Popen(  # noqa: S603  the program that the user named
@@ -78,7 +75,7 @@ def running(program: str) -> Iterator[Jaeger]:
 
 
 def _config(query: int, query_grpc: int, otlp_http: int, otlp_grpc: int, health: int) -> dict[str, Any]:
-    """No more than OTLP in, memory, and questions; and no port that another one could hold."""
+    """Configure OTLP receivers, storage in memory and the query API, all on the given ports."""
 
     def at(port: int) -> dict[str, str]:
         return {"endpoint": f"127.0.0.1:{port}"}
@@ -115,7 +112,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not _answers(url):
         if process.poll() is not None:
-            raise JaegerError(f"Jaeger ended at once, with {process.returncode}")
+            raise JaegerError(f"Jaeger exited with code {process.returncode}")
         if time.monotonic() > deadline:
             raise JaegerError(f"Jaeger is not ready after {READY_TIMEOUT_S:.0f} s")
         time.sleep(POLL_S)

@@ -1,7 +1,4 @@
-"""Turns as a picture: `draw` makes one SVG of some trees, each on a time scale of its own.
-
-Owns where things stand. Must never know what they mean, beyond what a span says of itself.
-"""
+"""Draw turns as one SVG, each turn with its own time axis."""
 
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
@@ -10,7 +7,7 @@ from tools.trace.tree import Span, facts
 
 WIDTH = 1000
 LABELS = 330
-"""The left part, where the spans are named; the right is time."""
+"""Width of the left part, with the names of the spans; the right part is the time axis."""
 ROW = 40
 TITLE = 46
 MARGIN = 16
@@ -25,7 +22,7 @@ STYLE = (
 
 
 def draw(turns: Sequence[tuple[str, Span]]) -> str:
-    """Each with its title."""
+    """Draw each turn below its title, and return the SVG."""
     panels: list[str] = []
     top = float(MARGIN)
     for title, root in turns:

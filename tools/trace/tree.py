@@ -1,7 +1,4 @@
-"""A trace of Jaeger's API, as a tree: `Span`, and how it reads as text.
-
-Owns the reading of that API's JSON. Must never ask for it.
-"""
+"""Read a trace of Jaeger's API into a tree of spans, and print it as text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,20 +24,20 @@ class Span:
         return bool(self.tags.get("error"))
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, "Span"]]:
-        """This span and all below it, in the order in which they began."""
+        """Yield this span and its descendants with their depth, in the order of their start."""
         yield depth, self
         for child in self.children:
             yield from child.walk(depth + 1)
 
 
 def read(trace: Mapping[str, Any]) -> list[Span]:
-    """The spans that have no parent in the trace, with all others below them."""
+    """Return the spans without a parent in the trace; all others are among their descendants."""
     spans: dict[str, Span] = {}
     parents: dict[str, str] = {}
-    for told in sorted(trace["spans"], key=lambda span: span["startTime"]):
-        span = _span(told, trace["processes"])
+    for raw in sorted(trace["spans"], key=lambda span: span["startTime"]):
+        span = _span(raw, trace["processes"])
         spans[span.id] = span
-        for reference in told["references"]:
+        for reference in raw["references"]:
             if reference["refType"] == "CHILD_OF":
                 parents[span.id] = reference["spanID"]
     for span in spans.values():
@@ -49,16 +46,16 @@ def read(trace: Mapping[str, Any]) -> list[Span]:
     return [span for span in spans.values() if parents.get(span.id, "") not in spans]
 
 
-def _span(told: Mapping[str, Any], processes: Mapping[str, Any]) -> Span:
+def _span(raw: Mapping[str, Any], processes: Mapping[str, Any]) -> Span:
     return Span(
-        id=told["spanID"],
-        name=told["operationName"],
-        service=processes[told["processID"]]["serviceName"],
-        start=told["startTime"] / 1e6,
-        duration=told["duration"] / 1e6,
-        tags={tag["key"]: tag["value"] for tag in told["tags"]},
-        events=[((log["timestamp"] - told["startTime"]) / 1e6, _event(log)) for log in told["logs"] or ()],
-        links=[link["spanID"] for link in told["references"] if link["refType"] == "FOLLOWS_FROM"],
+        id=raw["spanID"],
+        name=raw["operationName"],
+        service=processes[raw["processID"]]["serviceName"],
+        start=raw["startTime"] / 1e6,
+        duration=raw["duration"] / 1e6,
+        tags={tag["key"]: tag["value"] for tag in raw["tags"]},
+        events=[((log["timestamp"] - raw["startTime"]) / 1e6, _event(log)) for log in raw["logs"] or ()],
+        links=[link["spanID"] for link in raw["references"] if link["refType"] == "FOLLOWS_FROM"],
     )
 
 
@@ -67,7 +64,7 @@ def _event(log: Mapping[str, Any]) -> str:
 
 
 def lines(root: Span) -> Iterator[str]:
-    """The tree as text: a line for each span, and below it what it says and what happened within it."""
+    """Yield the tree as text: a line for each span, then its facts, events and links."""
     for depth, span in root.walk():
         indent = "  " * depth
         at, lasted = milliseconds(span.start - root.start), milliseconds(span.duration)
@@ -78,18 +75,18 @@ def lines(root: Span) -> Iterator[str]:
 
 
 def facts(span: Span) -> str:
-    """What a line says of a span: how a call ended; which way an attempt took, and what it saved."""
+    """Summarize a span: the status of a call; the transport, context and saved bytes of an attempt."""
     tags = span.tags
-    told = []
+    parts = []
     if "rpc.response.status_code" in tags:
-        told.append(str(tags["rpc.response.status_code"]))
+        parts.append(str(tags["rpc.response.status_code"]))
     if "trunkline.attempts" in tags:
-        told.append(f"attempts {tags['trunkline.attempts']}")
+        parts.append(f"attempts {tags['trunkline.attempts']}")
     if "trunkline.attempt" in tags:
-        told += _of_attempt(tags)
+        parts += _of_attempt(tags)
     if "error.type" in tags:
-        told.append(f"error {tags['error.type']}")
-    return " · ".join(told)
+        parts.append(f"error {tags['error.type']}")
+    return " · ".join(parts)
 
 
 def _of_attempt(tags: Mapping[str, Any]) -> Iterator[str]:

@@ -1,9 +1,7 @@
-"""A trace as Jaeger's API tells it, as a tree, as text, as a picture."""
-
 from tools.trace import tree
 
 
-def told(span_id, name, start, duration, parent="", **tags):
+def raw_span(span_id, name, start, duration, parent="", **tags):
     links = tags.pop("links", ())
     return {
         "spanID": span_id,
@@ -23,15 +21,15 @@ def told(span_id, name, start, duration, parent="", **tags):
 TRACE = {
     "processes": {"p1": {"serviceName": "caller"}, "p2": {"serviceName": "trunkline"}},
     "spans": [
-        told("c", "chat <m>", 3_000, 5_000, "b", error=True, error__type="CONNECTION_LOST", links=["x"]),
-        told("a", "call", 1_000, 9_000, rpc__response__status_code="OK"),
-        told("b", "server", 2_000, 7_000, "a", trunkline__attempts=2),
-        told("e", "stray", 2_500, 0, "elsewhere"),
+        raw_span("c", "chat <m>", 3_000, 5_000, "b", error=True, error__type="CONNECTION_LOST", links=["x"]),
+        raw_span("a", "call", 1_000, 9_000, rpc__response__status_code="OK"),
+        raw_span("b", "server", 2_000, 7_000, "a", trunkline__attempts=2),
+        raw_span("e", "stray", 2_500, 0, "elsewhere"),
     ],
 }
 
 
-def test_the_tree():
+def test_a_trace_is_read_as_a_tree():
     call, stray = tree.read(TRACE)
     assert [(depth, span.name) for depth, span in call.walk()] == [
         (0, "call"),
@@ -44,7 +42,7 @@ def test_the_tree():
     assert (chat.events, chat.links) == ([(0.001, "sent")], ["x"])
 
 
-def test_as_text():
+def test_the_tree_as_text():
     text = "\n".join(tree.lines(tree.read(TRACE)[0]))
     assert "   0.0 ms    9.0 ms   call  (caller)" in text
     assert "   2.0 ms    5.0 ms ✗     chat <m>  (trunkline)" in text
@@ -52,7 +50,7 @@ def test_as_text():
         assert fact in text
 
 
-def test_what_an_attempt_says():
+def test_the_facts_of_an_attempt():
     tags = {
         "trunkline.attempt": 1,
         "trunkline.transport": "websocket",
