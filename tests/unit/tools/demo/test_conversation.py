@@ -1,0 +1,39 @@
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tools.demo.conversation import Demo
+from tools.demo.processes import DemoError
+from tools.demo.screen import Screen
+
+REPORT: Any = SimpleNamespace(transport="sse", context="full", context_reason="sse")
+
+
+@pytest.fixture
+def demo():
+    return Demo(Screen(), cast(Any, None), cast(Any, SimpleNamespace(simulated=True)), "m", number=3)
+
+
+def test_a_turn_as_expected_passes(demo):
+    demo.claim(REPORT, transport="sse", context="full")
+    demo.claim(REPORT, transport="sse", context="full", why="sse")
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {"transport": "websocket", "context": "full"},
+        {"transport": "sse", "context": "incremental"},
+        {"transport": "sse", "context": "full", "why": "first_turn"},
+    ],
+)
+def test_a_different_turn_ends_the_demo(demo, expected):
+    with pytest.raises(DemoError, match=r"turn 3: expected .*, was sse, full \(sse\)"):
+        demo.claim(REPORT, **expected)
+
+
+@pytest.mark.parametrize(("simulated", "asked"), [(True, "Hi. sim:echo"), (False, "Hi.")])
+def test_only_the_simulated_model_gets_a_directive(demo, simulated, asked):
+    demo.stack.simulated = simulated
+    assert demo.ask("Hi.", "sim:echo").split() == asked.split()
