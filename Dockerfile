@@ -2,7 +2,7 @@
 # and write nothing: their root may be read-only.
 
 FROM python:3.13-slim AS base
-# No build happens behind this line, so nothing that installs needs to stay.
+# Nothing is built after this line, so nothing that installs is needed.
 RUN pip uninstall --yes --quiet --root-user-action=ignore pip
 WORKDIR /app
 # By number: Kubernetes can tell that it is not root.
@@ -42,7 +42,7 @@ COPY --from=service-packages /packages /usr/local
 COPY --from=service-packages /app /app
 COPY deploy/healthcheck.py /app/deploy/
 # Loopback would be of no use in a container. The service still refuses to start on it without authentication, unless it
-# is told that the network is trusted.
+# is configured to trust the network.
 ENV TRUNKLINE_LISTEN=0.0.0.0:50051
 # Otherwise grpc core writes what a peer sends into the log.
 ENV GRPC_VERBOSITY=NONE

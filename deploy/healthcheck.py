@@ -1,8 +1,8 @@
-"""What the image's HEALTHCHECK runs: exit code 0 if the service beside it says SERVING; else 1, and why.
+"""Check the health of the service in the same container: exit code 0 if it is SERVING, else 1 and the reason.
 
-Owns one question to gRPC's standard health service, which answers anybody: in plain text, by TLS or by mutual
-TLS, as the environment that it shares with the service says. Must never import the service: the probe is a
-caller like any other, and has to be cheap.
+The image's HEALTHCHECK runs this. It calls gRPC's standard health service, which needs no
+authentication, in plain text, by TLS or by mutual TLS, as the environment of the service says. It does
+not import the service, because a check that runs every few seconds has to be cheap.
 """
 
 import ipaddress
@@ -19,8 +19,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 2.0
-"""Of the handshake, and again of the call: together less than HEALTHCHECK allows."""
-# A proxy is the way to the upstream, not to loopback.
+"""For the handshake, and again for the call: together less than the timeout of HEALTHCHECK."""
+# Proxy variables are for the upstream, not for loopback.
 OPTIONS = (("grpc.enable_http_proxy", 0),)
 REFUSED = "does TRUNKLINE_TLS_CLIENT_CA sign TRUNKLINE_TLS_CERT, for clients too? This check shows it"
 
@@ -46,29 +46,31 @@ def _unhealthy(why: str) -> int:
 
 
 def _channel(port: int) -> grpc.Channel:
-    """It trusts what TRUNKLINE_TLS_CERT holds, and shows the same where callers must show something."""
+    """Open a channel that trusts TRUNKLINE_TLS_CERT, and presents it where clients need a certificate."""
     chain, key = os.environ.get("TRUNKLINE_TLS_CERT"), os.environ.get("TRUNKLINE_TLS_KEY")
     if not chain or not key:
         return grpc.insecure_channel(f"{HOST}:{port}", OPTIONS)
-    shown = (chain, key) if os.environ.get("TRUNKLINE_TLS_CLIENT_CA") else None
+    client_certificate = (chain, key) if os.environ.get("TRUNKLINE_TLS_CLIENT_CA") else None
     pem = Path(chain).read_bytes()
-    credentials = grpc.ssl_channel_credentials(pem, *((Path(key).read_bytes(), pem) if shown else ()))
-    name = ("grpc.ssl_target_name_override", _name(port, chain, shown))
+    credentials = grpc.ssl_channel_credentials(
+        pem, *((Path(key).read_bytes(), pem) if client_certificate else ())
+    )
+    name = ("grpc.ssl_target_name_override", _name(port, chain, client_certificate))
     return grpc.secure_channel(f"{HOST}:{port}", credentials, (*OPTIONS, name))
 
 
-def _name(port: int, trusted: str, shown: tuple[str, str] | None) -> str:
-    """What the service's certificate calls it: grpc insists on a name, and that is hardly ever loopback's.
+def _name(port: int, trusted: str, client_certificate: tuple[str, str] | None) -> str:
+    """Return a name in the service's certificate, since grpc checks one and loopback is rarely among them.
 
-    A handshake tells: ssl reads the names of no certificate but a peer's. OSError: why there was none.
+    It is read in a handshake, because the ssl module parses only a peer's certificate. Raises OSError.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as grpc does: the file need not hold a root
     context.load_verify_locations(trusted)
     context.set_alpn_protocols(["h2"])
-    if shown:
-        context.load_cert_chain(*shown)
+    if client_certificate:
+        context.load_cert_chain(*client_certificate)
     with socket.create_connection((HOST, port), TIMEOUT_S) as raw, context.wrap_socket(raw) as secure:
         certificate: Any = secure.getpeercert()
     names = dict(certificate.get("subjectAltName", ()))

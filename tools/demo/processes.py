@@ -24,7 +24,7 @@ END_S = 10.0
 LOG_LINES = 15
 MAX_LOG_BYTES = 65536
 DIRECTLY = (("grpc.enable_http_proxy", 0),)
-"""A proxy does not lead to this machine."""
+"""Channel options: connect to loopback without a proxy."""
 DELTA_MS = 12
 """Pause before each delta: without it the simulated model is too fast to watch."""
 
