@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,13 @@ CALLER = "demo"
 SERVICE = "trunkline"
 TURN = "trunkline.v1.CompletionService/StreamCompletion"
 ARRIVAL_TIMEOUT_S = 20.0
+LOOPBACK = "127.0.0.1,localhost"
+
+
+def without_proxy(environ: Mapping[str, str]) -> str:
+    """Return NO_PROXY with loopback added. The service inherits it, and may need a proxy upstream."""
+    excluded = environ.get("no_proxy") or environ.get("NO_PROXY")
+    return ",".join(filter(None, (excluded, LOOPBACK)))
 
 
 @contextmanager
@@ -89,7 +96,7 @@ def main() -> int:
     if program is None:
         sys.stderr.write(HOW_TO_GET_JAEGER)
         return 1
-    os.environ["no_proxy"] = "*"  # this process connects only to loopback
+    os.environ["no_proxy"] = without_proxy(os.environ)
     with jaeger.running(program) as collector:
         with traced(collector):
             code = conversation.run([])
