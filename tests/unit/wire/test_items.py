@@ -1,3 +1,5 @@
+from base64 import b64encode
+
 import pytest
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
 from pydantic import TypeAdapter
@@ -13,7 +15,7 @@ from service.domain.messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from service.wire.items import TOOL_ERROR_MARK, item_json
+from service.wire.items import BASE64_STEP, TOOL_ERROR_MARK, item_json
 
 OFFICIAL = TypeAdapter(ResponseInputItemParam)
 PNG_URL = "data:image/png;base64,iVBORw=="
@@ -144,3 +146,10 @@ def test_reasoning_that_is_not_sealed_is_only_good_for_an_upstream_that_stores()
 def test_a_part_on_the_wrong_role_is_a_bug_of_ours(item):
     with pytest.raises(TypeError):
         item_json(item, store=False)
+
+
+@pytest.mark.parametrize("size", [BASE64_STEP - 1, BASE64_STEP, BASE64_STEP + 1, 2 * BASE64_STEP + 2])
+def test_large_data_is_the_same_base64_as_in_one_call(size):
+    data = bytes(number % 251 for number in range(size))
+    image = written(Role.USER, ImagePart(data=data, mime_type="image/png"))["content"][0]
+    assert image["image_url"] == f"data:image/png;base64,{b64encode(data).decode()}"
