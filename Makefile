@@ -4,11 +4,13 @@ PYTHON   ?= python3
 ARGS     ?=
 SCALE    ?= 2
 PROFILES ?=
+# One test process for each core; ARGS="-n 0" for one alone, as a debugger wants it.
+PARALLEL := --numprocesses auto
 VENV     := .venv
 PY       := $(VENV)/bin/python
 BUF      := node_modules/.bin/buf
 BASELINE := protos/baseline.binpb
-PURE     := service/domain/*,service/session/*,service/wire/*
+PURE     := service/domain/*,service/wire/*
 
 # The marks of a finished installation carry the lock's checksum: dates say nothing after a clone or a change of branch.
 checksum  = $(shell cksum < $(1) | cut -d ' ' -f 1)
@@ -70,7 +72,7 @@ e2e: $(DEPLOY_DONE) ## Test the deployment: replicas behind Envoy; containers, w
 setup: $(VENV_DONE) ## Install the locked packages into .venv (every other target does so when needed)
 
 test: $(VENV_DONE) ## Run the tests; ARGS="-k pool -x" goes to pytest
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, some minutes; ARGS="--turns 1000"
 	@$(PY) -m tests.soak.soak $(ARGS)
@@ -164,7 +166,7 @@ proto-check: $(VENV_DONE) $(NPM_DONE) ## Stubs match the protos; buf lint; nothi
 	@echo 'proto: stubs, lint and compatibility are fine'
 
 coverage: $(DEPLOY_DONE) ## Tests with the gates: pure rooms 100 % of branches, the rest of the service 95 %
-	@$(PY) -m pytest --cov --cov-report= $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) --cov --cov-report= $(ARGS)
 	@$(PY) -m coverage report --include='$(PURE)' --fail-under=100
 	@$(PY) -m coverage report --omit='$(PURE),service/gen/*' --fail-under=95
 

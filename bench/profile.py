@@ -32,7 +32,7 @@ PARTS = {
     "OpenTelemetry: spans and metrics": r"opentelemetry|\(trace/|\(metrics/|\(attributes/|\(util/__init__",
     "our telemetry and logs": r"service/telemetry|structlog|logging/__init__",
     "our rpc room": r"service/rpc",
-    "our manager": r"service/manager",
+    "our manager": r"service/sessions",
     "our transport": r"service/transport",
     "our wire, session, domain": r"service/(wire|session|domain)",
     "websockets": r"websockets/",

@@ -16,9 +16,9 @@ import traceback
 # operator who sets it to INFO or DEBUG gets such lines.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from service.config import SettingsError, load, raise_file_limit
-from service.proxies import spare_loopback
-from service.telemetry import variables
+from service.config.proxies import spare_loopback
+from service.config.settings import SettingsError, load, raise_file_limit
+from service.telemetry import otel_check
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -28,7 +28,7 @@ def main() -> int:
     _ignore_signals()
     try:
         settings = load(os.environ)
-        variables.check(os.environ)
+        otel_check.check(os.environ)
         raise_file_limit(settings)
         spare_loopback(os.environ)
         # Only now: it takes a second, and OpenTelemetry reads its variables while it is imported.

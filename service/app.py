@@ -16,14 +16,15 @@ import sys
 from collections.abc import Callable
 from typing import Any, cast
 
-from service import config, files, memory
-from service.config import Settings, SettingsError
-from service.manager.manager import Manager
+from service.config import reload
+from service.config.settings import Settings, SettingsError, doubts
 from service.rpc.server import Server
+from service.runtime import memory
+from service.runtime.paced_loop import Pace, PacedSelector
+from service.sessions.manager import Manager
 from service.telemetry import logs, sampler
 from service.telemetry.setup import Telemetry
-from service.transport.pace import Pace, PacedSelector
-from service.transport.rehearsal import rehearse
+from service.transport.preload import rehearse
 from service.transport.upstream import Upstream
 
 STOP_GRACE_S = 2.0
@@ -78,7 +79,7 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         _tell_route(settings)
         if telemetry.metrics_address:
             logger.info("metrics on %s", telemetry.metrics_address)
-        for doubt in config.doubts(settings, os.environ):
+        for doubt in doubts(settings, os.environ):
             logger.warning("%s", doubt)
         await stop.wait()
         logger.info("draining for up to %g s", settings.drain_grace_s)
@@ -130,7 +131,7 @@ def _hook(path: str) -> Callable[[dict[str, Any]], object] | None:
 
 def _read_files() -> None:
     logger.info("SIGHUP: the files are read again")
-    files.look_again()
+    reload.look_again()
 
 
 def _stop_signal() -> asyncio.Event:

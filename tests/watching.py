@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from service.telemetry import signals
 from service.telemetry.instruments import views
+from service.telemetry.otel_env import Capture
 from service.telemetry.spans import Tracer
-from service.telemetry.switches import Capture
 
 PATIENCE_S = 30.0
 

@@ -17,11 +17,11 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from service.domain.caller import Caller
 from service.domain.errors import Reason, TurnError
-from service.rpc.auth import CALLER
+from service.domain.tenant import Caller
+from service.rpc.auth.callers import CALLER
+from service.rpc.convert.parsing import parse_small
 from service.rpc.failure import NOTHING_SENT, Context, end, failure_of
-from service.rpc.parsing import parse_small
 from service.rpc.receiving import Receiver
 
 GenericHandler: TypeAlias = "grpc.GenericRpcHandler[Any, Any]"

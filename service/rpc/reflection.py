@@ -13,9 +13,9 @@ import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from service.domain.errors import Reason, TurnError
+from service.rpc.convert.parsing import parse_small
 from service.rpc.failure import NOTHING_SENT, Context, end, failure_of
 from service.rpc.methods import GenericHandler
-from service.rpc.parsing import parse_small
 from service.rpc.receiving import RETRY_AFTER_S, Places, Receiver
 
 SERVICE = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from service.config import Settings, SettingsError
+from service.config.settings import Settings, SettingsError
 from service.gen.trunkline.v1 import completion_pb2, session_pb2
 from service.rpc import health
-from service.rpc.auth import Callers
-from service.rpc.completion import CompletionService
+from service.rpc.auth.callers import Callers
+from service.rpc.auth.interceptor import Authentication
+from service.rpc.auth.tls import server_credentials
+from service.rpc.completion_service import CompletionService
 from service.rpc.health import HealthService
-from service.rpc.interceptors import Authentication
 from service.rpc.methods import GenericHandler, Intake, admitting, generic_handler
 from service.rpc.receiving import Receiver, places_for
 from service.rpc.reflection import ReflectionService
-from service.rpc.sessions import SessionService
-from service.rpc.tls import server_credentials
-from service.telemetry.interceptor import Observation
+from service.rpc.session_service import SessionService
+from service.telemetry.rpc_interceptor import Observation
 
 if TYPE_CHECKING:
-    from service.manager.manager import Manager
+    from service.sessions.manager import Manager
 
 COMPLETION = completion_pb2.DESCRIPTOR.services_by_name["CompletionService"]
 SESSION = session_pb2.DESCRIPTOR.services_by_name["SessionService"]

@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 
 from service.domain.errors import Reason, TurnError
 from service.gen.trunkline.v1 import completion_pb2 as pb
-from service.rpc.responses import cut, duration_out
+from service.rpc.convert.responses import cut, duration_out
 
 DOMAIN = "trunkline"
 

@@ -32,13 +32,13 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from service.config import Settings, SettingsError
-from service.telemetry import signals, switches
+from service.config.settings import Settings, SettingsError
+from service.telemetry import otel_env, signals
 from service.telemetry.instruments import views
+from service.telemetry.otel_env import Exporter, Protocol, Signal, Switches
 from service.telemetry.otlp import HttpSpans
 from service.telemetry.scraping import Endpoint
 from service.telemetry.spans import Tracer
-from service.telemetry.switches import Exporter, Protocol, Signal, Switches
 
 CLOSE_TIMEOUT_S = 3.0
 """How long the last spans may take to leave. A collector that does not answer must not hold the process up.
@@ -53,8 +53,8 @@ class Telemetry:
     def __init__(self, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
         """SettingsError: a switch makes no sense, or the address is taken."""
         try:
-            chosen = switches.read(environ)
-        except switches.SwitchError as error:
+            chosen = otel_env.read(environ)
+        except otel_env.SwitchError as error:
             raise SettingsError(str(error)) from error
         resource = _resource(settings)
         self.metrics_address = ""

@@ -12,8 +12,8 @@ from opentelemetry.metrics import Meter, NoOpMeter
 
 from service.telemetry.gauges import Gauges
 from service.telemetry.instruments import Bounded, Instruments
+from service.telemetry.otel_env import Capture
 from service.telemetry.spans import Tracer
-from service.telemetry.switches import Capture
 
 SCOPE = "trunkline"
 NOWHERE = NoOpMeter(SCOPE)

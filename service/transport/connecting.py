@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import httpx
 from websockets.exceptions import InvalidProxyStatus, ProxyError
 
+from service.config.proxies import Route
 from service.domain.errors import Reason, TurnError
-from service.proxies import Route
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from service.domain.events import Event, Started, Usage
 from service.domain.messages import Message
 from service.domain.plan import Plan
 from service.transport.channel import Channel, Waits
-from service.wire.decoder import ResponseDecoder
 from service.wire.request import bytes_saved
+from service.wire.response_decoder import ResponseDecoder
 
 NO_NEWS = frozenset(
     {

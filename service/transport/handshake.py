@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
 
-from service.proxies import Proxy
+from service.config.proxies import Proxy
 from service.transport.channel import CLOSE_TIMEOUT_S
-from service.transport.inbox import Inbox
+from service.transport.receive_buffer import Inbox
 from service.wire.bounds import MAX_MESSAGE_BYTES
 
 HAPPY_EYEBALLS_DELAY_S = 0.25

@@ -6,7 +6,7 @@ import os
 import ssl
 from pathlib import Path
 
-from service.config import Settings, SettingsError
+from service.config.settings import Settings, SettingsError
 
 
 def context_of(settings: Settings) -> ssl.SSLContext:

@@ -18,28 +18,28 @@ from typing import TYPE_CHECKING
 import httpx
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from service.domain.caller import Credential
 from service.domain.errors import Reason, TurnError
 from service.domain.limits import MAX_JSON_GROWTH
 from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
+from service.domain.tenant import Credential
+from service.runtime.paced_loop import Pace
+from service.runtime.workers import maybe_aside
 from service.telemetry import lines
 from service.transport import tls
 from service.transport.channel import Waits
 from service.transport.connecting import Connecting
+from service.transport.connection import Line
+from service.transport.credentials import Keys
 from service.transport.exchange import Exchange
 from service.transport.handshake import connect_to
-from service.transport.http import Post
-from service.transport.inbox import now
-from service.transport.keys import Keys
-from service.transport.pace import Pace
-from service.transport.websocket import Line
-from service.wire import failures
+from service.transport.http_stream import Post
+from service.transport.receive_buffer import now
+from service.wire import error_classifier
 from service.wire.request import Draft, PayloadHook, draft, encode, item_sizes
-from service.workers import maybe_aside
 
 if TYPE_CHECKING:
-    from service.config import Settings
+    from service.config.settings import Settings
 
 __all__ = ["PROVIDER", "Draft", "Upstream"]
 
@@ -139,7 +139,7 @@ class Upstream:
             raise TurnError(Reason.CONNECT_FAILED, message) from exc
         except InvalidStatus as exc:
             answer = exc.response
-            raise failures.from_handshake(
+            raise error_classifier.from_handshake(
                 answer.status_code, answer.headers, bytes(answer.body or b""), now=time.time()
             ) from exc
         except (OSError, InvalidHandshake) as exc:

@@ -15,11 +15,11 @@ import msgspec
 
 from service.domain.messages import CompletionRequest, Item, items_of
 from service.domain.plan import Basis, Plan
-from service.wire.hook import PayloadHook, hooked
-from service.wire.items import item_json
+from service.wire.input_items import item_json
 from service.wire.json_input import refused
+from service.wire.payload_hook import PayloadHook, hooked
 from service.wire.pieces import pieces
-from service.wire.settings import basis_of, settings_of
+from service.wire.request_body import basis_of, settings_of
 
 __all__ = ["Draft", "PayloadHook", "bytes_saved", "draft", "encode", "item_sizes"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
-from service.rpc.auth import UPSTREAM_KEY
+from service.rpc.auth.callers import UPSTREAM_KEY
 from tests.e2e.callers import MODEL
 from tests.e2e.fleet import CONFIG, ENVOY, Fleet, fleet, until
 from tests.stack import request

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from service.config import ROWS, Settings
-from service.config import load as settings_of
+from service.config.settings import ROWS, Settings
+from service.config.settings import load as settings_of
 from tests.e2e.callers import callers
 from tests.e2e.compose import deployment, skip_without_compose
 from tests.e2e.fleet import ENVOY, PATIENCE_S, fleet

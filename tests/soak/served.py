@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from service.app import paced, serve
-from service.config import load, raise_file_limit
-from service.manager.manager import Manager
-from service.transport.pace import Pace
+from service.config.settings import load, raise_file_limit
+from service.runtime.paced_loop import Pace
+from service.sessions.manager import Manager
 
 
 def census() -> dict[str, int]:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from service.config import ROWS
+from service.config.settings import ROWS
 from service.domain.errors import RULES, Reason
 from service.domain.limits import TABLE
 from service.domain.plan import ContextReason
+from service.domain.replay import TRANSITIONS, State
 from service.domain.report import TransportReason
-from service.session.turn import TRANSITIONS, State
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()

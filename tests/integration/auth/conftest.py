@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from service import files
+from service.config import reload
 from tests.integration.auth.pki import HOST, Authority
 from tests.integration.service.conftest import start
 
@@ -40,8 +40,8 @@ max_sessions = 1
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
-    monkeypatch.setattr(files, "LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(files, "SETTLED_S", 0.0)
+    monkeypatch.setattr(reload, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(reload, "SETTLED_S", 0.0)
 
 
 @pytest.fixture

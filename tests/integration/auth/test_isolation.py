@@ -3,7 +3,7 @@
 import asyncio
 
 from service.gen.trunkline.v1 import session_pb2
-from service.manager.chaining import MISSES
+from service.sessions.chaining import MISSES
 from simulator.scripts import Fail, Gate, Say, Script, Start
 from tests.integration.auth.doors import Knock, bearer, outcome
 from tests.integration.service.talk import PATIENCE_S, WEBSOCKET, Talk, context, failed

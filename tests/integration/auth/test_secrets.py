@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from service.config import load
-from service.domain.caller import Caller, Credential
-from service.rpc.auth import Callers
+from service.config.settings import load
+from service.domain.tenant import Caller, Credential
+from service.rpc.auth.callers import Callers
 from service.transport.upstream import Upstream
 from simulator.scripts import Fail, Script
 from tests.integration.auth.conftest import digest

@@ -7,7 +7,8 @@ import resource
 import signal
 import sys
 
-from service import app, config
+from service import app
+from service.config import settings
 
 taken: list[int] = []
 
@@ -16,7 +17,7 @@ async def main() -> int:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, take)
     loop.add_signal_handler(signal.SIGUSR2, give)
-    return await app.serve(config.load(os.environ))
+    return await app.serve(settings.load(os.environ))
 
 
 def take() -> None:

@@ -5,12 +5,13 @@ import os
 import signal
 import sys
 
-from service import app, config
+from service import app
+from service.config import settings
 
 
 async def main() -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
-    return await app.serve(config.load(os.environ))
+    return await app.serve(settings.load(os.environ))
 
 
 def tell() -> None:

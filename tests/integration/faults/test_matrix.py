@@ -3,7 +3,7 @@
 import pytest
 import pytest_asyncio
 
-from service.wire import failures
+from service.wire import error_classifier
 from tests.integration.faults.cells import SETTINGS, run
 from tests.integration.faults.matrix import CELLS, HALF, MOMENTS, ROWS
 from tests.stack import stack, text_of
@@ -46,9 +46,9 @@ def test_every_cell_has_a_name_of_its_own():
 def test_everything_that_is_classified_has_a_row():
     named = {row.name for row in ROWS}
     # That the connection will end soon says nothing of the response.
-    assert named >= failures.CODES.keys() - {"connection_expiring"}
-    assert named >= {f"status-{status}" for status in failures.STATUSES}
-    assert named >= {f"close-{code}" for code in failures.CLOSES}
+    assert named >= error_classifier.CODES.keys() - {"connection_expiring"}
+    assert named >= {f"status-{status}" for status in error_classifier.STATUSES}
+    assert named >= {f"close-{code}" for code in error_classifier.CLOSES}
 
 
 def test_every_row_stands_for_its_cells():

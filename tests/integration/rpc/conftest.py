@@ -1,7 +1,7 @@
 import grpc
 import pytest
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
 from service.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
 from service.rpc.server import Server

@@ -8,7 +8,7 @@ from service.domain.events import Completed, Started, StopReason, TextDelta, Usa
 from service.domain.messages import Message, Role, TextPart, Transport
 from service.domain.plan import ContextReason
 from service.domain.report import LineState, SessionView, TransportReason, TurnReport
-from service.manager.budget import Budget
+from service.sessions.budget import Budget
 
 ANSWER = Message(Role.ASSISTANT, (TextPart("hello"),))
 STARTED = Started("resp_1", "gpt-1", 1.0)

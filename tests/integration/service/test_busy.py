@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from service.app import paced
-from service.transport import pace
-from service.transport.pace import LONGEST_S, SHARED_S
+from service.runtime import paced_loop
+from service.runtime.paced_loop import LONGEST_S, SHARED_S
 from simulator.scripts import Drop, Say, Script
 from tests.integration.faults.endings import ended
 from tests.integration.service.talk import PATIENCE_S, until
@@ -19,7 +19,7 @@ SLOW = "sim:slow(n=60, delay_ms=5)"
 @pytest.fixture(params=[SHARED_S, 5 * SHARED_S, LONGEST_S])
 def busy(request, monkeypatch):
     """Runs a talk with a service whose pause is always this long."""
-    monkeypatch.setattr(pace, "pause", lambda *_: request.param)
+    monkeypatch.setattr(paced_loop, "pause", lambda *_: request.param)
 
     def run(talk, settings=None):
         async def held():

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from service.gen.trunkline.v1 import session_pb2 as spb
-from service.manager import warmup
+from service.sessions import warmup
 from simulator import Settings
 from simulator.scripts import Drop, Fail, Gate, Hang, Say, Script, Start
 from tests.integration.service.talk import LOOKUP, PATIENCE_S, SSE, Talk, context, failed, route, until

@@ -3,7 +3,7 @@
 import pytest
 
 from service.telemetry import names
-from service.telemetry.switches import Capture
+from service.telemetry.otel_env import Capture
 from tests.stack import MODEL, request, stack
 from tests.watching import watching
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.config import load
+from service.config.settings import load
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.telemetry import sampler
 from service.telemetry.setup import Telemetry

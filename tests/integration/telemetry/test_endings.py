@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from service.telemetry import names
-from service.wire.decoder import ResponseDecoder
+from service.wire.response_decoder import ResponseDecoder
 from simulator.scripts import Fail, Hang, Refuse, Say, Script, Start
 from tests.stack import MODEL, request
 from tests.watching import PATIENCE_S

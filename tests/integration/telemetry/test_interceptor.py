@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
 from service.telemetry import names
-from service.telemetry.interceptor import Observation
+from service.telemetry.rpc_interceptor import Observation
 from tests.watching import PATIENCE_S
 
 FOREVER_S = 3600

@@ -6,10 +6,10 @@ from typing import cast
 import grpc
 import pytest
 
-from service.domain.caller import Caller as Tenant
 from service.domain.errors import Reason, TurnError
+from service.domain.tenant import Caller as Tenant
 from service.gen.trunkline.v1 import session_pb2 as pb
-from service.rpc.auth import CALLER
+from service.rpc.auth.callers import CALLER
 from service.rpc.failure import Context
 from service.rpc.methods import Intake, admitting, anybody, generic_handler
 from service.rpc.receiving import Places, Receiver

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 
-from service.config import Settings
+from service.config.settings import Settings
 from service.rpc.health import HealthService
 from service.rpc.server import options
 from tests.attack.http2 import Caller

@@ -27,8 +27,8 @@ from service.domain.plan import ContextReason
 from service.domain.report import TransportReason, TurnReport
 from service.telemetry import calls, logs, names
 from service.telemetry.bounds import CONTENT_CHARACTERS, MESSAGE_CHARACTERS, SHOWN_CHARACTERS, cut
+from service.telemetry.otel_env import Capture
 from service.telemetry.otlp import encode
-from service.telemetry.switches import Capture
 from service.telemetry.turns import Watch
 from service.wire.tally import Tally
 from tests.watching import watching

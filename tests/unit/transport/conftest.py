@@ -9,9 +9,9 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Frame, Opcode
 
+from service.transport.connection import Line
 from service.transport.handshake import connect_to
-from service.transport.inbox import now
-from service.transport.websocket import Line
+from service.transport.receive_buffer import now
 
 PATIENCE_S = 30.0
 TLS = ssl.create_default_context()

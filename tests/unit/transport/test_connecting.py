@@ -9,8 +9,8 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidMessage, InvalidProxyMessage
 
+from service.config.proxies import DIRECT, route_to
 from service.domain.errors import Reason
-from service.proxies import DIRECT, route_to
 from service.transport import connecting
 from service.transport.connecting import Connecting
 

@@ -7,9 +7,9 @@ import pytest
 
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, Started, TextDelta, Usage
+from service.domain.history import full_plan
 from service.domain.messages import Message, Role, TextPart
 from service.domain.plan import ContextReason, Plan
-from service.session.history import full_plan
 from service.transport.channel import Waits
 from service.transport.exchange import Exchange
 from tests.unit.wire.server_events import created, ended, frame, message, text_delta

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.transport import inbox, websocket
+from service.transport import connection, receive_buffer
 from tests.unit.transport.conftest import PATIENCE_S, text, until
 
 
@@ -21,8 +21,8 @@ class Clock:
 def clock(monkeypatch) -> Clock:
     """Time that stands still until told. What the line does about it is asked for by hand."""
     clock = Clock()
-    monkeypatch.setattr(websocket, "now", clock)
-    monkeypatch.setattr(inbox, "now", clock)
+    monkeypatch.setattr(connection, "now", clock)
+    monkeypatch.setattr(receive_buffer, "now", clock)
     return clock
 
 

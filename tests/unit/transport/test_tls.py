@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from service.config import SettingsError, load
+from service.config.settings import SettingsError, load
 from service.transport.tls import context_of
 from tests.integration.auth.pki import Authority
 

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service.config import load
+from service.config.settings import load
 from service.domain.errors import Reason, TurnError
+from service.domain.history import full_plan
 from service.domain.messages import CompletionRequest, Message, Role, TextPart
 from service.domain.plan import ContextReason
-from service.session.history import full_plan
-from service.transport.inbox import now
+from service.transport.receive_buffer import now
 from service.transport.upstream import Upstream
 from tests.unit.transport.conftest import PATIENCE_S, until
 

@@ -8,8 +8,8 @@ from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed
 from service.domain.messages import ReasoningPart, TextPart, ToolCallPart
 from service.wire import bounds
-from service.wire.decoder import ResponseDecoder
-from service.wire.parts import MAX_PHASE_CHARACTERS
+from service.wire.output_items import MAX_PHASE_CHARACTERS
+from service.wire.response_decoder import ResponseDecoder
 from tests.unit.wire.server_events import (
     added,
     arguments_delta,

@@ -8,8 +8,8 @@ from service.domain.errors import TurnError
 from service.domain.events import Event, Started
 from service.domain.messages import CompletionRequest, Options, items_of
 from service.domain.plan import ContextReason, Plan
-from service.wire.decoder import BEGINNINGS, DELTAS, DONES, ENDS, ITEMS, ResponseDecoder
 from service.wire.request import draft, encode
+from service.wire.response_decoder import BEGINNINGS, DELTAS, DONES, ENDS, ITEMS, ResponseDecoder
 from tests.unit.wire.server_events import (
     added,
     arguments_delta,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.domain.events import Completed, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolCallDelta
 from service.wire.bounds import MAX_DELTA_CHARACTERS
-from service.wire.decoder import ResponseDecoder
+from service.wire.response_decoder import ResponseDecoder
 from service.wire.streams import MERGE_CHARACTERS
 from tests.unit.wire.server_events import added, created, ended, frame, text_delta
 

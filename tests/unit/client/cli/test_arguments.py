@@ -1,6 +1,6 @@
 import pytest
 
-from service.config import PREFIX
+from service.config.settings import PREFIX
 from trunkline import __version__
 from trunkline.cli.arguments import ADDRESS, TOKEN, parse
 from trunkline.cli.exits import USAGE

@@ -1,0 +1,1 @@
+"""Settings: environment and files to frozen values."""

@@ -1,0 +1,272 @@
+"""The settings: environment → one frozen `Settings`.
+
+Owns the names, defaults and bounds of all settings: one field of `Settings` is one row of docs/settings.md.
+Must never know what the rooms do with them. Every error names the variable and says what to do; none shows a
+secret.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import resource
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from service.config import parsers, proxies
+
+PREFIX = "TRUNKLINE_"
+FILES_BESIDES = 128
+"""File descriptors for what is neither a line nor a caller: listener, logs, exporters, a margin."""
+
+
+class SettingsError(ValueError):
+    """Expected: the environment does not make sense. `problems` holds one line for each thing to change."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _setting(parse: Callable[[str], object], default: str, doc: str, unit: str = "", **more: Any) -> Any:
+    """A row of the table. The default is written as the environment would write it, and goes the same way."""
+    return dataclasses.field(
+        default_factory=lambda: parse(default),
+        repr=not more.get("secret"),
+        metadata={"parse": parse, "default": default, "doc": doc, "unit": unit, **more},
+    )
+
+
+def _seconds(default: str, doc: str, *, zero: bool = False) -> Any:
+    return _setting(parsers.zero_seconds if zero else parsers.positive_seconds, default, doc, "s")
+
+
+def _count(default: str, doc: str, unit: str = "", *, zero: bool = False) -> Any:
+    return _setting(parsers.zero_count if zero else parsers.positive_count, default, doc, unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. `given`: the fields that the environment set. `route`: what its proxy variables say."""
+
+    listen: str = _setting(parsers.address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
+    upstream_url: str = _setting(
+        parsers.url, "https://api.openai.com/v1", "The upstream, without `/responses`."
+    )
+    openai_api_key: str = _setting(
+        parsers.key,
+        "",
+        "The upstream's key. An https upstream needs one.",
+        name="OPENAI_API_KEY",
+        secret=True,
+    )
+    upstream_key_file: str = _setting(
+        str, "", "A file that holds the upstream's key instead; reloaded.", "path"
+    )
+    caller_keys: bool = _setting(
+        parsers.flag, "0", "1: a caller may bring the upstream's key, in the metadata `x-upstream-key`."
+    )
+    upstream_ca: str = _setting(
+        str, "", "Authorities to trust besides the system's, for the upstream and its proxy; PEM.", "path"
+    )
+    tls_relaxed: bool = _setting(
+        parsers.flag, "0", "1: take certificates of the upstream that Python 3.13 refuses for their form."
+    )
+    replay: Literal["once", "safe-only"] = _setting(
+        parsers.replay,
+        "once",
+        "Whether a turn lost before content is sent again: `once`, or `safe-only` if it cannot have run.",
+    )
+    connect_timeout_s: float = _seconds("8", "Opening a line to the upstream.")
+    receive_timeout_s: float = _seconds("30", "Receiving a caller's request that is slow to arrive.")
+    send_timeout_s: float = _seconds("10", "Writing a request.")
+    first_event_timeout_s: float = _seconds("30", "From the request to the upstream's first event.")
+    idle_timeout_s: float = _seconds("120", "Between two events of a turn.")
+    turn_timeout_s: float = _seconds("1800", "A whole turn.")
+    cooldown_s: float = _seconds(
+        "60", "Turns go by SSE this long when no WebSocket opens; doubles up to 10 times this.", zero=True
+    )
+    session_ttl_s: float = _seconds("300", "A session unused this long is forgotten, its line closed.")
+    max_age_s: float = _seconds("3300", "A line that is older is replaced; the upstream ends it at 3600.")
+    ping_interval_s: float = _seconds("20", "A silent line is pinged this often.")
+    ping_timeout_s: float = _seconds("20", "A line that answers no ping this long is dead.")
+    max_frame_bytes: int = _count("15728640", "A larger request goes by SSE.", "bytes")
+    max_request_bytes: int = _count("33554432", "A larger call is refused.", "bytes")
+    max_request_bytes_in_flight: int = _count(
+        "100663296", "Of large calls together, while they run; over it: OVERLOADED.", "bytes"
+    )
+    max_messages: int = _count("10000", "A conversation of more messages is refused.")
+    max_sessions: int = _count("10000", "Sessions remembered for each tenant.")
+    max_turns: int = _count("1000", "Turns at once; over it: OVERLOADED.")
+    queue_size: int = _count("0", "Turns that wait for a place before that.", zero=True)
+    max_connections: int = _count("1000", "WebSockets to the upstream.")
+    max_dials: int = _count("64", "WebSockets being opened at once.")
+    warm_spares: int = _count("0", "WebSockets that are open before anyone asks.", zero=True)
+    drain_grace_s: float = _seconds("30", "What running turns have left after SIGTERM.", zero=True)
+    drain_notice_s: float = _seconds(
+        "0", "How long it refuses by name before it closes: until load balancers know.", zero=True
+    )
+    auth_tokens: tuple[tuple[str, str], ...] = _setting(
+        parsers.tokens, "", "Who may call: `token=tenant,…`. Empty: everybody, as one tenant.", secret=True
+    )
+    auth_file: str = _setting(
+        str, "", "Tenants, their token hashes, certificates and limits; reloaded.", "path"
+    )
+    tls_cert: str = _setting(str, "", "The service's certificate chain, PEM; reloaded.", "path")
+    tls_key: str = _setting(str, "", "The key of that certificate, PEM, without password; reloaded.", "path")
+    tls_client_ca: str = _setting(
+        str, "", "Who signs callers' certificates, PEM; reloaded. Set: nobody connects without one.", "path"
+    )
+    allow_insecure: bool = _setting(
+        parsers.flag, "0", "1: serve beyond loopback without authentication or TLS."
+    )
+    reflection: bool | None = _setting(
+        parsers.optional_flag, "", "1: reflection answers anybody; 0: off. Empty: on, on loopback only."
+    )
+    log_level: str = _setting(
+        parsers.level, "info", "What is logged: `info`, a line a turn; `debug`, every change."
+    )
+    metrics_listen: str = _setting(
+        parsers.address, "", "Where Prometheus reads. Empty: nowhere.", "host:port"
+    )
+    payload_hook: str = _setting(
+        parsers.hook, "", "`module:function` that sees each full request and may change it."
+    )
+    replica: str = _setting(parsers.name, "", "What this process calls itself. Empty: the host's name.")
+    given: frozenset[str] = frozenset()
+    route: proxies.Route = proxies.DIRECT
+
+    @property
+    def reflects(self) -> bool:
+        """Whether reflection is served."""
+        return _is_loopback(self.listen) if self.reflection is None else self.reflection
+
+    @property
+    def http_url(self) -> str:
+        return f"{self.upstream_url}/responses"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws{self.http_url.removeprefix('http')}"
+
+
+ROWS = {
+    field.metadata.get("name") or PREFIX + field.name.upper(): field
+    for field in dataclasses.fields(Settings)
+    if field.metadata
+}
+"""Each variable and the field that it sets."""
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings of this environment. Empty is the same as not set: so compose files pass what is not."""
+    ours = [name for name in environ if name in ROWS or name.startswith(PREFIX)]
+    given = {name: environ[name] for name in ours if environ[name]}
+    problems = [_unknown(name) for name in given if name not in ROWS]
+    values: dict[str, Any] = {}
+    for name, row in ROWS.items():
+        try:
+            if name in given:
+                values[row.name] = row.metadata["parse"](given[name])
+        except ValueError as error:
+            problems.append(f"{name} {error}")
+    if problems:
+        raise SettingsError(*problems)
+    settings = Settings(**values, given=frozenset(values))
+    try:
+        settings = dataclasses.replace(settings, route=proxies.route_to(settings.http_url, environ))
+    except ValueError as error:
+        problems.append(str(error))
+    if problems := [*problems, *_contradictions(settings)]:
+        raise SettingsError(*problems)
+    return settings
+
+
+def _unknown(name: str) -> str:
+    names = [row.name.upper() for row in ROWS.values() if row.metadata.get("name") is None]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1)
+    hint = f"did you mean {PREFIX}{close[0]}?" if close else "docs/settings.md lists them all"
+    return f"{name} is not a setting; {hint}"
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    has_key = settings.openai_api_key or settings.upstream_key_file
+    if settings.upstream_url.startswith("https:") and not (has_key or settings.caller_keys):
+        yield "OPENAI_API_KEY is not set; the https upstream of TRUNKLINE_UPSTREAM_URL needs it"
+    if settings.openai_api_key and settings.upstream_key_file:
+        yield "OPENAI_API_KEY and TRUNKLINE_UPSTREAM_KEY_FILE are both set; keep one"
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        yield "TRUNKLINE_TLS_CERT and TRUNKLINE_TLS_KEY go together; set both"
+    if settings.tls_client_ca and not settings.tls_cert:
+        yield "TRUNKLINE_TLS_CLIENT_CA needs TRUNKLINE_TLS_CERT and TRUNKLINE_TLS_KEY"
+    if not (settings.allow_insecure or _is_loopback(settings.listen)):
+        yield from _exposures(settings)
+    if settings.warm_spares > settings.max_connections:
+        yield "TRUNKLINE_WARM_SPARES is more than TRUNKLINE_MAX_CONNECTIONS; lower it"
+
+
+def _exposures(settings: Settings) -> Iterator[str]:
+    """What is missing where others than this machine can call."""
+    where = "TRUNKLINE_LISTEN reaches beyond this machine and"
+    instead = "or TRUNKLINE_ALLOW_INSECURE=1 where the network is trusted"
+    if not (settings.auth_tokens or settings.auth_file or settings.tls_client_ca):
+        yield f"{where} nobody would have to say who they are; set TRUNKLINE_AUTH_FILE, {instead}"
+    if not settings.tls_cert:
+        yield f"{where} calls would cross the network as they are; set TRUNKLINE_TLS_CERT, {instead}"
+
+
+def _is_loopback(listen: str) -> bool:
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+TOKEN_CHARACTERS = 16
+
+
+def doubts(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """What is allowed and probably not meant, a line each."""
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in ROWS and not environ[name]:
+            yield f"{_unknown(name)} (it is empty, and does nothing)"
+    for number, (token, tenant) in enumerate(settings.auth_tokens, 1):
+        if len(token) < TOKEN_CHARACTERS or token == tenant:
+            why = (
+                "is the tenant's name" if token == tenant else f"has fewer than {TOKEN_CHARACTERS} characters"
+            )
+            yield f"TRUNKLINE_AUTH_TOKENS: the token of entry {number} {why}; use openssl rand -hex 32"
+
+
+def raise_file_limit(settings: Settings) -> None:
+    """Lifts the soft limit of open files to the hard one; refuses settings that cannot fit it.
+
+    A line is a file, and so is a turn by SSE. Callers share few connections, which the margin holds.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.max_connections + settings.max_turns + FILES_BESIDES
+    # macOS says "infinity" and means less: there, ask for what is needed.
+    reach = max(soft, needed) if hard == resource.RLIM_INFINITY else hard
+    if needed > reach:
+        raise SettingsError(
+            f"TRUNKLINE_MAX_CONNECTIONS and TRUNKLINE_MAX_TURNS need {needed} open files"
+            f" and the system allows {hard}; lower them, or raise the limit (ulimit -Hn)"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
+
+
+def table() -> Iterator[str]:
+    """The table of docs/settings.md, line by line."""
+    yield "| variable | default | unit | what it is |"
+    yield "|---|---|---|---|"
+    for name, row in ROWS.items():
+        default = f"`{row.metadata['default']}`" if row.metadata["default"] else ""
+        yield f"| `{name}` | {default} | {row.metadata['unit']} | {row.metadata['doc']} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{line}\n" for line in table())

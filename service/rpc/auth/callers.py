@@ -1,0 +1,89 @@
+"""Who calls: metadata and certificate → `Caller`.
+
+Owns which proof counts. Must never tell, log or show a secret, nor say which part of a wrong one was right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+
+from service.config.reload import Watched
+from service.config.settings import Settings
+from service.domain.errors import Reason, TurnError
+from service.domain.tenant import Caller, Credential
+from service.rpc.auth.tenants import Reading
+
+CALLER: ContextVar[Caller] = ContextVar("caller")
+"""Whose call this task serves. No default: a call that nobody authenticated fails."""
+
+UPSTREAM_KEY = "x-upstream-key"
+
+Metadata = Sequence[tuple[str, str | bytes]]
+
+
+class Callers:
+    """`certified`: every connection has brought a certificate of our CA, so its names count as a proof."""
+
+    def __init__(self, settings: Settings) -> None:
+        path = settings.auth_file
+        read = Reading(path, settings.auth_tokens)
+        self._tenants = Watched("TRUNKLINE_AUTH_FILE", [path] if path else [], read)
+        self._named = bool(path or settings.auth_tokens)
+        self._takes_keys = settings.caller_keys
+        self.certified = bool(settings.tls_client_ca)
+
+    def __repr__(self) -> str:
+        return f"Callers({self._tenants.current()!r})"
+
+    def caller(self, metadata: Metadata, certificate: Collection[str] = ()) -> Caller:
+        """Who sends this metadata over a connection with a certificate of these names.
+
+        Where no tenant is named in the settings, everybody is the tenant "". Raises UNAUTHENTICATED; of a key
+        that the service does not take, PERMISSION_DENIED.
+        """
+        caller = self._proven(_values(metadata, "authorization"), certificate) if self._named else Caller()
+        key = self._key(_values(metadata, UPSTREAM_KEY))
+        return caller if key is None else replace(caller, key=key)
+
+    def _proven(self, authorization: list[bytes], certificate: Collection[str]) -> Caller:
+        """By the token, by the certificate, or by both, if they agree: one must never outvote the other."""
+        tenants = self._tenants.current()
+        holder = tenants.of_certificate(certificate)
+        if holder is not None and not authorization:
+            return holder
+        caller = tenants.of_token(_bearer(authorization))
+        if caller is None:
+            raise TurnError(Reason.UNAUTHENTICATED, "the bearer token is not known here")
+        if holder is not None and holder.tenant != caller.tenant:
+            raise TurnError(Reason.UNAUTHENTICATED, "the token and the certificate are of two tenants")
+        return caller
+
+    def _key(self, values: list[bytes]) -> Credential | None:
+        if not values:
+            return None
+        if not self._takes_keys:
+            raise TurnError(
+                Reason.PERMISSION_DENIED, f"{UPSTREAM_KEY} is not taken here (TRUNKLINE_CALLER_KEYS)"
+            )
+        if len(values) != 1 or not re.fullmatch(rb"[!-~]{1,1024}", values[0]):
+            raise TurnError(Reason.UNAUTHENTICATED, f"{UPSTREAM_KEY} must be one key, without spaces")
+        return Credential(values[0].decode())
+
+
+def _values(metadata: Metadata, name: str) -> list[bytes]:
+    values = [value for key, value in metadata if key == name]
+    return [value if isinstance(value, bytes) else value.encode() for value in values]
+
+
+def _bearer(authorization: list[bytes]) -> bytes:
+    if len(authorization) != 1:
+        raise TurnError(
+            Reason.UNAUTHENTICATED, "send one bearer token in the metadata: authorization: Bearer …"
+        )
+    scheme, _, token = authorization[0].partition(b" ")
+    if scheme.lower() != b"bearer" or not token:
+        raise TurnError(Reason.UNAUTHENTICATED, "authorization must be: Bearer, a space, the token")
+    return token.strip()

@@ -1,0 +1,149 @@
+"""The tenants and their proofs, as the auth file and the environment name them: `Tenants`.
+
+Owns the file's format. Must never hold a token: only what it hashes to. A token is long and random, so one
+sha256 is right: there is nothing to guess that a slow hash would protect.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Annotated
+
+import msgspec
+
+from service.config import reload
+from service.domain.tenant import Caller
+
+MAX_FILE_BYTES = 1024 * 1024
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Model = Annotated[str, msgspec.Meta(pattern=r"^([^*\s]+\*?|\*)$")]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Limit = Annotated[int, msgspec.Meta(ge=1)]
+
+PROOFS = ("token_sha256", "certificates")
+
+
+class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One table of the file. What it leaves out is not limited."""
+
+    token_sha256: tuple[Digest, ...] = ()
+    certificates: tuple[Text, ...] = ()
+    max_turns: Limit | None = None
+    max_sessions: Limit | None = None
+    max_request_bytes: Limit | None = None
+    max_connections: Limit | None = None
+    models: Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)] | None = None
+
+    def caller(self, tenant: str, *, has_peers: bool) -> Caller:
+        return Caller(
+            tenant,
+            self.max_turns,
+            self.max_sessions,
+            self.models,
+            max_request_bytes=self.max_request_bytes,
+            max_connections=self.max_connections,
+            has_peers=has_peers,
+        )
+
+    def limits(self) -> frozenset[str]:
+        """The names of those that it has."""
+        return frozenset(
+            name for name in self.__struct_fields__ if name not in PROOFS and getattr(self, name) is not None
+        )
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    tenants: dict[Name, dict[str, object]] = {}
+
+
+class Tenants:
+    """Who has which token or certificate."""
+
+    def __init__(self, tokens: Sequence[tuple[bytes, Caller]], certificates: Mapping[str, Caller]) -> None:
+        self._tokens = tokens
+        self._certificates = certificates
+
+    def __repr__(self) -> str:
+        return f"Tenants({len(self._tokens)} tokens, {len(self._certificates)} certificates)"
+
+    def of_token(self, token: bytes) -> Caller | None:
+        given = sha256(token).digest()
+        found = None
+        for known, caller in self._tokens:  # all of them, always: time tells nothing
+            if hmac.compare_digest(known, given):
+                found = caller
+        return found
+
+    def of_certificate(self, names: Iterable[str]) -> Caller | None:
+        """None: nobody's, or that of more than one tenant."""
+        found = {name: self._certificates[name] for name in names if name in self._certificates}
+        tenants = {caller.tenant for caller in found.values()}
+        return next(iter(found.values())) if len(tenants) == 1 else None
+
+
+class Reading:
+    """Reads the tenants of the file ("": none) and of the environment's pairs, whose limits the file may set.
+
+    It knows what it read before, because a file that was cut off (a full disk, a write in progress) is often
+    valid, and its last tenants have no limits any more. So a limit that a tenant had is never lifted by its
+    absence; a file without tenants is broken.
+    """
+
+    def __init__(self, path: str, given: Sequence[tuple[str, str]]) -> None:
+        self._path = path
+        self._given = given
+        self._limited: dict[str, frozenset[str]] = {}
+
+    def __call__(self) -> Tenants:
+        """ValueError, OSError: the file is invalid, and where; never what it holds."""
+        tables = _tables(self._path) if self._path else {}
+        found = _tenants(tables, self._given)
+        limited = {tenant: table.limits() for tenant, table in tables.items()}
+        served = limited | {tenant: limited.get(tenant, frozenset()) for _, tenant in self._given}
+        for tenant, limits in served.items():
+            if missing := sorted(self._limited.get(tenant, frozenset()) - limits):
+                raise ValueError(
+                    f"tenant {tenant}: {missing[0]} was there before and is missing, as in a file that was"
+                    ' cut off; to lift it write a large number, or models = ["*"]'
+                )
+        self._limited |= limited
+        return found
+
+
+def _tenants(tables: Mapping[str, _Tenant], given: Sequence[tuple[str, str]]) -> Tenants:
+    has_peers = len({*tables, *(name for _, name in given)}) > 1
+    callers = {tenant: table.caller(tenant, has_peers=has_peers) for tenant, table in tables.items()}
+    pairs = [
+        (sha256(token.encode()).digest(), callers.get(name) or Caller(name, has_peers=has_peers))
+        for token, name in given
+    ]
+    certificates: dict[str, Caller] = {}
+    for tenant, table in tables.items():
+        pairs += [(bytes.fromhex(digest), callers[tenant]) for digest in table.token_sha256]
+        if certificates.keys() & set(table.certificates):
+            raise ValueError(f"tenant {tenant}: a certificate of it is another's too")
+        certificates |= dict.fromkeys(table.certificates, callers[tenant])
+    if len({digest for digest, _ in pairs}) < len(set(pairs)):
+        raise ValueError("two tenants have the same token; give each caller one of its own")
+    return Tenants(pairs, certificates)
+
+
+def _tables(path: str) -> dict[str, _Tenant]:
+    try:
+        tables = msgspec.toml.decode(reload.read(path, MAX_FILE_BYTES), type=_File).tenants
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
+    if not tables:
+        raise ValueError(f"{path} names no tenant")
+    return {name: _table(name, table) for name, table in tables.items()}
+
+
+def _table(tenant: str, table: dict[str, object]) -> _Tenant:
+    try:
+        return msgspec.convert(table, _Tenant)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"tenant {tenant}: {error}") from error

@@ -1,0 +1,84 @@
+"""TLS towards callers: certificates, and the names in theirs.
+
+Owns how they are read, checked, and read again. Must never know tenants. New certificates serve new
+connections; those that are open keep what they began with.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import grpc
+
+from service.config.reload import MAX_PEM_BYTES, Watched, read
+from service.config.settings import Settings
+
+SUBJECT_NAMES = "x509_subject_alternative_name"
+COMMON_NAME = "x509_common_name"
+"""The keys of grpc's auth context."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """`client_ca` None: callers are not asked for certificates."""
+
+    chain: bytes
+    key: bytes = field(repr=False)
+    client_ca: bytes | None
+
+    def configuration(self) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration([(self.key, self.chain)], self.client_ca)
+
+
+def server_credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """None: the service speaks plain text. SettingsError: the files make no sense, or not together."""
+    if not settings.tls_cert:
+        return None
+    paths = [path for path in (settings.tls_cert, settings.tls_key, settings.tls_client_ca) if path]
+    files = Watched(
+        "TRUNKLINE_TLS_CERT",
+        paths,
+        lambda: _read(settings.tls_cert, settings.tls_key, settings.tls_client_ca),
+    )
+    served = files.current()
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        """grpc asks before each handshake, on a thread of its own. None: nothing has changed."""
+        nonlocal served
+        now = files.current()
+        if now is served:
+            return None
+        served = now
+        return now.configuration()
+
+    return grpc.dynamic_ssl_server_credentials(
+        served.configuration(),
+        renewed,  # type: ignore[arg-type]  # its stubs forget the None
+        require_client_authentication=bool(settings.tls_client_ca),
+    )
+
+
+def certificate_names(auth_context: Mapping[str, Iterable[bytes]]) -> set[str]:
+    """What the caller's certificate is called: its alternative names, or the common one if it has none."""
+    names = auth_context.get(SUBJECT_NAMES) or auth_context.get(COMMON_NAME) or ()
+    return {name.decode(errors="replace") for name in names}
+
+
+def _read(chain: str, key: str, client_ca: str) -> _Files:
+    """ValueError, OSError: what is wrong with which file."""
+    authority = read(client_ca, MAX_PEM_BYTES) if client_ca else None
+    files = _Files(read(chain, MAX_PEM_BYTES), read(key, MAX_PEM_BYTES), authority)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # Without the password that it would ask for on the terminal.
+        context.load_cert_chain(chain, key, password=lambda: b"")
+    except ssl.SSLError as error:
+        raise ValueError(f"{chain} and {key} are no certificate and its key: {error.reason}") from error
+    try:
+        if authority is not None:
+            context.load_verify_locations(cadata=authority.decode())
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError(f"{client_ca} holds no certificates") from error
+    return files

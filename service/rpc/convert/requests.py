@@ -1,0 +1,105 @@
+"""Requests of the contract → what the manager takes: the last time protobuf is seen on the way in.
+
+Owns the order of the checks: where one violation makes the others meaningless, it is told alone. Must never
+admit half a request: a function returns a valid value or raises INVALID_REQUEST with the fields.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from service.config.settings import Settings
+from service.domain.limits import MAX_MODEL, MAX_PAGE_TOKEN, MAX_REQUEST_ID
+from service.domain.messages import CompletionRequest
+from service.gen.trunkline.v1 import completion_pb2, session_pb2
+from service.rpc.convert.messages import read_messages
+from service.rpc.convert.options import DEFAULT, check_json, read_options, read_tools
+from service.rpc.convert.validate import SESSION_ID, Violations
+
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1000
+
+
+def read_completion(
+    request: completion_pb2.StreamCompletionRequest | completion_pb2.CompleteRequest,
+    settings: Settings,
+    size: int,
+) -> CompletionRequest:
+    """`size`: its bytes, as they came."""
+    found = Violations()
+    found.session_id(request.session_id)
+    found.required("model", request.model)
+    found.at_most("model", request.model, MAX_MODEL)
+    found.at_most("request_id", request.request_id, MAX_REQUEST_ID)
+    messages = read_messages(found, request.messages, settings.max_messages)
+    tools = read_tools(found, request.tools)
+    options = read_options(found, request.options, tools)
+    check_json(found, tools, options)
+    found.check()
+    return CompletionRequest(
+        session_id=request.session_id,
+        model=request.model,
+        messages=messages,
+        instructions=request.instructions,
+        tools=tools,
+        options=options,
+        request_id=request.request_id,
+        size=size,
+    )
+
+
+def read_prime(request: session_pb2.WarmSessionRequest, size: int) -> CompletionRequest | None:
+    """What a line is primed with: a turn without messages. None: it is only opened."""
+    found = Violations()
+    found.session_id(request.session_id)
+    found.at_most("model", request.model, MAX_MODEL)
+    tools = read_tools(found, request.tools)
+    check_json(found, tools, DEFAULT)
+    if request.prime and not request.model:
+        found.add("model", "is required with prime")
+    found.check()
+    if not request.prime:
+        return None
+    return CompletionRequest(
+        session_id=request.session_id,
+        model=request.model,
+        messages=(),
+        instructions=request.instructions,
+        tools=tools,
+        size=size,
+    )
+
+
+def read_session_id(request: session_pb2.GetSessionRequest | session_pb2.ReleaseSessionRequest) -> str:
+    found = Violations()
+    found.session_id(request.session_id)
+    found.check()
+    return request.session_id
+
+
+def read_page(request: session_pb2.ListSessionsRequest) -> tuple[str, int]:
+    """After which session id the page begins, and how many it holds."""
+    found = Violations()
+    if request.page_size < 0:
+        found.add("page_size", "must not be negative")
+    found.at_most("page_token", request.page_token, MAX_PAGE_TOKEN)
+    found.check()
+    after = _decoded(request.page_token)
+    if after is None:
+        found.add("page_token", "is not a token of this service; take it from next_page_token")
+    found.check()
+    return after or "", min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def page_token(last: str) -> str:
+    """Where the page after the session `last` begins."""
+    return base64.urlsafe_b64encode(last.encode()).decode()
+
+
+def _decoded(token: str) -> str | None:
+    try:
+        last = base64.b64decode(token, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    return last if not last or SESSION_ID.fullmatch(last) else None

@@ -1,0 +1,93 @@
+"""Sessions: `SessionService`.
+
+Owns paging. Must never hold a session: it asks the manager, each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial, wraps
+from typing import TYPE_CHECKING, TypeVar
+
+from service.config.settings import Settings
+from service.domain.limits import LARGE_BYTES
+from service.domain.tenant import Caller
+from service.gen.trunkline.v1 import session_pb2 as pb
+from service.rpc.auth.callers import CALLER
+from service.rpc.convert.parsing import parse
+from service.rpc.convert.requests import page_token, read_page, read_prime, read_session_id
+from service.rpc.convert.responses import session_out
+from service.rpc.failure import NOTHING_SENT, Context, end, failure_of
+from service.runtime.workers import aside
+
+if TYPE_CHECKING:
+    from service.sessions.manager import Manager
+
+_Response = TypeVar("_Response")
+
+
+def _answered(
+    handler: Callable[[SessionService, bytes], Awaitable[_Response]],
+) -> Callable[[SessionService, bytes, Context], Awaitable[_Response]]:
+    """The handler as grpc calls it: what it raises becomes the status."""
+
+    @wraps(handler)
+    async def answer(self: SessionService, raw: bytes, context: Context) -> _Response:
+        try:
+            return await handler(self, raw)
+        except Exception as error:  # noqa: BLE001  whatever it is, the call ends once and says so
+            await end(context, failure_of(error), NOTHING_SENT)
+
+    return answer
+
+
+class SessionService:
+    """Each method gets its request as it came."""
+
+    def __init__(self, manager: Manager, settings: Settings) -> None:
+        self._parse = partial(parse, max_bytes=settings.max_request_bytes, max_messages=settings.max_messages)
+        self._manager = manager
+        self._replica = settings.replica
+
+    @_answered
+    async def WarmSession(self, raw: bytes) -> pb.WarmSessionResponse:  # noqa: N802
+        caller = CALLER.get()
+        caller.check_size(len(raw))
+        self._manager.check(caller, warm_up=True)
+        with self._manager.hold(caller, len(raw)):
+            return await self._warmed(caller, raw)
+
+    async def _warmed(self, caller: Caller, raw: bytes) -> pb.WarmSessionResponse:
+        request = await self._parse(pb.WarmSessionRequest, raw)
+        if len(raw) > LARGE_BYTES:
+            prime = await aside(partial(read_prime, request, len(raw)))
+        else:
+            prime = read_prime(request, len(raw))
+        if request.model:
+            caller.check_model(request.model)
+        view = await self._manager.warm(caller, request.session_id, prime)
+        return pb.WarmSessionResponse(session=session_out(view))
+
+    @_answered
+    async def GetSession(self, raw: bytes) -> pb.GetSessionResponse:  # noqa: N802
+        request = await self._parse(pb.GetSessionRequest, raw)
+        view = self._manager.session(CALLER.get().tenant, read_session_id(request))
+        return pb.GetSessionResponse(session=session_out(view))
+
+    @_answered
+    async def ListSessions(self, raw: bytes) -> pb.ListSessionsResponse:  # noqa: N802
+        after, size = read_page(await self._parse(pb.ListSessionsRequest, raw))
+        views = self._manager.sessions(
+            CALLER.get().tenant, after, size + 1
+        )  # one more tells whether there is more
+        return pb.ListSessionsResponse(
+            sessions=[session_out(view) for view in views[:size]],
+            next_page_token=page_token(views[size - 1].session_id) if len(views) > size else "",
+            replica=self._replica,
+        )
+
+    @_answered
+    async def ReleaseSession(self, raw: bytes) -> pb.ReleaseSessionResponse:  # noqa: N802
+        request = await self._parse(pb.ReleaseSessionRequest, raw)
+        self._manager.release(CALLER.get().tenant, read_session_id(request))
+        return pb.ReleaseSessionResponse()

@@ -1,0 +1,1 @@
+"""Tuning of the process and its event loop."""

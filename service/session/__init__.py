@@ -1,1 +1,0 @@
-"""Memory of one conversation, pure: what the upstream already knows, and when a replay is legal."""

@@ -1,0 +1,107 @@
+"""How many turns run at once: `Admission` for all, `Shares` for each tenant.
+
+Owns the places and the queue for them. Must never know what a turn does. A waiter that leaves gives its place
+on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from service.domain.errors import Reason, TurnError
+from service.domain.tenant import Caller
+from service.telemetry import lines
+
+RETRY_AFTER_S = 1.0
+
+
+class Admission:
+    """Places for `max_turns` turns, and a queue of `queue_size` behind them; over that: refused at once."""
+
+    def __init__(self, max_turns: int, queue_size: int) -> None:
+        self._max_turns = max_turns
+        self._queue_size = queue_size
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self.running = 0
+
+    def __repr__(self) -> str:
+        return f"Admission({self.running}/{self._max_turns} running, {len(self._queue)} waiting)"
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def check(self) -> None:
+        """TurnError OVERLOADED: no place and no room to wait."""
+        if self.running >= self._max_turns and len(self._queue) >= self._queue_size:
+            lines.refused(lines.REFUSED_BY_TURNS)
+            message = f"{self._max_turns} turns are running (TRUNKLINE_MAX_TURNS), and the queue is full"
+            raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
+
+    async def enter(self) -> None:
+        """Takes a place, waiting for one if a queue is configured. TurnError OVERLOADED: no place and no room
+        to wait.
+
+        Cancelled: no place is held.
+        """
+        self.check()
+        if self.running < self._max_turns:
+            self.running += 1
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place in self._queue:
+                self._queue.remove(place)
+            elif not place.cancelled() and place.exception() is None:
+                self.leave()  # The place came in the same moment as the cancellation.
+            raise
+
+    def dismiss(self, why: Callable[[], TurnError]) -> None:
+        """Whoever waits is told now."""
+        while self._queue:
+            place = self._queue.popleft()
+            if not place.done():
+                place.set_exception(why())
+
+    def leave(self) -> None:
+        """Gives a place back: to the first who waits, who then holds it, or to nobody."""
+        while self._queue:
+            place = self._queue.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self.running -= 1
+
+
+class Shares:
+    """The turns that each tenant has, those that wait included: so none fills the queue for the others."""
+
+    def __init__(self) -> None:
+        self._turns: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"Shares({self._turns.total()} turns of {len(self._turns)} tenants)"
+
+    def check(self, caller: Caller) -> None:
+        """TurnError OVERLOADED: the tenant has as many as it may."""
+        if caller.max_turns is not None and self._turns[caller.tenant] >= caller.max_turns:
+            lines.refused(lines.REFUSED_BY_TENANT)
+            message = f"tenant {caller.tenant!r} has {caller.max_turns} turns already, its limit (max_turns)"
+            raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
+
+    @contextmanager
+    def take(self, caller: Caller) -> Iterator[None]:
+        self.check(caller)
+        self._turns[caller.tenant] += 1
+        try:
+            yield
+        finally:
+            self._turns[caller.tenant] -= 1
+            if not self._turns[caller.tenant]:
+                del self._turns[caller.tenant]

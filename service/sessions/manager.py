@@ -1,0 +1,291 @@
+"""The session manager: the sessions, the pool, the running turns, and the one background task of the service.
+
+A cache is never a reason to refuse: a session that is busy is forked, one that is gone is made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from random import Random
+from typing import TYPE_CHECKING
+
+from service.domain.errors import Reason, TurnError
+from service.domain.messages import CompletionRequest
+from service.domain.report import SessionView
+from service.domain.tenant import Caller
+from service.runtime.memory import Heap
+from service.sessions.admission import Admission, Shares
+from service.sessions.budget import Budget, Hold
+from service.sessions.chaining import Chaining
+from service.sessions.circuit_breaker import Breaker
+from service.sessions.pool import Pool
+from service.sessions.pool_state import Books
+from service.sessions.registry import Registry, Session
+from service.sessions.running import Running
+from service.sessions.turn import Rooms, Turn
+from service.sessions.warmup import warm_session, warm_up_rate
+from service.telemetry.gauges import Counts
+from service.telemetry.turns import Watch
+from service.transport.upstream import Upstream
+
+if TYPE_CHECKING:
+    from service.config.settings import Settings
+
+KEEPER_PERIOD_S = 1.0
+
+
+class Manager:
+    """Everything behind the gRPC face. Make it inside the running loop; `start` it, `close` it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        upstream: Upstream,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        random: Random | None = None,
+    ) -> None:
+        self._settings = settings
+        self._upstream = upstream
+        self._wall = wall
+        self._random = random or Random()
+        breaker = Breaker(
+            settings.cooldown_s,
+            refusals_last="cooldown_s" not in settings.given,
+            clock=clock,
+            random=self._random.random,
+        )
+        self._pool = Pool(
+            upstream, Books(settings.max_connections), breaker, clock, max_dials=settings.max_dials
+        )
+        self._registry = Registry(settings.max_sessions, settings.session_ttl_s)
+        self._admission = Admission(settings.max_turns, settings.queue_size)
+        self._shares = Shares()
+        self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes)
+        self._rooms = Rooms(upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only")
+        self._rate = warm_up_rate(settings.max_dials, clock)
+        self._running = Running()
+        self._refusing = False
+        self._heap = Heap()
+        self._keeper: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Manager({self._running!r}, {self._registry!r}, {self._pool!r})"
+
+    def start(self) -> None:
+        """Begins to keep house: expiry, rotation and spares need someone who looks when nobody calls."""
+        self._keeper = asyncio.create_task(self._keep(), name="keeper")
+
+    def check(self, caller: Caller, *, warm_up: bool = False) -> None:
+        """What may be refused before the request is looked at is: TurnError SHUTTING_DOWN or OVERLOADED.
+
+        It counts as a turn that ended so, of no known session or model, unless it is a warm-up.
+        """
+        try:
+            self._check_serving()
+            self._shares.check(caller)
+            self._admission.check()
+        except TurnError:
+            if warm_up:
+                raise
+            with Watch(caller.tenant, _UNREAD):
+                raise
+
+    def hold(self, caller: Caller, size: int) -> Hold:
+        """The caller's request of this size, as long as it is worked on. TurnError OVERLOADED."""
+        return self._budget.hold(caller, size)
+
+    @asynccontextmanager
+    async def turn(self, caller: Caller, request: CompletionRequest) -> AsyncGenerator[Turn, None]:
+        """One turn, as long as the block lasts. TurnError from the head: it was not admitted, and nothing was
+        sent.
+
+        TurnError from the end: its time ran out, or the drain ended it, wherever the block stood. Cancelled:
+        the same as leaving; the upstream's answer is cut off before this returns.
+        """
+        turn: Turn | None = None
+        limit = self._settings.turn_timeout_s
+        started_at = self._rooms.clock()
+        scope = asyncio.timeout(limit)
+        with Watch(caller.tenant, request) as watch:
+            try:
+                async with scope, self._place(caller):
+                    draft = await self._upstream.draft(request)
+                    session = await self._session(caller, request.session_id)
+                    turn = Turn(
+                        self._rooms,
+                        session,
+                        request,
+                        draft,
+                        turn_id=f"{self._random.getrandbits(128):032x}",
+                        scope=scope,
+                        started_at=started_at,
+                        watch=watch,
+                        caller=caller,
+                    )
+                    with self._held(session, turn):
+                        yield turn
+            except TimeoutError as exc:
+                if not scope.expired():
+                    raise
+                if turn is None:
+                    raise TurnError(Reason.OVERLOADED, f"no place became free within {limit:g} s") from exc
+                raise turn.out_of_time(limit) from exc
+
+    async def warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
+        """Opens the session's line, and with `prime` tells it what is coming. Returns when it is open;
+        TurnError: it is not, or there was no place: a warm-up takes that of a turn.
+
+        A session that is busy needs no warming. The drain ends a warm-up at once with SHUTTING_DOWN.
+        """
+        limit = self._settings.turn_timeout_s
+        scope = asyncio.timeout(limit)
+        try:
+            async with scope, self._place(caller):
+                with self._running.warm_up(scope):
+                    return await self._warm(caller, session_id, prime)
+        except TimeoutError as exc:
+            if not scope.expired():
+                raise
+            if self._refusing:
+                raise _shutting_down() from exc
+            message = f"the warm-up took longer than {limit:g} s (TRUNKLINE_TURN_TIMEOUT_S)"
+            raise TurnError(Reason.TIMEOUT, message) from exc
+
+    async def _warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
+        known = self._registry.find(caller.tenant, session_id)
+        if known is None or known.line is None:
+            await self._rate.wait(caller.tenant, self._settings.connect_timeout_s)
+        draft = await self._upstream.draft(prime) if prime is not None else None
+        session = await self._session(caller, session_id)
+        if session.holder is None:
+            try:
+                await warm_session(self._pool, self._upstream, session, caller, draft)
+            finally:
+                self._registry.touch(session, self._rooms.clock(), self._wall())
+        return session.view()
+
+    def session(self, tenant: str, session_id: str) -> SessionView:
+        session = self._registry.find(tenant, session_id)
+        if session is None:
+            raise TurnError(Reason.SESSION_NOT_FOUND, f"this replica knows no session {session_id!r}")
+        return session.view()
+
+    def sessions(self, tenant: str, after: str, limit: int) -> list[SessionView]:
+        """The tenant's sessions behind `after`, by id."""
+        return [session.view() for session in self._registry.page(tenant, after, limit)]
+
+    def release(self, tenant: str, session_id: str) -> None:
+        """Forgets the session and closes its line; beside a running turn, behind it. Unknown: nothing to
+        do.
+        """
+        session = self._registry.find(tenant, session_id)
+        if session is not None:
+            self._forget(session)
+
+    def counts(self) -> Counts:
+        """The house at this moment. A warm-up counts as a turn, whose place it has."""
+        return Counts(
+            len(self._running),
+            self._admission.waiting,
+            len(self._registry),
+            self._pool.counts(),
+            self._upstream.pace.hold_s,
+        )
+
+    def refuse(self) -> None:
+        """From now on nothing new is begun."""
+        self._refusing = True
+        self._admission.dismiss(_shutting_down)
+
+    async def drain(self, grace_s: float) -> None:
+        """Ends the warm-ups. Lets the running turns finish, at most for the grace; then ends them with
+        INTERRUPTED.
+        """
+        self.refuse()
+        await self._running.drain(grace_s)
+
+    async def close(self) -> None:
+        """Closes all lines. What still runs loses them."""
+        self.refuse()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+        await self._pool.close()
+        await self._upstream.close()
+
+    def _check_serving(self) -> None:
+        if self._refusing:
+            raise _shutting_down()
+
+    @asynccontextmanager
+    async def _place(self, caller: Caller) -> AsyncGenerator[None, None]:
+        self._check_serving()
+        with self._shares.take(caller):
+            await self._admission.enter()
+            try:
+                self._check_serving()
+                yield
+            finally:
+                self._admission.leave()
+
+    async def _session(self, caller: Caller, session_id: str) -> Session:
+        """The session, behind a warm-up of it that runs: what it opens is for this turn.
+
+        What an idle session has of another key is closed, its history with it: keys share nothing.
+        """
+        self._upstream.check_key(caller.key)
+        session, evicted = self._registry.open(
+            caller.tenant, session_id, self._rooms.clock(), self._wall(), caller.max_sessions
+        )
+        if evicted is not None:
+            self._forget(evicted)
+        while isinstance(session.holder, asyncio.Future):
+            await asyncio.wait([session.holder])
+            self._check_serving()  # The drain may have begun meanwhile.
+        payer = caller.key.digest if caller.key is not None else b""
+        if session.holder is None and session.payer != payer:
+            self._pool.release(session)
+            session.payer = payer
+        return session
+
+    @contextmanager
+    def _held(self, session: Session, turn: Turn) -> Iterator[None]:
+        if not turn.fork:
+            session.holder = turn
+        with self._running.turn(turn):
+            try:
+                yield
+            finally:
+                if not turn.fork:
+                    session.holder = None
+                if turn.completed:
+                    session.count(turn.report())
+                self._registry.touch(session, self._rooms.clock(), self._wall())
+                self._heap.used(turn.size)
+
+    def _forget(self, session: Session) -> None:
+        self._registry.remove(session)
+        self._pool.release(session)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(KEEPER_PERIOD_S)
+            for session in self._registry.expire(self._rooms.clock()):
+                self._pool.release(session)
+            self._pool.retire()
+            self._heap.tidy()
+            with suppress(TurnError):  # The breaker has it; spares come back when it lets them.
+                while await self._pool.dial_spare(self._settings.warm_spares):
+                    pass
+
+
+_UNREAD = CompletionRequest("", "", ())
+
+
+def _shutting_down() -> TurnError:
+    return TurnError(Reason.SHUTTING_DOWN, "the service is shutting down; nothing was sent")

@@ -1,0 +1,291 @@
+"""One turn, from the caller's request to its ending: `Turn`.
+
+Whatever ends the turn, its lease ends with it, and a line in the middle of an answer is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+
+from service.domain.errors import Reason, TurnError, forget_frames
+from service.domain.events import Completed, Event, Usage
+from service.domain.history import Chain, full_plan, without_reasoning
+from service.domain.messages import CompletionRequest, Message, Transport, items_of
+from service.domain.plan import ContextReason, Plan
+from service.domain.replay import Route, Signal
+from service.domain.report import TurnReport
+from service.domain.tenant import Caller
+from service.runtime.workers import maybe_aside
+from service.sessions.chaining import Chaining
+from service.sessions.lease import Lease, NoLineError
+from service.sessions.pool import Pool
+from service.sessions.registry import Session
+from service.sessions.routes import LINE_SURVIVES, NOTHING_SENT, SSE_REASONS
+from service.sessions.turn_record import Account
+from service.sessions.warmup import warm_up
+from service.telemetry.turns import Watch
+from service.transport.exchange import Exchange
+from service.transport.upstream import Draft, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What every turn works with. `clock` is in seconds and never goes back."""
+
+    upstream: Upstream
+    pool: Pool
+    chaining: Chaining
+    clock: Callable[[], float]
+    safe_only: bool
+
+
+class Turn:
+    """A turn in its session, or beside it: `fork` if the session is held by another."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        session: Session,
+        request: CompletionRequest,
+        draft: Draft,
+        *,
+        turn_id: str,
+        scope: asyncio.Timeout,
+        started_at: float,
+        watch: Watch,
+        caller: Caller,
+    ) -> None:
+        self.id = turn_id
+        self.request = request
+        self.fork = session.holder is not None
+        self.usage: Usage | None = None
+        self._rooms = rooms
+        self._scope = scope
+        self._interrupted = False
+        self._session = session
+        self._draft = draft
+        self._caller = caller
+        self._exchange: Exchange | None = None
+        self._drop_reasoning = self._primed = self._missed = False
+        self._lost: tuple[TurnError, TurnReport] | None = None
+        wish = request.options.transport
+        self._forced = wish is Transport.WEBSOCKET
+        self._account = Account(turn_id, wish, watch, clock=rooms.clock, started_at=started_at)
+        self._watch = watch
+
+    def __repr__(self) -> str:
+        return f"Turn({self.id}, {self._account!r})"
+
+    @property
+    def dispatched(self) -> bool:
+        """Something may have reached the upstream."""
+        return self._account.dispatched
+
+    @property
+    def completed(self) -> bool:
+        return self._account.completed
+
+    @property
+    def size(self) -> int:
+        return self._exchange.size if self._exchange is not None else 0
+
+    def report(self) -> TurnReport:
+        return self._account.report()
+
+    def partial(self) -> Message | None:
+        """The answer as far as it came."""
+        return self._exchange.partial() if self._exchange is not None else None
+
+    def interrupt(self) -> None:
+        """Ends the turn where it stands: whoever drives it gets INTERRUPTED."""
+        self._interrupted = True
+        self._scope.reschedule(asyncio.get_running_loop().time())
+
+    def out_of_time(self, limit_s: float) -> TurnError:
+        """What the end of the turn's time means: it ran out, or was cut short by the drain."""
+        if not self._interrupted:
+            return TurnError(
+                Reason.TIMEOUT, f"the turn took longer than {limit_s:g} s (TRUNKLINE_TURN_TIMEOUT_S)"
+            )
+        if not self.dispatched:
+            return TurnError(Reason.SHUTTING_DOWN, "the service is shutting down; nothing was sent")
+        return TurnError(
+            Reason.INTERRUPTED, "the service is shutting down, and the grace for running turns is over"
+        )
+
+    async def batches(self) -> AsyncGenerator[list[Event], None]:
+        """The events of the turn, one `Started` in front, `Completed` last. Raises TurnError.
+
+        Left early or cancelled: the upstream's answer is cut off at once.
+        """
+        account = self._account
+        route = Route.SSE if account.transport is Transport.SSE else Route.SAME_LINE
+        while True:
+            dispatches = account.progress.dispatches
+            try:
+                way = self._over_http() if route is Route.SSE else self._over_line()
+                async with aclosing(way) as batches:
+                    async for batch in batches:
+                        yield batch
+                return
+            except TurnError as error:
+                route = self._next_route(error, dispatched=account.progress.dispatches > dispatches)
+                forget_frames(error)  # it is kept, and they would keep the turn
+
+    def _next_route(self, error: TurnError, *, dispatched: bool) -> Route:
+        self._watch.failed(error)
+        account = self._account
+        route = account.progress.reroute(
+            error,
+            dispatched=dispatched,
+            transport=account.transport,
+            forced=self._forced,
+            safe_only=self._rooms.safe_only,
+        )
+        if route is None:
+            if isinstance(error, NoLineError):
+                account.had_no_line(error.why)
+            account.progress.advance(Signal.FAIL)
+            raise self._final(error, dispatched=dispatched)
+        if dispatched:
+            self._watch.replayed(error)
+            self._lost = error, account.report()
+        if error.reason is Reason.ENCRYPTED_CONTENT_REFUSED:
+            self._drop_reasoning = True
+        if route is Route.NEW_LINE and self._exchange is not None and not self.fork:
+            self._session.history.moved(self._exchange.plan)
+        if route is Route.SSE and account.transport is not Transport.SSE:
+            account.fell_back(error.why if isinstance(error, NoLineError) else SSE_REASONS[error.reason])
+        return route
+
+    def _final(self, error: TurnError, *, dispatched: bool) -> TurnError:
+        """The error as the caller hears it: never one that says "nothing was sent" of a turn that was."""
+        if not dispatched and self._lost is not None and error.reason in NOTHING_SENT:
+            error, report = self._lost
+            self._account.came_down_to(report)
+        if not self.dispatched and error.reason is Reason.CONNECTION_LOST:
+            # A line that was lost before anything was written: none could be had.
+            error = TurnError(Reason.CONNECT_FAILED, error.message)
+        return error.told()
+
+    async def _over_http(self) -> AsyncGenerator[list[Event], None]:
+        plan = full_plan(self._draft.items, ContextReason.SSE)
+        async with (
+            self._rooms.upstream.over_http(self._draft, self._said(plan), self._caller.key) as exchange,
+            aclosing(self._relay(exchange)) as batches,
+        ):
+            async for batch in batches:
+                yield batch
+
+    async def _over_line(self) -> AsyncGenerator[list[Event], None]:
+        self._watch.checkout()
+        session = None if self.fork else self._session
+        lease = await self._rooms.pool.lease(session, self._caller, wait=self._forced)
+        self._account.leased(lease)
+        clean = True
+        try:
+            await self._prime(lease)
+            plan = await maybe_aside(self._draft.large, partial(self._plan, lease))
+            exchange = await self._rooms.upstream.over_line(
+                lease.line, self._draft, self._said(plan), refused=self._session.refused_bytes
+            )
+            chain = self._consume(plan)
+            clean = False
+            async with aclosing(self._relay(exchange)) as batches:
+                async for batch in batches:
+                    if isinstance(batch[-1], Completed):
+                        commit = partial(self._commit, batch[-1], plan, chain, lease)
+                        await maybe_aside(self._draft.large, commit)
+                        clean = True
+                    yield batch
+        except TurnError as error:
+            if not clean:
+                lease.failed(error, self._session)
+                clean = self._survived(error)
+            raise
+        finally:
+            lease.end(clean=clean)
+
+    def _survived(self, error: TurnError) -> bool:
+        """A failure that the upstream told in order leaves the line in order."""
+        exchange = self._exchange
+        if error.reason is Reason.MESSAGE_TOO_BIG and exchange is not None:
+            self._session.refused_bytes = exchange.bytes_sent
+        if error.reason is Reason.CHAIN_LOST:
+            self._missed = True
+            if not self.fork:
+                self._session.history.forget(ContextReason.CHAIN_LOST)
+        return exchange is not None and exchange.orderly and error.reason in LINE_SURVIVES
+
+    async def _prime(self, lease: Lease) -> None:
+        """Warms a new line up before its first turn, if the caller wants it. Never fatal for the turn."""
+        if self.request.options.warm_up and not (lease.reused or self.fork or self._primed):
+            self._primed = True
+            await warm_up(self._rooms.upstream, lease.line, self._session, self._draft)
+            if not lease.line.open:  # a loss that is the warm-up's: this turn has sent nothing
+                raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
+
+    def _plan(self, lease: Lease) -> Plan:
+        items, history = self._draft.items, self._session.history
+        if self.fork:
+            return full_plan(items, ContextReason.FORK)
+        if not self._rooms.chaining.supported(self._session.tenant):
+            return full_plan(items, ContextReason.CHAINING_UNSUPPORTED)
+        return history.plan(items, self._draft.basis, lease.line.id)
+
+    def _consume(self, plan: Plan) -> Chain | None:
+        chain = None if self.fork else self._session.history.consume()
+        if plan.incremental and chain is None:  # it was forgotten with its line while the request was written
+            raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
+        return chain
+
+    def _said(self, plan: Plan) -> Plan:
+        return without_reasoning(plan) if self._drop_reasoning else plan
+
+    async def _relay(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
+        """The exchange as the caller may see it: one start, then content, then the end."""
+        self._exchange = exchange
+        self._account.planned(exchange)
+        progress = self._account.progress
+        counted = False
+        try:
+            async with aclosing(exchange.batches()) as batches:
+                async for batch in batches:
+                    if not counted:
+                        counted = True
+                        progress.advance(Signal.DISPATCH)
+                    seen = [event for event in batch if self._account.admit(event)]
+                    if seen:
+                        yield seen
+        finally:
+            # Behind a failure, too, and behind a cancellation: what was written counts.
+            if exchange.dispatched and not counted:
+                progress.advance(Signal.DISPATCH)
+            self.usage = exchange.usage
+            if self._account.completed:
+                self._judge_chain(exchange.plan)
+
+    def _judge_chain(self, plan: Plan) -> None:
+        """A chain that was lost counts if the same turn then succeeded without it."""
+        if plan.incremental:
+            self._rooms.chaining.held(self._session.tenant)
+        elif self._missed:
+            self._rooms.chaining.missed(self._session.tenant)
+
+    def _commit(self, completed: Completed, plan: Plan, chain: Chain | None, lease: Lease) -> None:
+        """The history knows of the answer before the caller does: the caller may leave on it."""
+        if self.fork or not completed.continuable:
+            return
+        added = (*plan.items, *items_of((completed.message,)))
+        self._session.history.commit(
+            chain if plan.incremental else None,
+            added,
+            self._rooms.upstream.sizes(self._draft, added),
+            basis=self._draft.basis,
+            response_id=completed.response_id,
+            line_id=lease.line.id,
+        )

@@ -1,0 +1,331 @@
+import dataclasses
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.config import settings
+from service.config.settings import ROWS, Settings, SettingsError, doubts, load, raise_file_limit, table
+
+KEY = {"OPENAI_API_KEY": "sk-secret"}
+PRODUCT = {
+    "LISTEN": "127.0.0.1:50051",
+    "UPSTREAM_URL": "https://api.openai.com/v1",
+    "REPLAY": "once",
+    "CONNECT_TIMEOUT_S": 8,
+    "RECEIVE_TIMEOUT_S": 30,
+    "SEND_TIMEOUT_S": 10,
+    "FIRST_EVENT_TIMEOUT_S": 30,
+    "IDLE_TIMEOUT_S": 120,
+    "TURN_TIMEOUT_S": 1800,
+    "COOLDOWN_S": 60,
+    "SESSION_TTL_S": 300,
+    "MAX_AGE_S": 3300,
+    "PING_INTERVAL_S": 20,
+    "PING_TIMEOUT_S": 20,
+    "MAX_FRAME_BYTES": 15728640,
+    "MAX_REQUEST_BYTES": 33554432,
+    "MAX_MESSAGES": 10_000,
+    "MAX_SESSIONS": 10_000,
+    "MAX_TURNS": 1000,
+    "QUEUE_SIZE": 0,
+    "MAX_CONNECTIONS": 1000,
+    "MAX_DIALS": 64,
+    "DRAIN_GRACE_S": 30,
+    "WARM_SPARES": 0,
+    "AUTH_TOKENS": (),
+    "METRICS_LISTEN": "",
+    "ALLOW_INSECURE": False,
+    "PAYLOAD_HOOK": "",
+}
+
+
+def problems_of(environ):
+    with pytest.raises(SettingsError) as caught:
+        load(KEY | environ)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(("name", "default"), PRODUCT.items())
+def test_default(name, default):
+    assert getattr(load(KEY), name.lower()) == default
+
+
+def test_the_defaults_need_no_environment():
+    assert dataclasses.replace(load(KEY), openai_api_key="", given=frozenset()) == Settings()
+
+
+def test_every_field_but_the_derived_is_a_row():
+    fields = {field.name for field in dataclasses.fields(Settings)}
+    assert fields - {row.name for row in ROWS.values()} == {"given", "route"}
+
+
+def test_every_row_is_documented_in_one_line():
+    assert all(row.metadata["doc"].endswith(".") and "\n" not in row.metadata["doc"] for row in ROWS.values())
+
+
+def test_the_table_of_the_docs_is_the_table():
+    page = (Path(__file__).parents[3] / "docs/settings.md").read_text(encoding="utf-8")
+    assert [line for line in page.splitlines() if line.startswith("|")] == list(table())
+
+
+def test_the_module_prints_its_table():
+    done = subprocess.run([sys.executable, "-m", "service.config.settings"], capture_output=True, check=True)
+    assert done.stdout.decode().splitlines() == list(table())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("TRUNKLINE_LISTEN", "[::1]:0", "[::1]:0"),
+        ("TRUNKLINE_LISTEN", "localhost:1", "localhost:1"),
+        ("TRUNKLINE_LISTEN", "127.9.9.9:1", "127.9.9.9:1"),
+        ("TRUNKLINE_UPSTREAM_URL", "http://localhost:8080/v1/", "http://localhost:8080/v1"),
+        ("TRUNKLINE_UPSTREAM_URL", "HTTP://Local:8080/V1//", "http://Local:8080/V1"),
+        ("TRUNKLINE_UPSTREAM_URL", "HTTPS://api.example.org", "https://api.example.org"),
+        ("TRUNKLINE_UPSTREAM_URL", "http://[::1]:8080", "http://[::1]:8080"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/responses-api", "https://host/responses-api"),
+        ("TRUNKLINE_REPLAY", "safe-only", "safe-only"),
+        ("TRUNKLINE_CONNECT_TIMEOUT_S", "0.25", 0.25),
+        ("TRUNKLINE_COOLDOWN_S", "0", 0),
+        ("TRUNKLINE_DRAIN_GRACE_S", "0", 0),
+        ("TRUNKLINE_QUEUE_SIZE", "7", 7),
+        ("TRUNKLINE_WARM_SPARES", "1000", 1000),
+        ("TRUNKLINE_AUTH_TOKENS", "a=one, b==two", (("a", "one"), ("b=", "two"))),
+        ("TRUNKLINE_ALLOW_INSECURE", "1", True),
+        ("TRUNKLINE_METRICS_LISTEN", "0.0.0.0:9464", "0.0.0.0:9464"),
+        ("TRUNKLINE_PAYLOAD_HOOK", "my.hooks:tag", "my.hooks:tag"),
+        ("TRUNKLINE_REPLICA", "blue", "blue"),
+        ("OPENAI_API_KEY", "sk-other", "sk-other"),
+    ],
+)
+def test_value(name, text, value):
+    settings = load(KEY | {name: text})
+    assert getattr(settings, ROWS[name].name) == value
+    assert ROWS[name].name in settings.given
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1", "1e3", "1_0", " 1", "", ".5", "9" * 400, "31536001"])
+@pytest.mark.parametrize("name", ["TRUNKLINE_IDLE_TIMEOUT_S", "TRUNKLINE_COOLDOWN_S"])
+def test_no_seconds(name, number):
+    if number:
+        assert problems_of({name: number})[0].startswith(f"{name} must be ")
+    else:
+        assert load(KEY | {name: number}) == load(KEY)
+
+
+@pytest.mark.parametrize("number", ["nan", "-1", "1.0", "0x1", "1_0", "\u0661", "1073741825", "9" * 5000])
+@pytest.mark.parametrize("name", ["TRUNKLINE_MAX_TURNS", "TRUNKLINE_QUEUE_SIZE"])
+def test_no_count(name, number):
+    assert problems_of({name: number}) == (f"{name} must be a whole number from 0 to 1073741824",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("TRUNKLINE_TURN_TIMEOUT_S", "0", "more than 0 seconds"),
+        ("TRUNKLINE_MAX_TURNS", "0", "at least 1"),
+        ("TRUNKLINE_LISTEN", ":50051", "HOST:PORT"),
+        ("TRUNKLINE_LISTEN", "localhost", "HOST:PORT"),
+        ("TRUNKLINE_LISTEN", "::1:50051", "HOST:PORT"),
+        ("TRUNKLINE_LISTEN", "localhost:65536", "HOST:PORT"),
+        ("TRUNKLINE_LISTEN", "h\u00f4te:1", "HOST:PORT"),
+        ("TRUNKLINE_LISTEN", "a b:1", "HOST:PORT"),
+        ("TRUNKLINE_METRICS_LISTEN", "9464", "HOST:PORT"),
+        ("TRUNKLINE_REPLICA", "blue\n", "printable"),
+        ("TRUNKLINE_REPLICA", "\udce9", "printable"),
+        ("TRUNKLINE_REPLICA", "x" * 257, "at most 256"),
+        ("TRUNKLINE_UPSTREAM_URL", "wss://api.openai.com/v1", "http or https URL"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://", "http or https URL"),
+        ("TRUNKLINE_UPSTREAM_URL", "http://host:port", "http or https URL"),
+        ("TRUNKLINE_UPSTREAM_URL", "http://[::1", "http or https URL"),
+        ("TRUNKLINE_UPSTREAM_URL", "http://a b/", "http or https URL"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://me:pass@host/v1", "credentials"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1?x=1", "path"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1#x", "path"),
+        ("TRUNKLINE_UPSTREAM_URL", "WS://host/v1", "made from it"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1?api-version=1", "no query"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host//v1", "must not hold //"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1/responses", "without /responses"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1/Responses//", "without /responses"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1/chat/completions", "without /chat/completions"),
+        ("TRUNKLINE_REPLAY", "always", "once or safe-only"),
+        ("TRUNKLINE_ALLOW_INSECURE", "yes", "1 (yes) or 0 (no)"),
+        ("TRUNKLINE_PAYLOAD_HOOK", "hooks.tag", "module:function"),
+        ("TRUNKLINE_AUTH_TOKENS", "a=one,b", "entry 2 must be token=tenant"),
+        ("TRUNKLINE_AUTH_TOKENS", "=one", "entry 1 must be token=tenant"),
+        ("TRUNKLINE_AUTH_TOKENS", "a=", "entry 1 must be token=tenant"),
+        ("TRUNKLINE_AUTH_TOKENS", "a=one,a=two", "names a token twice"),
+        ("TRUNKLINE_AUTH_TOKENS", "a b=one", "printable ASCII"),
+        ("OPENAI_API_KEY", "sk-secret\n", "line end"),
+    ],
+)
+def test_refused(name, text, says):
+    (problem,) = problems_of({name: text})
+    assert problem.startswith(f"{name} ")
+    assert says in problem
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_name():
+    assert problems_of({"TRUNKLINE_MAX_TURN": "1", "TRUNKLINE_XYZZY": "1"}) == (
+        "TRUNKLINE_MAX_TURN is not a setting; did you mean TRUNKLINE_MAX_TURNS?",
+        "TRUNKLINE_XYZZY is not a setting; docs/settings.md lists them all",
+    )
+
+
+def test_variables_of_others_are_left_alone():
+    assert load(KEY | {"OPENAI_API_KEY_FILE": "/x", "PATH": "/bin"}) == load(KEY)
+
+
+def test_all_problems_are_told_at_once():
+    assert len(problems_of({"TRUNKLINE_MAX_TURNS": "x", "TRUNKLINE_REPLAY": "x"})) == 2
+
+
+def test_an_https_upstream_needs_the_key():
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY is not set"):
+        load({})
+    assert load({"TRUNKLINE_UPSTREAM_URL": "http://localhost/v1"}).openai_api_key == ""
+    assert load({"TRUNKLINE_UPSTREAM_KEY_FILE": "key"}).upstream_key_file == "key"
+    assert load({"TRUNKLINE_CALLER_KEYS": "1"}).caller_keys
+
+
+TLS = {"TRUNKLINE_TLS_CERT": "c.pem", "TRUNKLINE_TLS_KEY": "k.pem"}
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1"])
+@pytest.mark.parametrize(
+    "proof",
+    [
+        {"TRUNKLINE_AUTH_TOKENS": "a=one"},
+        {"TRUNKLINE_AUTH_FILE": "a.toml"},
+        {"TRUNKLINE_TLS_CLIENT_CA": "ca.pem"} | TLS,
+    ],
+)
+def test_beyond_loopback_only_with_authentication_and_tls_or_on_purpose(listen, proof):
+    environ = {"TRUNKLINE_LISTEN": listen}
+    nobody, plain = problems_of(environ)
+    assert "nobody would have to say who they are" in nobody
+    assert "calls would cross the network as they are" in plain
+    assert problems_of(environ | TLS) == (nobody,)
+    assert load(KEY | environ | TLS | proof).listen == listen
+    if "TRUNKLINE_TLS_CERT" not in proof:
+        assert problems_of(environ | proof) == (plain,)
+    assert load(KEY | environ | {"TRUNKLINE_ALLOW_INSECURE": "1"}).listen == listen
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"TRUNKLINE_UPSTREAM_KEY_FILE": "k"}, "are both set; keep one"),
+        ({"TRUNKLINE_TLS_CERT": "c"}, "go together"),
+        ({"TRUNKLINE_TLS_KEY": "k"}, "go together"),
+        ({"TRUNKLINE_TLS_CLIENT_CA": "ca"}, "TRUNKLINE_TLS_CLIENT_CA needs"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(environ, says):
+    (problem,) = problems_of(environ)
+    assert says in problem
+
+
+def test_more_spares_than_connections_are_refused():
+    environ = {"TRUNKLINE_WARM_SPARES": "11", "TRUNKLINE_MAX_CONNECTIONS": "10"}
+    assert problems_of(environ)[0].startswith("TRUNKLINE_WARM_SPARES is more than")
+
+
+def test_the_addresses_of_the_upstream():
+    plain = load({"TRUNKLINE_UPSTREAM_URL": "http://localhost:8080/v1"})
+    assert (plain.http_url, plain.ws_url) == (
+        "http://localhost:8080/v1/responses",
+        "ws://localhost:8080/v1/responses",
+    )
+    assert load(KEY).ws_url == "wss://api.openai.com/v1/responses"
+
+
+def test_the_replica_is_the_host_unless_it_is_named(monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "blue")
+    assert load(KEY).replica == "blue"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        KEY | {"TRUNKLINE_AUTH_TOKENS": "s3cret=one"},
+        {"TRUNKLINE_AUTH_TOKENS": "s3cret=one,s3cret=two"},
+        {"TRUNKLINE_AUTH_TOKENS": "s3cret"},
+        {"TRUNKLINE_UPSTREAM_URL": "https://me:s3cret@host"},
+        {"TRUNKLINE_UPSTREAM_URL": "https://me:s3cret"},
+        {"OPENAI_API_KEY": "sk-secret s3cret"},
+    ],
+)
+def test_secrets_are_never_shown(environ):
+    try:
+        shown = repr(load(environ))
+    except SettingsError as error:
+        shown = f"{error!r} {error}"
+    assert "secret" not in shown
+    assert "s3cret" not in shown
+
+
+@pytest.fixture
+def limits(monkeypatch):
+    """The system's limit of open files, soft and hard, as it would be."""
+    now = [1024, 4096]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: tuple(now))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: now.__setitem__(slice(None), wanted))
+    return now
+
+
+def test_the_soft_limit_of_files_is_lifted(limits):
+    raise_file_limit(Settings())
+    assert limits == [4096, 4096]
+
+
+def test_what_cannot_fit_the_files_is_refused(limits):
+    with pytest.raises(SettingsError, match="TRUNKLINE_MAX_CONNECTIONS and TRUNKLINE_MAX_TURNS need 5128"):
+        raise_file_limit(dataclasses.replace(Settings(), max_connections=4000))
+    assert limits == [1024, 4096]
+
+
+def test_where_files_have_no_limit_what_is_needed_is_asked_for(limits):
+    limits[1] = resource.RLIM_INFINITY
+    raise_file_limit(Settings())
+    assert limits == [2000 + settings.FILES_BESIDES, resource.RLIM_INFINITY]
+
+
+def test_what_is_allowed_and_probably_not_meant_is_named_without_the_token():
+    long = "0123456789abcdef"
+    environ = KEY | {
+        "TRUNKLINE_AUTH_TOKENS": f"{long}=one,sh0rt=two,{long}-the-tenant={long}-the-tenant",
+        "TRUNKLINE_MAX_TURN": "",
+        "TRUNKLINE_MAX_TURNS": "",
+    }
+    unknown, short, same = doubts(load(environ), environ)
+    assert unknown.startswith("TRUNKLINE_MAX_TURN is not a setting; did you mean TRUNKLINE_MAX_TURNS?")
+    assert "entry 2 has fewer than 16 characters" in short
+    assert "entry 3 is the tenant's name" in same
+    assert "sh0rt" not in short
+    assert long not in same
+
+
+def test_nothing_is_in_doubt_where_everything_is_right():
+    environ = KEY | {"TRUNKLINE_AUTH_TOKENS": "0123456789abcdef=one"}
+    assert list(doubts(load(environ), environ)) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "reflects"),
+    [
+        ({}, True),
+        ({"TRUNKLINE_LISTEN": "0.0.0.0:1"}, False),
+        ({"TRUNKLINE_REFLECTION": "0"}, False),
+        ({"TRUNKLINE_LISTEN": "0.0.0.0:1", "TRUNKLINE_REFLECTION": "1"}, True),
+    ],
+)
+def test_reflection_is_on_by_default_on_loopback_only(environ, reflects):
+    assert load(KEY | {"TRUNKLINE_ALLOW_INSECURE": "1"} | environ).reflects is reflects
+
+
+def test_reflection_is_a_flag():
+    assert problems_of({"TRUNKLINE_REFLECTION": "yes"}) == ("TRUNKLINE_REFLECTION must be 1 (yes) or 0 (no)",)

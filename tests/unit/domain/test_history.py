@@ -1,0 +1,443 @@
+"""What the upstream knows: the reasons for a full request, the canonical comparison, and the bookkeeping
+of a chain.
+"""
+
+import json
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.history import History, digest_of, full_plan, orphans, without_reasoning
+from service.domain.messages import (
+    FilePart,
+    ImagePart,
+    Item,
+    Message,
+    ReasoningPart,
+    RefusalPart,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    items_of,
+)
+from service.domain.plan import ContextReason
+
+BASIS = {ContextReason.MODEL_CHANGED: b"m", ContextReason.TOOLS_CHANGED: b"t"}
+LINE = 7
+
+
+def user(text: str) -> Message:
+    return Message(Role.USER, (TextPart(text),))
+
+
+def assistant(*parts) -> Message:
+    return Message(Role.ASSISTANT, parts or (TextPart("answer"),))
+
+
+def result(call_id: str, text: str = "42") -> Message:
+    return Message(Role.TOOL, (ToolResultPart(call_id, (TextPart(text),)),))
+
+
+CALL = ToolCallPart("call_1", "add", '{"a": 1, "b": [2, 3]}')
+THOUGHT = ReasoningPart("rs_1", ("hm",), "sealed")
+
+
+def items(*messages: Message) -> tuple[Item, ...]:
+    return tuple(items_of(messages))
+
+
+def turn(
+    history: History,
+    asked: tuple[Item, ...],
+    answer: Message,
+    response_id="resp_1",
+    *,
+    basis=BASIS,
+    line=LINE,
+):
+    """Plans, consumes and commits, as a turn that completes does. Returns what was sent."""
+    plan = history.plan(asked, basis, line)
+    chain = history.consume()
+    added = (*plan.items, *items_of((answer,)))
+    base = chain if plan.incremental else None
+    sizes = [10] * len(added)
+    history.commit(base, added, sizes, basis=basis, response_id=response_id, line_id=line)
+    return plan
+
+
+def history_of(asked: tuple[Item, ...], answer: Message) -> History:
+    history = History()
+    turn(history, asked, answer)
+    return history
+
+
+def test_first_turn_is_full():
+    plan = History().plan(items(user("a")), BASIS, LINE)
+    assert plan == full_plan(items(user("a")), ContextReason.FIRST_TURN)
+    assert not plan.incremental
+
+
+def test_an_echoed_answer_is_continued_with_the_new_items_only():
+    history = history_of(items(user("a")), assistant())
+    plan = history.plan(items(user("a"), assistant(), user("b")), BASIS, LINE)
+    assert plan.items == items(user("b"))
+    assert plan.previous_response_id == "resp_1"
+    assert plan.reason is ContextReason.CONTINUED
+    assert plan.bytes_known == 20
+
+
+def test_planning_changes_nothing():
+    history = history_of(items(user("a")), assistant())
+    asked = items(user("a"), assistant(), user("b"))
+    assert history.plan(asked, BASIS, LINE) == history.plan(asked, BASIS, LINE)
+
+
+def test_original_fault_parent_taken_from_whatever_completed_last():
+    """A chain is of one line: over another, the same history is sent in full."""
+    history = history_of(items(user("a")), assistant())
+    plan = history.plan(items(user("a"), assistant(), user("b")), BASIS, LINE + 1)
+    assert plan.reason is ContextReason.NEW_CONNECTION
+    assert plan.previous_response_id == ""
+    assert len(plan.items) == 3
+
+
+def test_original_fault_counts_messages_instead_of_comparing_content():
+    history = history_of(items(user("a")), assistant())
+    plan = history.plan(items(user("EDITED"), assistant(), user("b")), BASIS, LINE)
+    assert plan.reason is ContextReason.HISTORY_EDITED
+    assert len(plan.items) == 3
+
+
+def test_original_fault_full_context_together_with_previous_response_id():
+    history = history_of(items(user("a")), assistant())
+    for asked in (items(user("x")), items(user("a"), assistant())):
+        assert history.plan(asked, BASIS, LINE).previous_response_id == ""
+
+
+def test_original_fault_new_user_messages_dropped_in_incremental_mode():
+    history = history_of(items(user("a")), assistant(CALL))
+    asked = items(
+        user("a"),
+        assistant(CALL),
+        result("call_1"),
+        user("and now?"),
+        Message(Role.DEVELOPER, (TextPart("x"),)),
+    )
+    assert history.plan(asked, BASIS, LINE).items == asked[2:]
+
+
+def test_a_consumed_chain_is_gone_until_a_turn_completes():
+    history = history_of(items(user("a")), assistant())
+    history.consume()
+    plan = history.plan(items(user("a"), assistant(), user("b")), BASIS, LINE)
+    assert plan.reason is ContextReason.TURN_NOT_COMPLETED
+    assert len(plan.items) == 3
+
+
+def test_a_turn_that_goes_on_over_another_line_has_left_its_chain_on_the_old_one():
+    history = history_of(items(user("a")), assistant())
+    asked = items(user("a"), assistant(), user("b"))
+    plan = history.plan(asked, BASIS, LINE)
+    history.consume()
+    history.line_closed(LINE)
+    history.moved(plan)
+    again = history.plan(asked, BASIS, LINE + 1)
+    assert again == full_plan(asked, ContextReason.NEW_CONNECTION)
+    history.consume()
+    assert history.plan(asked, BASIS, LINE + 1).reason is ContextReason.TURN_NOT_COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ((user("EDITED"),), ContextReason.HISTORY_EDITED),
+        ((user("a"), assistant()), ContextReason.EMPTY_SUFFIX),
+    ],
+)
+def test_a_turn_that_was_sent_in_full_goes_on_for_the_same_reason(asked, reason):
+    history = history_of(items(user("a")), assistant())
+    plan = history.plan(items(*asked), BASIS, LINE)
+    history.consume()
+    history.moved(plan)
+    assert history.plan(items(*asked), BASIS, LINE + 1).reason is reason
+
+
+def test_a_closed_line_takes_its_chain_with_it_and_no_other():
+    history = history_of(items(user("a")), assistant())
+    history.line_closed(LINE + 1)
+    asked = items(user("a"), assistant(), user("b"))
+    assert history.plan(asked, BASIS, LINE).incremental
+    history.line_closed(LINE)
+    assert history.plan(asked, BASIS, LINE).reason is ContextReason.NEW_CONNECTION
+    history.line_closed(LINE)
+
+
+@pytest.mark.parametrize("reason", BASIS, ids=lambda reason: reason.value)
+def test_a_changed_basis_breaks_the_chain_and_says_which(reason):
+    history = history_of(items(user("a")), assistant())
+    plan = history.plan(items(user("a"), assistant(), user("b")), {**BASIS, reason: b"other"}, LINE)
+    assert plan.reason is reason
+    assert not plan.incremental
+
+
+def test_nothing_new_is_sent_in_full():
+    history = history_of(items(user("a")), assistant())
+    plan = history.plan(items(user("a"), assistant()), BASIS, LINE)
+    assert plan.reason is ContextReason.EMPTY_SUFFIX
+
+
+def test_a_shortened_history_is_an_edit():
+    history = history_of(items(user("a"), assistant(), user("b")), assistant(TextPart("two")))
+    plan = history.plan(items(user("a"), assistant()), BASIS, LINE)
+    assert plan.reason is ContextReason.HISTORY_EDITED
+
+
+def test_a_primed_chain_goes_with_everything():
+    history = History()
+    history.commit(None, (), (), basis=BASIS, response_id="resp_0", line_id=LINE)
+    plan = history.plan(items(user("a")), BASIS, LINE)
+    assert plan.reason is ContextReason.PRIMED
+    assert plan.previous_response_id == "resp_0"
+    assert plan.items == items(user("a"))
+
+
+def test_reasoning_that_the_caller_left_out_is_no_edit_and_not_counted_as_saved():
+    history = history_of(items(user("a")), assistant(THOUGHT, TextPart("answer")))
+    plan = history.plan(items(user("a"), assistant(), user("b")), BASIS, LINE)
+    assert plan.items == items(user("b"))
+    assert plan.bytes_known == 20
+
+
+def test_reasoning_at_the_end_may_be_left_out_too():
+    history = history_of(items(user("a")), assistant(TextPart("answer"), THOUGHT))
+    plan = history.plan(items(user("a"), assistant()), BASIS, LINE)
+    assert plan.reason is ContextReason.EMPTY_SUFFIX
+
+
+def test_reasoning_that_was_left_out_stays_known():
+    history = history_of(items(user("a")), assistant(THOUGHT, TextPart("answer")))
+    turn(history, items(user("a"), assistant(), user("b")), assistant(TextPart("two")), "resp_2")
+    echoed = items(
+        user("a"), assistant(THOUGHT, TextPart("answer")), user("b"), assistant(TextPart("two")), user("c")
+    )
+    plan = history.plan(echoed, BASIS, LINE)
+    assert plan.items == items(user("c"))
+    assert plan.previous_response_id == "resp_2"
+
+
+def test_reasoning_that_changed_is_an_edit():
+    history = history_of(items(user("a")), assistant(THOUGHT, TextPart("answer")))
+    other = ReasoningPart("rs_1", ("hm",), "forged")
+    plan = history.plan(items(user("a"), assistant(other, TextPart("answer")), user("b")), BASIS, LINE)
+    assert plan.reason is ContextReason.HISTORY_EDITED
+
+
+def test_without_reasoning_keeps_everything_else():
+    plan = full_plan(items(user("a"), assistant(THOUGHT, TextPart("answer"), CALL)), ContextReason.FIRST_TURN)
+    kept = without_reasoning(plan)
+    assert kept.items == items(user("a"), assistant(TextPart("answer"), CALL))
+    assert kept.reason is plan.reason
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('{"a": 1, "b": [2, 3]}', '{"b":[2,3],"a":1}', True),
+        ('{"a": 1, "b": [2, 3]}', '{"a": 1, "b": [3, 2]}', False),
+        ("{broken", "{broken", True),
+        ("{broken", "{ broken", False),
+        ("[" * 5000, "[" * 5000, True),
+        ('{"a": 1}', '{"a": 1.5}', False),
+        ("[" + "1," * 2**17 + "1]", "[ " + "1," * 2**17 + "1]", False),
+    ],
+    ids=["key order", "element order", "no JSON", "no JSON, spaced", "too deep", "number", "too long"],
+)
+def test_tool_arguments_are_compared_as_json(one, other, same):
+    digests = {digest_of(Item(Role.ASSISTANT, (ToolCallPart("c", "f", text),))) for text in (one, other)}
+    assert (len(digests) == 1) is same
+
+
+def test_digests_tell_apart_what_is_not_the_same():
+    different = [
+        Item(Role.ASSISTANT, (TextPart("x"),)),
+        Item(Role.USER, (TextPart("x"),)),
+        Item(Role.ASSISTANT, (RefusalPart("x"),)),
+        Item(Role.ASSISTANT, (TextPart("x", "commentary"),)),
+        Item(Role.ASSISTANT, (TextPart("x"), TextPart(""))),
+        Item(Role.USER, (ImagePart(url="x"),)),
+        Item(Role.USER, (ImagePart(file_id="x"),)),
+        Item(Role.USER, (ImagePart(data=b"x", mime_type="image/png"),)),
+        Item(Role.USER, (FilePart(file_id="x"),)),
+        Item(Role.TOOL, (ToolResultPart("x", ()),)),
+        Item(Role.TOOL, (ToolResultPart("x", (), is_error=True),)),
+        Item(Role.TOOL, (ToolResultPart("x", (ImagePart(url="x"),)),)),
+        Item(Role.TOOL, (ToolResultPart("x", (TextPart("x"),)),)),
+    ]
+    assert len({digest_of(item) for item in different}) == len(different)
+
+
+def test_orphans_are_results_without_an_earlier_call():
+    messages = (
+        result("call_1"),
+        assistant(CALL),
+        Message(Role.TOOL, (ToolResultPart("call_1", ()), ToolResultPart("call_2", ()))),
+    )
+    assert list(orphans(messages)) == [(0, 0), (2, 1)]
+
+
+def test_repr_tells_the_state_and_no_content():
+    history = History()
+    assert repr(history) == "History(no chain: first_turn)"
+    turn(history, items(user("a secret")), assistant())
+    assert repr(history) == "History(2 items, resp_1, line 7)"
+
+
+# --- properties ---------------------------------------------------------------------------------------------
+
+texts = st.text(max_size=8)
+answers = st.lists(
+    st.one_of(
+        st.builds(TextPart, texts, st.sampled_from(["", "commentary", "final_answer"])),
+        st.builds(RefusalPart, texts),
+        st.builds(
+            ToolCallPart,
+            texts,
+            texts,
+            st.one_of(texts, st.dictionaries(texts, st.integers()).map(json.dumps)),
+        ),
+        st.builds(ReasoningPart, texts, st.lists(texts, max_size=2).map(tuple), texts),
+    ),
+    min_size=1,
+    max_size=5,
+).map(lambda parts: Message(Role.ASSISTANT, tuple(parts)))
+questions = st.one_of(
+    st.builds(user, texts),
+    st.builds(lambda text: Message(Role.SYSTEM, (TextPart(text),)), texts),
+    st.builds(result, texts, texts),
+)
+turns = st.lists(st.tuples(st.lists(questions, min_size=1, max_size=3), answers), min_size=1, max_size=6)
+
+
+@given(turns)
+def test_echoing_the_answer_is_always_incremental_and_nothing_is_lost_or_sent_twice(conversation):
+    history = History()
+    messages: list[Message] = []
+    upstream: list[Item] = []
+    for number, (asked, answer) in enumerate(conversation):
+        messages += asked
+        plan = turn(history, items(*messages), answer, f"resp_{number}")
+        assert plan.incremental is (number > 0)
+        upstream = (upstream if plan.incremental else []) + list(plan.items)
+        assert upstream == list(items(*messages))
+        upstream += items_of((answer,))
+        messages.append(answer)
+
+
+@given(turns, st.data())
+def test_whatever_is_edited_the_upstream_ends_up_with_what_the_caller_said(conversation, data):
+    history = History()
+    messages: list[Message] = []
+    upstream: list[Item] = []
+    for number, (asked, answer) in enumerate(conversation):
+        messages += asked
+        edit = data.draw(st.sampled_from(["keep", "drop first", "change first", "drop reasoning"]))
+        if edit == "drop first" and len(messages) > 1:
+            messages = messages[1:]
+        elif edit == "change first":
+            messages[0] = user("changed")
+        elif edit == "drop reasoning":
+            messages = [without(message) for message in messages if without(message).parts]
+        plan = turn(history, items(*messages), answer, f"resp_{number}")
+        upstream = (upstream if plan.incremental else []) + list(plan.items)
+        assert spoken(upstream) == spoken(items(*messages))
+        assert plan.items or not messages
+        upstream += items_of((answer,))
+        messages.append(answer)
+
+
+def without(message: Message) -> Message:
+    return Message(message.role, tuple(part for part in message.parts if not isinstance(part, ReasoningPart)))
+
+
+def spoken(of) -> list[object]:
+    """What was said, part by part, less the reasoning: the one thing that the upstream may hold beyond the
+    caller's words.
+    """
+    return [part for item in of if not item.is_reasoning for part in item.parts]
+
+
+LONG = "x" * 300_000
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        TextPart(LONG),
+        RefusalPart(LONG),
+        ToolCallPart("c", "f", LONG),
+        ImagePart(data=LONG.encode(), mime_type="image/png"),
+        ReasoningPart("r", (LONG, "b")),
+        ReasoningPart("r", encrypted_content=LONG),
+        ToolResultPart("c", (TextPart(LONG), ImagePart(data=LONG.encode(), mime_type="image/png"))),
+    ],
+    ids=["text", "refusal", "call", "image", "summary", "sealed", "result"],
+)
+def test_a_long_part_is_known_again_and_its_last_character_counts(part):
+    item, again = (Item(Role.USER, (one,)) for one in (part, eval(repr(part))))
+    changed = Item(Role.USER, (eval(repr(part).replace("x'", "y'", 1)),))
+    assert digest_of(item) == digest_of(again)
+    assert digest_of(item) != digest_of(changed)
+
+
+def test_where_one_long_paragraph_ends_counts():
+    one, other = (ReasoningPart("r", split) for split in ((LONG, "xy"), (LONG + "x", "y")))
+    assert digest_of(Item(Role.ASSISTANT, (one,))) != digest_of(Item(Role.ASSISTANT, (other,)))
+
+
+@pytest.mark.parametrize("padding", ["[]," * 60_000 + "[]", '"' + "x" * 300_000 + '"'])
+def test_arguments_too_large_to_parse_count_as_they_stand(padding):
+    one, other = (
+        Item(Role.ASSISTANT, (ToolCallPart("c", "f", arguments),))
+        for arguments in (f'{{"a":1,"b":[{padding}]}}', f'{{"a": 1,"b":[{padding}]}}')
+    )
+    assert digest_of(one) != digest_of(other)
+
+
+def test_long_arguments_of_few_nodes_are_still_compared_as_json():
+    text = "x" * 60_000
+    one, other = (
+        Item(Role.ASSISTANT, (ToolCallPart("c", "f", arguments),))
+        for arguments in (f'{{"a":1,"b":"{text}"}}', f'{{"b":"{text}","a":1}}')
+    )
+    assert digest_of(one) == digest_of(other)
+
+
+@pytest.mark.parametrize(("count", "incremental"), [(4_095, True), (4_096, False)])
+def test_a_chain_of_too_many_items_is_not_remembered(count, incremental):
+    history = History()
+    asked = items(*[user("a")] * count)
+    history.commit(
+        None, (*asked, *items(assistant())), [1] * (count + 1), basis=BASIS, response_id="r", line_id=LINE
+    )
+    plan = history.plan((*asked, *items(assistant(), user("b"))), BASIS, LINE)
+    assert plan.incremental is incremental
+    if not incremental:
+        assert plan.reason is ContextReason.HISTORY_TOO_LONG
+
+
+def test_an_item_is_remembered_in_few_bytes():
+    history = History()
+    sent = items(*[user("a")] * 4_000)
+    tracemalloc.start()
+    history.commit(None, sent, [1] * 4_000, basis=BASIS, response_id="r", line_id=LINE)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size <= 25 * 4_000
+
+
+def test_each_item_has_one_size():
+    with pytest.raises(ValueError, match="one size"):
+        History().commit(None, items(user("a")), [], basis=BASIS, response_id="r", line_id=LINE)

@@ -1,0 +1,215 @@
+"""How far a turn has come, and where it goes after a failure: every rule of the replay policy."""
+
+import pytest
+
+from service.domain.errors import Reason, TurnError
+from service.domain.messages import Transport
+from service.domain.replay import (
+    CAUSES,
+    MAX_DISPATCHES,
+    MAX_STALE_LINES,
+    TRANSITIONS,
+    WEBSOCKET_ROUTES,
+    Cause,
+    Progress,
+    Route,
+    Signal,
+    State,
+)
+
+WS, SSE = Transport.WEBSOCKET, Transport.SSE
+
+
+def progress(*signals: Signal) -> Progress:
+    made = Progress()
+    for signal in signals:
+        made.advance(signal)
+    return made
+
+
+def reroute(
+    made: Progress,
+    reason: Reason,
+    *,
+    dispatched=True,
+    transport=WS,
+    forced=False,
+    safe_only=False,
+    retryable=None,
+):
+    error = TurnError(reason, "it went wrong", retryable=retryable)
+    return made.reroute(error, dispatched=dispatched, transport=transport, forced=forced, safe_only=safe_only)
+
+
+SENT = (Signal.DISPATCH,)
+STARTED = (Signal.DISPATCH, Signal.START)
+STREAMING = (Signal.DISPATCH, Signal.START, Signal.CONTENT)
+
+
+def test_the_way_of_a_good_turn():
+    made = Progress()
+    assert made.advance(Signal.DISPATCH)
+    assert made.advance(Signal.START)
+    assert made.advance(Signal.CONTENT)
+    assert not made.advance(Signal.CONTENT)
+    assert made.advance(Signal.COMPLETE)
+    assert made.state is State.DONE
+    assert repr(made) == "Progress(done, 1 dispatched)"
+
+
+def test_a_replay_behind_the_start_starts_no_second_time():
+    made = progress(*STARTED)
+    assert not made.advance(Signal.DISPATCH)
+    assert not made.advance(Signal.START)
+    assert made.dispatches == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "signal"),
+    [
+        pytest.param(state, signal, id=f"{state.value}-{signal.value}")
+        for state in State
+        for signal in Signal
+        if (state, signal) not in TRANSITIONS
+    ],
+)
+def test_what_the_table_does_not_have_cannot_happen(state, signal):
+    made = Progress()
+    made.state = state
+    with pytest.raises(KeyError):
+        made.advance(signal)
+    assert made.state is state
+
+
+def test_nothing_follows_an_end_and_no_dispatch_follows_content():
+    assert not {state for state, _ in TRANSITIONS} & {State.DONE, State.FAILED}
+    assert (State.STREAMING, Signal.DISPATCH) not in TRANSITIONS
+
+
+@pytest.mark.parametrize("reason", Reason)
+@pytest.mark.parametrize("forced", [False, True], ids=["auto", "forced"])
+def test_behind_content_nothing_is_replayed(reason, forced):
+    assert reroute(progress(*STREAMING), reason, forced=forced) is None
+
+
+@pytest.mark.parametrize("behind", [SENT, STARTED], ids=["sent", "started"])
+@pytest.mark.parametrize(
+    ("reason", "auto", "forced"),
+    [
+        (Reason.CHAIN_LOST, Route.SAME_LINE, Route.SAME_LINE),
+        (Reason.ENCRYPTED_CONTENT_REFUSED, Route.SAME_LINE, Route.SAME_LINE),
+        (Reason.CONNECTION_EXPIRED, Route.NEW_LINE, Route.NEW_LINE),
+        (Reason.MESSAGE_TOO_BIG, Route.SSE, None),
+        (Reason.CONNECTION_LOST, Route.NEW_LINE, Route.NEW_LINE),
+        (Reason.UPSTREAM_ERROR, Route.NEW_LINE, Route.NEW_LINE),
+        (Reason.TIMEOUT, Route.SSE, Route.NEW_LINE),
+        (Reason.PROTOCOL_ERROR, Route.SSE, Route.NEW_LINE),
+        (Reason.FRAME_REFUSED, Route.SSE, None),
+        (Reason.RATE_LIMITED, None, None),
+        (Reason.QUOTA_EXHAUSTED, None, None),
+        (Reason.INVALID_REQUEST, None, None),
+        (Reason.CONTEXT_LENGTH_EXCEEDED, None, None),
+        (Reason.UPSTREAM_AUTH, None, None),
+        (Reason.INTERRUPTED, None, None),
+    ],
+    ids=lambda value: value.value if isinstance(value, Reason) else None,
+)
+def test_before_content_each_reason_has_its_route(behind, reason, auto, forced):
+    assert reroute(progress(*behind), reason) is auto
+    assert reroute(progress(*behind), reason, forced=True) is forced
+
+
+@pytest.mark.parametrize(
+    ("reason", "route"),
+    [
+        (Reason.CHAIN_LOST, Route.SSE),
+        (Reason.ENCRYPTED_CONTENT_REFUSED, Route.SSE),
+        (Reason.CONNECTION_LOST, Route.SSE),
+        (Reason.UPSTREAM_ERROR, Route.SSE),
+        (Reason.TIMEOUT, Route.SSE),
+        (Reason.PROTOCOL_ERROR, Route.SSE),
+        (Reason.MESSAGE_TOO_BIG, None),
+        (Reason.CONNECTION_EXPIRED, None),
+        (Reason.RATE_LIMITED, None),
+    ],
+    ids=lambda value: value.value if isinstance(value, Reason) else None,
+)
+def test_over_sse_a_turn_stays_there(reason, route):
+    assert reroute(progress(*SENT), reason, transport=SSE) is route
+
+
+@pytest.mark.parametrize("reason", [reason for reason, cause in CAUSES.items() if cause is Cause.LOSS])
+def test_safe_only_replays_no_loss(reason):
+    assert reroute(progress(*SENT), reason, safe_only=True) is None
+
+
+@pytest.mark.parametrize("reason", [reason for reason, cause in CAUSES.items() if cause is not Cause.LOSS])
+def test_safe_only_replays_what_is_proven_not_to_have_run(reason):
+    assert reroute(progress(*SENT), reason, safe_only=True) is WEBSOCKET_ROUTES[reason]
+
+
+def test_an_error_that_the_upstream_says_is_final_is_not_replayed():
+    assert reroute(progress(*SENT), Reason.UPSTREAM_ERROR, retryable=False) is None
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "route"), [(None, Route.NEW_LINE), (0.0, Route.NEW_LINE), (2.0, None)]
+)
+def test_an_upstream_that_names_a_delay_is_not_asked_before_it(retry_after, route):
+    error = TurnError(Reason.UPSTREAM_ERROR, "not now", retry_after=retry_after)
+    made = progress(*SENT)
+    assert made.reroute(error, dispatched=True, transport=WS, forced=False, safe_only=False) is route
+
+
+def test_each_cause_counts_once():
+    made = progress(*SENT)
+    assert reroute(made, Reason.CHAIN_LOST) is Route.SAME_LINE
+    made.advance(Signal.DISPATCH)
+    assert reroute(made, Reason.CHAIN_LOST) is None
+
+
+def test_losses_of_all_kinds_are_one_cause():
+    made = progress(*SENT)
+    assert reroute(made, Reason.CONNECTION_LOST) is Route.NEW_LINE
+    made.advance(Signal.DISPATCH)
+    assert reroute(made, Reason.TIMEOUT) is None
+
+
+def test_a_turn_is_dispatched_three_times_at_most():
+    made = progress(*SENT)
+    assert reroute(made, Reason.CHAIN_LOST)
+    made.advance(Signal.DISPATCH)
+    assert reroute(made, Reason.CONNECTION_EXPIRED)
+    made.advance(Signal.DISPATCH)
+    assert made.dispatches == MAX_DISPATCHES
+    assert reroute(made, Reason.CONNECTION_LOST) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "auto", "forced"),
+    [
+        (Reason.CONNECT_FAILED, Route.SSE, None),
+        (Reason.OVERLOADED, Route.SSE, None),
+        (Reason.MESSAGE_TOO_BIG, Route.SSE, None),
+        (Reason.CONNECTION_LOST, Route.NEW_LINE, Route.NEW_LINE),
+        (Reason.UPSTREAM_AUTH, None, None),
+        (Reason.INTERNAL, None, None),
+    ],
+    ids=lambda value: value.value if isinstance(value, Reason) else None,
+)
+def test_before_dispatch(reason, auto, forced):
+    assert reroute(Progress(), reason, dispatched=False) is auto
+    assert reroute(Progress(), reason, dispatched=False, forced=True) is forced
+    assert reroute(Progress(), reason, dispatched=False, transport=SSE) is None
+
+
+def test_lines_that_die_in_our_hands_are_not_replaced_for_ever():
+    made = Progress()
+    for _ in range(MAX_STALE_LINES):
+        assert reroute(made, Reason.CONNECTION_LOST, dispatched=False) is Route.NEW_LINE
+    assert reroute(made, Reason.CONNECTION_LOST, dispatched=False, forced=True) is None
+    assert reroute(made, Reason.CONNECTION_LOST, dispatched=False) is Route.SSE
+
+
+def test_every_cause_has_a_route():
+    assert set(CAUSES) <= set(WEBSOCKET_ROUTES)

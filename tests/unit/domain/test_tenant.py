@@ -1,0 +1,52 @@
+import pytest
+
+from service.domain.errors import Reason, TurnError
+from service.domain.tenant import Caller, Credential
+
+
+@pytest.mark.parametrize(
+    ("models", "model", "allowed"),
+    [
+        (None, "anything", True),
+        (("one",), "one", True),
+        (("one",), "one-more", False),
+        (("one",), "One", False),
+        (("one",), "", False),
+        (("one*",), "one", True),
+        (("one*",), "one-more", True),
+        (("one*",), "on", False),
+        (("*",), "anything", True),
+        (("one", "two*"), "two-b", True),
+        (("a.c",), "abc", False),
+    ],
+)
+def test_allowed_models(models, model, allowed):
+    caller = Caller("alpha", models=models)
+    if allowed:
+        caller.check_model(model)
+        return
+    with pytest.raises(TurnError, match="tenant 'alpha' may not use the model") as caught:
+        caller.check_model(model)
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+
+
+def test_a_name_without_end_is_not_repeated():
+    with pytest.raises(TurnError) as caught:
+        Caller(models=("one",)).check_model("x" * 10_000)
+    assert len(caught.value.message) < 300
+
+
+def test_a_credential_shows_nothing_and_is_told_apart():
+    assert "s3cret" not in repr(Caller(key=Credential("s3cret")))
+    assert Credential("a") == Credential("a") != Credential("b")
+
+
+def test_a_tenant_may_have_a_limit_of_size():
+    Caller("a").check_size(10**9)
+    caller = Caller("a", max_request_bytes=10)
+    caller.check_size(10)
+    with pytest.raises(
+        TurnError, match=r"has 11 bytes; at most 10 are allowed .*max_request_bytes"
+    ) as caught:
+        caller.check_size(11)
+    assert caught.value.reason is Reason.INVALID_REQUEST

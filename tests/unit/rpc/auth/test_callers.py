@@ -1,0 +1,59 @@
+import pytest
+
+from service.config.settings import Settings
+from service.domain.errors import Reason, TurnError
+from service.domain.tenant import Caller
+from service.rpc.auth.callers import CALLER, Callers
+
+CALLERS = Callers(Settings(auth_tokens=(("s3cret-one", "one"), ("s3cret-two=", "two"))))
+
+
+@pytest.mark.parametrize(
+    ("authorization", "tenant"),
+    [
+        ("Bearer s3cret-one", "one"),
+        ("bearer s3cret-two=", "two"),
+        (b"Bearer s3cret-one", "one"),
+        ("Bearer  s3cret-one ", "one"),
+    ],
+    ids=["plain", "lower case", "bytes", "spaces"],
+)
+def test_a_known_token_is_its_tenant(authorization, tenant):
+    assert CALLERS.caller((("x", "y"), ("authorization", authorization))) == Caller(tenant)
+
+
+REFUSED = {
+    "nothing": (),
+    "empty": (("authorization", ""),),
+    "no token": (("authorization", "Bearer"),),
+    "an empty token": (("authorization", "Bearer "),),
+    "another scheme": (("authorization", "Basic s3cret-one"),),
+    "no scheme": (("authorization", "s3cret-one"),),
+    "an unknown token": (("authorization", "Bearer s3cret-on"),),
+    "a longer token": (("authorization", "Bearer s3cret-one1"),),
+    "the token of another case": (("authorization", "Bearer S3CRET-ONE"),),
+    "a tenant instead of a token": (("authorization", "Bearer one"),),
+    "two headers": (("authorization", "Bearer s3cret-one"), ("authorization", "Bearer s3cret-one")),
+    "another header": (("x-authorization", "Bearer s3cret-one"),),
+}
+
+
+@pytest.mark.parametrize("metadata", REFUSED.values(), ids=REFUSED.keys())
+def test_refused(metadata):
+    with pytest.raises(TurnError) as caught:
+        CALLERS.caller(metadata)
+    assert caught.value.reason is Reason.UNAUTHENTICATED
+    assert "s3cret" not in caught.value.message
+
+
+def test_without_tokens_everybody_is_one_tenant():
+    assert Callers(Settings()).caller((("authorization", "Bearer anything"),)) == Caller()
+
+
+def test_tokens_are_not_shown():
+    assert repr(CALLERS) == "Callers(Tenants(2 tokens, 0 certificates))"
+
+
+def test_nobody_is_a_tenant_by_default():
+    with pytest.raises(LookupError):
+        CALLER.get()

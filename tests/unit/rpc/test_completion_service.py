@@ -1,0 +1,45 @@
+"""A caller who leaves in the instant of a write: what no real channel does on demand."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from service.config.settings import Settings
+from service.domain.errors import Reason, TurnError
+from service.domain.tenant import Caller
+from service.rpc.auth.callers import CALLER
+from service.rpc.completion_service import CompletionService
+from tests.integration.rpc.fakes import COMPLETED, STARTED, FakeManager
+from tests.integration.rpc.test_completion import STREAM
+
+
+class LeftContext:
+    """The context of a call whose caller is gone, but whose task is not cancelled yet."""
+
+    def __init__(self):
+        self.written = 0
+
+    async def write(self, _message):
+        self.written += 1
+        raise grpc.aio.InternalError("Failed execute_batch")
+
+    async def abort(self, *_status):
+        raise AssertionError("there is nobody to tell")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[[STARTED, COMPLETED]], [TurnError(Reason.CONNECTION_LOST, "gone")]],
+    ids=["an event", "the error"],
+)
+async def test_a_write_to_nobody_is_left_to_grpc(caplog, steps):
+    CALLER.set(Caller())
+    manager: Any = FakeManager()
+    context: Any = LeftContext()
+    manager.steps = steps
+    with pytest.raises(grpc.aio.InternalError):
+        await CompletionService(manager, Settings()).StreamCompletion(STREAM.SerializeToString(), context)
+    assert context.written == 1
+    assert manager.turns[0].left.is_set()
+    assert caplog.records == []

@@ -1,0 +1,54 @@
+import ctypes
+import sys
+
+import pytest
+
+from service.runtime.memory import LARGE_BYTES, Heap, keep_little
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="thresholds of glibc")
+def test_the_thresholds_are_taken():
+    assert keep_little()
+
+
+def test_a_library_without_thresholds_is_left_alone(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
+    assert not keep_little()
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What glibc was asked."""
+    asked = []
+
+    class Glibc:
+        @staticmethod
+        def malloc_trim(pad):
+            asked.append(pad)
+            return 1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Glibc)
+    return asked
+
+
+def test_memory_is_given_back_once_after_a_large_turn(asked):
+    heap = Heap()
+    heap.used(LARGE_BYTES + 1)
+    heap.used(1)
+    assert heap.tidy()
+    assert not heap.tidy()
+    assert asked == [0]
+
+
+def test_small_turns_leave_nothing_worth_a_look(asked):
+    heap = Heap()
+    heap.used(LARGE_BYTES)
+    assert not heap.tidy()
+    assert asked == []
+
+
+def test_without_glibc_nothing_happens(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    heap = Heap()
+    heap.used(LARGE_BYTES + 1)
+    assert not heap.tidy()

@@ -1,0 +1,110 @@
+"""Places, the queue for them, and what happens to a place whose waiter left."""
+
+import asyncio
+
+import pytest
+
+from service.domain.errors import Reason, TurnError
+from service.domain.tenant import Caller
+from service.sessions.admission import Admission, Shares
+
+
+async def started(admission: Admission) -> asyncio.Task[None]:
+    task = asyncio.ensure_future(admission.enter())
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_over_the_limit_it_refuses_at_once_and_says_when_to_come_back():
+    admission = Admission(1, 0)
+    await admission.enter()
+    with pytest.raises(TurnError, match="TRUNKLINE_MAX_TURNS") as caught:
+        await admission.enter()
+    assert caught.value.reason is Reason.OVERLOADED
+    assert caught.value.retry_after
+
+
+async def test_a_place_that_is_given_back_goes_to_the_first_who_waits():
+    admission = Admission(1, 2)
+    await admission.enter()
+    first, second = await started(admission), await started(admission)
+    with pytest.raises(TurnError):
+        await admission.enter()
+    admission.leave()
+    await first
+    assert not second.done()
+    admission.leave()
+    await second
+    admission.leave()
+    assert admission.running == 0
+
+
+async def test_a_waiter_that_leaves_leaves_its_place_in_the_queue():
+    admission = Admission(1, 1)
+    await admission.enter()
+    waiting = await started(admission)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    admission.leave()
+    assert admission.running == 0
+    assert repr(admission) == "Admission(0/1 running, 0 waiting)"
+
+
+async def test_a_waiter_that_leaves_as_a_place_becomes_free_is_passed_over():
+    admission = Admission(1, 2)
+    await admission.enter()
+    first, second = await started(admission), await started(admission)
+    first.cancel()
+    admission.leave()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    admission.leave()
+    assert admission.running == 0
+
+
+async def test_whoever_waits_can_be_told_not_to():
+    admission = Admission(1, 2)
+    await admission.enter()
+    first, second = await started(admission), await started(admission)
+    admission.dismiss(lambda: TurnError(Reason.SHUTTING_DOWN, "not here"))
+    second.cancel()
+    with pytest.raises(TurnError, match="not here"):
+        await first
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    admission.leave()
+    assert admission.running == 0
+
+
+async def test_a_place_that_comes_together_with_the_cancellation_is_given_on():
+    admission = Admission(1, 2)
+    await admission.enter()
+    first, second = await started(admission), await started(admission)
+    admission.leave()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    admission.leave()
+    assert admission.running == 0
+
+
+def test_a_tenant_has_its_share_and_no_more():
+    shares = Shares()
+    caller, other = Caller("a", max_turns=2), Caller("b")
+    with shares.take(caller), shares.take(caller):
+        for refused in (shares.check, lambda caller: shares.take(caller).__enter__()):
+            with pytest.raises(TurnError, match=r"tenant 'a' has 2 turns already, its limit \(max_turns\)"):
+                refused(caller)
+        with shares.take(other):
+            assert repr(shares) == "Shares(3 turns of 2 tenants)"
+    assert repr(shares) == "Shares(0 turns of 0 tenants)"
+
+
+def test_a_turn_that_fails_gives_its_share_back():
+    shares, caller = Shares(), Caller("a", max_turns=1)
+    for _ in range(3):
+        with pytest.raises(KeyError), shares.take(caller):
+            raise KeyError

@@ -1,0 +1,49 @@
+"""An upstream that forgets is not asked for ever, and no tenant's losses are another's."""
+
+from service.sessions.chaining import MAX_TENANTS, MISSES, PAUSE_S, Chaining
+
+
+def test_misses_in_a_row_switch_it_off_for_a_while(clock):
+    chaining = Chaining(clock)
+    for _ in range(MISSES):
+        assert chaining.supported("a")
+        chaining.missed("a")
+    assert not chaining.supported("a")
+    assert repr(chaining) == "Chaining(1 of 1 tenants off)"
+    clock.now += PAUSE_S
+    assert chaining.supported("a")
+
+
+def test_a_chain_that_held_starts_the_count_anew(clock):
+    chaining = Chaining(clock)
+    for _ in range(MISSES * 2):
+        chaining.missed("a")
+        chaining.held("a")
+    assert chaining.supported("a")
+
+
+def test_one_tenant_s_misses_change_nothing_for_another(clock):
+    chaining = Chaining(clock)
+    for _ in range(MISSES):
+        chaining.missed("a")
+        chaining.held("b")
+    assert not chaining.supported("a")
+    assert chaining.supported("b")
+
+
+def test_a_chain_that_began_before_does_not_end_the_pause(clock):
+    chaining = Chaining(clock)
+    for _ in range(MISSES):
+        chaining.missed("a")
+    chaining.held("a")
+    assert not chaining.supported("a")
+
+
+def test_the_tenants_remembered_are_bounded(clock):
+    chaining = Chaining(clock)
+    for _ in range(MISSES):
+        chaining.missed("first")
+    for number in range(MAX_TENANTS):
+        chaining.missed(str(number))
+    assert chaining.supported("first")
+    assert repr(chaining) == f"Chaining(0 of {MAX_TENANTS} tenants off)"

@@ -1,0 +1,183 @@
+"""The cool-down after a failed dial: how long, for whom, and how it ends."""
+
+import pytest
+
+from service.domain.errors import Reason, TurnError, UpstreamDetail
+from service.sessions.circuit_breaker import Breaker, State
+
+FAILED = TurnError(Reason.CONNECT_FAILED, "no")
+
+
+def refused(status: int, retry_after: float | None = None) -> TurnError:
+    return TurnError(
+        Reason.CONNECT_FAILED, "no", upstream=UpstreamDetail(status=status), retry_after=retry_after
+    )
+
+
+@pytest.fixture
+def breaker(clock) -> Breaker:
+    return Breaker(60.0, refusals_last=True, clock=clock, random=lambda: 0.0)
+
+
+def test_closed_it_lets_everyone_dial(breaker):
+    assert [breaker.admit() for _ in range(3)] == [0.0, 0.0, 0.0]
+
+
+def test_one_failure_opens_it_for_the_base(breaker, clock):
+    breaker.failed(FAILED)
+    assert breaker.admit() == 60.0
+    clock.now += 59.5
+    assert breaker.admit() == 1.0
+
+
+def test_then_a_single_probe_decides(breaker, clock):
+    breaker.failed(FAILED)
+    clock.now += 60
+    assert breaker.admit() == 0.0
+    assert breaker.admit() > 0
+    breaker.succeeded()
+    assert breaker.admit() == 0.0
+    assert repr(breaker) == "Breaker(closed, 0 failures)"
+
+
+def test_each_failed_probe_doubles_the_pause_up_to_ten_times_the_base(breaker, clock):
+    pauses = []
+    for _ in range(6):
+        breaker.failed(FAILED)
+        pauses.append(breaker.admit())
+        clock.now += pauses[-1]
+        assert breaker.admit() == 0.0
+    assert pauses == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0]
+
+
+def test_dials_that_failed_together_count_once(breaker):
+    for _ in range(5):
+        breaker.failed(FAILED)
+    assert breaker.admit() == 60.0
+
+
+def test_a_probe_without_a_verdict_leaves_the_next_one_to_probe(breaker, clock):
+    breaker.failed(FAILED)
+    clock.now += 60
+    assert breaker.admit() == 0.0
+    breaker.abandoned()
+    assert breaker.admit() == 0.0
+    assert breaker.state is State.PROBING
+
+
+def test_an_abandoned_dial_of_a_healthy_upstream_changes_nothing(breaker):
+    breaker.abandoned()
+    assert breaker.admit() == 0.0
+
+
+@pytest.mark.parametrize("status", [404, 405, 426, 501])
+def test_an_upgrade_that_is_refused_outright_starts_at_the_cap(breaker, status):
+    breaker.failed(refused(status))
+    assert breaker.admit() == 600.0
+
+
+def test_not_if_the_base_was_set(clock):
+    breaker = Breaker(5.0, refusals_last=False, clock=clock, random=lambda: 0.0)
+    breaker.failed(refused(426))
+    assert breaker.admit() == 5.0
+
+
+def test_retry_after_is_honoured_where_it_is_longer(breaker):
+    breaker.failed(refused(429, retry_after=90.0))
+    assert breaker.admit() == 90.0
+
+
+def test_retry_after_counts_no_more_than_the_cap(breaker):
+    breaker.failed(refused(503, retry_after=1e12))
+    assert breaker.admit() == 600.0
+
+
+def test_jitter_shortens(clock):
+    breaker = Breaker(60.0, refusals_last=False, clock=clock, random=lambda: 1.0)
+    breaker.failed(FAILED)
+    assert breaker.admit() == pytest.approx(48.0)
+
+
+def test_without_a_base_it_never_opens(clock):
+    breaker = Breaker(0.0, refusals_last=False, clock=clock, random=lambda: 0.0)
+    breaker.failed(FAILED)
+    assert breaker.admit() == 0.0
+
+
+LOST = TurnError(Reason.CONNECTION_LOST, "no word")
+
+
+def test_one_mute_line_may_be_chance_and_two_in_a_row_are_a_failed_dial(breaker):
+    breaker.mute(LOST, "b")
+    assert breaker.admit() == 0.0
+    breaker.mute(LOST, "a")
+    assert breaker.admit() == 60.0
+
+
+def test_mute_lines_of_one_witness_count_once_until_another_met_one(breaker):
+    for witness in "aaaa":
+        breaker.mute(LOST, witness)
+    assert breaker.admit() == 0.0
+    breaker.mute(LOST, "b")
+    assert breaker.admit() == 60.0
+
+
+def test_a_probe_whose_line_stays_mute_needs_no_other_witness(breaker, clock):
+    breaker.mute(LOST, "a")
+    breaker.mute(LOST, "b")
+    clock.now += 60
+    assert breaker.admit() == 0.0
+    breaker.succeeded()
+    breaker.mute(LOST, "b")
+    assert breaker.admit() == 120.0
+
+
+def test_a_handshake_is_no_word(breaker):
+    breaker.mute(LOST, "b")
+    breaker.succeeded()
+    breaker.mute(LOST, "a")
+    assert breaker.admit() == 60.0
+
+
+def test_a_line_that_speaks_between_mute_ones_shows_that_it_was_chance(breaker):
+    for number in range(5):
+        breaker.mute(LOST, number)
+        breaker.succeeded()
+        breaker.spoke()
+    assert breaker.admit() == 0.0
+
+
+def test_each_probe_whose_line_stays_mute_doubles_the_pause_until_one_speaks(breaker, clock):
+    pauses = []
+    breaker.mute(LOST, "b")
+    for number in range(3):
+        breaker.mute(LOST, number)
+        pauses.append(breaker.admit())
+        clock.now += pauses[-1]
+        assert breaker.admit() == 0.0
+        breaker.succeeded()
+    breaker.spoke()
+    breaker.failed(FAILED)
+    assert [*pauses, breaker.admit()] == [60.0, 120.0, 240.0, 60.0]
+
+
+def test_a_line_of_before_that_speaks_does_not_shorten_the_pauses(breaker, clock):
+    breaker.failed(FAILED)
+    breaker.spoke()
+    clock.now += 60
+    assert breaker.admit() == 0.0
+    breaker.failed(FAILED)
+    assert breaker.admit() == 120.0
+
+
+def test_lines_that_go_mute_while_it_is_open_do_not_lengthen_the_pause(breaker):
+    for number in range(5):
+        breaker.mute(LOST, number)
+    assert breaker.admit() == 60.0
+
+
+def test_without_a_base_mute_lines_do_not_open_it_either(clock):
+    breaker = Breaker(0.0, refusals_last=False, clock=clock, random=lambda: 0.0)
+    for number in range(5):
+        breaker.mute(LOST, number)
+    assert breaker.admit() == 0.0

@@ -1,0 +1,164 @@
+"""A full pool among tenants: who makes room for whom."""
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from service.domain.tenant import Caller
+from service.sessions.pool_state import Books, Decision
+from tests.unit.sessions.conftest import fake_line, session
+
+A, B, C = (Caller(tenant, has_peers=True) for tenant in "abc")
+
+
+def fill(books: Books, caller: Caller, number: int) -> list[Any]:
+    """So many idle lines of the tenant, each a session's."""
+    owners = [session(f"s{n}", caller.tenant) for n in range(number)]
+    for owner in owners:
+        take(books, owner, caller, idle=True)
+    return owners
+
+
+def take(books: Books, owner, caller: Caller, *, idle: bool = False) -> Decision:
+    decision = books.request(owner, caller)
+    if decision.dial:
+        owner.line = fake_line()
+        books.dialed(owner.line, caller.tenant)
+        if idle:
+            books.release(owner.line, owner)
+    return decision
+
+
+def test_whoever_holds_more_than_the_fair_share_makes_room_for_themselves():
+    books = Books(12)
+    others = fill(books, B, 3)
+    own = fill(books, Caller("a"), 9)
+    assert books.full
+    for number in range(50):
+        (closed,) = take(books, session(f"x{number}", "a"), Caller("a"), idle=True).close
+        assert closed not in {owner.line for owner in others}
+    assert all(owner.line is not None for owner in others)
+    assert all(owner.line is None for owner in own)
+
+
+def test_whoever_holds_less_gets_the_place_of_the_one_who_holds_the_most():
+    books = Books(12)
+    fill(books, B, 4)
+    most = fill(books, Caller("a"), 8)
+    lines = [owner.line for owner in most]
+    assert take(books, session("new", "c"), C) == Decision(dial=True, close=(lines[0],))
+
+
+def test_a_tenant_alone_may_have_all_lines():
+    books = Books(8)
+    fill(books, Caller("a"), 8)
+    assert books.held("a") == 8
+
+
+def test_of_several_tenants_none_holds_the_last_quarter():
+    books = Books(8)
+    for number in range(6):
+        assert take(books, session(str(number), "a"), A).dial
+    assert books.request(session("7", "a"), A) == Decision(capped=True)
+    assert take(books, session("1", "b"), B).dial
+
+
+def test_the_limit_of_a_tenant_is_its_own_line_s_place():
+    books, caller = Books(8), Caller("a", max_connections=2)
+    first, _ = fill(books, caller, 2)
+    line = first.line
+    assert take(books, session("3", "a"), caller) == Decision(dial=True, close=(line,))
+    assert books.held("a") == 2
+    assert take(books, session("4", "a"), caller).dial
+    assert books.request(session("5", "a"), caller) == Decision(capped=True)
+    assert not books.obtainable(caller)
+
+
+def test_spares_go_before_anybody_s_line():
+    books = Books(2)
+    owner = fill(books, B, 1)[0]
+    assert books.reserve_spare(1)
+    spare = fake_line()
+    books.dialed(spare, None)
+    books.release(spare, None)
+    spare.fit = False
+    assert take(books, session("1", "a"), A) == Decision(dial=True, close=(spare,))
+    assert owner.line is not None
+
+
+class BooksMachine(RuleBasedStateMachine):
+    """Tenants who ask, give back and lose lines in any order."""
+
+    @initialize(limit=st.integers(1, 12), own=st.none() | st.integers(1, 4), peers=st.booleans())
+    def begin(self, limit: int, own: int | None, peers: bool) -> None:
+        self.books = Books(limit)
+        self.limit = limit
+        self.callers = [Caller(tenant, has_peers=peers) for tenant in "abc"]
+        self.callers.append(Caller("d", max_connections=own, has_peers=peers))
+        self.dials: list[tuple[Any, Caller]] = []
+        self.leased: list[tuple[Any, Any]] = []
+
+    @rule(who=st.integers(0, 3), fork=st.booleans())
+    def ask(self, who: int, fork: bool) -> None:
+        caller = self.callers[who]
+        owner = None if fork else session("s", caller.tenant)
+        before = {caller.tenant: self.books.held(caller.tenant) for caller in self.callers}
+        owners = {line: held for line, held in self.books._idle.items() if held is not None}
+        fair, could = self.books.fair(caller.tenant), self.books.obtainable(caller)
+        decision = self.books.request(owner, caller)
+        assert could == (decision.line is not None or decision.dial)
+        for line in decision.close:
+            if line in owners and owners[line].tenant != caller.tenant:
+                loser = owners[line].tenant
+                assert before[loser] >= fair, "nobody below the fair share loses a line to another"
+                assert before[loser] > before[caller.tenant], "nor to one that holds as many"
+        if decision.line is not None:
+            self.leased.append((decision.line, owner))
+        elif decision.dial:
+            self.dials.append((owner, caller))
+
+    @rule(index=st.integers(0, 9), fails=st.booleans())
+    def dial_ends(self, index: int, fails: bool) -> None:
+        if self.dials:
+            owner, caller = self.dials.pop(index % len(self.dials))
+            line = None if fails else fake_line()
+            self.books.dialed(line, caller.tenant)
+            if line is not None:
+                self.leased.append((line, owner))
+
+    @rule(index=st.integers(0, 9), dies=st.booleans())
+    def lease_ends(self, index: int, dies: bool) -> None:
+        if self.leased:
+            line, owner = self.leased.pop(index % len(self.leased))
+            if dies or owner is None:
+                self.books.forget(line)
+            else:
+                owner.line = line
+                self.books.release(line, owner)
+
+    @rule(index=st.integers(0, 9))
+    def idle_line_dies(self, index: int) -> None:
+        if self.books._idle:
+            self.books.forget(list(self.books._idle)[index % self.books.idle])
+
+    @rule()
+    def spare(self) -> None:
+        if self.books.reserve_spare(2):
+            line = fake_line()
+            self.books.dialed(line, None)
+            self.books.release(line, None)
+
+    @invariant()
+    def the_counts_agree_and_nobody_is_over_a_limit(self) -> None:
+        if hasattr(self, "books"):
+            total = self.books.leased + self.books.idle + self.books.dialing
+            assert total <= self.limit
+            assert sum(self.books.held(tenant) for tenant in "abcd") == total - self.books.spares
+            for caller in self.callers:
+                assert self.books.held(caller.tenant) <= self.books.cap(caller)
+
+
+TestBooksMachine = BooksMachine.TestCase
+TestBooksMachine.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

@@ -1,0 +1,75 @@
+import asyncio
+from typing import Any
+
+from service.sessions import running
+from service.sessions.running import Running
+
+
+class Turn:
+    def __init__(self):
+        self.ended = asyncio.Event()
+        self.interrupted = False
+
+    def interrupt(self):
+        self.interrupted = True
+        self.ended.set()
+
+
+async def run(house, turn):
+    with house.turn(turn):
+        await turn.ended.wait()
+
+
+async def begun(house, turn: Any):
+    task = asyncio.create_task(run(house, turn))
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_a_turn_that_ends_in_its_grace_is_not_interrupted():
+    house, turn = Running(), Turn()
+    task = await begun(house, turn)
+    assert len(house) == 1
+    asyncio.get_running_loop().call_soon(turn.ended.set)
+    await house.drain(30)
+    await task
+    assert (turn.interrupted, len(house)) == (False, 0)
+
+
+async def test_a_turn_is_interrupted_after_the_grace():
+    house, turn = Running(), Turn()
+    task = await begun(house, turn)
+    await house.drain(0)
+    await task
+    assert turn.interrupted
+
+
+async def test_a_turn_that_ignores_its_interruption_does_not_hold_the_drain(monkeypatch):
+    monkeypatch.setattr(running, "INTERRUPTED_TURNS_S", 0.01)
+    house, turn = Running(), Turn()
+    turn.interrupt = lambda: None  # type: ignore[method-assign]
+    task = await begun(house, turn)
+    await house.drain(0)
+    assert repr(house) == "Running(1 turns, 0 warm-ups)"
+    turn.ended.set()
+    await task
+
+
+async def test_a_warm_up_ends_at_once():
+    house = Running()
+    scope = asyncio.timeout(30)
+
+    async def warm():
+        async with scope:
+            with house.warm_up(scope):
+                await asyncio.Event().wait()
+
+    task = asyncio.create_task(warm())
+    await asyncio.sleep(0)
+    await house.drain(30)
+    assert scope.expired()
+    assert isinstance(await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 30), list)
+
+
+async def test_where_nothing_runs_a_drain_is_over():
+    await Running().drain(30)

@@ -1,0 +1,214 @@
+"""However the bytes are cut, the messages are the same, and in order."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
+from service.transport.receive_buffer import (
+    FRAGMENT_BYTES,
+    HIGH_WATER_BYTES,
+    MAX_FRAGMENTS,
+    MAX_SMALL_FRAMES,
+    MAX_UNREAD_PONGS,
+    STRAY_BYTES,
+    Inbox,
+)
+from tests.unit.transport.conftest import more, text
+
+HANDSHAKE = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+
+
+class Socket:
+    """What the inbox needs of its transport."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.reading = True
+        self.closing = self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.closing = self.aborted = True
+
+
+def opened(*, cutting: bool) -> Any:
+    """Behind its handshake. Not `cutting`: every byte goes through the library, as a check on us."""
+    protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"), max_size=2**20)
+    protocol.state = State.OPEN
+    # The handshake's own parser is never started, so frames are parsed from here on.
+    protocol.parser = super(ClientProtocol, protocol).parse()
+    next(protocol.parser)
+    inbox = Inbox.__new__(Inbox)
+    inbox.__dict__.update(transport=Socket(), protocol=protocol, response=object(), debug=False)
+    inbox.__dict__.update(messages=[], reading=True, on_data=lambda: None, close_deadline=None)
+    inbox.__dict__.update(_waiting_bytes=0, _opcode=None, _fragments=0, _whole=bytearray(), resting=False)
+    inbox.__dict__.update(_small_frames=0, _unread_pongs=0, _stray_bytes=0, _refused=False)
+    inbox.__dict__.update(paused=False, drain_waiters=[])
+    inbox.__dict__.update(_cutting=cutting, _header=b"", _owed=0)
+    inbox.__dict__.update(close_timeout=None, pending_pings={}, heard_at=0.0)
+    return inbox
+
+
+def fed(inbox: Any, pieces: list[bytes]) -> list[str | bytes]:
+    for piece in pieces:
+        inbox.data_received(piece)
+    messages: list[str | bytes] = inbox.messages
+    return messages
+
+
+payloads = st.one_of(
+    st.text(max_size=40),
+    st.integers(120, 130).map(lambda length: "x" * length),
+    st.integers(65_530, 65_540).map(lambda length: "y" * length),
+    st.just(b"\xff no text"),
+)
+frames = st.one_of(
+    payloads.map(lambda payload: [text(payload)]),
+    st.binary(max_size=20).map(lambda payload: [Frame(Opcode.BINARY, payload)]),
+    st.binary(max_size=20).map(lambda payload: [Frame(Opcode.PING, payload)]),
+    st.tuples(st.text(max_size=9), st.text(max_size=9)).map(
+        lambda halves: [text(halves[0], fin=False), Frame(Opcode.PONG, b""), more(halves[1], fin=True)]
+    ),
+)
+
+
+def cuts(data: bytes, at: list[int]) -> list[bytes]:
+    places = sorted({0, *(place % (len(data) + 1) for place in at), len(data)})
+    return [data[a:b] for a, b in pairwise(places)]
+
+
+@given(st.lists(frames, max_size=8), st.lists(st.integers(0, 2**20), max_size=12))
+def test_it_is_what_the_library_makes_of_it(groups, at):
+    data = b"".join(frame.serialize(mask=False) for group in groups for frame in group)
+    ours, theirs = opened(cutting=True), opened(cutting=False)
+    assert fed(ours, cuts(data, at)) == fed(theirs, [data])
+    # Pings were answered alike; the answers' masks are random.
+    assert sum(map(len, ours.transport.written)) == sum(map(len, theirs.transport.written))
+
+
+def test_it_is_the_same_byte_by_byte():
+    sent = [text("one"), text("x" * 200), Frame(Opcode.PING, b"?"), text("y" * 70_000), text("")]
+    data = b"".join(frame.serialize(mask=False) for frame in sent)
+    told = fed(opened(cutting=True), [data[at : at + 1] for at in range(len(data))])
+    assert told == ["one", "x" * 200, "y" * 70_000, ""]
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
+def test_any_bytes_end_in_the_same_messages_and_the_same_state(data, at):
+    ours, theirs = opened(cutting=True), opened(cutting=False)
+    pieces = cuts(data, at)
+    assert fed(ours, pieces) == fed(theirs, pieces)
+    # A plain text whose header is not whole yet is held back; it is no sign of anything.
+    assert ours.protocol.state is theirs.protocol.state
+
+
+@pytest.mark.parametrize("first", [0x81 | 0x40, 0x01, 0x80, 0x83], ids=hex)
+def test_what_is_not_plain_is_the_librarys(first):
+    data = bytes([first, 2]) + b"{}"
+    assert fed(opened(cutting=True), [data]) == fed(opened(cutting=False), [data])
+
+
+def test_reading_stops_above_the_high_water_mark_and_goes_on_when_all_is_taken():
+    inbox = opened(cutting=True)
+    fed(inbox, [text("x" * 60_000).serialize(mask=False)] * 2)
+    assert sum(map(len, inbox.messages)) > HIGH_WATER_BYTES
+    assert not inbox.transport.reading
+    assert len(inbox.take()) == 2
+    assert inbox.transport.reading
+
+
+EMPTY = more("", fin=False).serialize(mask=False)
+
+
+def refusal(inbox: Any) -> tuple[int, str]:
+    """How the inbox closed on its peer."""
+    assert inbox.protocol.state is State.CLOSING
+    assert inbox.transport.closing
+    return inbox.protocol.close_sent.code, inbox.protocol.close_sent.reason
+
+
+@pytest.mark.parametrize("cutting", [True, False])
+def test_fragments_without_end_are_refused(cutting):
+    inbox = opened(cutting=cutting)
+    assert fed(inbox, [text("", fin=False).serialize(mask=False), *[EMPTY] * MAX_FRAGMENTS]) == []
+    assert refusal(inbox) == (1008, "more than 1024 fragments of a message")
+
+
+def test_a_long_message_may_have_more_of_them():
+    inbox = opened(cutting=True)
+    pieces = [more("x" * FRAGMENT_BYTES, fin=False).serialize(mask=False)] * (2 * MAX_FRAGMENTS // 4)
+    small = [EMPTY] * (MAX_FRAGMENTS - 1)
+    end = more("", fin=True).serialize(mask=False)
+    messages = fed(inbox, [text("a", fin=False).serialize(mask=False), *pieces, *small, end])
+    assert messages == ["a" + "x" * FRAGMENT_BYTES * len(pieces)]
+
+
+@pytest.mark.parametrize("cutting", [True, False])
+@pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.BINARY])
+def test_small_frames_by_the_thousand_in_one_read_are_refused(opcode, cutting):
+    inbox = opened(cutting=cutting)
+    flood = Frame(opcode, b"").serialize(mask=False) * 30_000
+    fed(inbox, [flood[: 2 * MAX_SMALL_FRAMES]])
+    assert inbox.protocol.state is State.OPEN
+    fed(inbox, [flood])
+    assert refusal(inbox) == (1008, "more than 1024 small frames at once")
+    assert len(inbox.messages) <= 4 * MAX_SMALL_FRAMES
+    assert len(b"".join(inbox.transport.written)) < 64 * 1024
+
+
+def test_pings_are_answered_as_long_as_the_answers_are_read():
+    inbox = opened(cutting=True)
+    ping = Frame(Opcode.PING, b"?").serialize(mask=False)
+    inbox.pause_writing()
+    fed(inbox, [ping] * MAX_UNREAD_PONGS)
+    inbox.resume_writing()
+    inbox.pause_writing()
+    fed(inbox, [ping] * MAX_UNREAD_PONGS)
+    assert inbox.protocol.state is State.OPEN
+    fed(inbox, [ping])
+    assert refusal(inbox) == (1008, "more than 1024 pings, and no answer to them is read")
+    assert inbox.transport.aborted
+
+
+@pytest.mark.parametrize(
+    ("sent", "stray"),
+    [
+        (text("whose?"), True),
+        (text("", fin=False), True),
+        (Frame(Opcode.BINARY, b"x" * 70_000), True),
+        (Frame(Opcode.PING, b"x" * 125), False),
+        (Frame(Opcode.PONG, b""), False),
+    ],
+    ids=["text", "fragment", "the beginning of a long one", "ping", "pong"],
+)
+def test_at_rest_the_beginning_of_a_message_is_news(sent, stray):
+    inbox = opened(cutting=True)
+    news = []
+    inbox.on_data, inbox.resting = lambda: news.append(1), True
+    for _ in range(3):
+        inbox.data_received(sent.serialize(mask=False)[: STRAY_BYTES + 1])
+    assert bool(news) is stray

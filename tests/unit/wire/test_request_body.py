@@ -1,0 +1,213 @@
+import json
+
+import pytest
+from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
+from pydantic import TypeAdapter
+
+from service.domain.errors import Reason, TurnError
+from service.domain.messages import CompletionRequest, Options, TextFormat, Tool, ToolChoice
+from service.domain.plan import ContextReason
+from service.wire.request_body import OPTION_KEYS, SERVICE_KEYS, basis_of, settings_of
+
+OFFICIAL = TypeAdapter(ResponseCreateParamsStreaming)
+SCHEMA = '{"type":"object","properties":{"z":{"type":"integer","maximum":9007199254740993},"a":{}}}'
+REASONS = {
+    ContextReason.MODEL_CHANGED,
+    ContextReason.INSTRUCTIONS_CHANGED,
+    ContextReason.TOOLS_CHANGED,
+    ContextReason.REASONING_CHANGED,
+    ContextReason.TEXT_FORMAT_CHANGED,
+    ContextReason.STORE_CHANGED,
+    ContextReason.TRUNCATION_CHANGED,
+    ContextReason.EXTRA_BODY_CHANGED,
+}
+
+
+def body(*, tools=(), instructions="", model="gpt-6", **options):
+    return settings_of(CompletionRequest("s", model, (), instructions, tools, Options(**options)))
+
+
+def refused_field(**request):
+    with pytest.raises(TurnError) as caught:
+        body(**request)
+    assert caught.value.reason is Reason.INVALID_REQUEST
+    return caught.value.violations[0].field
+
+
+def test_what_is_not_set_is_not_sent():
+    assert body() == {"model": "gpt-6", "store": False, "include": ["reasoning.encrypted_content"]}
+
+
+def test_original_fault_max_tokens_0_dropped():
+    sent = body(max_output_tokens=0, temperature=0.0, top_p=0.0, parallel_tool_calls=False)
+    zeros = {"max_output_tokens": 0, "temperature": 0.0, "top_p": 0.0, "parallel_tool_calls": False}
+    assert zeros.items() <= sent.items()
+
+
+def test_all_that_can_be_set():
+    sent = body(
+        instructions="be brief",
+        tools=(Tool("look", "looks", SCHEMA, strict=True),),
+        temperature=1.5,
+        top_p=0.5,
+        max_output_tokens=100,
+        parallel_tool_calls=True,
+        store=True,
+        tool_choice=ToolChoice("required"),
+        reasoning_effort="low",
+        reasoning_summary="auto",
+        text_format=TextFormat("json_schema", "answer", SCHEMA, strict=True),
+        verbosity="low",
+        metadata=(("k", "v"),),
+        prompt_cache_key="key",
+        service_tier="flex",
+        truncation="auto",
+        safety_identifier="user",
+        extra_body_json='{"max_tool_calls":3}',
+    )
+    assert sent == {
+        "model": "gpt-6",
+        "instructions": "be brief",
+        "tools": [
+            {
+                "type": "function",
+                "name": "look",
+                "description": "looks",
+                "parameters": json.loads(SCHEMA),
+                "strict": True,
+            }
+        ],
+        "store": True,
+        "include": ["reasoning.encrypted_content"],
+        "temperature": 1.5,
+        "top_p": 0.5,
+        "max_output_tokens": 100,
+        "parallel_tool_calls": True,
+        "tool_choice": "required",
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "text": {
+            "format": {"type": "json_schema", "name": "answer", "schema": json.loads(SCHEMA), "strict": True},
+            "verbosity": "low",
+        },
+        "metadata": {"k": "v"},
+        "prompt_cache_key": "key",
+        "service_tier": "flex",
+        "truncation": "auto",
+        "safety_identifier": "user",
+        "max_tool_calls": 3,
+    }
+    assert OFFICIAL.validate_python(sent | {"stream": True, "input": []})
+    assert list(sent["tools"][0]["parameters"]["properties"]) == ["z", "a"]
+
+
+def test_original_fault_tools_nested_chat_style():
+    (tool,) = body(tools=(Tool("look"),))["tools"]
+    assert tool == {
+        "type": "function",
+        "name": "look",
+        "parameters": {"type": "object", "properties": {}},
+        "strict": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "keys"),
+    [
+        ("{}", ["type", "properties"]),
+        ('{"required":[],"properties":{}}', ["required", "properties", "type"]),
+        ('{"type":"object","$defs":{}}', ["type", "$defs", "properties"]),
+        ('{"anyOf":[]}', ["anyOf", "type", "properties"]),
+    ],
+)
+def test_a_schema_is_completed_in_place(schema, keys):
+    (tool,) = body(tools=(Tool("look", parameters=schema),))["tools"]
+    assert list(tool["parameters"]) == keys
+
+
+@pytest.mark.parametrize(
+    "schema", ["[]", "3", "null", "{", '{"type":"array"}', '{"type":["object","null"]}', '{"type":null}']
+)
+def test_what_is_no_schema_of_parameters_is_refused(schema):
+    assert refused_field(tools=(Tool("a"), Tool("b", parameters=schema))) == "tools[1].parameters"
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (ToolChoice("auto"), "auto"),
+        (ToolChoice("none"), "none"),
+        (ToolChoice("", ("a",)), {"type": "function", "name": "a"}),
+        (
+            ToolChoice("auto", ("a", "b")),
+            {
+                "type": "allowed_tools",
+                "mode": "auto",
+                "tools": [{"type": "function", "name": "a"}, {"type": "function", "name": "b"}],
+            },
+        ),
+    ],
+)
+def test_tool_choice(choice, expected):
+    sent = body(tool_choice=choice)
+    assert sent["tool_choice"] == expected
+    assert OFFICIAL.validate_python(sent | {"stream": True})
+
+
+@pytest.mark.parametrize("kind", ["text", "json_object"])
+def test_plain_text_formats(kind):
+    assert body(text_format=TextFormat(kind))["text"] == {"format": {"type": kind}}
+
+
+def test_a_bad_schema_of_the_answer_is_refused():
+    assert refused_field(text_format=TextFormat("json_schema", "n", "[")) == "options.text.json_schema.schema"
+
+
+@pytest.mark.parametrize("key", sorted(SERVICE_KEYS | OPTION_KEYS))
+def test_the_extra_body_may_not_say_what_others_say(key):
+    assert refused_field(extra_body_json=json.dumps({"user": "u", key: None})) == "options.extra_body_json"
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a":NaN}', '{"a":' * 101 + "1" + "}" * 101])
+def test_a_bad_extra_body_is_refused(text):
+    assert refused_field(extra_body_json=text) == "options.extra_body_json"
+
+
+def test_the_basis_is_total_and_says_what_changed():
+    before = body(tools=(Tool("a", parameters=SCHEMA),))
+    changed = {
+        ContextReason.MODEL_CHANGED: body(tools=(Tool("a", parameters=SCHEMA),), model="gpt-7"),
+        ContextReason.INSTRUCTIONS_CHANGED: before | {"instructions": "x"},
+        ContextReason.TOOLS_CHANGED: body(tools=(Tool("b", parameters=SCHEMA),)),
+        ContextReason.REASONING_CHANGED: before | {"reasoning": {"effort": "low"}},
+        ContextReason.TEXT_FORMAT_CHANGED: before | {"text": {"format": {"type": "json_object"}}},
+        ContextReason.STORE_CHANGED: before | {"store": True},
+        ContextReason.TRUNCATION_CHANGED: before | {"truncation": "auto"},
+        ContextReason.EXTRA_BODY_CHANGED: before | {"max_tool_calls": 1},
+    }
+    old = basis_of(before)
+    assert old.keys() == changed.keys() == REASONS
+    for reason, after in changed.items():
+        new = basis_of(after)
+        assert {one for one in REASONS if old[one] != new[one]} == {reason}
+
+
+def test_the_basis_knows_no_order_of_keys_and_nothing_that_breaks_no_chain():
+    before = body(tools=(Tool("a", parameters='{"type":"object","properties":{"a":{},"b":{}}}'),))
+    after = body(
+        tools=(Tool("a", parameters='{"properties":{"b":{},"a":{}},"type":"object"}'),),
+        temperature=1.0,
+        top_p=1.0,
+        max_output_tokens=5,
+        parallel_tool_calls=True,
+        tool_choice=ToolChoice("auto"),
+        verbosity="high",
+        metadata=(("k", "v"),),
+        prompt_cache_key="k",
+        service_tier="flex",
+        safety_identifier="s",
+    )
+    assert basis_of(before) == basis_of(after)
+
+
+def test_a_text_that_is_no_object_counts_as_it_stands():
+    assert basis_of({"text": 1}) != basis_of({"text": 2})
