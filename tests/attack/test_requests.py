@@ -24,7 +24,7 @@ PEAK_TIMES = 10
 LIGHT_PEAK_MIB = 110
 OTHERS_WAIT_S = 0.1
 TRIES = 3
-BUSY_MACHINE = 5
+BUSY_MACHINE = 3
 """Tests share their cores with others: what is 0.1 s on a quiet machine may be so many times more. The kind
 of fault that is looked for takes 50 times as long.
 """
@@ -101,7 +101,7 @@ async def _measured(simulator: Simulator, raw: bytes, code: str, name: str) -> N
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("count", "mebibytes"), [(8, 31.9), (16, 10), (40, 3)])
+@pytest.mark.parametrize(("count", "mebibytes"), [(8, 31.9), (24, 31.9), (16, 10), (40, 3)])
 async def test_many_large_requests_at_once_leave_the_replica_alive(simulator, count, mebibytes):
     size = int(mebibytes * MEBIBYTE)
     async with victim(simulator.url) as service:
@@ -115,7 +115,9 @@ async def test_many_large_requests_at_once_leave_the_replica_alive(simulator, co
         assert {code for code, _ in endings} <= {"OK", "RESOURCE_EXHAUSTED"}
         assert ("OK", "") in endings
         overloaded = [details for code, details in endings if code == "RESOURCE_EXHAUSTED"]
-        assert all("TRUNKLINE_MAX_REQUEST_BYTES_IN_FLIGHT" in details for details in overloaded)
+        # Some find no place to arrive in, the others no room in the budget.
+        known = ("TRUNKLINE_MAX_REQUEST_BYTES_IN_FLIGHT", "places for slow messages")
+        assert all(any(words in details for words in known) for details in overloaded)
 
 
 async def test_what_is_over_the_budget_is_overloaded_by_name(simulator):
