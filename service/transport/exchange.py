@@ -63,7 +63,7 @@ class Exchange:
     @property
     def size(self) -> int:
         """What the request and the answer take."""
-        return len(self._request) + self._decoder.size
+        return self._bytes_sent + self._decoder.size
 
     @property
     def usage(self) -> Usage | None:
@@ -109,6 +109,7 @@ class Exchange:
                 if events:
                     yield events
                 raise
+            del frames  # a large one is not held while the next is waited for
             if events:
                 yield events
                 told += not isinstance(events[-1], Started)

@@ -22,6 +22,7 @@ from service.telemetry import turns
 from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.connecting import Connecting
 from service.wire import error_classifier
+from service.wire.bounds import MAX_MESSAGE_BYTES
 from service.wire.sse import SseDecoder
 
 CANNOT_CONNECT = "cannot connect over HTTP"
@@ -82,6 +83,8 @@ class Post:
         # HTTP gives its answer's head only with the first event, so writing and waiting for that are one step
         # there.
         self._body = data
+        # Upstreams echo instructions and tools, and the largest requests come here.
+        self._sse = SseDecoder(MAX_MESSAGE_BYTES + len(data))
 
     async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
         if patient and (hold_s := self._pace.hold_s):

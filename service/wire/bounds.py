@@ -35,7 +35,8 @@ MAX_DELTA_CHARACTERS = 256 * 1024
 
 MAX_MESSAGE_BYTES = 16 * MEBIBYTE
 """One event. `response.completed` repeats the answer (at most twice as long where it is escaped) and echoes
-instructions and tools. JSON of 16 MiB is read in 30 to 90 ms, and nothing else runs meanwhile.
+instructions and tools; by SSE, which carries the largest requests, it may be longer by the request's size.
+JSON of 16 MiB is read in 30 to 90 ms, and nothing else runs meanwhile.
 """
 
 

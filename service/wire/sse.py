@@ -23,8 +23,7 @@ class SseDecoder:
     def __init__(self, limit: int = MAX_MESSAGE_BYTES) -> None:
         self._limit = limit
         self._line = bytearray()  # the beginning of a line that has not ended
-        # The data lines of an event that has not ended, each with its end. Not a list: a line may be empty.
-        self._data = bytearray()
+        self._data: bytes | bytearray | None = None  # the data of an event that has not ended; None: no line
         self._after_cr = False
         self._started = False
 
@@ -43,7 +42,9 @@ class SseDecoder:
         # Millions of empty lines may come; only one after data, or after the beginning of a line, ends
         # anything.
         events = [
-            event for line in lines if (line or self._data or self._line) and (event := self._end_line(line))
+            event
+            for line in lines
+            if (line or self._line or self._data is not None) and (event := self._end_line(line))
         ]
         self._line += rest
         self._check_size()
@@ -55,23 +56,42 @@ class SseDecoder:
         return [event for _ in range(2) if (event := self._end_line(b""))]
 
     def _end_line(self, end: bytes) -> str:
-        line = bytes(self._line) + end
-        self._line.clear()
+        line: bytes | bytearray = end
+        if self._line:
+            # The long ones come this way, in many pieces: they are not copied.
+            line, self._line = self._line, bytearray()
+            line += end
         if not self._started:
             self._started = True
             line = line.removeprefix(BOM_UTF8)
         if not line:
             return self._end_event()
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            self._data += value.removeprefix(b" ")
-            self._data += b"\n"
-            self._check_size()
+        if line.startswith(b"data:"):
+            start = 6 if line.startswith(b"data: ") else 5
+            if isinstance(line, bytes):
+                line = line[start:]
+            else:
+                del line[:start]
+            self._take(line)
+        elif line == b"data":
+            self._take(b"")
         return ""
 
+    def _take(self, value: bytes | bytearray) -> None:
+        if self._data is None:
+            self._data = value
+        else:
+            # Lines are no list: millions may be empty.
+            if isinstance(self._data, bytes):
+                self._data = bytearray(self._data)
+            self._data += b"\n"
+            self._data += value
+        self._check_size()
+
     def _end_event(self) -> str:
-        data = self._data[:-1]
-        self._data.clear()
+        data, self._data = self._data, None
+        if data is None:
+            return ""
         try:
             event = data.decode()
         except UnicodeDecodeError as error:
@@ -79,6 +99,6 @@ class SseDecoder:
         return "" if event.startswith(DONE) else event
 
     def _check_size(self) -> None:
-        if len(self._line) + len(self._data) > self._limit:
+        if len(self._line) + len(self._data or b"") > self._limit:
             message = f"the upstream sent an event of more than {self._limit} bytes"
             raise TurnError(Reason.PROTOCOL_ERROR, message)

@@ -18,6 +18,7 @@ from service.domain.errors import Reason, TurnError
 from service.domain.history import full_plan
 from service.domain.messages import CompletionRequest, Message, Role, TextPart
 from service.domain.plan import ContextReason
+from service.transport import http_stream
 from service.transport.http_stream import ERROR_BODY_BYTES, Post
 from service.transport.upstream import Upstream
 from tests.unit.transport.conftest import PATIENCE_S
@@ -97,14 +98,14 @@ async def upstream(server) -> AsyncIterator[Upstream]:
     await upstream.close()
 
 
-async def frames(upstream: Upstream, count: int = 1) -> list[str | bytes]:
+async def frames(upstream: Upstream, count: int = 1, request: bytes = b"{}") -> list[str | bytes]:
     """So many of the frames that one POST is answered with."""
     post = Post(
         upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace, upstream._connecting
     )
     read: list[str | bytes] = []
     try:
-        await post.send(b"{}", PATIENCE_S)
+        await post.send(request, PATIENCE_S)
         while len(read) < count:
             read += await asyncio.wait_for(post.receive(PATIENCE_S), PATIENCE_S)
     finally:
@@ -222,6 +223,20 @@ async def test_an_answer_that_is_compressed_all_the_same_is_refused(server, upst
     error = await failure(upstream)
     assert error.reason is (Reason.PROTOCOL_ERROR if code == 200 else Reason.INVALID_REQUEST)
     assert "Content-Encoding gzip, which was not asked for" in error.message
+
+
+async def test_an_event_may_echo_the_request_however_large_it_is(server, upstream, monkeypatch):
+    monkeypatch.setattr(http_stream, "MAX_MESSAGE_BYTES", 1000)
+    event = "x" * 20_000
+
+    async def echo(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(body=sse(event), headers=STREAM)
+
+    server.answer = echo
+    assert await frames(upstream, request=b" " * len(event)) == [event]
+    with pytest.raises(TurnError, match="an event of more than 19001 bytes"):
+        await frames(upstream, request=b" " * (len(event) - 1999))
 
 
 async def test_content_encoding_identity_is_none(server, upstream):
