@@ -73,8 +73,7 @@ HONEST: dict[str, Callable[[int], bytes]] = {
     "phases": lambda size: (
         HEAD
         + message(ASSISTANT, (part(1, field(2, b"commentary")) + part(1, b"")) * 9_000)
-        + field(3, b"a" * (size - 300_000))
-        + HELLO
+        + message(USER, text(b"a" * (size - 300_000)))
     ),
 }
 """What a turn may hold: it is answered."""
