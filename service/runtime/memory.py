@@ -24,6 +24,11 @@ M_MMAP_THRESHOLD = -3
 LARGE_BYTES = 1024 * 1024
 """Turns that carry less leave nothing worth a look."""
 
+LOOKS = 3
+"""So many times it is looked after one of them. What it held is free only when its caller has the last of it:
+an error with the answer so far is written after the turn has ended.
+"""
+
 
 def keep_little() -> bool:
     """Fix the thresholds of malloc. Returns False where the C library has none."""
@@ -38,16 +43,19 @@ class Heap:
     """What turns have used and the system may have back."""
 
     def __init__(self) -> None:
-        self._untidy = False
+        self._looks = 0
 
     def used(self, size: int) -> None:
         """A turn has ended that carried so many bytes."""
-        self._untidy |= size > LARGE_BYTES
+        if size > LARGE_BYTES:
+            self._looks = LOOKS
 
     def tidy(self) -> bool:
-        """Give free memory back, if a large turn has ended. Returns whether there was any."""
-        untidy, self._untidy = self._untidy, False
-        return untidy and _trim()
+        """Give free memory back, if a large turn has ended lately. Returns whether there was any."""
+        if not self._looks:
+            return False
+        self._looks -= 1
+        return _trim()
 
 
 def _trim() -> bool:

@@ -103,8 +103,8 @@ async def test_a_probe_that_succeeds_brings_all_lines_back(start):
 
 async def test_a_thousand_sessions_that_rotate_at_once_are_no_storm(start, monkeypatch):
     house = await start({"MAX_DIALS": "8", "CONNECT_TIMEOUT_S": "60"})
-    door = house.simulator._door
-    refusal, in_flight = door._refusal, [0, 0]
+    endpoint = house.simulator._endpoint
+    refusal, in_flight = endpoint._refusal, [0, 0]
 
     async def counted(asked):
         in_flight[0] += 1
@@ -115,7 +115,7 @@ async def test_a_thousand_sessions_that_rotate_at_once_are_no_storm(start, monke
         finally:
             in_flight[0] -= 1
 
-    monkeypatch.setattr(door, "_refusal", counted)
+    monkeypatch.setattr(endpoint, "_refusal", counted)
     sessions = [f"s{number}" for number in range(1000)]
     for turn in (1, 2):
         done = await asyncio.gather(*(house.done(request("sim:say", session=name)) for name in sessions))

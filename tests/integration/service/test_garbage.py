@@ -141,7 +141,7 @@ async def test_an_answer_that_is_cut_off_leaves_nothing_for_the_collector(case, 
                     break
         call.cancel()
         async with asyncio.timeout(30):
-            while house.manager._running:  # noqa: ASYNC110  nothing announces it
+            while house.manager.counts().turns:  # noqa: ASYNC110  nothing announces it
                 await asyncio.sleep(0.01)
 
     async with raw.upstream(handle) as url, stack({"UPSTREAM_URL": url}) as house:
