@@ -55,7 +55,7 @@ RUNNERS = {
 
 
 class ProblemError(Exception):
-    """Expected: a transcript could not be had. The message says why."""
+    """Expected: a transcript is unavailable. The message says why."""
 
 
 def main() -> int:
