@@ -15,6 +15,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,23 @@ async def until(true: Callable[[], Awaitable[bool] | bool]) -> None:
             await asyncio.sleep(0.05)
 
 
+FIRST_PORT, PORTS_EACH = 12_000, 1_000
+"""Below the ports that the system gives to clients (32768 on): a client of any test could take one of those
+between its choice here and its use by a program. Each test process has a range of its own.
+"""
+
+_next_port = count(FIRST_PORT + PORTS_EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
+
+
 def free_ports(number: int) -> list[int]:
-    """Ports that were free a moment ago. All are held until the last one is known, so none comes twice."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that are free and that nobody else takes."""
+    found: list[int] = []
+    while len(found) < number:
+        port = next(_next_port)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+    return found
 
 
 @dataclass
@@ -112,7 +123,10 @@ class Fleet:
         """Waits until Envoy counts that many healthy replicas."""
 
         async def counted() -> bool:
-            return await self.stat("membership_healthy") == number
+            try:
+                return await self.stat("membership_healthy") == number
+            except httpx.TransportError:  # it has only begun to listen
+                return False
 
         await until(counted)
 

@@ -56,9 +56,9 @@ def test_the_fault_has_a_test_on_real_wires(fault):
     assert any(FAULTS[fault] in name for name in named()["integration"])
 
 
-@pytest.mark.parametrize("room", ["wire", "session", "manager"])
-def test_the_rooms_name_their_own_faults_too(room):
+@pytest.mark.parametrize("layer", ["domain", "wire", "sessions"])
+def test_the_layers_name_their_own_faults_too(layer):
     """What can be shown without a socket is shown without one."""
     assert any(
-        path.read_text(encoding="utf-8").count(PREFIX) for path in (TESTS / "unit" / room).glob("*.py")
+        path.read_text(encoding="utf-8").count(PREFIX) for path in (TESTS / "unit" / layer).glob("*.py")
     )
