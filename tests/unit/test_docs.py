@@ -111,3 +111,13 @@ def test_the_index_of_decisions_is_complete():
     assert re.findall(r"^\| \[(\d{4})\]\(([^)]+)\) ", index, re.MULTILINE) == [
         (path.name[:4], path.name) for path in RECORDS
     ]
+
+
+def test_each_threat_names_tests_that_exist():
+    rows = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("| ")]
+    threats = [row.split(" | ") for row in rows if row.count(" | ") == 2][1:]
+    assert len(threats) > 20
+    for threat, _, held_by in threats:
+        paths = re.findall(r"`(tests/[^`]+)`", held_by)
+        assert paths, threat
+        assert [path for path in paths if not (ROOT / path).exists()] == []
