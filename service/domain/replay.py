@@ -1,10 +1,19 @@
-"""How far a turn has come as its caller sees it, and when it may be sent again: `Progress`.
+"""Track how far a turn has come as its caller sees it, and decide where it goes after a failure: `Progress`.
 
-Owns the turn's state machine and the replay rules. Must never know sockets, time or protobuf. The rule that
-would be broken first: after content reached the caller nothing is replayed.
+A turn is a small state machine, `TRANSITIONS` (docs/architecture.md has its picture):
 
-A turn is dispatched from the instant before its request is written. What went wrong before that is always
-worth another route; after it, only a proof that nothing ran, or one loss of any kind, is.
+    NEW --dispatch--> SENT --start--> STARTED --content--> STREAMING --complete--> DONE
+
+It may fail in each of these states but DONE, and may be dispatched again in SENT and STARTED. A replay after
+the start emits no second start. In STREAMING the table has no dispatch: once the caller has seen content, a
+second answer would contradict the first, so nothing is replayed.
+
+A turn counts as dispatched from the instant before its request is written. A failure before that is always
+worth another route. After it, the turn is sent again if the reason proves that the upstream ran nothing, or
+once after a loss of any kind, which proves nothing. Example: the upstream does not know the previous response
+(CHAIN_LOST: the request is sent again in full over the same connection), then that connection breaks
+(CONNECTION_LOST: sent once more, over a new one). Both causes are used up and `MAX_DISPATCHES` is reached, so
+the next failure goes to the caller.
 """
 
 from __future__ import annotations
@@ -12,11 +21,12 @@ from __future__ import annotations
 from enum import Enum
 
 from service.domain.errors import Reason, TurnError
+from service.domain.failure_policy import POLICIES, Cause, Route
 from service.domain.messages import Transport
 
 MAX_DISPATCHES = 3
-MAX_STALE_LINES = 3
-"""How many lines in a row may turn out dead at the very moment of use."""
+MAX_STALE_CONNECTIONS = 3
+"""How many connections in a row may turn out dead at the very moment of use."""
 
 
 class State(Enum):
@@ -51,86 +61,30 @@ TRANSITIONS: dict[tuple[State, Signal], State] = {
     (State.STREAMING, Signal.COMPLETE): State.DONE,
     (State.STREAMING, Signal.FAIL): State.FAILED,
 }
-"""The turn, as the caller sees it. What is not here cannot happen: no dispatch behind content, nothing
-behind an end.
+"""The turn, as the caller sees it. What is not here cannot happen: no dispatch after content, nothing after
+an end.
 """
-
-
-class Route(Enum):
-    """Where a turn goes next."""
-
-    SAME_LINE = "same_line"
-    NEW_LINE = "new_line"
-    SSE = "sse"
-
-
-class Cause(Enum):
-    """Why a turn is sent again. Each counts once a turn."""
-
-    CHAIN_LOST = "chain_lost"
-    CONNECTION_EXPIRED = "connection_expired"
-    TOO_BIG = "too_big"
-    ENCRYPTED_CONTENT = "encrypted_content"
-    LOSS = "loss"
-
-
-CAUSES: dict[Reason, Cause] = {
-    Reason.CHAIN_LOST: Cause.CHAIN_LOST,
-    Reason.CONNECTION_EXPIRED: Cause.CONNECTION_EXPIRED,
-    Reason.MESSAGE_TOO_BIG: Cause.TOO_BIG,
-    Reason.ENCRYPTED_CONTENT_REFUSED: Cause.ENCRYPTED_CONTENT,
-    Reason.CONNECTION_LOST: Cause.LOSS,
-    Reason.UPSTREAM_ERROR: Cause.LOSS,
-    Reason.PROTOCOL_ERROR: Cause.LOSS,
-    Reason.FRAME_REFUSED: Cause.LOSS,
-    Reason.TIMEOUT: Cause.LOSS,
-}
-"""What may be sent again behind a dispatch. All but LOSS prove that nothing ran."""
-
-WEBSOCKET_ROUTES: dict[Reason, Route] = {
-    Reason.CHAIN_LOST: Route.SAME_LINE,
-    Reason.ENCRYPTED_CONTENT_REFUSED: Route.SAME_LINE,
-    Reason.CONNECTION_EXPIRED: Route.NEW_LINE,
-    Reason.CONNECTION_LOST: Route.NEW_LINE,
-    Reason.UPSTREAM_ERROR: Route.NEW_LINE,
-    Reason.TIMEOUT: Route.SSE,
-    Reason.PROTOCOL_ERROR: Route.SSE,
-    Reason.FRAME_REFUSED: Route.SSE,
-    Reason.MESSAGE_TOO_BIG: Route.SSE,
-    Reason.CONNECT_FAILED: Route.SSE,
-}
-"""Where a turn goes that failed over a WebSocket. Silence and nonsense are taken for faults of the
-WebSocket as such.
-"""
-
-NO_WEBSOCKET = frozenset({Reason.MESSAGE_TOO_BIG, Reason.FRAME_REFUSED})
-"""What no other line would take either."""
-
-NONSENSE = frozenset({Reason.PROTOCOL_ERROR, Reason.FRAME_REFUSED})
-"""Not worth a caller's trying again, but one try of ours by another way."""
-
-NO_LINE = frozenset(
-    {Reason.CONNECT_FAILED, Reason.CONNECTION_LOST, Reason.MESSAGE_TOO_BIG, Reason.OVERLOADED}
-)
-"""What lets nothing be written to a line. By SSE it may be."""
 
 
 class Progress:
-    """The state of one turn, and which causes have been used up."""
+    """Hold the state of one turn, and which causes of a replay it has used up."""
 
-    __slots__ = ("_stale_lines", "_used", "dispatches", "state")
+    __slots__ = ("_stale_connections", "_used", "dispatches", "state")
 
     def __init__(self) -> None:
         self.state = State.NEW
         self.dispatches = 0
-        self._used: set[Cause] = set()
-        self._stale_lines = 0
+        self._used = set[Cause]()
+        self._stale_connections = 0
 
     def __repr__(self) -> str:
         return f"Progress({self.state.value}, {self.dispatches} dispatched)"
 
     def advance(self, signal: Signal) -> bool:
-        """Moves on; True if the state changed. A signal that the table does not have is a bug: KeyError."""
+        """Move on; return whether the state changed.
+
+        Raises KeyError for a signal that the table does not have in this state: a bug.
+        """
         before, self.state = self.state, TRANSITIONS[self.state, signal]
         if signal is Signal.DISPATCH:
             self.dispatches += 1
@@ -139,7 +93,7 @@ class Progress:
     def reroute(
         self, error: TurnError, *, dispatched: bool, transport: Transport, forced: bool, safe_only: bool
     ) -> Route | None:
-        """Where the turn goes after this failure; None: nowhere, the caller is told.
+        """Return where the turn goes after this failure, or None when the error goes to the caller.
 
         `dispatched`: the failed attempt may have reached the upstream. `transport`: what the attempt ran
         over. `forced`: the caller allows no other. `safe_only`: replay only what is proven not to have run.
@@ -148,10 +102,10 @@ class Progress:
             return None
         if not dispatched:
             return self._before_dispatch(error, transport, forced)
-        cause = CAUSES.get(error.reason)
+        cause = error.policy.replay
         if cause is None or cause in self._used or self.dispatches >= MAX_DISPATCHES:
             return None
-        if cause is Cause.LOSS and (safe_only or not _worth_another_try(error)):
+        if not cause.proves_nothing_ran and (safe_only or not _worth_another_try(error)):
             return None
         route = _route(error.reason, transport, forced)
         if route is not None:
@@ -159,27 +113,27 @@ class Progress:
         return route
 
     def _before_dispatch(self, error: TurnError, transport: Transport, forced: bool) -> Route | None:
-        """Nothing was sent: a line that died in our hands is replaced, one that cannot be had leads to
-        SSE.
+        """Return the route when nothing was sent: a connection that was found dead is replaced, and one that
+        is unavailable leads to SSE.
         """
         if transport is Transport.SSE:
             return None
-        if error.reason is Reason.CONNECTION_LOST and self._stale_lines < MAX_STALE_LINES:
-            self._stale_lines += 1
-            return Route.NEW_LINE
-        return Route.SSE if error.reason in NO_LINE and not forced else None
+        if error.reason is Reason.CONNECTION_LOST and self._stale_connections < MAX_STALE_CONNECTIONS:
+            self._stale_connections += 1
+            return Route.NEW_CONNECTION
+        return Route.SSE if error.policy.sse_if_unsent and not forced else None
 
 
 def _worth_another_try(error: TurnError) -> bool:
-    """The upstream may say that it is not, or not so soon: then the caller hears it."""
-    return (error.retryable or error.reason in NONSENSE) and not error.retry_after
+    """Return False where the upstream says that trying again is useless, or too soon: the caller decides."""
+    return (error.retryable or error.policy.repeat_once) and not error.retry_after
 
 
 def _route(reason: Reason, transport: Transport, forced: bool) -> Route | None:
     if transport is Transport.SSE:
-        # A body that HTTP refuses, too, is refused; there are no lines to expire.
+        # A body that HTTP refuses, too, is refused for good; over HTTP no connection expires.
         return None if reason in (Reason.MESSAGE_TOO_BIG, Reason.CONNECTION_EXPIRED) else Route.SSE
-    route = WEBSOCKET_ROUTES[reason]
-    if route is Route.SSE and forced:
-        return None if reason in NO_WEBSOCKET else Route.NEW_LINE
-    return route
+    policy = POLICIES[reason]
+    if policy.route is Route.SSE and forced:
+        return None if policy.every_connection_refuses else Route.NEW_CONNECTION
+    return policy.route

@@ -165,7 +165,7 @@ def _error(failure: TurnError, turn: Turn | None, *, partial: bool) -> pb.Error 
     """
     if turn is None or not turn.dispatched:
         return None
-    return error_out(failure.told(), turn.report(), turn.usage, turn.partial() if partial else None)
+    return error_out(failure.public(), turn.report(), turn.usage, turn.partial() if partial else None)
 
 
 def _facts(turn: Turn | None, request_id: str, *, events: int) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Failures → gRPC statuses.
 
 Owns the one table from reason to code, and how much a status may carry. Must never decide what a caller may
-do about a failure: that is the reason's own (`service.domain.errors.RULES`).
+do about a failure: that is the reason's own (`service.domain.failure_policy`).
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ LADDER = ((500, 20), (250, 20), (250, 10), (120, 10), (120, 5), (60, 3), (30, 1)
 
 def status_of(error: TurnError, facts: Mapping[str, str], detail: pb.Error | None = None) -> grpc.Status:
     """`facts` go into ErrorInfo, if not empty; `detail` is the Error of a call that has no stream for it."""
-    told = error.told()
-    steps = (_status(told, facts, detail, characters, violations) for characters, violations in LADDER)
+    public = error.public()
+    steps = (_status(public, facts, detail, characters, violations) for characters, violations in LADDER)
     return rpc_status.to_status(next(filter(_fits, steps)))
 
 

@@ -27,11 +27,6 @@ CLOSING_TIME_S = 3.0
 
 SEVERAL = 2
 
-MUTE = frozenset({Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR, Reason.FRAME_REFUSED})
-"""How a line that never said a word fails where the line may be to blame. Policy (1008) and size (1009) are
-verdicts on what was sent.
-"""
-
 
 class Pool:
     """`max_dials`: how many handshakes may be in flight, so that a thousand rotations are no storm."""
@@ -92,7 +87,7 @@ class Pool:
         opens the breaker for no other: where there are several, two of them must have met it; where there is
         one, two of its sessions. A line that a caller's own key opened tells nothing.
         """
-        if line.spoke or error.reason not in MUTE or line.id <= self._judged or line.by_callers_key:
+        if line.spoke or not error.policy.counts_as_silent or line.id <= self._judged or line.by_callers_key:
             return
         self._judged = self._newest
         witness = session.tenant if len(self._tenants) == SEVERAL else session.id

@@ -13,18 +13,18 @@ from functools import partial
 
 from service.domain.errors import Reason, TurnError, forget_frames
 from service.domain.events import Completed, Event, Usage
+from service.domain.failure_policy import Route
 from service.domain.history import Chain, full_plan, without_reasoning
 from service.domain.messages import CompletionRequest, Message, Transport, items_of
 from service.domain.plan import ContextReason, Plan
-from service.domain.replay import Route, Signal
-from service.domain.report import TurnReport
+from service.domain.replay import Signal
+from service.domain.report import TransportReason, TurnReport
 from service.domain.tenant import Caller
 from service.runtime.workers import maybe_aside
 from service.sessions.chaining import Chaining
 from service.sessions.lease import Lease, NoLineError
 from service.sessions.pool import Pool
 from service.sessions.registry import Session
-from service.sessions.routes import LINE_SURVIVES, NOTHING_SENT, SSE_REASONS
 from service.sessions.turn_record import Account
 from service.sessions.warmup import warm_up
 from service.telemetry.turns import Watch
@@ -123,7 +123,7 @@ class Turn:
         Left early or cancelled: the upstream's answer is cut off at once.
         """
         account = self._account
-        route = Route.SSE if account.transport is Transport.SSE else Route.SAME_LINE
+        route = Route.SSE if account.transport is Transport.SSE else Route.SAME_CONNECTION
         while True:
             dispatches = account.progress.dispatches
             try:
@@ -156,21 +156,22 @@ class Turn:
             self._lost = error, account.report()
         if error.reason is Reason.ENCRYPTED_CONTENT_REFUSED:
             self._drop_reasoning = True
-        if route is Route.NEW_LINE and self._exchange is not None and not self.fork:
+        if route is Route.NEW_CONNECTION and self._exchange is not None and not self.fork:
             self._session.history.moved(self._exchange.plan)
         if route is Route.SSE and account.transport is not Transport.SSE:
-            account.fell_back(error.why if isinstance(error, NoLineError) else SSE_REASONS[error.reason])
+            why = error.why if isinstance(error, NoLineError) else error.policy.sse_reason
+            account.fell_back(why or TransportReason.CONNECT_FAILED)
         return route
 
     def _final(self, error: TurnError, *, dispatched: bool) -> TurnError:
         """The error as the caller hears it: never one that says "nothing was sent" of a turn that was."""
-        if not dispatched and self._lost is not None and error.reason in NOTHING_SENT:
+        if not dispatched and self._lost is not None and error.policy.implies_nothing_sent:
             error, report = self._lost
             self._account.came_down_to(report)
         if not self.dispatched and error.reason is Reason.CONNECTION_LOST:
             # A line that was lost before anything was written: none could be had.
             error = TurnError(Reason.CONNECT_FAILED, error.message)
-        return error.told()
+        return error.public()
 
     async def _over_http(self) -> AsyncGenerator[list[Event], None]:
         plan = full_plan(self._draft.items, ContextReason.SSE)
@@ -219,7 +220,7 @@ class Turn:
             self._missed = True
             if not self.fork:
                 self._session.history.forget(ContextReason.CHAIN_LOST)
-        return exchange is not None and exchange.orderly and error.reason in LINE_SURVIVES
+        return exchange is not None and exchange.orderly and error.policy.connection_reusable
 
     async def _prime(self, lease: Lease) -> None:
         """Warms a new line up before its first turn, if the caller wants it. Never fatal for the turn."""

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from service.domain.errors import RULES, Fault, Reason, TurnError, UpstreamDetail
+from service.domain.errors import Fault, Reason, TurnError, UpstreamDetail
+from service.domain.failure_policy import POLICIES
 from service.wire.error_payload import (
     MAX_MESSAGE_CHARACTERS,
     Told,
@@ -251,10 +252,8 @@ def _says_chain_lost(told: Told) -> bool:
 
 
 def _prose(verdict: Verdict, told: Told) -> str:
-    """The words that may name a time to wait: none where the request is at fault, because they may be its
-    own.
-    """
-    at_fault = told.param or RULES[verdict.reason].fault is Fault.CALLER
+    """Return the words that may name a time to wait; none of a bad request, because they may be its own."""
+    at_fault = told.param or POLICIES[verdict.reason].fault is Fault.CALLER
     return "" if at_fault else own_words(told.message)
 
 

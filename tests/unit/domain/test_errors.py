@@ -1,42 +1,31 @@
-"""The taxonomy is total, and what is between us and the upstream goes by a public name."""
+"""Errors get public reasons, and hold on to nothing."""
 
 import pytest
 
-from service.domain.errors import RULES, Fault, Reason, TurnError, UpstreamDetail, Violation, forget_frames
+from service.domain.errors import Reason, TurnError, UpstreamDetail, Violation, forget_frames
+from service.domain.failure_policy import POLICIES
 from service.domain.report import LineState, SessionView
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_has_a_rule_and_a_public_name(reason):
-    error = TurnError(reason, "it went wrong").told()
-    assert RULES[error.reason].told_as is None
-    assert error.retryable is RULES[reason].retryable
+def test_every_reason_has_a_policy_and_a_public_name(reason):
+    error = TurnError(reason, "it went wrong").public()
+    assert POLICIES[error.reason].public is None
+    assert error.retryable is POLICIES[reason].retryable
 
 
-def test_only_a_bug_of_ours_or_a_setting_of_ours_is_the_service_s_fault():
-    ours = {reason for reason, rule in RULES.items() if rule.fault is Fault.SERVICE}
-    assert ours == {
-        Reason.UPSTREAM_AUTH,
-        Reason.QUOTA_EXHAUSTED,
-        Reason.OVERLOADED,
-        Reason.SHUTTING_DOWN,
-        Reason.INTERRUPTED,
-        Reason.INTERNAL,
-    }
-
-
-def test_told_keeps_everything_but_the_name():
+def test_the_public_error_keeps_everything_but_the_reason():
     detail = UpstreamDetail("previous_response_not_found", "invalid_request_error", 400, "req_1")
     violation = Violation("messages", "say more")
     error = TurnError(
         Reason.CHAIN_LOST, "lost", retryable=True, retry_after=2.5, upstream=detail, violations=(violation,)
     )
-    told = error.told()
-    assert told.reason is Reason.PROTOCOL_ERROR
-    assert (told.message, told.retryable, told.retry_after) == ("lost", True, 2.5)
-    assert told.upstream is detail
-    assert told.violations == (violation,)
-    assert repr(told) == "TurnError(PROTOCOL_ERROR, 'lost')"
+    public = error.public()
+    assert public.reason is Reason.PROTOCOL_ERROR
+    assert (public.message, public.retryable, public.retry_after) == ("lost", True, 2.5)
+    assert public.upstream is detail
+    assert public.violations == (violation,)
+    assert repr(public) == "TurnError(PROTOCOL_ERROR, 'lost')"
 
 
 @pytest.mark.parametrize(
@@ -51,18 +40,18 @@ def test_a_session_lives_while_its_line_is_open(state, live):
 def fail():
     try:
         int("a")
-    except ValueError as behind:
-        raise TurnError(Reason.INTERNAL, "b") from behind
+    except ValueError as cause:
+        raise TurnError(Reason.INTERNAL, "b") from cause
 
 
-def test_an_error_lets_go_of_its_frames_and_of_those_behind_it():
+def test_an_error_forgets_its_frames_and_those_of_its_causes():
     with pytest.raises(TurnError) as caught:
         fail()
-    error, behind = caught.value, caught.value.__cause__
-    assert behind is not None
-    assert behind.__traceback__ is not None
-    beside = error.__context__ = LookupError()
-    beside.__cause__ = error  # a ring must not hold it up
-    beside.__traceback__ = behind.__traceback__
+    error, cause = caught.value, caught.value.__cause__
+    assert cause is not None
+    assert cause.__traceback__ is not None
+    context = error.__context__ = LookupError()
+    context.__cause__ = error  # a ring must not hold it up
+    context.__traceback__ = cause.__traceback__
     forget_frames(error)
-    assert [one.__traceback__ for one in (error, behind, beside)] == [None] * 3
+    assert [one.__traceback__ for one in (error, cause, context)] == [None] * 3

@@ -3,20 +3,19 @@
 import pytest
 
 from service.domain.errors import Reason, TurnError
+from service.domain.failure_policy import POLICIES, Cause, Route
 from service.domain.messages import Transport
 from service.domain.replay import (
-    CAUSES,
     MAX_DISPATCHES,
-    MAX_STALE_LINES,
+    MAX_STALE_CONNECTIONS,
     TRANSITIONS,
-    WEBSOCKET_ROUTES,
-    Cause,
     Progress,
-    Route,
     Signal,
     State,
 )
 
+REPLAYED = [reason for reason, policy in POLICIES.items() if policy.replay is not None]
+LOSSES = [reason for reason in REPLAYED if POLICIES[reason].replay is Cause.LOSS]
 WS, SSE = Transport.WEBSOCKET, Transport.SSE
 
 
@@ -46,7 +45,7 @@ STARTED = (Signal.DISPATCH, Signal.START)
 STREAMING = (Signal.DISPATCH, Signal.START, Signal.CONTENT)
 
 
-def test_the_way_of_a_good_turn():
+def test_a_good_turn_passes_through_every_state():
     made = Progress()
     assert made.advance(Signal.DISPATCH)
     assert made.advance(Signal.START)
@@ -57,7 +56,7 @@ def test_the_way_of_a_good_turn():
     assert repr(made) == "Progress(done, 1 dispatched)"
 
 
-def test_a_replay_behind_the_start_starts_no_second_time():
+def test_a_replay_after_the_start_emits_no_second_start():
     made = progress(*STARTED)
     assert not made.advance(Signal.DISPATCH)
     assert not made.advance(Signal.START)
@@ -73,7 +72,7 @@ def test_a_replay_behind_the_start_starts_no_second_time():
         if (state, signal) not in TRANSITIONS
     ],
 )
-def test_what_the_table_does_not_have_cannot_happen(state, signal):
+def test_a_signal_outside_the_table_raises(state, signal):
     made = Progress()
     made.state = state
     with pytest.raises(KeyError):
@@ -88,22 +87,22 @@ def test_nothing_follows_an_end_and_no_dispatch_follows_content():
 
 @pytest.mark.parametrize("reason", Reason)
 @pytest.mark.parametrize("forced", [False, True], ids=["auto", "forced"])
-def test_behind_content_nothing_is_replayed(reason, forced):
+def test_nothing_is_replayed_after_content(reason, forced):
     assert reroute(progress(*STREAMING), reason, forced=forced) is None
 
 
-@pytest.mark.parametrize("behind", [SENT, STARTED], ids=["sent", "started"])
+@pytest.mark.parametrize("before", [SENT, STARTED], ids=["sent", "started"])
 @pytest.mark.parametrize(
     ("reason", "auto", "forced"),
     [
-        (Reason.CHAIN_LOST, Route.SAME_LINE, Route.SAME_LINE),
-        (Reason.ENCRYPTED_CONTENT_REFUSED, Route.SAME_LINE, Route.SAME_LINE),
-        (Reason.CONNECTION_EXPIRED, Route.NEW_LINE, Route.NEW_LINE),
+        (Reason.CHAIN_LOST, Route.SAME_CONNECTION, Route.SAME_CONNECTION),
+        (Reason.ENCRYPTED_CONTENT_REFUSED, Route.SAME_CONNECTION, Route.SAME_CONNECTION),
+        (Reason.CONNECTION_EXPIRED, Route.NEW_CONNECTION, Route.NEW_CONNECTION),
         (Reason.MESSAGE_TOO_BIG, Route.SSE, None),
-        (Reason.CONNECTION_LOST, Route.NEW_LINE, Route.NEW_LINE),
-        (Reason.UPSTREAM_ERROR, Route.NEW_LINE, Route.NEW_LINE),
-        (Reason.TIMEOUT, Route.SSE, Route.NEW_LINE),
-        (Reason.PROTOCOL_ERROR, Route.SSE, Route.NEW_LINE),
+        (Reason.CONNECTION_LOST, Route.NEW_CONNECTION, Route.NEW_CONNECTION),
+        (Reason.UPSTREAM_ERROR, Route.NEW_CONNECTION, Route.NEW_CONNECTION),
+        (Reason.TIMEOUT, Route.SSE, Route.NEW_CONNECTION),
+        (Reason.PROTOCOL_ERROR, Route.SSE, Route.NEW_CONNECTION),
         (Reason.FRAME_REFUSED, Route.SSE, None),
         (Reason.RATE_LIMITED, None, None),
         (Reason.QUOTA_EXHAUSTED, None, None),
@@ -114,9 +113,9 @@ def test_behind_content_nothing_is_replayed(reason, forced):
     ],
     ids=lambda value: value.value if isinstance(value, Reason) else None,
 )
-def test_before_content_each_reason_has_its_route(behind, reason, auto, forced):
-    assert reroute(progress(*behind), reason) is auto
-    assert reroute(progress(*behind), reason, forced=True) is forced
+def test_before_content_each_reason_has_its_route(before, reason, auto, forced):
+    assert reroute(progress(*before), reason) is auto
+    assert reroute(progress(*before), reason, forced=True) is forced
 
 
 @pytest.mark.parametrize(
@@ -138,14 +137,14 @@ def test_over_sse_a_turn_stays_there(reason, route):
     assert reroute(progress(*SENT), reason, transport=SSE) is route
 
 
-@pytest.mark.parametrize("reason", [reason for reason, cause in CAUSES.items() if cause is Cause.LOSS])
+@pytest.mark.parametrize("reason", LOSSES)
 def test_safe_only_replays_no_loss(reason):
     assert reroute(progress(*SENT), reason, safe_only=True) is None
 
 
-@pytest.mark.parametrize("reason", [reason for reason, cause in CAUSES.items() if cause is not Cause.LOSS])
+@pytest.mark.parametrize("reason", sorted(set(REPLAYED) - set(LOSSES), key=str))
 def test_safe_only_replays_what_is_proven_not_to_have_run(reason):
-    assert reroute(progress(*SENT), reason, safe_only=True) is WEBSOCKET_ROUTES[reason]
+    assert reroute(progress(*SENT), reason, safe_only=True) is POLICIES[reason].route
 
 
 def test_an_error_that_the_upstream_says_is_final_is_not_replayed():
@@ -153,7 +152,7 @@ def test_an_error_that_the_upstream_says_is_final_is_not_replayed():
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "route"), [(None, Route.NEW_LINE), (0.0, Route.NEW_LINE), (2.0, None)]
+    ("retry_after", "route"), [(None, Route.NEW_CONNECTION), (0.0, Route.NEW_CONNECTION), (2.0, None)]
 )
 def test_an_upstream_that_names_a_delay_is_not_asked_before_it(retry_after, route):
     error = TurnError(Reason.UPSTREAM_ERROR, "not now", retry_after=retry_after)
@@ -163,14 +162,14 @@ def test_an_upstream_that_names_a_delay_is_not_asked_before_it(retry_after, rout
 
 def test_each_cause_counts_once():
     made = progress(*SENT)
-    assert reroute(made, Reason.CHAIN_LOST) is Route.SAME_LINE
+    assert reroute(made, Reason.CHAIN_LOST) is Route.SAME_CONNECTION
     made.advance(Signal.DISPATCH)
     assert reroute(made, Reason.CHAIN_LOST) is None
 
 
 def test_losses_of_all_kinds_are_one_cause():
     made = progress(*SENT)
-    assert reroute(made, Reason.CONNECTION_LOST) is Route.NEW_LINE
+    assert reroute(made, Reason.CONNECTION_LOST) is Route.NEW_CONNECTION
     made.advance(Signal.DISPATCH)
     assert reroute(made, Reason.TIMEOUT) is None
 
@@ -191,25 +190,25 @@ def test_a_turn_is_dispatched_three_times_at_most():
         (Reason.CONNECT_FAILED, Route.SSE, None),
         (Reason.OVERLOADED, Route.SSE, None),
         (Reason.MESSAGE_TOO_BIG, Route.SSE, None),
-        (Reason.CONNECTION_LOST, Route.NEW_LINE, Route.NEW_LINE),
+        (Reason.CONNECTION_LOST, Route.NEW_CONNECTION, Route.NEW_CONNECTION),
         (Reason.UPSTREAM_AUTH, None, None),
         (Reason.INTERNAL, None, None),
     ],
     ids=lambda value: value.value if isinstance(value, Reason) else None,
 )
-def test_before_dispatch(reason, auto, forced):
+def test_before_dispatch_each_reason_has_its_route(reason, auto, forced):
     assert reroute(Progress(), reason, dispatched=False) is auto
     assert reroute(Progress(), reason, dispatched=False, forced=True) is forced
     assert reroute(Progress(), reason, dispatched=False, transport=SSE) is None
 
 
-def test_lines_that_die_in_our_hands_are_not_replaced_for_ever():
+def test_dead_connections_are_not_replaced_for_ever():
     made = Progress()
-    for _ in range(MAX_STALE_LINES):
-        assert reroute(made, Reason.CONNECTION_LOST, dispatched=False) is Route.NEW_LINE
+    for _ in range(MAX_STALE_CONNECTIONS):
+        assert reroute(made, Reason.CONNECTION_LOST, dispatched=False) is Route.NEW_CONNECTION
     assert reroute(made, Reason.CONNECTION_LOST, dispatched=False, forced=True) is None
     assert reroute(made, Reason.CONNECTION_LOST, dispatched=False) is Route.SSE
 
 
 def test_every_cause_has_a_route():
-    assert set(CAUSES) <= set(WEBSOCKET_ROUTES)
+    assert all(POLICIES[reason].route is not None for reason in REPLAYED)

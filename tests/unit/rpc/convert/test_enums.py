@@ -2,8 +2,9 @@
 
 import pytest
 
-from service.domain.errors import RULES, Reason
+from service.domain.errors import Reason
 from service.domain.events import ReasoningKind, StopReason
+from service.domain.failure_policy import POLICIES
 from service.domain.messages import Role, Transport
 from service.domain.report import LineState
 from service.gen.trunkline.v1 import completion_pb2, message_pb2, session_pb2
@@ -79,6 +80,6 @@ def test_every_part_of_the_contract_has_a_reader_and_a_place():
 
 
 def test_a_reason_that_goes_by_another_name_has_its_code():
-    renamed = {reason: rule.told_as for reason, rule in RULES.items() if rule.told_as}
+    renamed = {reason: policy.public for reason, policy in POLICIES.items() if policy.public}
     assert renamed
-    assert all(CODES[reason] is CODES[told_as] for reason, told_as in renamed.items())
+    assert all(CODES[reason] is CODES[public] for reason, public in renamed.items())

@@ -1,0 +1,284 @@
+"""Say what follows from each reason for which a call can fail: `POLICIES`, one row for each `Reason`.
+
+Whatever depends on a reason alone is a column here, so a new reason is one row, and a question about a reason
+has one place. Only the gRPC status is elsewhere, in rpc. `python -m tools.errors` writes docs/errors.md from
+this table.
+
+A turn is sent again only before its caller has seen content. Two kinds of failure allow that after a
+dispatch. Most causes prove that the upstream ran nothing: it refused the request as a whole. A LOSS proves
+nothing, so the turn may run twice; it is still repeated once, because most losses come from the connection.
+
+Example: over a WebSocket a turn ends with TIMEOUT before content. Its row says `replay=LOSS`, so it is
+repeated unless only safe replays are allowed; `route=SSE`, because a silent WebSocket is taken for a fault of
+WebSockets there; and `sse_reason` is what the turn's report then gives as its `transport_reason`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from service.domain.reasons import Fault, Reason
+from service.domain.report import TransportReason
+
+
+class Route(Enum):
+    """Where a turn goes next."""
+
+    SAME_CONNECTION = "same_connection"
+    NEW_CONNECTION = "new_connection"
+    SSE = "sse"
+
+
+class Cause(Enum):
+    """Why a turn is sent again. Each counts once a turn."""
+
+    CHAIN_LOST = "chain_lost"
+    CONNECTION_EXPIRED = "connection_expired"
+    TOO_BIG = "too_big"
+    ENCRYPTED_CONTENT = "encrypted_content"
+    LOSS = "loss"
+
+    @property
+    def proves_nothing_ran(self) -> bool:
+        return self is not Cause.LOSS
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What follows from one reason. The sentences are for docs/errors.md."""
+
+    fault: Fault
+    retryable: bool
+    """The caller may try again, unless the upstream's own code says otherwise."""
+    meaning: str
+    caller: str
+    """What the caller does."""
+    operator: str = ""
+    """What the operator looks at."""
+    public: Reason | None = None
+    """The reason that the caller gets instead; None: this one. For what concerns only us and the upstream."""
+    replay: Cause | None = None
+    """Why the turn may be sent again after a dispatch; None: it may not."""
+    route: Route | None = None
+    """Where a turn goes that failed over a WebSocket after a dispatch."""
+    repeat_once: bool = False
+    """One replay is worth it, though the caller need not try again: another transport may not garble."""
+    every_connection_refuses: bool = False
+    """No other WebSocket would take the request either: only SSE is left."""
+    sse_if_unsent: bool = False
+    """No WebSocket could be written to, but SSE may work."""
+    connection_reusable: bool = False
+    """The upstream refused in good order, so the connection may carry the next turn."""
+    implies_nothing_sent: bool = False
+    """Callers conclude that nothing ran: never reported of a turn that was dispatched before."""
+    counts_as_silent: bool = False
+    """On a connection that never received anything, it is evidence against the endpoint. Policy (1008) and
+    size (1009) are not: they judge what was sent.
+    """
+    sse_reason: TransportReason | None = None
+    """The report's `transport_reason` of a turn that went on by SSE. A connection that could not be opened
+    brings its own, with `NoConnectionError`.
+    """
+
+
+POLICIES: dict[Reason, Policy] = {
+    Reason.INVALID_REQUEST: Policy(
+        Fault.CALLER,
+        retryable=False,
+        meaning="the request is invalid, to the service or to the upstream; BadRequest names the fields",
+        caller="correct it",
+        connection_reusable=True,
+    ),
+    Reason.CONTEXT_LENGTH_EXCEEDED: Policy(
+        Fault.CALLER,
+        retryable=False,
+        meaning="the conversation does not fit the model",
+        caller="shorten it",
+        connection_reusable=True,
+    ),
+    Reason.UNAUTHENTICATED: Policy(
+        Fault.CALLER,
+        retryable=False,
+        meaning="no token, an unknown one, or no key where one must be brought",
+        caller="correct the token or the key",
+        operator="`AUTH_FILE`, `AUTH_TOKENS`",
+    ),
+    Reason.PERMISSION_DENIED: Policy(
+        Fault.CALLER,
+        retryable=False,
+        meaning="a model that the tenant may not use, or a key where none is accepted",
+        caller="use another model, or send no key",
+        operator="`AUTH_FILE`, `AUTH_TOKENS`",
+    ),
+    Reason.SESSION_NOT_FOUND: Policy(
+        Fault.CALLER,
+        retryable=False,
+        meaning="this replica does not know the session",
+        caller="carry on: a turn needs no session to exist",
+    ),
+    Reason.UPSTREAM_AUTH: Policy(
+        Fault.SERVICE,
+        retryable=False,
+        meaning="the upstream refuses the service's key or region",
+        caller="report it to the operator",
+        operator="the key; its rights",
+    ),
+    Reason.RATE_LIMITED: Policy(
+        Fault.UPSTREAM,
+        retryable=True,
+        meaning="a rate limit of the upstream",
+        caller="try again after `retry_after`",
+        operator="a higher limit upstream",
+        connection_reusable=True,
+    ),
+    Reason.QUOTA_EXHAUSTED: Policy(
+        Fault.SERVICE,
+        retryable=False,
+        meaning="the upstream's quota is used up, or its bill is not paid",
+        caller="do not try again",
+        operator="the bill",
+        connection_reusable=True,
+    ),
+    Reason.OVERLOADED: Policy(
+        Fault.SERVICE,
+        retryable=True,
+        meaning="a limit of the replica or of the tenant, which the message names; or the machine has no "
+        "files, ports or memory left",
+        caller="try again after `retry_after`",
+        operator="raise the limit, or add a replica",
+        sse_if_unsent=True,
+        implies_nothing_sent=True,
+    ),
+    Reason.CONNECT_FAILED: Policy(
+        Fault.UPSTREAM,
+        retryable=True,
+        meaning="the upstream could not be reached; nothing was sent",
+        caller="try again, blindly",
+        operator="network, proxy, `UPSTREAM_URL`; is the upstream up?",
+        route=Route.SSE,
+        sse_if_unsent=True,
+        implies_nothing_sent=True,
+    ),
+    Reason.SHUTTING_DOWN: Policy(
+        Fault.SERVICE,
+        retryable=True,
+        meaning="this replica shuts down; nothing was sent",
+        caller="try again at once, on another replica",
+        operator="a rollout",
+        implies_nothing_sent=True,
+    ),
+    Reason.CHAIN_LOST: Policy(
+        Fault.UPSTREAM,
+        retryable=False,
+        meaning="the upstream does not know the previous response",
+        caller="do not try again",
+        public=Reason.PROTOCOL_ERROR,
+        replay=Cause.CHAIN_LOST,
+        route=Route.SAME_CONNECTION,
+        connection_reusable=True,
+    ),
+    Reason.CONNECTION_EXPIRED: Policy(
+        Fault.UPSTREAM,
+        retryable=True,
+        meaning="the upstream takes no further request over this connection",
+        caller="try again",
+        public=Reason.UPSTREAM_ERROR,
+        replay=Cause.CONNECTION_EXPIRED,
+        route=Route.NEW_CONNECTION,
+    ),
+    Reason.ENCRYPTED_CONTENT_REFUSED: Policy(
+        Fault.CALLER,
+        retryable=False,
+        meaning="the upstream cannot decrypt the reasoning in the conversation",
+        caller="leave the reasoning out",
+        public=Reason.INVALID_REQUEST,
+        replay=Cause.ENCRYPTED_CONTENT,
+        route=Route.SAME_CONNECTION,
+        connection_reusable=True,
+    ),
+    Reason.MESSAGE_TOO_BIG: Policy(
+        Fault.CALLER,
+        retryable=False,
+        meaning="the request is too large for the only transport that it may take",
+        caller="send less, or allow SSE",
+        operator="compare `MAX_FRAME_BYTES` with what the upstream takes",
+        replay=Cause.TOO_BIG,
+        route=Route.SSE,
+        every_connection_refuses=True,
+        sse_if_unsent=True,
+        sse_reason=TransportReason.TOO_BIG,
+    ),
+    Reason.FRAME_REFUSED: Policy(
+        Fault.UPSTREAM,
+        retryable=False,
+        meaning="the upstream closed the connection because of the frame that it was sent",
+        caller="do not try again",
+        public=Reason.PROTOCOL_ERROR,
+        replay=Cause.LOSS,
+        route=Route.SSE,
+        repeat_once=True,
+        every_connection_refuses=True,
+        counts_as_silent=True,
+        sse_reason=TransportReason.PROTOCOL_ERROR,
+    ),
+    Reason.CONNECTION_LOST: Policy(
+        Fault.UPSTREAM,
+        retryable=True,
+        meaning="the upstream was lost in a turn that was sent; `partial` is what came",
+        caller="try again, but it may cost twice",
+        operator="closes by reason; a proxy in between with a time limit?",
+        replay=Cause.LOSS,
+        route=Route.NEW_CONNECTION,
+        sse_if_unsent=True,
+        counts_as_silent=True,
+        sse_reason=TransportReason.CONNECTION_LOST,
+    ),
+    Reason.INTERRUPTED: Policy(
+        Fault.SERVICE,
+        retryable=True,
+        meaning="this replica ended a turn that was sent, because it shuts down",
+        caller="try again, but it may cost twice",
+        operator="a longer `DRAIN_GRACE_S`",
+    ),
+    Reason.UPSTREAM_ERROR: Policy(
+        Fault.UPSTREAM,
+        retryable=True,
+        meaning="the upstream says that it failed, or that it has no such address (404, 405)",
+        caller="try again later if `retryable`, which is as the upstream's code says",
+        operator="the upstream's status page; `upstream_code`. With 404 or 405: `UPSTREAM_URL`",
+        replay=Cause.LOSS,
+        route=Route.NEW_CONNECTION,
+        sse_reason=TransportReason.UPSTREAM_ERROR,
+    ),
+    Reason.PROTOCOL_ERROR: Policy(
+        Fault.UPSTREAM,
+        retryable=False,
+        meaning="the upstream's answer is invalid",
+        caller="do not try again",
+        operator="who answers there? `upstream_status`, ignored events",
+        replay=Cause.LOSS,
+        route=Route.SSE,
+        repeat_once=True,
+        counts_as_silent=True,
+        sse_reason=TransportReason.PROTOCOL_ERROR,
+    ),
+    Reason.TIMEOUT: Policy(
+        Fault.UPSTREAM,
+        retryable=True,
+        meaning="a wait ran out, which the message names",
+        caller="try again, but it may cost twice",
+        operator="the wait that the message names; the upstream's latency",
+        replay=Cause.LOSS,
+        route=Route.SSE,
+        counts_as_silent=True,
+        sse_reason=TransportReason.TIMEOUT,
+    ),
+    Reason.INTERNAL: Policy(
+        Fault.SERVICE,
+        retryable=False,
+        meaning="a bug of the service",
+        caller="do not try again",
+        operator="the log says where; please report it",
+    ),
+}

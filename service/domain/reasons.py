@@ -1,0 +1,38 @@
+"""Name why a call failed, and whose fault that is. `failure_policy` says what follows from each reason."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Fault(Enum):
+    CALLER = "caller"
+    UPSTREAM = "upstream"
+    SERVICE = "service"
+
+
+class Reason(Enum):
+    """Why a call failed. The values are part of the contract; only INTERNAL is a bug of the service."""
+
+    INVALID_REQUEST = "INVALID_REQUEST"
+    CONTEXT_LENGTH_EXCEEDED = "CONTEXT_LENGTH_EXCEEDED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    SESSION_NOT_FOUND = "SESSION_NOT_FOUND"
+    UPSTREAM_AUTH = "UPSTREAM_AUTH"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
+    OVERLOADED = "OVERLOADED"
+    CONNECT_FAILED = "CONNECT_FAILED"
+    SHUTTING_DOWN = "SHUTTING_DOWN"
+    CHAIN_LOST = "CHAIN_LOST"
+    CONNECTION_EXPIRED = "CONNECTION_EXPIRED"
+    ENCRYPTED_CONTENT_REFUSED = "ENCRYPTED_CONTENT_REFUSED"
+    MESSAGE_TOO_BIG = "MESSAGE_TOO_BIG"
+    FRAME_REFUSED = "FRAME_REFUSED"
+    CONNECTION_LOST = "CONNECTION_LOST"
+    INTERRUPTED = "INTERRUPTED"
+    UPSTREAM_ERROR = "UPSTREAM_ERROR"
+    PROTOCOL_ERROR = "PROTOCOL_ERROR"
+    TIMEOUT = "TIMEOUT"
+    INTERNAL = "INTERNAL"
