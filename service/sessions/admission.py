@@ -1,4 +1,4 @@
-"""How many turns run at once: `Admission` for all, `Shares` for each tenant.
+"""How many turns run at once: `Admission` for all, `TenantLimits` for each tenant.
 
 Owns the places and the queue for them. Must never know what a turn does. A waiter that leaves gives its place
 on.
@@ -79,14 +79,14 @@ class Admission:
         self.running -= 1
 
 
-class Shares:
+class TenantLimits:
     """The turns that each tenant has, those that wait included: so none fills the queue for the others."""
 
     def __init__(self) -> None:
         self._turns: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        return f"Shares({self._turns.total()} turns of {len(self._turns)} tenants)"
+        return f"TenantLimits({self._turns.total()} turns of {len(self._turns)} tenants)"
 
     def check(self, caller: Caller) -> None:
         """TurnError OVERLOADED: the tenant has as many as it may."""

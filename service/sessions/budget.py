@@ -57,7 +57,7 @@ class Budget:
         self.bytes += size
         self._taken[tenant] += size
 
-    def give_back(self, tenant: str, size: int) -> None:
+    def release(self, tenant: str, size: int) -> None:
         self.bytes -= size
         self._taken[tenant] -= size
         if not self._taken[tenant]:
@@ -101,5 +101,5 @@ class Hold:
 
     def _settle(self) -> None:
         if self._over and not self._pins and self._size:
-            self._budget.give_back(self._tenant, self._size)
+            self._budget.release(self._tenant, self._size)
             self._size = 0

@@ -21,9 +21,9 @@ answer of a proxy.
 REFUSED_UPGRADES = frozenset({404, 405, 426, 501})
 """Handshake answers by which an endpoint says that it does not do WebSocket at all."""
 
-MUTE_LINES = 2
+SILENT_CONNECTIONS = 2
 """So many in a row, of different witnesses, count as a failed dial: what accepts handshakes and then says
-nothing is no WebSocket. One may be chance, and all of one witness may be what it asks for: a request that the
+nothing is no WebSocket. One may be chance, and all of one source may be what it asks for: a request that the
 model thinks about for long, or that the upstream breaks at.
 """
 
@@ -49,8 +49,8 @@ class Breaker:
         self._clock = clock
         self._random = random
         self._failures = 0
-        self._mute_lines = 0
-        self._witness: Hashable = None
+        self._silent_connections = 0
+        self._source: Hashable = None
         self._retry_at = 0.0
         self.state = State.CLOSED
 
@@ -70,25 +70,25 @@ class Breaker:
     def succeeded(self) -> None:
         """A handshake ended well. Behind mute lines that alone makes the next pause no shorter."""
         self._become(State.CLOSED)
-        if self._mute_lines < MUTE_LINES:
+        if self._silent_connections < SILENT_CONNECTIONS:
             self._failures = 0
 
-    def spoke(self) -> None:
+    def received(self) -> None:
         """A line said its first word, or a turn ended well over one."""
-        self._mute_lines, self._witness = 0, None
+        self._silent_connections, self._source = 0, None
         if self.state is State.CLOSED:
             self._failures = 0
 
-    def mute(self, error: TurnError, witness: Hashable) -> None:
-        """A line was lost, or given up, that had never said a word. `witness`: whose request it carried.
+    def silent(self, error: TurnError, source: Hashable) -> None:
+        """A line was lost, or given up, that had never said a word. `source`: whose request it carried.
 
         Until there were two different ones in a row, the same counts once.
         """
-        if self._mute_lines < MUTE_LINES and witness == self._witness:
+        if self._silent_connections < SILENT_CONNECTIONS and source == self._source:
             return
-        self._witness = witness
-        self._mute_lines += 1
-        if self._mute_lines >= MUTE_LINES:
+        self._source = source
+        self._silent_connections += 1
+        if self._silent_connections >= SILENT_CONNECTIONS:
             self.failed(error)
 
     def abandoned(self) -> None:

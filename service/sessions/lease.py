@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from service.sessions.pool import Pool
 
 
-class NoLineError(TurnError):
+class NoConnectionError(TurnError):
     """No line can be had, and nothing was sent. Expected; `why` is what the turn's report says of it."""
 
     def __init__(self, error: TurnError, why: TransportReason) -> None:
@@ -40,8 +40,8 @@ class Lease:
 
     def failed(self, error: TurnError, session: Session) -> None:
         """The session's exchange (or that of a fork of it) failed that was tried over the line."""
-        self._pool.judge(self.line, error, session)
+        self._pool.record_failure(self.line, error, session)
 
     def end(self, *, clean: bool) -> None:
         """Gives the line back. Not clean: it is in the middle of something, and is closed at once."""
-        self._pool.take_back(self, clean)
+        self._pool.end_lease(self, clean)

@@ -17,15 +17,15 @@ from service.domain.messages import CompletionRequest
 from service.domain.report import SessionView
 from service.domain.tenant import Caller
 from service.runtime.memory import Heap
-from service.sessions.admission import Admission, Shares
+from service.sessions.admission import Admission, TenantLimits
 from service.sessions.budget import Budget, Hold
 from service.sessions.chaining import Chaining
 from service.sessions.circuit_breaker import Breaker
 from service.sessions.pool import Pool
-from service.sessions.pool_state import Books
+from service.sessions.pool_state import PoolState
 from service.sessions.registry import Registry, Session
 from service.sessions.running import Running
-from service.sessions.turn import Rooms, Turn
+from service.sessions.turn import Dependencies, Turn
 from service.sessions.warmup import warm_session, warm_up_rate
 from service.telemetry.gauges import Counts
 from service.telemetry.turns import Watch
@@ -34,7 +34,7 @@ from service.transport.upstream import Upstream
 if TYPE_CHECKING:
     from service.config.settings import Settings
 
-KEEPER_PERIOD_S = 1.0
+REAPER_PERIOD_S = 1.0
 
 
 class Manager:
@@ -60,25 +60,27 @@ class Manager:
             random=self._random.random,
         )
         self._pool = Pool(
-            upstream, Books(settings.max_connections), breaker, clock, max_dials=settings.max_dials
+            upstream, PoolState(settings.max_connections), breaker, clock, max_dials=settings.max_dials
         )
         self._registry = Registry(settings.max_sessions, settings.session_ttl_s)
         self._admission = Admission(settings.max_turns, settings.queue_size)
-        self._shares = Shares()
+        self._tenant_limits = TenantLimits()
         self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes)
-        self._rooms = Rooms(upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only")
+        self._deps = Dependencies(
+            upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only"
+        )
         self._rate = warm_up_rate(settings.max_dials, clock)
         self._running = Running()
         self._refusing = False
         self._heap = Heap()
-        self._keeper: asyncio.Task[None] | None = None
+        self._reaper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"Manager({self._running!r}, {self._registry!r}, {self._pool!r})"
 
     def start(self) -> None:
         """Begins to keep house: expiry, rotation and spares need someone who looks when nobody calls."""
-        self._keeper = asyncio.create_task(self._keep(), name="keeper")
+        self._reaper = asyncio.create_task(self._reap(), name="reaper")
 
     def check(self, caller: Caller, *, warm_up: bool = False) -> None:
         """What may be refused before the request is looked at is: TurnError SHUTTING_DOWN or OVERLOADED.
@@ -87,7 +89,7 @@ class Manager:
         """
         try:
             self._check_serving()
-            self._shares.check(caller)
+            self._tenant_limits.check(caller)
             self._admission.check()
         except TurnError:
             if warm_up:
@@ -109,7 +111,7 @@ class Manager:
         """
         turn: Turn | None = None
         limit = self._settings.turn_timeout_s
-        started_at = self._rooms.clock()
+        started_at = self._deps.clock()
         scope = asyncio.timeout(limit)
         with Watch(caller.tenant, request) as watch:
             try:
@@ -117,7 +119,7 @@ class Manager:
                     draft = await self._upstream.draft(request)
                     session = await self._session(caller, request.session_id)
                     turn = Turn(
-                        self._rooms,
+                        self._deps,
                         session,
                         request,
                         draft,
@@ -166,7 +168,7 @@ class Manager:
             try:
                 await warm_session(self._pool, self._upstream, session, caller, draft)
             finally:
-                self._registry.touch(session, self._rooms.clock(), self._wall())
+                self._registry.touch(session, self._deps.clock(), self._wall())
         return session.view()
 
     def session(self, tenant: str, session_id: str) -> SessionView:
@@ -212,9 +214,9 @@ class Manager:
     async def close(self) -> None:
         """Closes all lines. What still runs loses them."""
         self.refuse()
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
+        if self._reaper is not None:
+            self._reaper.cancel()
+            await asyncio.wait([self._reaper])
         await self._pool.close()
         await self._upstream.close()
 
@@ -225,7 +227,7 @@ class Manager:
     @asynccontextmanager
     async def _place(self, caller: Caller) -> AsyncGenerator[None, None]:
         self._check_serving()
-        with self._shares.take(caller):
+        with self._tenant_limits.take(caller):
             await self._admission.enter()
             try:
                 self._check_serving()
@@ -240,17 +242,17 @@ class Manager:
         """
         self._upstream.check_key(caller.key)
         session, evicted = self._registry.open(
-            caller.tenant, session_id, self._rooms.clock(), self._wall(), caller.max_sessions
+            caller.tenant, session_id, self._deps.clock(), self._wall(), caller.max_sessions
         )
         if evicted is not None:
             self._forget(evicted)
         while isinstance(session.holder, asyncio.Future):
             await asyncio.wait([session.holder])
             self._check_serving()  # The drain may have begun meanwhile.
-        payer = caller.key.digest if caller.key is not None else b""
-        if session.holder is None and session.payer != payer:
+        credential_digest = caller.key.digest if caller.key is not None else b""
+        if session.holder is None and session.credential_digest != credential_digest:
             self._pool.release(session)
-            session.payer = payer
+            session.credential_digest = credential_digest
         return session
 
     @contextmanager
@@ -265,19 +267,19 @@ class Manager:
                     session.holder = None
                 if turn.completed:
                     session.count(turn.report())
-                self._registry.touch(session, self._rooms.clock(), self._wall())
+                self._registry.touch(session, self._deps.clock(), self._wall())
                 self._heap.used(turn.size)
 
     def _forget(self, session: Session) -> None:
         self._registry.remove(session)
         self._pool.release(session)
 
-    async def _keep(self) -> None:
+    async def _reap(self) -> None:
         while True:
-            await asyncio.sleep(KEEPER_PERIOD_S)
-            for session in self._registry.expire(self._rooms.clock()):
+            await asyncio.sleep(REAPER_PERIOD_S)
+            for session in self._registry.expire(self._deps.clock()):
                 self._pool.release(session)
-            self._pool.retire()
+            self._pool.close_expired()
             self._heap.tidy()
             with suppress(TurnError):  # The breaker has it; spares come back when it lets them.
                 while await self._pool.dial_spare(self._settings.warm_spares):

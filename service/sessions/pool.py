@@ -1,7 +1,7 @@
-"""The pool: lines to the upstream, leased one turn at a time.
+"""Lease connections to the upstream, one turn at a time: `Pool`.
 
-Owns dialling, closing and waiting; decides nothing that the books and the breaker do not say. Must never know
-what is sent over a line. Whoever leases gives back, by `Lease.end`, whatever happened.
+The pool dials, closes and waits; `PoolState` decides which connection a turn gets, and the circuit breaker
+whether to dial at all. Every lease ends with `Lease.end`, however its turn ended.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from service.domain.report import TransportReason
 from service.domain.tenant import Caller, Credential
 from service.sessions.circuit_breaker import REFUSED_UPGRADES, Breaker
 from service.sessions.dial_places import Dials
-from service.sessions.lease import Lease, NoLineError
-from service.sessions.pool_state import Books
+from service.sessions.lease import Lease, NoConnectionError
+from service.sessions.pool_state import PoolState
 from service.sessions.registry import Session
 from service.telemetry import lines
 from service.transport.connection import Line
@@ -29,48 +29,53 @@ SEVERAL = 2
 
 
 class Pool:
-    """`max_dials`: how many handshakes may be in flight, so that a thousand rotations are no storm."""
+    """Hold the connections of the replica.
+
+    `max_dials` bounds the handshakes in flight: a thousand rotations at once must not flood the upstream.
+    """
 
     def __init__(
         self,
         upstream: Upstream,
-        books: Books,
+        state: PoolState,
         breaker: Breaker,
         clock: Callable[[], float],
         *,
         max_dials: int,
     ) -> None:
         self._upstream = upstream
-        self._books = books
+        self._state = state
         self._breaker = breaker
         self._clock = clock
         self._dials = Dials(max_dials)
         self._waiters: deque[tuple[asyncio.Future[None], Caller]] = deque()
-        # The line that was opened last, now and when a mute one was judged last.
-        self._newest = self._judged = 0
-        # Two are enough to know that there are several.
+        # The connection that was opened last, now and when a silent one was last counted.
+        self._newest = self._judged_up_to = 0
+        # At most SEVERAL are remembered: the pool only has to know whether there is more than one.
         self._tenants: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"Pool({self._books!r}, {self._breaker!r})"
+        return f"Pool({self._state!r}, {self._breaker!r})"
 
     def counts(self) -> dict[str, int]:
-        """Lines by state."""
-        return {"idle": self._books.idle, "leased": self._books.leased, "dialing": self._books.dialing}
+        """Return the number of connections by state."""
+        return {"idle": self._state.idle, "leased": self._state.leased, "dialing": self._state.dialing}
 
     async def lease(self, session: Session | None, caller: Caller, *, wait: bool) -> Lease:
-        """A line for one turn of the caller's session (None: of a fork, whose line ends with it).
+        """Lease a connection for one turn of the caller's session (None: of a fork, whose connection ends
+        with it).
 
-        A caller's own key is what the line is opened with; then no spare will do, and the session is bound to
-        it.
-        `wait`: if all lines are busy, wait for one, at most as long as for a connection. NoLineError: there
-        is none. Cancelled: nothing is held.
+        A caller's own key is what the connection is opened with; then no spare will do, and the session is
+        bound to that key. `wait`: if all connections are busy, wait for one, at most as long as for a
+        handshake.
+
+        Raises NoConnectionError where none is available. Cancellation: nothing is held.
         """
         deadline = self._clock() + self._upstream.waits.connect_s
         if session is not None and len(self._tenants) < SEVERAL:
             self._tenants.add(session.tenant)
         while True:
-            decision = self._books.request(session, caller)
+            decision = self._state.request(session, caller)
             self._close(decision.close)
             if decision.line is not None:
                 return self._leased(decision.line, session, reused=True, connect_s=0.0)
@@ -80,26 +85,28 @@ class Pool:
                 lines.refused(lines.REFUSED_BY_CONNECTIONS)
                 raise self._full(caller, capped=decision.capped)
 
-    def judge(self, line: Line, error: TurnError, session: Session) -> None:
-        """An exchange failed over the line; if the line never said a word, that is news of the endpoint.
+    def record_failure(self, line: Line, error: TurnError, session: Session) -> None:
+        """Count a failed exchange against the endpoint, if its connection never received anything.
 
-        Lines that were open together and fall together tell it once. What one tenant's requests do to lines
-        opens the breaker for no other: where there are several, two of them must have met it; where there is
-        one, two of its sessions. A line that a caller's own key opened tells nothing.
+        Connections that were open together and fail together count once. One tenant's requests must not open
+        the breaker for the others: where there are several tenants, two of them must have met the failure;
+        where there is one, two of its sessions. A connection opened with a caller's own key does not count.
         """
-        if line.spoke or not error.policy.counts_as_silent or line.id <= self._judged or line.by_callers_key:
+        if line.received_any or line.by_callers_key or not error.policy.counts_as_silent:
             return
-        self._judged = self._newest
-        witness = session.tenant if len(self._tenants) == SEVERAL else session.id
-        self._breaker.mute(error, witness)
+        if line.id <= self._judged_up_to:
+            return
+        self._judged_up_to = self._newest
+        source = session.tenant if len(self._tenants) == SEVERAL else session.id
+        self._breaker.silent(error, source)
 
-    def take_back(self, lease: Lease, clean: bool) -> None:
-        """A lease ends: its line is idle, or closed. What waits for a place is told."""
+    def end_lease(self, lease: Lease, clean: bool) -> None:
+        """End a lease: its connection becomes idle or is closed, and the next waiter is woken."""
         line, session = lease.line, lease.session
         if session is not None:
             session.leased = False
-        if clean and line.spoke:
-            self._breaker.spoke()  # whichever line it was: the endpoint does talk
+        if clean and line.received_any:
+            self._breaker.received()  # whichever connection it was: the endpoint does answer
         if not line.open or not clean:
             self._drop(line, session)
             line.discard()
@@ -107,35 +114,38 @@ class Pool:
             self._drop(line, session)
             line.close()
         else:
-            self._books.release(line, session)
+            self._state.release(line, session)
             line.rest()
         self._wake()
 
     def release(self, session: Session) -> None:
-        """The session is forgotten: closes its line, unless a turn runs over it, at whose end it goes."""
+        """Close the connection of a session that was removed; one that carries a turn is closed after it."""
         if session.line is not None and not session.leased:
             line = session.line
-            self._books.forget(line)
+            self._state.forget(line)
             line.close()
             self._wake()
 
     async def dial_spare(self, wanted: int) -> bool:
-        """Opens one spare line, if fewer than `wanted` stand ready and the upstream can be reached."""
-        if not self._books.reserve_spare(wanted):
+        """Open one spare connection if fewer than `wanted` are idle. Return False when none is wanted.
+
+        Raises TurnError where the upstream cannot be reached.
+        """
+        if not self._state.reserve_spare(wanted):
             return False
         lease = await self._dial(None, None, None)
-        self._books.release(lease.line, None)
+        self._state.release(lease.line, None)
         lease.line.rest()
         self._wake()
         return True
 
-    def retire(self) -> None:
-        """Closes the idle lines that no turn will run over again."""
-        self._close(tuple(self._books.worn()))
+    def close_expired(self) -> None:
+        """Close the idle connections that are too old for another turn."""
+        self._close(tuple(self._state.take_expired()))
 
     async def close(self) -> None:
-        """Closes every line, and returns when the sockets are gone."""
-        lines = self._books.lines()
+        """Close every connection; return when the sockets are closed, or after `CLOSING_TIME_S`."""
+        lines = self._state.lines()
         for line in lines:
             line.close(going_away=True)
         if lines:
@@ -149,40 +159,41 @@ class Pool:
             session.leased = True
         return Lease(line, session, reused, connect_s, self)
 
-    def _full(self, caller: Caller, *, capped: bool) -> NoLineError:
-        """All lines that the caller may have are busy."""
+    def _full(self, caller: Caller, *, capped: bool) -> NoConnectionError:
+        """Return the error for a caller whose connections are all busy."""
         why = "all lines are busy (TRUNKLINE_MAX_CONNECTIONS)"
         if capped:
-            most = self._books.cap(caller)
+            most = self._state.cap(caller)
             name = "TRUNKLINE_MAX_CONNECTIONS" if caller.max_connections is None else "max_connections"
             why = f"all {most} lines that tenant {caller.tenant!r} may hold are busy ({name})"
-        return NoLineError(TurnError(Reason.OVERLOADED, why, retry_after=1.0), TransportReason.POOL_FULL)
+        error = TurnError(Reason.OVERLOADED, why, retry_after=1.0)
+        return NoConnectionError(error, TransportReason.POOL_FULL)
 
     async def _dial(self, session: Session | None, tenant: str | None, key: Credential | None) -> Lease:
-        """Dials in a place that is reserved already."""
+        """Dial in a place that is already reserved."""
         line: Line | None = None
         started = self._clock()
         if session is not None:
             session.dialing = True
         try:
             async with self._handshake(tenant):
-                self._check_breaker()  # last, so that what waited behind a failed dial does not repeat it
+                self._check_breaker()  # after waiting, so that a dial that failed meanwhile is not repeated
                 line = await self._try_dial(key)
             self._newest = line.id
             line.by_callers_key = key is not None
             line.on_close = self._lost
-            line.on_first_word = self._breaker.spoke
+            line.on_first_word = self._breaker.received
         finally:
             if session is not None:
                 session.dialing = False
-            self._books.dialed(line, tenant)
+            self._state.dialed(line, tenant)
             if line is None:
                 self._wake()
         return self._leased(line, session, reused=False, connect_s=self._clock() - started)
 
     @asynccontextmanager
     async def _handshake(self, tenant: str | None) -> AsyncGenerator[None, None]:
-        """One of the handshakes in flight. Waiting for it says nothing of the upstream's health."""
+        """Hold one of the places for handshakes. A wait for one says nothing about the upstream's health."""
         try:
             async with asyncio.timeout(self._upstream.waits.connect_s):
                 await self._dials.enter(tenant)
@@ -190,7 +201,7 @@ class Pool:
             error = TurnError(
                 Reason.OVERLOADED, "too many lines are being opened (TRUNKLINE_MAX_DIALS)", retry_after=1.0
             )
-            raise NoLineError(error, TransportReason.POOL_FULL) from exc
+            raise NoConnectionError(error, TransportReason.POOL_FULL) from exc
         try:
             yield
         finally:
@@ -200,7 +211,7 @@ class Pool:
         pause = self._breaker.admit()
         if pause:
             message = f"the upstream's WebSocket failed lately; it is left alone for {pause:.0f} s more"
-            raise NoLineError(
+            raise NoConnectionError(
                 TurnError(Reason.CONNECT_FAILED, message, retry_after=pause), TransportReason.COOLDOWN
             )
 
@@ -208,20 +219,20 @@ class Pool:
         try:
             line = await self._upstream.dial(key)
         except TurnError as error:
-            if error.reason is Reason.OVERLOADED:  # this machine's shortage is no verdict on the upstream
+            if error.reason is Reason.OVERLOADED:  # a shortage of this machine, not a failure of the upstream
                 self._breaker.abandoned()
-                raise NoLineError(error, TransportReason.CONNECT_FAILED) from error
+                raise NoConnectionError(error, TransportReason.CONNECT_FAILED) from error
             if error.reason is not Reason.CONNECT_FAILED:
                 self._breaker.abandoned()
                 raise
             status = error.upstream.status if error.upstream is not None else 0
             refused = status in REFUSED_UPGRADES
             if key is not None:
-                self._breaker.abandoned()  # it may be this key's fault: the others' lines are not to suffer
+                self._breaker.abandoned()  # it may be the key's fault, so it must not affect other callers
             else:
                 self._breaker.failed(error)
             why = TransportReason.UPGRADE_REFUSED if refused else TransportReason.CONNECT_FAILED
-            raise NoLineError(error, why) from error
+            raise NoConnectionError(error, why) from error
         except BaseException:
             self._breaker.abandoned()
             raise
@@ -229,12 +240,12 @@ class Pool:
         return line
 
     def _lost(self, line: Line) -> None:
-        """The socket is gone, whoever closed it."""
-        self._books.forget(line)
+        """Forget a connection whose socket was closed, by either side."""
+        self._state.forget(line)
         self._wake()
 
     def _drop(self, line: Line, session: Session | None) -> None:
-        self._books.forget(line)
+        self._state.forget(line)
         if session is not None and session.line is line:
             session.line = None
             session.history.line_closed(line.id)
@@ -244,7 +255,7 @@ class Pool:
             line.close()
 
     async def _place(self, caller: Caller, deadline: float) -> bool:
-        """Waits until a place may be free; False: not in time."""
+        """Wait until a place may be free. Return False when the deadline passes first."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (waiter, caller)
         self._waiters.append(entry)
@@ -259,13 +270,13 @@ class Pool:
             if entry in self._waiters:
                 self._waiters.remove(entry)
             elif not came:
-                self._wake()  # The place came in the same moment as the end of the waiting: it is another's.
+                self._wake()  # The place came as the wait ended: pass it on.
         return came
 
     def _wake(self) -> None:
-        """A place may be free: for the tenant with the fewest lines of those that wait and can take it."""
-        able = [entry for entry in self._waiters if not entry[0].done() and self._books.obtainable(entry[1])]
+        """Wake the waiter of the tenant with the fewest connections, of those for which a place is free."""
+        able = [entry for entry in self._waiters if not entry[0].done() and self._state.obtainable(entry[1])]
         if able:
-            entry = min(able, key=lambda entry: self._books.held(entry[1].tenant))
+            entry = min(able, key=lambda entry: self._state.held(entry[1].tenant))
             self._waiters.remove(entry)
             entry[0].set_result(None)

@@ -42,7 +42,7 @@ class Decision:
 
 
 @dataclass(slots=True)
-class _Share:
+class _Holdings:
     """What one tenant holds: `lines` leased, idle or being dialled, and those that are `idle`, the one used
     longest ago first.
     """
@@ -51,19 +51,19 @@ class _Share:
     idle: dict[Line, None] = field(default_factory=dict)
 
 
-class Books:
+class PoolState:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._idle: OrderedDict[Line, Session | None] = OrderedDict()
         # Among thousands that are idle the spares must be found without looking at the others.
         self._spare: dict[Line, None] = {}
         self._leased: dict[Line, str | None] = {}
-        self._shares: dict[str, _Share] = {}
+        self._holdings: dict[str, _Holdings] = {}
         self.dialing = 0
 
     def __repr__(self) -> str:
         counts = f"{len(self._leased)} leased, {len(self._idle)} idle, {self.dialing} dialing"
-        return f"Books({counts}, limit {self._limit})"
+        return f"PoolState({counts}, limit {self._limit})"
 
     @property
     def idle(self) -> int:
@@ -83,7 +83,7 @@ class Books:
 
     def held(self, tenant: str) -> int:
         """How many lines the tenant has, those included that are being dialled for it."""
-        share = self._shares.get(tenant)
+        share = self._holdings.get(tenant)
         return share.lines if share is not None else 0
 
     def cap(self, caller: Caller) -> int:
@@ -94,7 +94,7 @@ class Books:
 
     def fair(self, tenant: str) -> int:
         """The share of each tenant that holds lines, if this one does, too."""
-        return max(self._limit // len({*self._shares, tenant}), 1)
+        return max(self._limit // len({*self._holdings, tenant}), 1)
 
     def request(self, session: Session | None, caller: Caller) -> Decision:
         """A line for the session; None: for a fork, which has none of its own.
@@ -109,18 +109,18 @@ class Books:
         close: list[Line] = []
         own = session.line if session is not None else None
         if own is not None and own in self._idle:
-            if own.fit:
+            if own.healthy:
                 return Decision(line=self._lease(own, caller.tenant))
             self._drop_idle(own)
             close.append(own)
         if self._capped(caller):
-            oldest = self._oldest(self._shares[caller.tenant])
+            oldest = self._oldest(self._holdings[caller.tenant])
             if oldest is None:
                 return Decision(close=tuple(close), capped=True)
             self._drop_idle(oldest)
             close.append(oldest)
         for line in list(self._spare) if caller.key is None else ():
-            if line.fit:
+            if line.healthy:
                 return Decision(line=self._lease(line, caller.tenant), close=tuple(close))
             self._drop_idle(line)
             close.append(line)
@@ -136,7 +136,7 @@ class Books:
     def obtainable(self, caller: Caller) -> bool:
         """A request of the caller's would come to a line now, or to a place for one."""
         if self._capped(caller):
-            return bool(self._shares[caller.tenant].idle)
+            return bool(self._holdings[caller.tenant].idle)
         return not self.full or self._victim(caller.tenant) is not None
 
     def reserve_spare(self, wanted: int) -> bool:
@@ -164,7 +164,7 @@ class Books:
             self._count(tenant, -1)
             self._spare[line] = None
         else:
-            self._shares[owner.tenant].idle[line] = None
+            self._holdings[owner.tenant].idle[line] = None
 
     def forget(self, line: Line) -> Session | None:
         """A line is gone, or must go. Returns the session whose idle line it was."""
@@ -172,9 +172,9 @@ class Books:
             self._count(self._leased.pop(line), -1)
         return self._drop_idle(line) if line in self._idle else None
 
-    def worn(self) -> list[Line]:
+    def take_expired(self) -> list[Line]:
         """Takes out the idle lines that will never be used again."""
-        lines = [line for line in self._idle if line.worn]
+        lines = [line for line in self._idle if line.expired]
         for line in lines:
             self._drop_idle(line)
         return lines
@@ -189,23 +189,23 @@ class Books:
         """The idle line whose place the tenant gets in a full pool."""
         if self._spare:
             return next(iter(self._spare))
-        own, fair = self._shares.get(tenant) or _Share(), self.fair(tenant)
+        own, fair = self._holdings.get(tenant) or _Holdings(), self.fair(tenant)
         if own.lines >= fair and own.idle:
             return self._oldest(own)
         least = max(fair, own.lines + 1)
-        richer = [share for share in self._shares.values() if share.idle and share.lines >= least]
+        richer = [share for share in self._holdings.values() if share.idle and share.lines >= least]
         return self._oldest(max(richer, key=lambda share: share.lines, default=own))
 
-    def _oldest(self, share: _Share) -> Line | None:
+    def _oldest(self, share: _Holdings) -> Line | None:
         return next(iter(share.idle), None)
 
     def _count(self, tenant: str | None, change: int) -> None:
         if tenant is None:
             return
-        share = self._shares.setdefault(tenant, _Share())
+        share = self._holdings.setdefault(tenant, _Holdings())
         share.lines += change
         if not share.lines:
-            del self._shares[tenant]
+            del self._holdings[tenant]
 
     def _lease(self, line: Line, tenant: str) -> Line:
         owner = self._idle.pop(line)
@@ -213,7 +213,7 @@ class Books:
             del self._spare[line]
             self._count(tenant, 1)
         else:
-            del self._shares[owner.tenant].idle[line]
+            del self._holdings[owner.tenant].idle[line]
         self._leased[line] = tenant
         return line
 
@@ -222,7 +222,7 @@ class Books:
         if owner is None:
             del self._spare[line]
             return None
-        del self._shares[owner.tenant].idle[line]
+        del self._holdings[owner.tenant].idle[line]
         self._count(owner.tenant, -1)
         if owner.line is line:
             owner.line = None

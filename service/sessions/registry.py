@@ -1,7 +1,6 @@
-"""The sessions of this replica: `Session` and `Registry`.
+"""Remember the sessions of this replica: `Session` and `Registry`.
 
-Owns who is remembered and for how long. Must never know sockets or the upstream. A session belongs to its
-tenant: the key is (tenant, session id), and nothing here looks across tenants.
+A session belongs to its tenant: the key is (tenant, session id), and nothing here looks across tenants.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from service.transport.connection import Line
 
 
 class Session:
-    """One conversation: its history, its line, and who holds it now.
+    """Hold one conversation: its history, its connection, and what runs in it now.
 
     `holder` is the turn or warm-up that runs in the session; another one that comes meanwhile is a fork.
-    `line` is the session's own, idle or leased by the holder. `payer` is the digest of the key that it was
-    opened with; empty: the service's own. `refused_bytes` is how large a frame was that the upstream found
-    too big; 0: none was. What one conversation was refused is no verdict on the others.
+    `line` is the session's own connection, idle or leased by the holder. `credential_digest` identifies the
+    key that it was opened with; empty: the service's own key. `refused_bytes` is the size of a frame that the
+    upstream found too big; 0: none. It says nothing about other conversations.
 
     `used_at` is of the monotonic clock and decides what expires; `created_at` and `last_used_at` are of the
     wall clock, which may step, and are only shown.
@@ -31,6 +30,7 @@ class Session:
     __slots__ = (
         "bytes_saved",
         "created_at",
+        "credential_digest",
         "dialing",
         "history",
         "holder",
@@ -39,7 +39,6 @@ class Session:
         "last_used_at",
         "leased",
         "line",
-        "payer",
         "refused_bytes",
         "released",
         "tenant",
@@ -52,7 +51,7 @@ class Session:
         self.id = session_id
         self.history = History()
         self.line: Line | None = None
-        self.payer = b""
+        self.credential_digest = b""
         self.refused_bytes = 0
         self.leased = False
         self.dialing = False
@@ -75,7 +74,7 @@ class Session:
         return LineState.DIALING if self.dialing else LineState.NONE
 
     def count(self, report: TurnReport) -> None:
-        """A turn ended well."""
+        """Count a completed turn."""
         self.turns += 1
         self.incremental_turns += report.incremental
         self.bytes_saved += report.bytes_saved
@@ -93,7 +92,7 @@ class Session:
 
 
 class Registry:
-    """Who is remembered: at most `max_sessions` a tenant, each for `ttl_s` after its last use."""
+    """Remember at most `max_sessions` a tenant, each for `ttl_s` seconds after its last use."""
 
     def __init__(self, max_sessions: int, ttl_s: float) -> None:
         self._max_sessions = max_sessions
@@ -113,10 +112,10 @@ class Registry:
     def open(
         self, tenant: str, session_id: str, now: float, wall: float, limit: int | None = None
     ) -> tuple[Session, Session | None]:
-        """The session, remembered from now on, and the one that was forgotten for it, whose line must be
-        closed. `limit`: a lower one, the tenant's own.
+        """Return the session, made if it is new, and the session that was evicted for it, if any.
 
-        TurnError OVERLOADED: the tenant has as many sessions as it may, and all are busy.
+        The caller closes the evicted session's connection. `limit`: the tenant's own, if it is lower.
+        Raises TurnError OVERLOADED when the tenant has as many sessions as it may, and all are busy.
         """
         sessions = self._tenants.setdefault(tenant, OrderedDict())
         session = sessions.get(session_id)
@@ -128,7 +127,7 @@ class Registry:
         return session, evicted
 
     def touch(self, session: Session, now: float, wall: float) -> None:
-        """The session was used: it is the last to be forgotten."""
+        """Record that the session was used: it becomes the last to be evicted."""
         session.used_at = now
         session.last_used_at = wall
         sessions = self._tenants.get(session.tenant)
@@ -140,13 +139,13 @@ class Registry:
         return sessions.get(session_id) if sessions else None
 
     def page(self, tenant: str, after: str, limit: int) -> list[Session]:
-        """The tenant's sessions behind `after`, by id."""
+        """Return the tenant's sessions after the id `after`, in the order of their ids."""
         sessions: Mapping[str, Session] = self._tenants.get(tenant, OrderedDict())
         names = sorted(name for name in sessions if name > after)
         return [sessions[name] for name in names[:limit]]
 
     def remove(self, session: Session) -> None:
-        """Forgets the session. Whoever holds it goes on; its line ends with it."""
+        """Forget the session. A running turn continues, and its connection is closed with it."""
         session.released = True
         sessions = self._tenants.get(session.tenant)
         if sessions is not None and sessions.get(session.id) is session:
@@ -155,7 +154,7 @@ class Registry:
                 del self._tenants[session.tenant]
 
     def expire(self, now: float) -> list[Session]:
-        """Forgets what nobody used for `ttl_s`, and returns it."""
+        """Forget the sessions that were not used for `ttl_s` seconds, and return them."""
         expired = []
         for sessions in list(self._tenants.values()):
             for session in list(_older(sessions, now - self._ttl_s)):
@@ -179,7 +178,7 @@ class Registry:
 
 
 def _older(sessions: OrderedDict[str, Session], limit: float) -> Iterator[Session]:
-    """The idle sessions last used before `limit`: they stand in front, in the order of use."""
+    """Yield the idle sessions last used before `limit`; `sessions` is in the order of use."""
     for session in sessions.values():
         if session.used_at > limit:
             return

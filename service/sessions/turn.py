@@ -22,10 +22,10 @@ from service.domain.report import TransportReason, TurnReport
 from service.domain.tenant import Caller
 from service.runtime.workers import maybe_aside
 from service.sessions.chaining import Chaining
-from service.sessions.lease import Lease, NoLineError
+from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.pool import Pool
 from service.sessions.registry import Session
-from service.sessions.turn_record import Account
+from service.sessions.turn_record import TurnRecord
 from service.sessions.warmup import warm_up
 from service.telemetry.turns import Watch
 from service.transport.exchange import Exchange
@@ -33,7 +33,7 @@ from service.transport.upstream import Draft, Upstream
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Dependencies:
     """What every turn works with. `clock` is in seconds and never goes back."""
 
     upstream: Upstream
@@ -48,7 +48,7 @@ class Turn:
 
     def __init__(
         self,
-        rooms: Rooms,
+        deps: Dependencies,
         session: Session,
         request: CompletionRequest,
         draft: Draft,
@@ -63,7 +63,7 @@ class Turn:
         self.request = request
         self.fork = session.holder is not None
         self.usage: Usage | None = None
-        self._rooms = rooms
+        self._deps = deps
         self._scope = scope
         self._interrupted = False
         self._session = session
@@ -74,27 +74,27 @@ class Turn:
         self._lost: tuple[TurnError, TurnReport] | None = None
         wish = request.options.transport
         self._forced = wish is Transport.WEBSOCKET
-        self._account = Account(turn_id, wish, watch, clock=rooms.clock, started_at=started_at)
+        self._record = TurnRecord(turn_id, wish, watch, clock=deps.clock, started_at=started_at)
         self._watch = watch
 
     def __repr__(self) -> str:
-        return f"Turn({self.id}, {self._account!r})"
+        return f"Turn({self.id}, {self._record!r})"
 
     @property
     def dispatched(self) -> bool:
         """Something may have reached the upstream."""
-        return self._account.dispatched
+        return self._record.dispatched
 
     @property
     def completed(self) -> bool:
-        return self._account.completed
+        return self._record.completed
 
     @property
     def size(self) -> int:
         return self._exchange.size if self._exchange is not None else 0
 
     def report(self) -> TurnReport:
-        return self._account.report()
+        return self._record.report()
 
     def partial(self) -> Message | None:
         """The answer as far as it came."""
@@ -122,10 +122,10 @@ class Turn:
 
         Left early or cancelled: the upstream's answer is cut off at once.
         """
-        account = self._account
-        route = Route.SSE if account.transport is Transport.SSE else Route.SAME_CONNECTION
+        record = self._record
+        route = Route.SSE if record.transport is Transport.SSE else Route.SAME_CONNECTION
         while True:
-            dispatches = account.progress.dispatches
+            dispatches = record.progress.dispatches
             try:
                 way = self._over_http() if route is Route.SSE else self._over_line()
                 async with aclosing(way) as batches:
@@ -133,41 +133,41 @@ class Turn:
                         yield batch
                 return
             except TurnError as error:
-                route = self._next_route(error, dispatched=account.progress.dispatches > dispatches)
+                route = self._next_route(error, dispatched=record.progress.dispatches > dispatches)
                 forget_frames(error)  # it is kept, and they would keep the turn
 
     def _next_route(self, error: TurnError, *, dispatched: bool) -> Route:
         self._watch.failed(error)
-        account = self._account
-        route = account.progress.reroute(
+        record = self._record
+        route = record.progress.reroute(
             error,
             dispatched=dispatched,
-            transport=account.transport,
+            transport=record.transport,
             forced=self._forced,
-            safe_only=self._rooms.safe_only,
+            safe_only=self._deps.safe_only,
         )
         if route is None:
-            if isinstance(error, NoLineError):
-                account.had_no_line(error.why)
-            account.progress.advance(Signal.FAIL)
+            if isinstance(error, NoConnectionError):
+                record.without_connection(error.why)
+            record.progress.advance(Signal.FAIL)
             raise self._final(error, dispatched=dispatched)
         if dispatched:
             self._watch.replayed(error)
-            self._lost = error, account.report()
+            self._lost = error, record.report()
         if error.reason is Reason.ENCRYPTED_CONTENT_REFUSED:
             self._drop_reasoning = True
         if route is Route.NEW_CONNECTION and self._exchange is not None and not self.fork:
             self._session.history.moved(self._exchange.plan)
-        if route is Route.SSE and account.transport is not Transport.SSE:
-            why = error.why if isinstance(error, NoLineError) else error.policy.sse_reason
-            account.fell_back(why or TransportReason.CONNECT_FAILED)
+        if route is Route.SSE and record.transport is not Transport.SSE:
+            why = error.why if isinstance(error, NoConnectionError) else error.policy.sse_reason
+            record.fell_back(why or TransportReason.CONNECT_FAILED)
         return route
 
     def _final(self, error: TurnError, *, dispatched: bool) -> TurnError:
         """The error as the caller hears it: never one that says "nothing was sent" of a turn that was."""
         if not dispatched and self._lost is not None and error.policy.implies_nothing_sent:
             error, report = self._lost
-            self._account.came_down_to(report)
+            self._record.revert_to(report)
         if not self.dispatched and error.reason is Reason.CONNECTION_LOST:
             # A line that was lost before anything was written: none could be had.
             error = TurnError(Reason.CONNECT_FAILED, error.message)
@@ -176,7 +176,7 @@ class Turn:
     async def _over_http(self) -> AsyncGenerator[list[Event], None]:
         plan = full_plan(self._draft.items, ContextReason.SSE)
         async with (
-            self._rooms.upstream.over_http(self._draft, self._said(plan), self._caller.key) as exchange,
+            self._deps.upstream.over_http(self._draft, self._said(plan), self._caller.key) as exchange,
             aclosing(self._relay(exchange)) as batches,
         ):
             async for batch in batches:
@@ -185,13 +185,13 @@ class Turn:
     async def _over_line(self) -> AsyncGenerator[list[Event], None]:
         self._watch.checkout()
         session = None if self.fork else self._session
-        lease = await self._rooms.pool.lease(session, self._caller, wait=self._forced)
-        self._account.leased(lease)
+        lease = await self._deps.pool.lease(session, self._caller, wait=self._forced)
+        self._record.leased(lease)
         clean = True
         try:
             await self._prime(lease)
             plan = await maybe_aside(self._draft.large, partial(self._plan, lease))
-            exchange = await self._rooms.upstream.over_line(
+            exchange = await self._deps.upstream.over_line(
                 lease.line, self._draft, self._said(plan), refused=self._session.refused_bytes
             )
             chain = self._consume(plan)
@@ -226,7 +226,7 @@ class Turn:
         """Warms a new line up before its first turn, if the caller wants it. Never fatal for the turn."""
         if self.request.options.warm_up and not (lease.reused or self.fork or self._primed):
             self._primed = True
-            await warm_up(self._rooms.upstream, lease.line, self._session, self._draft)
+            await warm_up(self._deps.upstream, lease.line, self._session, self._draft)
             if not lease.line.open:  # a loss that is the warm-up's: this turn has sent nothing
                 raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
 
@@ -234,7 +234,7 @@ class Turn:
         items, history = self._draft.items, self._session.history
         if self.fork:
             return full_plan(items, ContextReason.FORK)
-        if not self._rooms.chaining.supported(self._session.tenant):
+        if not self._deps.chaining.supported(self._session.tenant):
             return full_plan(items, ContextReason.CHAINING_UNSUPPORTED)
         return history.plan(items, self._draft.basis, lease.line.id)
 
@@ -250,8 +250,8 @@ class Turn:
     async def _relay(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
         """The exchange as the caller may see it: one start, then content, then the end."""
         self._exchange = exchange
-        self._account.planned(exchange)
-        progress = self._account.progress
+        self._record.planned(exchange)
+        progress = self._record.progress
         counted = False
         try:
             async with aclosing(exchange.batches()) as batches:
@@ -259,7 +259,7 @@ class Turn:
                     if not counted:
                         counted = True
                         progress.advance(Signal.DISPATCH)
-                    seen = [event for event in batch if self._account.admit(event)]
+                    seen = [event for event in batch if self._record.admit(event)]
                     if seen:
                         yield seen
         finally:
@@ -267,15 +267,15 @@ class Turn:
             if exchange.dispatched and not counted:
                 progress.advance(Signal.DISPATCH)
             self.usage = exchange.usage
-            if self._account.completed:
+            if self._record.completed:
                 self._judge_chain(exchange.plan)
 
     def _judge_chain(self, plan: Plan) -> None:
         """A chain that was lost counts if the same turn then succeeded without it."""
         if plan.incremental:
-            self._rooms.chaining.held(self._session.tenant)
+            self._deps.chaining.held(self._session.tenant)
         elif self._missed:
-            self._rooms.chaining.missed(self._session.tenant)
+            self._deps.chaining.missed(self._session.tenant)
 
     def _commit(self, completed: Completed, plan: Plan, chain: Chain | None, lease: Lease) -> None:
         """The history knows of the answer before the caller does: the caller may leave on it."""
@@ -285,7 +285,7 @@ class Turn:
         self._session.history.commit(
             chain if plan.incremental else None,
             added,
-            self._rooms.upstream.sizes(self._draft, added),
+            self._deps.upstream.sizes(self._draft, added),
             basis=self._draft.basis,
             response_id=completed.response_id,
             line_id=lease.line.id,

@@ -1,4 +1,4 @@
-"""What a turn has done so far: `Account`.
+"""What a turn has done so far: `TurnRecord`.
 
 Owns the turn's state, its report and its times. Must never know sockets, or decide where the turn goes. The
 rule that would be broken first: what was written upstream counts, however the writing ended.
@@ -18,7 +18,7 @@ from service.telemetry.turns import Watch
 from service.transport.exchange import Exchange
 
 
-class Account:
+class TurnRecord:
     """`clock` is in seconds and never goes back; the turn began at `started_at`, and has had its place
     since now. A report is made only when somebody asks.
     """
@@ -67,7 +67,7 @@ class Account:
         watch.runs(self.report)
 
     def __repr__(self) -> str:
-        return f"Account({self.progress!r}, {self.transport.value})"
+        return f"TurnRecord({self.progress!r}, {self.transport.value})"
 
     @property
     def dispatched(self) -> bool:
@@ -105,11 +105,11 @@ class Account:
         self.transport, self._transport_reason, self._reused = Transport.SSE, why, False
         self._watch.fell_back(why)
 
-    def had_no_line(self, why: TransportReason) -> None:
+    def without_connection(self, why: TransportReason) -> None:
         """A turn that may take no other way ends here."""
         self._transport_reason = why
 
-    def came_down_to(self, report: TurnReport) -> None:
+    def revert_to(self, report: TurnReport) -> None:
         """What the turn comes down to is an earlier attempt: the later ones sent nothing."""
         self.transport, self._transport_reason = report.transport, report.transport_reason
         self._response_id, self._reused = report.response_id, report.connection_reused

@@ -68,7 +68,7 @@ class Line:
         self.id = next(self._ids)
         self.opened_at = now()
         self.expires_at = expires_at
-        self.spoke = False
+        self.received_any = False
         self.by_callers_key = False
         """Opened with a caller's own key: what becomes of it may be that key's fault."""
         self.on_first_word: Callable[[], None] = lambda: None
@@ -99,19 +99,19 @@ class Line:
         return self._connection.protocol.state is State.OPEN and not self._connection.transport.is_closing()
 
     @property
-    def worn(self) -> bool:
+    def expired(self) -> bool:
         """Whether no turn will ever run over the line again: it is closed or too old, or has unread words on
         it.
         """
         return not self.open or now() >= self.expires_at or bool(self._connection.messages)
 
     @property
-    def fit(self) -> bool:
+    def healthy(self) -> bool:
         """Whether the line may carry a turn now: it is not worn, and its peer owes no answer."""
         moment = now()
         owing = self._suspect and self._pinged_at is not None and moment - self._pinged_at > PONG_OVERDUE_S
         silent = moment - self._connection.heard_at > self._ping_interval_s + self._ping_timeout_s
-        return not (self.worn or owing or silent)
+        return not (self.expired or owing or silent)
 
     async def settle(self) -> None:
         """A line may have died while nobody used it, and the system know what the loop has not read yet.
@@ -179,8 +179,8 @@ class Line:
                 self._waiter = None
             if self._late and not connection.messages:
                 raise TimeoutError
-        if not self.spoke:
-            self.spoke = True
+        if not self.received_any:
+            self.received_any = True
             self.on_first_word()
         return connection.take()
 
@@ -266,7 +266,7 @@ class Line:
         if frame is None:
             return error_classifier.from_close(None, "")
         if by_us and frame.code in error_classifier.OUR_CLOSES:
-            self.spoke = True  # too much, or nonsense: not that nobody is there
+            self.received_any = True  # too much, or nonsense: not that nobody is there
         return error_classifier.from_close(frame.code, frame.reason, by_us=by_us)
 
     @property

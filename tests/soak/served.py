@@ -34,8 +34,8 @@ def census() -> dict[str, int]:
         # Idle HTTP connections are bounded, and expired ones are closed by the next request.
         "files": len(list(Path("/proc/self/fd").iterdir())) - len(kept),
         "kept": len(kept),
-        "lines": pool._books.leased + pool._books.idle + pool._books.dialing,
-        "leases": pool._books.leased,
+        "lines": pool._state.leased + pool._state.idle + pool._state.dialing,
+        "leases": pool._state.leased,
         "waiters": len(pool._waiters),
         "places": manager._admission.running,
         "turns": len(manager._running),

@@ -70,7 +70,7 @@ async def test_a_fork_is_paid_by_its_caller(start):
 
 async def test_a_spare_is_for_the_service_s_own_key(start):
     house = await start({"CALLER_KEYS": "1", "WARM_SPARES": "1"})
-    await until(lambda: house.manager._pool._books.spares == 1)
+    await until(lambda: house.manager._pool._state.spares == 1)
     theirs = await house.done(request("Hello.", session="theirs"), metadata=pays("sk-1"))
     ours = await house.done(request("Hello.", session="ours"))
     assert (theirs.report.connection_reused, ours.report.connection_reused) == (False, True)

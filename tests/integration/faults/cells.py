@@ -43,6 +43,6 @@ async def _run(house: Stack, cell: Cell, scripts: Iterable[Script]) -> Ended:
 
 async def tidy(house: Stack) -> None:
     """Nothing runs on either side of the service."""
-    books = house.manager._pool._books
-    assert (books.leased, books.dialing, len(house.manager._running)) == (0, 0, 0)
+    state = house.manager._pool._state
+    assert (state.leased, state.dialing, len(house.manager._running)) == (0, 0, 0)
     await house.simulator.wait_for(lambda: not house.simulator.stats.in_flight, PATIENCE_S)

@@ -77,7 +77,7 @@ def asked(house: Stack) -> bool:
 def pending(house: Stack) -> bool:
     """What the service wrote stands before a peer that does not read."""
     return any(
-        line._connection.transport.get_write_buffer_size() for line in house.manager._pool._books.lines()
+        line._connection.transport.get_write_buffer_size() for line in house.manager._pool._state.lines()
     )
 
 
@@ -102,7 +102,7 @@ POINTS = {
         beside=busy,
     ),
     "waiting to dial": Point(
-        lambda house: house.manager._pool._books.dialing == 2,
+        lambda house: house.manager._pool._state.dialing == 2,
         settings={"MAX_DIALS": "1"},
         upstream={"hang_handshake": True},
         beside=dialling,
@@ -178,16 +178,16 @@ def belongings(house: Stack) -> dict[str, object]:
         "turns": len(manager._running),
         "holders": sum(session.holder is not None for session in manager._registry),
         "waiters": len(pool._waiters),
-        "dialling": pool._books.dialing,
-        "leased": pool._books.leased,
+        "dialling": pool._state.dialing,
+        "leased": pool._state.leased,
         "sockets": sockets(house),
     }
 
 
 def sockets(house: Stack) -> int:
     """Those in use by a turn: lines that are not idle, and HTTP connections with an answer on them."""
-    books = house.manager._pool._books
-    lines = [line for line in books.lines() if line not in books._idle]
+    state = house.manager._pool._state
+    lines = [line for line in state.lines() if line not in state._idle]
     posts = cast(Any, house.manager._upstream._http._transport)._pool.connections
     return sum(line.open for line in lines) + sum(not (post.is_idle() or post.is_closed()) for post in posts)
 

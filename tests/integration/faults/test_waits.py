@@ -133,7 +133,7 @@ async def test_a_line_under_suspicion_is_not_used(start):
     (connection,) = house.simulator.connections.values()
     connection._request.transport.pause_reading()
     line = house.manager._registry.find("", "s1").line
-    await until(lambda: line is None or not line.fit)
+    await until(lambda: line is None or not line.healthy)
     done = await talk.say("And again.")
     assert done.report.attempts == 1
     assert house.simulator.requests[-1].connection_id != connection.id

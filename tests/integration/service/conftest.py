@@ -52,9 +52,9 @@ async def _leave_clean(house: Stack) -> None:
     """Nobody calls any more: no turn runs, no line is leased. After the end: no line is open."""
     await house.channel.close(None)
     assert await house.manager._running.finished(PATIENCE_S)
-    pool, books = house.manager._pool, house.manager._pool._books
+    pool, state = house.manager._pool, house.manager._pool._state
     assert house.manager._admission.running == 0
-    assert (books.leased, books.dialing, len(pool._waiters)) == (0, 0, 0)
+    assert (state.leased, state.dialing, len(pool._waiters)) == (0, 0, 0)
     assert [session for session in house.manager._registry if session.holder is not None] == []
     await house.server.stop(0)
     await house.manager.close()
@@ -62,4 +62,4 @@ async def _leave_clean(house: Stack) -> None:
         lambda: not house.simulator.stats.open_connections and not house.simulator.stats.in_flight,
         PATIENCE_S,
     )
-    assert (books.leased, books.idle, books.dialing) == (0, 0, 0)
+    assert (state.leased, state.idle, state.dialing) == (0, 0, 0)

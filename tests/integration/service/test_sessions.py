@@ -151,7 +151,7 @@ async def test_original_fault_no_ttl(start):
 
 @pytest.mark.parametrize("step", [3600.0, -86_400.0])
 async def test_a_wall_clock_that_steps_forgets_no_session(start, monkeypatch, step):
-    monkeypatch.setattr("service.sessions.manager.KEEPER_PERIOD_S", 0.005)
+    monkeypatch.setattr("service.sessions.manager.REAPER_PERIOD_S", 0.005)
     house = await start()
     looks = []
     expire = house.manager._registry.expire

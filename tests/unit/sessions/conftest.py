@@ -1,4 +1,4 @@
-"""Lines without sockets, and a clock that stands still until told."""
+"""Connections without sockets, and a clock that a test moves."""
 
 import itertools
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 import pytest
 
 from service.domain.tenant import Caller
-from service.sessions.pool_state import Books
+from service.sessions.pool_state import PoolState
 from service.sessions.registry import Session
 
 
 class _Line:
-    """What the books look at of a line."""
+    """Stand in for a connection: only what the pool state reads."""
 
     _ids = itertools.count(1)
 
     def __init__(self) -> None:
         self.id = next(self._ids)
         self.open = True
-        self.fit = True
-        self.worn = False
-        self.spoke = False
+        self.healthy = True
+        self.expired = False
+        self.received_any = False
         self.by_callers_key = False
         self.on_first_word = lambda: None
         self.on_close = lambda line: None
@@ -29,7 +29,7 @@ class _Line:
         return f"line {self.id}"
 
     def speak(self) -> None:
-        self.spoke = True
+        self.received_any = True
         self.on_first_word()
 
     def rest(self) -> None:
@@ -40,13 +40,13 @@ class _Line:
 
     def close(self, *, going_away: bool = False) -> None:
         if self.open:
-            self.open = self.fit = False
-            self.worn = True
+            self.open = self.healthy = False
+            self.expired = True
             self.on_close(self)
 
 
 def fake_line() -> Any:
-    """A line, as far as the books can tell."""
+    """Return a connection without a socket."""
     return _Line()
 
 
@@ -70,8 +70,8 @@ def session(name: str = "s", tenant: str = "") -> Session:
     return Session(tenant, name, 0.0, 0.0)
 
 
-def dial(books: Books, owner: Session | None, line) -> None:
+def dial(state: PoolState, owner: Session | None, line) -> None:
     """What the pool does with a decision to dial."""
-    books.dialed(line, owner.tenant if owner is not None else "")
+    state.dialed(line, owner.tenant if owner is not None else "")
     if owner is not None:
         owner.line = line

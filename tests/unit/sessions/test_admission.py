@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller
-from service.sessions.admission import Admission, Shares
+from service.sessions.admission import Admission, TenantLimits
 
 
 async def started(admission: Admission) -> asyncio.Task[None]:
@@ -92,19 +92,19 @@ async def test_a_place_that_comes_together_with_the_cancellation_is_given_on():
 
 
 def test_a_tenant_has_its_share_and_no_more():
-    shares = Shares()
+    shares = TenantLimits()
     caller, other = Caller("a", max_turns=2), Caller("b")
     with shares.take(caller), shares.take(caller):
         for refused in (shares.check, lambda caller: shares.take(caller).__enter__()):
             with pytest.raises(TurnError, match=r"tenant 'a' has 2 turns already, its limit \(max_turns\)"):
                 refused(caller)
         with shares.take(other):
-            assert repr(shares) == "Shares(3 turns of 2 tenants)"
-    assert repr(shares) == "Shares(0 turns of 0 tenants)"
+            assert repr(shares) == "TenantLimits(3 turns of 2 tenants)"
+    assert repr(shares) == "TenantLimits(0 turns of 0 tenants)"
 
 
 def test_a_turn_that_fails_gives_its_share_back():
-    shares, caller = Shares(), Caller("a", max_turns=1)
+    shares, caller = TenantLimits(), Caller("a", max_turns=1)
     for _ in range(3):
         with pytest.raises(KeyError), shares.take(caller):
             raise KeyError

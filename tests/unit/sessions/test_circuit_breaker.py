@@ -108,62 +108,62 @@ LOST = TurnError(Reason.CONNECTION_LOST, "no word")
 
 
 def test_one_mute_line_may_be_chance_and_two_in_a_row_are_a_failed_dial(breaker):
-    breaker.mute(LOST, "b")
+    breaker.silent(LOST, "b")
     assert breaker.admit() == 0.0
-    breaker.mute(LOST, "a")
+    breaker.silent(LOST, "a")
     assert breaker.admit() == 60.0
 
 
-def test_mute_lines_of_one_witness_count_once_until_another_met_one(breaker):
-    for witness in "aaaa":
-        breaker.mute(LOST, witness)
+def test_silent_connections_of_one_witness_count_once_until_another_met_one(breaker):
+    for source in "aaaa":
+        breaker.silent(LOST, source)
     assert breaker.admit() == 0.0
-    breaker.mute(LOST, "b")
+    breaker.silent(LOST, "b")
     assert breaker.admit() == 60.0
 
 
 def test_a_probe_whose_line_stays_mute_needs_no_other_witness(breaker, clock):
-    breaker.mute(LOST, "a")
-    breaker.mute(LOST, "b")
+    breaker.silent(LOST, "a")
+    breaker.silent(LOST, "b")
     clock.now += 60
     assert breaker.admit() == 0.0
     breaker.succeeded()
-    breaker.mute(LOST, "b")
+    breaker.silent(LOST, "b")
     assert breaker.admit() == 120.0
 
 
 def test_a_handshake_is_no_word(breaker):
-    breaker.mute(LOST, "b")
+    breaker.silent(LOST, "b")
     breaker.succeeded()
-    breaker.mute(LOST, "a")
+    breaker.silent(LOST, "a")
     assert breaker.admit() == 60.0
 
 
 def test_a_line_that_speaks_between_mute_ones_shows_that_it_was_chance(breaker):
     for number in range(5):
-        breaker.mute(LOST, number)
+        breaker.silent(LOST, number)
         breaker.succeeded()
-        breaker.spoke()
+        breaker.received()
     assert breaker.admit() == 0.0
 
 
 def test_each_probe_whose_line_stays_mute_doubles_the_pause_until_one_speaks(breaker, clock):
     pauses = []
-    breaker.mute(LOST, "b")
+    breaker.silent(LOST, "b")
     for number in range(3):
-        breaker.mute(LOST, number)
+        breaker.silent(LOST, number)
         pauses.append(breaker.admit())
         clock.now += pauses[-1]
         assert breaker.admit() == 0.0
         breaker.succeeded()
-    breaker.spoke()
+    breaker.received()
     breaker.failed(FAILED)
     assert [*pauses, breaker.admit()] == [60.0, 120.0, 240.0, 60.0]
 
 
 def test_a_line_of_before_that_speaks_does_not_shorten_the_pauses(breaker, clock):
     breaker.failed(FAILED)
-    breaker.spoke()
+    breaker.received()
     clock.now += 60
     assert breaker.admit() == 0.0
     breaker.failed(FAILED)
@@ -172,12 +172,12 @@ def test_a_line_of_before_that_speaks_does_not_shorten_the_pauses(breaker, clock
 
 def test_lines_that_go_mute_while_it_is_open_do_not_lengthen_the_pause(breaker):
     for number in range(5):
-        breaker.mute(LOST, number)
+        breaker.silent(LOST, number)
     assert breaker.admit() == 60.0
 
 
-def test_without_a_base_mute_lines_do_not_open_it_either(clock):
+def test_without_a_base_silent_connections_do_not_open_it_either(clock):
     breaker = Breaker(0.0, refusals_last=False, clock=clock, random=lambda: 0.0)
     for number in range(5):
-        breaker.mute(LOST, number)
+        breaker.silent(LOST, number)
     assert breaker.admit() == 0.0

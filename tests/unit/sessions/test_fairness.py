@@ -7,84 +7,84 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from service.domain.tenant import Caller
-from service.sessions.pool_state import Books, Decision
+from service.sessions.pool_state import Decision, PoolState
 from tests.unit.sessions.conftest import fake_line, session
 
 A, B, C = (Caller(tenant, has_peers=True) for tenant in "abc")
 
 
-def fill(books: Books, caller: Caller, number: int) -> list[Any]:
+def fill(state: PoolState, caller: Caller, number: int) -> list[Any]:
     """So many idle lines of the tenant, each a session's."""
     owners = [session(f"s{n}", caller.tenant) for n in range(number)]
     for owner in owners:
-        take(books, owner, caller, idle=True)
+        take(state, owner, caller, idle=True)
     return owners
 
 
-def take(books: Books, owner, caller: Caller, *, idle: bool = False) -> Decision:
-    decision = books.request(owner, caller)
+def take(state: PoolState, owner, caller: Caller, *, idle: bool = False) -> Decision:
+    decision = state.request(owner, caller)
     if decision.dial:
         owner.line = fake_line()
-        books.dialed(owner.line, caller.tenant)
+        state.dialed(owner.line, caller.tenant)
         if idle:
-            books.release(owner.line, owner)
+            state.release(owner.line, owner)
     return decision
 
 
 def test_whoever_holds_more_than_the_fair_share_makes_room_for_themselves():
-    books = Books(12)
-    others = fill(books, B, 3)
-    own = fill(books, Caller("a"), 9)
-    assert books.full
+    state = PoolState(12)
+    others = fill(state, B, 3)
+    own = fill(state, Caller("a"), 9)
+    assert state.full
     for number in range(50):
-        (closed,) = take(books, session(f"x{number}", "a"), Caller("a"), idle=True).close
+        (closed,) = take(state, session(f"x{number}", "a"), Caller("a"), idle=True).close
         assert closed not in {owner.line for owner in others}
     assert all(owner.line is not None for owner in others)
     assert all(owner.line is None for owner in own)
 
 
 def test_whoever_holds_less_gets_the_place_of_the_one_who_holds_the_most():
-    books = Books(12)
-    fill(books, B, 4)
-    most = fill(books, Caller("a"), 8)
+    state = PoolState(12)
+    fill(state, B, 4)
+    most = fill(state, Caller("a"), 8)
     lines = [owner.line for owner in most]
-    assert take(books, session("new", "c"), C) == Decision(dial=True, close=(lines[0],))
+    assert take(state, session("new", "c"), C) == Decision(dial=True, close=(lines[0],))
 
 
 def test_a_tenant_alone_may_have_all_lines():
-    books = Books(8)
-    fill(books, Caller("a"), 8)
-    assert books.held("a") == 8
+    state = PoolState(8)
+    fill(state, Caller("a"), 8)
+    assert state.held("a") == 8
 
 
 def test_of_several_tenants_none_holds_the_last_quarter():
-    books = Books(8)
+    state = PoolState(8)
     for number in range(6):
-        assert take(books, session(str(number), "a"), A).dial
-    assert books.request(session("7", "a"), A) == Decision(capped=True)
-    assert take(books, session("1", "b"), B).dial
+        assert take(state, session(str(number), "a"), A).dial
+    assert state.request(session("7", "a"), A) == Decision(capped=True)
+    assert take(state, session("1", "b"), B).dial
 
 
 def test_the_limit_of_a_tenant_is_its_own_line_s_place():
-    books, caller = Books(8), Caller("a", max_connections=2)
-    first, _ = fill(books, caller, 2)
+    state, caller = PoolState(8), Caller("a", max_connections=2)
+    first, _ = fill(state, caller, 2)
     line = first.line
-    assert take(books, session("3", "a"), caller) == Decision(dial=True, close=(line,))
-    assert books.held("a") == 2
-    assert take(books, session("4", "a"), caller).dial
-    assert books.request(session("5", "a"), caller) == Decision(capped=True)
-    assert not books.obtainable(caller)
+    assert take(state, session("3", "a"), caller) == Decision(dial=True, close=(line,))
+    assert state.held("a") == 2
+    assert take(state, session("4", "a"), caller).dial
+    assert state.request(session("5", "a"), caller) == Decision(capped=True)
+    assert not state.obtainable(caller)
 
 
 def test_spares_go_before_anybody_s_line():
-    books = Books(2)
-    owner = fill(books, B, 1)[0]
-    assert books.reserve_spare(1)
+    state = PoolState(2)
+    owner = fill(state, B, 1)[0]
+    assert state.reserve_spare(1)
     spare = fake_line()
-    books.dialed(spare, None)
-    books.release(spare, None)
-    spare.fit = False
-    assert take(books, session("1", "a"), A) == Decision(dial=True, close=(spare,))
+    state.dialed(spare, None)
+    state.release(spare, None)
+    spare.healthy = False
+    assert take(state, session("1", "a"), A) == Decision(dial=True, close=(spare,))
     assert owner.line is not None
 
 
@@ -93,7 +93,7 @@ class BooksMachine(RuleBasedStateMachine):
 
     @initialize(limit=st.integers(1, 12), own=st.none() | st.integers(1, 4), peers=st.booleans())
     def begin(self, limit: int, own: int | None, peers: bool) -> None:
-        self.books = Books(limit)
+        self.state = PoolState(limit)
         self.limit = limit
         self.callers = [Caller(tenant, has_peers=peers) for tenant in "abc"]
         self.callers.append(Caller("d", max_connections=own, has_peers=peers))
@@ -104,10 +104,10 @@ class BooksMachine(RuleBasedStateMachine):
     def ask(self, who: int, fork: bool) -> None:
         caller = self.callers[who]
         owner = None if fork else session("s", caller.tenant)
-        before = {caller.tenant: self.books.held(caller.tenant) for caller in self.callers}
-        owners = {line: held for line, held in self.books._idle.items() if held is not None}
-        fair, could = self.books.fair(caller.tenant), self.books.obtainable(caller)
-        decision = self.books.request(owner, caller)
+        before = {caller.tenant: self.state.held(caller.tenant) for caller in self.callers}
+        owners = {line: held for line, held in self.state._idle.items() if held is not None}
+        fair, could = self.state.fair(caller.tenant), self.state.obtainable(caller)
+        decision = self.state.request(owner, caller)
         assert could == (decision.line is not None or decision.dial)
         for line in decision.close:
             if line in owners and owners[line].tenant != caller.tenant:
@@ -124,7 +124,7 @@ class BooksMachine(RuleBasedStateMachine):
         if self.dials:
             owner, caller = self.dials.pop(index % len(self.dials))
             line = None if fails else fake_line()
-            self.books.dialed(line, caller.tenant)
+            self.state.dialed(line, caller.tenant)
             if line is not None:
                 self.leased.append((line, owner))
 
@@ -133,31 +133,31 @@ class BooksMachine(RuleBasedStateMachine):
         if self.leased:
             line, owner = self.leased.pop(index % len(self.leased))
             if dies or owner is None:
-                self.books.forget(line)
+                self.state.forget(line)
             else:
                 owner.line = line
-                self.books.release(line, owner)
+                self.state.release(line, owner)
 
     @rule(index=st.integers(0, 9))
     def idle_line_dies(self, index: int) -> None:
-        if self.books._idle:
-            self.books.forget(list(self.books._idle)[index % self.books.idle])
+        if self.state._idle:
+            self.state.forget(list(self.state._idle)[index % self.state.idle])
 
     @rule()
     def spare(self) -> None:
-        if self.books.reserve_spare(2):
+        if self.state.reserve_spare(2):
             line = fake_line()
-            self.books.dialed(line, None)
-            self.books.release(line, None)
+            self.state.dialed(line, None)
+            self.state.release(line, None)
 
     @invariant()
     def the_counts_agree_and_nobody_is_over_a_limit(self) -> None:
-        if hasattr(self, "books"):
-            total = self.books.leased + self.books.idle + self.books.dialing
+        if hasattr(self, "state"):
+            total = self.state.leased + self.state.idle + self.state.dialing
             assert total <= self.limit
-            assert sum(self.books.held(tenant) for tenant in "abcd") == total - self.books.spares
+            assert sum(self.state.held(tenant) for tenant in "abcd") == total - self.state.spares
             for caller in self.callers:
-                assert self.books.held(caller.tenant) <= self.books.cap(caller)
+                assert self.state.held(caller.tenant) <= self.state.cap(caller)
 
 
 TestBooksMachine = BooksMachine.TestCase

@@ -12,9 +12,9 @@ from service.domain.errors import Reason, TurnError, UpstreamDetail
 from service.domain.report import TransportReason
 from service.domain.tenant import Caller, Credential
 from service.sessions.circuit_breaker import Breaker
-from service.sessions.lease import Lease, NoLineError
+from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.pool import Pool
-from service.sessions.pool_state import Books
+from service.sessions.pool_state import PoolState
 from service.sessions.registry import Session
 from service.transport.channel import Waits
 from tests.unit.sessions.conftest import ANYBODY, fake_line, session
@@ -50,12 +50,12 @@ FAILED = TurnError(Reason.CONNECT_FAILED, "refused")
 
 def make(
     limit: int = 2, *, cooldown_s: float = 0.0, connect_s: float = 60.0, max_dials: int = 64
-) -> tuple[Pool, Any, Books]:
+) -> tuple[Pool, Any, PoolState]:
     upstream: Any = FakeUpstream(connect_s)
-    books = Books(limit)
+    state = PoolState(limit)
     clock = asyncio.get_running_loop().time
     breaker = Breaker(cooldown_s, refusals_last=True, clock=clock, random=lambda: 0.0)
-    return Pool(upstream, books, breaker, clock, max_dials=max_dials), upstream, books
+    return Pool(upstream, state, breaker, clock, max_dials=max_dials), upstream, state
 
 
 async def settled() -> None:
@@ -88,26 +88,26 @@ async def test_a_line_is_dialled_once_and_kept_for_its_session():
 
 
 async def test_original_fault_abort_leaves_the_socket_in_use():
-    pool, upstream, books = make()
+    pool, upstream, state = make()
     owner = session()
     lease = await leased(pool, upstream, owner)
     lease.end(clean=False)
     assert not lease.line.open
     assert owner.line is None
-    assert (books.leased, books.idle) == (0, 0)
+    assert (state.leased, state.idle) == (0, 0)
     assert (await leased(pool, upstream, owner)).line is not lease.line
 
 
 async def test_a_fork_s_line_ends_with_it():
-    pool, upstream, books = make()
+    pool, upstream, state = make()
     lease = await leased(pool, upstream, None)
     lease.end(clean=True)
     assert not lease.line.open
-    assert books.idle == 0
+    assert state.idle == 0
 
 
 async def test_a_session_that_was_released_takes_its_line_with_it():
-    pool, upstream, books = make()
+    pool, upstream, state = make()
     owner = session()
     lease = await leased(pool, upstream, owner)
     owner.released = True
@@ -116,7 +116,7 @@ async def test_a_session_that_was_released_takes_its_line_with_it():
     assert line.open
     lease.end(clean=True)
     assert not line.open
-    assert books.idle == 0
+    assert state.idle == 0
 
 
 async def test_releasing_an_idle_session_closes_its_line_now():
@@ -139,14 +139,14 @@ async def test_a_line_that_closes_while_idle_is_not_leased_again():
 
 
 async def test_a_failed_dial_says_why_and_gives_its_place_back():
-    pool, upstream, books = make(1)
+    pool, upstream, state = make(1)
     task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
     await settled()
     upstream.answer(TurnError(Reason.CONNECT_FAILED, "no", upstream=UpstreamDetail(status=426)))
-    with pytest.raises(NoLineError) as caught:
+    with pytest.raises(NoConnectionError) as caught:
         await task
     assert caught.value.why is TransportReason.UPGRADE_REFUSED
-    assert not books.full
+    assert not state.full
 
 
 async def test_behind_a_failed_dial_the_upstream_is_left_alone():
@@ -154,25 +154,25 @@ async def test_behind_a_failed_dial_the_upstream_is_left_alone():
     task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
     await settled()
     upstream.answer(FAILED)
-    with pytest.raises(NoLineError) as caught:
+    with pytest.raises(NoConnectionError) as caught:
         await task
     assert caught.value.why is TransportReason.CONNECT_FAILED
-    with pytest.raises(NoLineError) as caught:
+    with pytest.raises(NoConnectionError) as caught:
         await pool.lease(session(), ANYBODY, wait=True)
     assert caught.value.why is TransportReason.COOLDOWN
     assert caught.value.retry_after == pytest.approx(60.0, abs=1.0)
 
 
 async def test_a_shortage_of_this_machine_is_no_verdict_on_the_upstream():
-    pool, upstream, books = make(1, cooldown_s=60.0)
+    pool, upstream, state = make(1, cooldown_s=60.0)
     for _ in range(3):
         task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
         await settled()
         upstream.answer(TurnError(Reason.OVERLOADED, "no file left", retry_after=1.0))
-        with pytest.raises(NoLineError) as caught:
+        with pytest.raises(NoConnectionError) as caught:
             await task
         assert (caught.value.reason, caught.value.why) == (Reason.OVERLOADED, TransportReason.CONNECT_FAILED)
-        assert not books.full
+        assert not state.full
     assert (await leased(pool, upstream, session())).line.open
 
 
@@ -184,7 +184,7 @@ async def test_who_waits_behind_a_dial_that_fails_does_not_dial_too():
     upstream.answer(FAILED)
     await settled()
     errors = [lease.exception() for lease in leases]
-    assert [isinstance(error, NoLineError) and error.why for error in errors] == [
+    assert [isinstance(error, NoConnectionError) and error.why for error in errors] == [
         TransportReason.CONNECT_FAILED,
         TransportReason.COOLDOWN,
         TransportReason.COOLDOWN,
@@ -210,7 +210,7 @@ async def test_behind_two_lines_that_never_said_a_word_the_upstream_is_left_alon
     pool, upstream, _ = make(cooldown_s=60.0)
     await failing(pool, upstream, reason)
     await failing(pool, upstream, reason)
-    with pytest.raises(NoLineError) as caught:
+    with pytest.raises(NoConnectionError) as caught:
         await pool.lease(session(), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.COOLDOWN
 
@@ -228,7 +228,7 @@ async def test_one_tenant_opens_it_for_no_other():
     for name in "abcd":
         await failing(pool, upstream, Reason.TIMEOUT, owner=Session("alpha", name, 0.0, 0.0))
     await failing(pool, upstream, Reason.TIMEOUT, owner=Session("beta", "c", 0.0, 0.0))  # both met it
-    with pytest.raises(NoLineError) as caught:
+    with pytest.raises(NoConnectionError) as caught:
         await pool.lease(session(), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.COOLDOWN
 
@@ -249,7 +249,7 @@ async def test_a_handshake_with_a_callers_key_that_fails_says_nothing():
         task = asyncio.ensure_future(pool.lease(session(), Caller(key=Credential("bad")), wait=False))
         await settled()
         upstream.answer(FAILED)
-        with pytest.raises(NoLineError) as caught:
+        with pytest.raises(NoConnectionError) as caught:
             await task
         assert caught.value.why is TransportReason.CONNECT_FAILED
 
@@ -279,7 +279,7 @@ async def test_lines_that_were_open_together_and_fall_together_tell_it_once():
     last = await leased(pool, upstream, session())  # it may be dialled: so far that is one
     last.failed(TurnError(Reason.CONNECTION_LOST, "no"), session())
     last.end(clean=False)
-    with pytest.raises(NoLineError) as caught:
+    with pytest.raises(NoConnectionError) as caught:
         await pool.lease(session(), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.COOLDOWN
 
@@ -311,31 +311,31 @@ async def test_a_spare_that_never_said_a_word_counts_like_a_line_that_the_turn_d
         upstream.answer()
         assert await spare
         await failing(pool, upstream, Reason.TIMEOUT)
-    with pytest.raises(NoLineError):
+    with pytest.raises(NoConnectionError):
         await pool.lease(session(), ANYBODY, wait=False)
 
 
 async def test_handshakes_are_paced():
-    pool, upstream, books = make(8, max_dials=2)
+    pool, upstream, state = make(8, max_dials=2)
     leases = [asyncio.ensure_future(pool.lease(session(name), ANYBODY, wait=False)) for name in "abcde"]
     for _ in leases:
         await settled()
         assert 1 <= len(upstream.dials) <= 2
         upstream.answer()
     await asyncio.gather(*leases)
-    assert books.leased == 5
+    assert state.leased == 5
 
 
 async def test_waiting_for_a_handshake_has_an_end_and_is_no_failure_of_the_upstream():
-    pool, upstream, books = make(8, cooldown_s=60.0, connect_s=0.01, max_dials=1)
+    pool, upstream, state = make(8, cooldown_s=60.0, connect_s=0.01, max_dials=1)
     first = asyncio.ensure_future(pool.lease(session("a"), ANYBODY, wait=False))
     await settled()
-    with pytest.raises(NoLineError) as caught:
+    with pytest.raises(NoConnectionError) as caught:
         await pool.lease(session("b"), ANYBODY, wait=False)
     assert (caught.value.reason, caught.value.why) == (Reason.OVERLOADED, TransportReason.POOL_FULL)
     upstream.answer()
     assert (await first).line.open
-    assert (books.leased, books.dialing) == (1, 0)
+    assert (state.leased, state.dialing) == (1, 0)
 
 
 async def test_a_refused_key_is_no_reason_to_leave_the_upstream_alone():
@@ -349,7 +349,7 @@ async def test_a_refused_key_is_no_reason_to_leave_the_upstream_alone():
 
 
 async def test_a_dial_whose_caller_left_holds_nothing():
-    pool, upstream, books = make(1)
+    pool, upstream, state = make(1)
     owner: Any = session()
     task = asyncio.ensure_future(pool.lease(owner, ANYBODY, wait=False))
     await settled()
@@ -358,13 +358,13 @@ async def test_a_dial_whose_caller_left_holds_nothing():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not owner.dialing
-    assert (books.dialing, upstream.dials) == (0, [])
+    assert (state.dialing, upstream.dials) == (0, [])
 
 
 async def test_without_waiting_a_full_pool_says_so_at_once():
     pool, upstream, _ = make(1)
     await leased(pool, upstream, session("1"))
-    with pytest.raises(NoLineError, match="TRUNKLINE_MAX_CONNECTIONS") as caught:
+    with pytest.raises(NoConnectionError, match="TRUNKLINE_MAX_CONNECTIONS") as caught:
         await pool.lease(session("2"), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.POOL_FULL
 
@@ -385,7 +385,7 @@ async def test_who_waits_gets_the_place_that_becomes_free():
 async def test_waiting_has_an_end():
     pool, upstream, _ = make(1, connect_s=0.0)
     await leased(pool, upstream, session("1"))
-    with pytest.raises(NoLineError):
+    with pytest.raises(NoConnectionError):
         await pool.lease(session("2"), ANYBODY, wait=True)
     assert not pool._waiters
 
@@ -404,26 +404,26 @@ async def test_a_place_that_comes_as_its_waiter_leaves_is_another_s():
 
 
 async def test_spares_stand_ready_and_serve():
-    pool, upstream, books = make(2)
+    pool, upstream, state = make(2)
     task = asyncio.ensure_future(pool.dial_spare(1))
     await settled()
     upstream.answer()
     assert await task
     assert not await pool.dial_spare(1)
-    assert books.spares == 1
+    assert state.spares == 1
     lease = await pool.lease(session(), ANYBODY, wait=False)
     assert lease.reused
 
 
 async def test_what_is_too_old_is_retired():
-    pool, upstream, books = make()
+    pool, upstream, state = make()
     owner = session()
     (lease := await leased(pool, upstream, owner)).end(clean=True)
     line: Any = lease.line
-    line.worn = True
-    pool.retire()
+    line.expired = True
+    pool.close_expired()
     assert not line.open
-    assert books.idle == 0
+    assert state.idle == 0
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -433,7 +433,7 @@ class PoolMachine(RuleBasedStateMachine):
     def begin(self, limit: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.limit = limit
-        self.pool, self.upstream, self.books = self.run(self.build(limit))
+        self.pool, self.upstream, self.state = self.run(self.build(limit))
         self.sessions = [session("1", "a"), session("2", "a"), session("1", "b")]
         self.tasks: list[asyncio.Task[Lease]] = []
         self.leases: list[Lease] = []
@@ -515,7 +515,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, 9))
     def idle_line_dies(self, index: int) -> None:
-        idle = list(self.books._idle)
+        idle = list(self.state._idle)
         if idle:
             idle[index % len(idle)].close()
         self.settle()
@@ -527,8 +527,8 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def never_over_the_limit(self) -> None:
-        if hasattr(self, "books"):
-            assert self.books.leased + self.books.idle + self.books.dialing <= self.limit
+        if hasattr(self, "state"):
+            assert self.state.leased + self.state.idle + self.state.dialing <= self.limit
             assert sum(line.open for line in self.upstream.dialed) <= self.limit
 
     @invariant()
@@ -536,19 +536,19 @@ class PoolMachine(RuleBasedStateMachine):
         if hasattr(self, "leases"):
             lines = [lease.line for lease in self.leases]
             assert len(set(lines)) == len(lines)
-            assert not set(lines) & set(self.books._idle)
+            assert not set(lines) & set(self.state._idle)
 
     @invariant()
     def no_waiter_is_lost(self) -> None:
         if hasattr(self, "pool"):
             for _, caller in self.pool._waiters:
-                assert not self.books.obtainable(caller)
+                assert not self.state.obtainable(caller)
 
     @invariant()
     def the_books_know_no_line_that_nobody_holds(self) -> None:
         if hasattr(self, "leases"):
-            assert self.books.leased == len({lease.line for lease in self.leases if lease.line.open})
-            assert self.books.dialing == len(self.upstream.dials)
+            assert self.state.leased == len({lease.line for lease in self.leases if lease.line.open})
+            assert self.state.dialing == len(self.upstream.dials)
 
 
 TestPoolMachine = PoolMachine.TestCase

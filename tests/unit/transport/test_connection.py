@@ -34,10 +34,10 @@ async def test_what_arrives_in_one_read_is_handed_on_together(line, peer):
 
 async def test_the_first_word_is_told_once_and_a_pong_is_none(line, peer):
     told = []
-    line.on_first_word = lambda: told.append(line.spoke)
+    line.on_first_word = lambda: told.append(line.received_any)
     peer.write(Frame(Opcode.PONG, b""), Frame(Opcode.PING, b"?"))
     await until(lambda: line._connection.heard_at > line.opened_at)
-    assert (line.spoke, told) == (False, [])
+    assert (line.received_any, told) == (False, [])
     for word in ("one", "two"):
         peer.write(text(word))
         await line.receive(PATIENCE_S)
@@ -123,16 +123,16 @@ async def _flood(peer, texts):
 
 async def test_a_line_with_something_unread_is_not_fit(line, peer):
     """Nobody asked for it: whose answer is it?"""
-    assert line.fit
+    assert line.healthy
     peer.write(text("whose?"))
     await until(lambda: line._connection.messages)
-    assert (line.open, line.fit) == (True, False)
+    assert (line.open, line.healthy) == (True, False)
 
 
 async def test_a_line_at_rest_is_closed_on_a_peer_that_says_something(line, peer):
     """It is closed, and not kept with what would be hoarded on it."""
     line.rest()
-    assert line.fit
+    assert line.healthy
     peer.write(text("unasked"))
     await asyncio.wait_for(line.closed(), PATIENCE_S)
     assert not line.open
@@ -158,7 +158,7 @@ async def test_a_peer_that_says_too_much_at_first_is_not_mute(dial, peer, monkey
     line = await dial()
     peer.write(text("x" * 100_001))
     assert (await failure(line)).upstream.status == 1009
-    assert line.spoke
+    assert line.received_any
 
 
 async def test_what_stands_before_a_close_is_still_told(line, peer):
@@ -183,7 +183,7 @@ async def test_a_close_says_by_its_code_what_it_means(line, peer, code, reason):
     peer.write(Frame(Opcode.CLOSE, Close(code, "").serialize()))
     error = await failure(line)
     assert (error.reason, error.upstream.status) == (reason, code)
-    assert (line.open, line.fit) == (False, False)
+    assert (line.open, line.healthy) == (False, False)
 
 
 async def test_a_close_ends_a_wait_that_runs_already(line, peer):

@@ -49,15 +49,15 @@ async def test_a_peer_that_answers_pings_lives(line, clock):
     for _ in range(5):
         clock.now += 20
         assert keep_alive(line) == pytest.approx(10, abs=5)
-        assert line.fit, "a ping that was just sent says nothing yet"
+        assert line.healthy, "a ping that was just sent says nothing yet"
         clock.now += 2  # the pong takes its time
-        assert not line.fit
-        assert not line.worn
+        assert not line.healthy
+        assert not line.expired
         await heard(line, clock)
-        assert line.fit
+        assert line.healthy
         clock.now += 8
         assert keep_alive(line) == pytest.approx(11, abs=5)
-    assert line.fit
+    assert line.healthy
 
 
 async def test_a_peer_whose_answer_may_wait_for_the_next_look_is_not_judged_before(line, clock, peer):
@@ -81,7 +81,7 @@ async def test_a_peer_that_answers_nothing_is_dead(line, clock, peer):
     keep_alive(line)
     assert line.open
     clock.now += 2
-    assert not line.fit, "under suspicion, it carries no turn"
+    assert not line.healthy, "under suspicion, it carries no turn"
     clock.now += 8
     line._keep_alive()
     with pytest.raises(TurnError) as caught:
@@ -102,7 +102,7 @@ async def test_whatever_comes_in_is_life(line, clock, peer):
         peer.write(text(str(number)))
         assert await asyncio.wait_for(line.receive(PATIENCE_S), PATIENCE_S) == [str(number)]
         keep_alive(line)
-    assert line.fit
+    assert line.healthy
 
 
 async def test_a_line_that_speaks_is_not_pinged(line, clock, peer):
@@ -128,7 +128,7 @@ async def test_a_reader_who_does_not_keep_up_is_not_the_peers_fault(line, clock,
     await flood
     keep_alive(line)
     assert line.open
-    assert line.fit
+    assert line.healthy
 
 
 async def _flood(peer) -> None:
@@ -139,13 +139,13 @@ async def _flood(peer) -> None:
 async def test_a_line_that_is_too_old_carries_no_turn(line, clock):
     clock.now += 3600
     line._connection.heard_at = clock.now
-    assert (line.open, line.fit) == (True, False)
+    assert (line.open, line.healthy) == (True, False)
 
 
 async def test_a_line_that_slept_with_the_machine_carries_no_turn(line, clock):
     """No timer ran meanwhile: there was no ping, and yet nothing is known of the peer."""
     clock.now += 31
-    assert (line.open, line.fit) == (True, False)
+    assert (line.open, line.healthy) == (True, False)
 
 
 async def test_by_its_own_timer_a_silent_line_is_pinged(dial):
