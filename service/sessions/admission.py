@@ -1,8 +1,4 @@
-"""How many turns run at once: `Admission` for all, `TenantLimits` for each tenant.
-
-Owns the places and the queue for them. Must never know what a turn does. A waiter that leaves gives its place
-on.
-"""
+"""Bound how many turns run at once: `Admission` for the replica, `TenantLimits` for each tenant."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ RETRY_AFTER_S = 1.0
 
 
 class Admission:
-    """Places for `max_turns` turns, and a queue of `queue_size` behind them; over that: refused at once."""
+    """Hold places for `max_turns` turns and a queue of `queue_size`; refuse the rest at once."""
 
     def __init__(self, max_turns: int, queue_size: int) -> None:
         self._max_turns = max_turns
@@ -35,17 +31,17 @@ class Admission:
         return len(self._queue)
 
     def check(self) -> None:
-        """TurnError OVERLOADED: no place and no room to wait."""
+        """Raise TurnError OVERLOADED when there is neither a place nor room in the queue."""
         if self.running >= self._max_turns and len(self._queue) >= self._queue_size:
             lines.refused(lines.REFUSED_BY_TURNS)
             message = f"{self._max_turns} turns are running (TRUNKLINE_MAX_TURNS), and the queue is full"
             raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
 
     async def enter(self) -> None:
-        """Takes a place, waiting for one if a queue is configured. TurnError OVERLOADED: no place and no room
-        to wait.
+        """Take a place, in the queue's order.
 
-        Cancelled: no place is held.
+        Raises TurnError OVERLOADED when there is neither a place nor room in the queue. Cancellation: no
+        place is held; one that came at the same moment goes to the next in the queue.
         """
         self.check()
         if self.running < self._max_turns:
@@ -59,18 +55,18 @@ class Admission:
             if place in self._queue:
                 self._queue.remove(place)
             elif not place.cancelled() and place.exception() is None:
-                self.leave()  # The place came in the same moment as the cancellation.
+                self.leave()  # The place came at the moment of the cancellation.
             raise
 
     def dismiss(self, why: Callable[[], TurnError]) -> None:
-        """Whoever waits is told now."""
+        """Fail everyone in the queue with the error that `why` returns."""
         while self._queue:
             place = self._queue.popleft()
             if not place.done():
                 place.set_exception(why())
 
     def leave(self) -> None:
-        """Gives a place back: to the first who waits, who then holds it, or to nobody."""
+        """Release a place: to the first in the queue, or for a later turn."""
         while self._queue:
             place = self._queue.popleft()
             if not place.done():
@@ -80,7 +76,7 @@ class Admission:
 
 
 class TenantLimits:
-    """The turns that each tenant has, those that wait included: so none fills the queue for the others."""
+    """Count each tenant's turns, including those in the queue, so that none fills it for the others."""
 
     def __init__(self) -> None:
         self._turns: Counter[str] = Counter()
@@ -89,7 +85,7 @@ class TenantLimits:
         return f"TenantLimits({self._turns.total()} turns of {len(self._turns)} tenants)"
 
     def check(self, caller: Caller) -> None:
-        """TurnError OVERLOADED: the tenant has as many as it may."""
+        """Raise TurnError OVERLOADED when the tenant has as many turns as it may."""
         if caller.max_turns is not None and self._turns[caller.tenant] >= caller.max_turns:
             lines.refused(lines.REFUSED_BY_TENANT)
             message = f"tenant {caller.tenant!r} has {caller.max_turns} turns already, its limit (max_turns)"
@@ -97,6 +93,7 @@ class TenantLimits:
 
     @contextmanager
     def take(self, caller: Caller) -> Iterator[None]:
+        """Count a turn of the tenant for as long as the block lasts. Raises TurnError OVERLOADED."""
         self.check(caller)
         self._turns[caller.tenant] += 1
         try:

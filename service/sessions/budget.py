@@ -1,13 +1,13 @@
-"""How many bytes of large requests may be worked on at once: `Budget`.
+"""Bound how many bytes of large requests are in flight at once: `Budget`.
 
-A request in flight takes up to six times its size at its worst moment (as it came, parsed, as text, as JSON,
-and on its way out), and about twice as long as it runs; a text with one emoji takes four times as a string.
+A request takes up to six times its size at its worst moment (as received, parsed, as text, as JSON, and while
+it is written), and about twice its size while it runs; a text with one emoji takes four times as a string.
 Measured, with 96 MiB of them: 8 of 31.9 MiB at once peak at 675 MiB, 16 of 10 MiB at 518, 40 of 3 MiB at
-353, the worst (8 images of 31.9 MiB) at 753: a replica of 1 GiB lives. With 128 MiB, texts with an emoji took
-1,032. Small requests are not counted: `TRUNKLINE_MAX_TURNS` of them are 32 MiB at most.
+353, the worst (8 images of 31.9 MiB) at 753: a replica of 1 GiB survives. With 128 MiB, texts with an emoji
+took 1,032. Small requests are not counted: `TRUNKLINE_MAX_TURNS` of them are 32 MiB at most.
 
-A tenant may have half of it where there are others, so that none of them takes all; a single request of the
-allowed size is always within that.
+Where there are several tenants, one may have half of the budget; a single request of the allowed size always
+fits into that half.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from service.telemetry import lines
 
 
 class Budget:
-    """`most` bytes for all; `largest` is the size of the largest request."""
+    """Share `most` bytes among all requests; `largest` is the size of the largest request."""
 
     def __init__(self, most: int, largest: int) -> None:
         self._most = most
@@ -36,14 +36,14 @@ class Budget:
         return f"Budget({self.bytes}/{self._most} bytes of {len(self._taken)} tenants)"
 
     def hold(self, caller: Caller, size: int) -> Hold:
-        """What a request of this size takes, to be used with `with`. TurnError OVERLOADED: it is too much."""
+        """Return a context manager that holds the bytes of a request. Raises TurnError OVERLOADED."""
         hold = Hold(self, caller.tenant)
         if size > LARGE_BYTES:
             hold.grow(size)
         return hold
 
     def take(self, tenant: str, size: int) -> None:
-        """TurnError OVERLOADED: there is not so much."""
+        """Take bytes for the tenant. Raises TurnError OVERLOADED when there are not enough."""
         name = "TRUNKLINE_MAX_REQUEST_BYTES_IN_FLIGHT"
         message = ""
         if self.bytes + size > self._most:
@@ -65,7 +65,7 @@ class Budget:
 
 
 class Hold:
-    """What one call has taken of the budget, until it has ended and no thread works for it any more."""
+    """Hold what one call has taken of the budget until it has ended and no thread works for it."""
 
     __slots__ = ("_budget", "_over", "_pins", "_size", "_tenant")
 
@@ -86,7 +86,7 @@ class Hold:
         self._settle()
 
     def grow(self, size: int) -> None:
-        """Take so many bytes in all, if they are more than now and not few. TurnError OVERLOADED."""
+        """Raise what is held to `size` bytes; small sizes are not counted. Raises TurnError OVERLOADED."""
         if size > max(self._size, LARGE_BYTES):
             self._budget.take(self._tenant, size - self._size)
             self._size = size

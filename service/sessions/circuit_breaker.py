@@ -1,8 +1,14 @@
-"""Whether dialling the upstream's WebSocket is worth trying: `Breaker`.
+"""Decide whether dialling the upstream's WebSocket is worth trying: `Breaker`.
 
-Owns the cool-down after a failed dial, and after lines that were opened and stayed mute. Must never know
-sockets, sessions or how the dial is made. It exists so that a dead endpoint costs one wait and not one a
-turn, and so that a revived one is met by one probe and not by a storm.
+The breaker opens after a failed dial, and after connections that were opened and never received anything. So
+a dead endpoint costs one wait, not one for each turn, and one that recovers is met by a single probe, not by
+every waiting turn at once.
+
+    CLOSED --failure--> OPEN --pause over, next dial--> PROBING --success--> CLOSED
+                        OPEN <--------failure---------- PROBING
+
+Each failure doubles the pause. Example, with a first pause of 60 s: an endpoint that stays dead is dialled
+after 60, 120, 240, 480 and then every 600 s, each pause shortened at random by up to a fifth.
 """
 
 from __future__ import annotations
@@ -14,17 +20,17 @@ from service.domain.errors import TurnError
 from service.telemetry import lines
 
 CAP_FACTOR = 10
-"""No pause is longer than this times the first one, whatever a `Retry-After` asks for: it may be one wrong
+"""No pause is longer than this times the first one, whatever a `Retry-After` asks for: that may be one wrong
 answer of a proxy.
 """
 
 REFUSED_UPGRADES = frozenset({404, 405, 426, 501})
-"""Handshake answers by which an endpoint says that it does not do WebSocket at all."""
+"""Statuses by which an endpoint refuses the upgrade as such: it does not support WebSocket."""
 
 SILENT_CONNECTIONS = 2
-"""So many in a row, of different witnesses, count as a failed dial: what accepts handshakes and then says
-nothing is no WebSocket. One may be chance, and all of one source may be what it asks for: a request that the
-model thinks about for long, or that the upstream breaks at.
+"""So many silent connections in a row, of different sources, count as a failed dial: an endpoint that accepts
+handshakes and sends nothing is no WebSocket. One may be chance, and several of one source may come from its
+requests: the model may think for long, or the upstream may fail at them.
 """
 
 
@@ -35,10 +41,11 @@ class State(Enum):
 
 
 class Breaker:
-    """Closed: dial. Open: wait until `retry_at`. Then one dial, the probe, decides; the others go on waiting.
+    """Hold the state of the circuit and the time of the next probe.
 
-    `base_s` is the first pause, doubled with each failure up to `CAP_FACTOR` times it; 0: never opens.
-    `refusals_last`: an upgrade that was refused outright starts at the cap. `random` gives [0, 1).
+    `base_s` is the first pause in seconds, doubled with each failure up to `CAP_FACTOR` times it; 0: the
+    breaker never opens. `refusals_last`: an upgrade that was refused outright starts at the cap. `random`
+    returns [0, 1).
     """
 
     def __init__(
@@ -58,7 +65,7 @@ class Breaker:
         return f"Breaker({self.state.value}, {self._failures} failures)"
 
     def admit(self) -> float:
-        """0: dial, and say how it went. Otherwise: how many seconds to leave it be."""
+        """Return 0 to let the caller dial, who then reports the outcome; otherwise the seconds to wait."""
         if self.state is State.CLOSED:
             return 0.0
         remaining = self._retry_at - self._clock()
@@ -68,21 +75,21 @@ class Breaker:
         return max(remaining, 1.0)
 
     def succeeded(self) -> None:
-        """A handshake ended well. Behind mute lines that alone makes the next pause no shorter."""
+        """Record a successful handshake. After silent connections it does not shorten the next pause."""
         self._become(State.CLOSED)
         if self._silent_connections < SILENT_CONNECTIONS:
             self._failures = 0
 
     def received(self) -> None:
-        """A line said its first word, or a turn ended well over one."""
+        """Record that a connection received something, or that a turn succeeded over one."""
         self._silent_connections, self._source = 0, None
         if self.state is State.CLOSED:
             self._failures = 0
 
     def silent(self, error: TurnError, source: Hashable) -> None:
-        """A line was lost, or given up, that had never said a word. `source`: whose request it carried.
+        """Record the loss of a connection that never received anything. `source`: whose request it carried.
 
-        Until there were two different ones in a row, the same counts once.
+        Until two different sources were seen in a row, the same source counts once.
         """
         if self._silent_connections < SILENT_CONNECTIONS and source == self._source:
             return
@@ -92,14 +99,12 @@ class Breaker:
             self.failed(error)
 
     def abandoned(self) -> None:
-        """A dial ended without a verdict (its caller left): the next one probes."""
+        """Record a dial without an outcome, as when its caller left: the next one probes."""
         if self.state is State.PROBING:
             self._become(State.OPEN)
 
     def failed(self, error: TurnError) -> None:
-        """Opens, for twice as long as the last time. Dials that were under way together count as one
-        failure.
-        """
+        """Open, for twice as long as the last time. Dials that failed together count as one failure."""
         if self.state is State.OPEN or not self._base_s:
             return
         cap = self._base_s * CAP_FACTOR

@@ -1,4 +1,4 @@
-"""How many handshakes are in flight, and whose is next: `Dials`.
+"""Bound how many handshakes are in flight, and choose whose is next: `Dials`.
 
 A place that becomes free goes to the tenant with the fewest handshakes in flight, so that a thousand dials of
 one tenant delay another's by one handshake and not by a thousand. A tenant that is alone has all places.
@@ -10,10 +10,12 @@ import asyncio
 from collections import Counter, deque
 
 Tenant = str | None
-"""None: spares."""
+"""None stands for spare connections, which no tenant has asked for."""
 
 
 class Dials:
+    """Hold the places and the queues for them, one for each tenant."""
+
     def __init__(self, limit: int) -> None:
         self._free = limit
         self._running: Counter[Tenant] = Counter()
@@ -24,7 +26,7 @@ class Dials:
         return f"Dials({self._running.total()} running, {waiting} waiting)"
 
     async def enter(self, tenant: Tenant) -> None:
-        """Takes a place, waiting for one. Cancelled: no place is held."""
+        """Take a place, waiting for one. Cancellation: no place is held."""
         if self._free:
             self._take(tenant)
             return
@@ -34,13 +36,13 @@ class Dials:
             await place
         except asyncio.CancelledError:
             if not place.cancelled():
-                self.leave(tenant)  # The place came in the same moment as the cancellation.
+                self.leave(tenant)  # The place came at the moment of the cancellation.
             else:
                 self._withdraw(tenant, place)
             raise
 
     def leave(self, tenant: Tenant) -> None:
-        """Gives a place back: to the next who waits, or to nobody."""
+        """Release a place: to the next waiter, or for a later dial."""
         self._running[tenant] -= 1
         if not self._running[tenant]:
             del self._running[tenant]

@@ -1,4 +1,4 @@
-"""The right to one exchange over a line, and the error when there is none."""
+"""Grant one turn the use of a connection: `Lease`, and the error when none is available."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class NoConnectionError(TurnError):
-    """No line can be had, and nothing was sent. Expected; `why` is what the turn's report says of it."""
+    """Report that no connection is available and nothing was sent.
+
+    `why` is the `transport_reason` that the turn's report gives for it.
+    """
 
     def __init__(self, error: TurnError, why: TransportReason) -> None:
         super().__init__(
@@ -30,7 +33,7 @@ class NoConnectionError(TurnError):
 
 @dataclass(slots=True)
 class Lease:
-    """The right to one exchange over a line. `connect_s`: what it took to open it."""
+    """Grant one exchange over a connection. `connect_s`: the seconds that opening it took; 0: reused."""
 
     line: Line
     session: Session | None
@@ -39,9 +42,9 @@ class Lease:
     _pool: Pool
 
     def failed(self, error: TurnError, session: Session) -> None:
-        """The session's exchange (or that of a fork of it) failed that was tried over the line."""
+        """Report that the exchange of the session, or of a fork of it, failed over the connection."""
         self._pool.record_failure(self.line, error, session)
 
     def end(self, *, clean: bool) -> None:
-        """Gives the line back. Not clean: it is in the middle of something, and is closed at once."""
+        """Release the connection. If it is not `clean`, it is in the middle of an answer and is closed."""
         self._pool.end_lease(self, clean)

@@ -1,6 +1,7 @@
-"""The session manager: the sessions, the pool, the running turns, and the one background task of the service.
+"""Manage the sessions, the pool, the running turns and the background task that expires them: `Manager`.
 
-A cache is never a reason to refuse: a session that is busy is forked, one that is gone is made again.
+Sessions are a cache, so they are never a reason to refuse a turn: one that is busy is forked, one that is
+gone is made again.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ REAPER_PERIOD_S = 1.0
 
 
 class Manager:
-    """Everything behind the gRPC face. Make it inside the running loop; `start` it, `close` it."""
+    """Run turns and warm-ups. Make it in the running event loop, `start` it, and `close` it."""
 
     def __init__(
         self,
@@ -79,13 +80,14 @@ class Manager:
         return f"Manager({self._running!r}, {self._registry!r}, {self._pool!r})"
 
     def start(self) -> None:
-        """Begins to keep house: expiry, rotation and spares need someone who looks when nobody calls."""
+        """Start the reaper: sessions expire, connections rotate and spares are dialled without any call."""
         self._reaper = asyncio.create_task(self._reap(), name="reaper")
 
     def check(self, caller: Caller, *, warm_up: bool = False) -> None:
-        """What may be refused before the request is looked at is: TurnError SHUTTING_DOWN or OVERLOADED.
+        """Refuse what can be refused before the request is read.
 
-        It counts as a turn that ended so, of no known session or model, unless it is a warm-up.
+        Raises TurnError SHUTTING_DOWN or OVERLOADED. Unless it is a warm-up, that counts as a failed turn of
+        unknown session and model.
         """
         try:
             self._check_serving()
@@ -98,16 +100,16 @@ class Manager:
                 raise
 
     def hold(self, caller: Caller, size: int) -> Hold:
-        """The caller's request of this size, as long as it is worked on. TurnError OVERLOADED."""
+        """Return a context manager that holds the bytes of a request. Raises TurnError OVERLOADED."""
         return self._budget.hold(caller, size)
 
     @asynccontextmanager
     async def turn(self, caller: Caller, request: CompletionRequest) -> AsyncGenerator[Turn, None]:
-        """One turn, as long as the block lasts. TurnError from the head: it was not admitted, and nothing was
-        sent.
+        """Run one turn for as long as the block lasts.
 
-        TurnError from the end: its time ran out, or the drain ended it, wherever the block stood. Cancelled:
-        the same as leaving; the upstream's answer is cut off before this returns.
+        Raises TurnError on entry when it was not admitted: nothing was sent. Raises TurnError on exit when
+        its time ran out or the drain ended it, wherever the block was. Cancellation is the same as leaving
+        the block: the upstream's answer is cut off before this returns.
         """
         turn: Turn | None = None
         limit = self._settings.turn_timeout_s
@@ -139,10 +141,10 @@ class Manager:
                 raise turn.out_of_time(limit) from exc
 
     async def warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
-        """Opens the session's line, and with `prime` tells it what is coming. Returns when it is open;
-        TurnError: it is not, or there was no place: a warm-up takes that of a turn.
+        """Open the session's connection, and with `prime` warm it up; return when it is open.
 
-        A session that is busy needs no warming. The drain ends a warm-up at once with SHUTTING_DOWN.
+        A warm-up takes the place of a turn. A session that is busy needs none. Raises TurnError when there is
+        no place or no connection; the drain ends a warm-up at once with SHUTTING_DOWN.
         """
         limit = self._settings.turn_timeout_s
         scope = asyncio.timeout(limit)
@@ -178,19 +180,17 @@ class Manager:
         return session.view()
 
     def sessions(self, tenant: str, after: str, limit: int) -> list[SessionView]:
-        """The tenant's sessions behind `after`, by id."""
+        """Return the tenant's sessions after the id `after`, in the order of their ids."""
         return [session.view() for session in self._registry.page(tenant, after, limit)]
 
     def release(self, tenant: str, session_id: str) -> None:
-        """Forgets the session and closes its line; beside a running turn, behind it. Unknown: nothing to
-        do.
-        """
+        """Forget the session and close its connection, after a turn that runs over it. Ignore unknown ids."""
         session = self._registry.find(tenant, session_id)
         if session is not None:
             self._forget(session)
 
     def counts(self) -> Counts:
-        """The house at this moment. A warm-up counts as a turn, whose place it has."""
+        """Return the gauges of this moment. A warm-up counts as a turn, whose place it takes."""
         return Counts(
             len(self._running),
             self._admission.waiting,
@@ -200,19 +200,17 @@ class Manager:
         )
 
     def refuse(self) -> None:
-        """From now on nothing new is begun."""
+        """Refuse every new turn and warm-up from now on, including those in the queue."""
         self._refusing = True
         self._admission.dismiss(_shutting_down)
 
     async def drain(self, grace_s: float) -> None:
-        """Ends the warm-ups. Lets the running turns finish, at most for the grace; then ends them with
-        INTERRUPTED.
-        """
+        """End the warm-ups; let the running turns finish for `grace_s` seconds, then interrupt them."""
         self.refuse()
         await self._running.drain(grace_s)
 
     async def close(self) -> None:
-        """Closes all lines. What still runs loses them."""
+        """Close all connections, including those of running turns."""
         self.refuse()
         if self._reaper is not None:
             self._reaper.cancel()
@@ -236,9 +234,9 @@ class Manager:
                 self._admission.leave()
 
     async def _session(self, caller: Caller, session_id: str) -> Session:
-        """The session, behind a warm-up of it that runs: what it opens is for this turn.
+        """Return the session, after a running warm-up of it: what that opens is for this turn.
 
-        What an idle session has of another key is closed, its history with it: keys share nothing.
+        An idle session of another key loses its connection and its history: keys share nothing.
         """
         self._upstream.check_key(caller.key)
         session, evicted = self._registry.open(
@@ -248,7 +246,7 @@ class Manager:
             self._forget(evicted)
         while isinstance(session.holder, asyncio.Future):
             await asyncio.wait([session.holder])
-            self._check_serving()  # The drain may have begun meanwhile.
+            self._check_serving()  # The drain may have started meanwhile.
         credential_digest = caller.key.digest if caller.key is not None else b""
         if session.holder is None and session.credential_digest != credential_digest:
             self._pool.release(session)
@@ -281,7 +279,7 @@ class Manager:
                 self._pool.release(session)
             self._pool.close_expired()
             self._heap.tidy()
-            with suppress(TurnError):  # The breaker has it; spares come back when it lets them.
+            with suppress(TurnError):  # Recorded by the breaker; spares are dialled again when it allows.
                 while await self._pool.dial_spare(self._settings.warm_spares):
                     pass
 

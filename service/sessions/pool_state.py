@@ -1,15 +1,15 @@
-"""The books of the pool: which line is whose, which is idle, how many there may be.
+"""Record which connection is whose, which is idle, and how many there may be: `PoolState`.
 
-Every method changes the books at once, awaits nothing, and returns what must be done. Leased + idle + being
-dialled never exceed the limit. Sockets are nothing to them.
+Every method changes the state at once, awaits nothing, and returns what must be done: the pool does it.
+Leased + idle + being dialled never exceed the limit.
 
-A pool that is full is shared fairly. The fair share is the limit divided by the tenants that hold lines or
-ask for one now, so a tenant that is alone may have all of them. Whoever asks at or above the fair share makes
-room among their own idle lines first; whoever is below it gets the place of an idle line of the tenant that
-holds the most. No line is taken from a tenant below its fair share for another tenant, nor for one that holds
-as many lines itself. Example: of 300 lines, one tenant holds 295 and another 5, all idle. The fair share is
-150. However many lines the first one asks for, they replace its own; each new one of the second replaces one
-of the first.
+A full pool is shared fairly. The fair share is the limit divided by the tenants that hold connections or ask
+for one now, so a tenant that is alone may have all of them. A tenant that asks at or above the fair share
+first makes room among its own idle connections; one below it gets the place of an idle connection of the
+tenant that holds the most. No connection is taken from a tenant below its fair share for another tenant, nor
+for one that holds as many itself. Example: of 300 connections, one tenant holds 295 and another 5, all idle.
+The fair share is 150. However many the first one asks for, they replace its own; each new one of the second
+replaces one of the first.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from service.sessions.registry import Session
 from service.transport.connection import Line
 
 KEPT_FROM_ONE = 4
-"""Of several tenants none holds the last quarter of the lines, so another's first turn finds a place while
-all lines of the first one are in use.
+"""One of several tenants gets at most three quarters of the connections, so that another's first turn finds a
+place while all of the first tenant's are in use.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a request for a line comes to: this `line`, leased; or a place to `dial` one; or neither: none is
-    available now, and if `capped`, because the tenant holds as many as it may.
+    """Answer a request for a connection: this `line`, now leased; or a place to `dial` one; or neither.
 
-    `close` are the lines that went out of the books on the way.
+    Without either none is available now; `capped`: because the tenant holds as many as it may. `close` are
+    the connections that were removed on the way.
     """
 
     line: Line | None = None
@@ -43,8 +43,8 @@ class Decision:
 
 @dataclass(slots=True)
 class _Holdings:
-    """What one tenant holds: `lines` leased, idle or being dialled, and those that are `idle`, the one used
-    longest ago first.
+    """Count what one tenant holds: `lines` leased, idle or being dialled; `idle` of them, the least recently
+    used first.
     """
 
     lines: int = 0
@@ -52,10 +52,12 @@ class _Holdings:
 
 
 class PoolState:
+    """Hold the connections of the pool, by state and by tenant."""
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._idle: OrderedDict[Line, Session | None] = OrderedDict()
-        # Among thousands that are idle the spares must be found without looking at the others.
+        # The spares again, so that they are found among thousands of idle ones without a search.
         self._spare: dict[Line, None] = {}
         self._leased: dict[Line, str | None] = {}
         self._holdings: dict[str, _Holdings] = {}
@@ -82,28 +84,30 @@ class PoolState:
         return len(self._leased) + len(self._idle) + self.dialing >= self._limit
 
     def held(self, tenant: str) -> int:
-        """How many lines the tenant has, those included that are being dialled for it."""
+        """Return how many connections the tenant has, including those being dialled for it."""
         share = self._holdings.get(tenant)
         return share.lines if share is not None else 0
 
     def cap(self, caller: Caller) -> int:
-        """How many lines the tenant may hold at most."""
+        """Return how many connections the tenant may hold."""
         if caller.max_connections is not None:
             return min(caller.max_connections, self._limit)
         return self._limit - (self._limit // KEPT_FROM_ONE if caller.has_peers else 0)
 
     def fair(self, tenant: str) -> int:
-        """The share of each tenant that holds lines, if this one does, too."""
+        """Return the share of each tenant that holds connections, with this one among them."""
         return max(self._limit // len({*self._holdings, tenant}), 1)
 
     def request(self, session: Session | None, caller: Caller) -> Decision:
-        """A line for the session; None: for a fork, which has none of its own.
+        """Decide on a connection for the session (None: for a fork, which has none of its own).
 
-        1. The session's own idle line, if it is fit.
-        2. A tenant that holds as many as it may: the place of its idle line used longest ago, or nothing.
+        In this order:
+
+        1. The session's own idle connection, if it is healthy.
+        2. If the tenant holds as many as it may: the place of its least recently used idle one, or nothing.
         3. A spare one, unless the caller brings a key.
         4. A place for a new one.
-        5. The place of an idle line, by fair shares.
+        5. The place of an idle one, by fair shares.
         6. Nothing.
         """
         close: list[Line] = []
@@ -134,22 +138,20 @@ class PoolState:
         return Decision(dial=True, close=tuple(close))
 
     def obtainable(self, caller: Caller) -> bool:
-        """A request of the caller's would come to a line now, or to a place for one."""
+        """Return whether a request of the caller's would now get a connection, or a place for one."""
         if self._capped(caller):
             return bool(self._holdings[caller.tenant].idle)
         return not self.full or self._victim(caller.tenant) is not None
 
     def reserve_spare(self, wanted: int) -> bool:
-        """A place to dial a spare in, if fewer than `wanted` stand ready; never at the cost of another
-        line.
-        """
+        """Reserve a place for a spare, if there are fewer than `wanted` and a place is free."""
         if self.spares + self.dialing >= wanted or self.full:
             return False
         self.dialing += 1
         return True
 
     def dialed(self, line: Line | None, tenant: str | None) -> None:
-        """A dial for the tenant (None: of a spare) ended: with a line, which is leased now, or without."""
+        """Record the end of a dial for the tenant (None: a spare); a `line` that it opened is leased now."""
         self.dialing -= 1
         if line is not None:
             self._leased[line] = tenant
@@ -157,7 +159,7 @@ class PoolState:
             self._count(tenant, -1)
 
     def release(self, line: Line, owner: Session | None) -> None:
-        """A leased line is idle now, the owner's own (None: a spare)."""
+        """Make a leased connection idle, as the owner's own (None: as a spare)."""
         tenant = self._leased.pop(line)
         self._idle[line] = owner
         if owner is None:
@@ -167,13 +169,13 @@ class PoolState:
             self._holdings[owner.tenant].idle[line] = None
 
     def forget(self, line: Line) -> Session | None:
-        """A line is gone, or must go. Returns the session whose idle line it was."""
+        """Remove a connection that is closed. Return the session whose idle connection it was, if any."""
         if line in self._leased:
             self._count(self._leased.pop(line), -1)
         return self._drop_idle(line) if line in self._idle else None
 
     def take_expired(self) -> list[Line]:
-        """Takes out the idle lines that will never be used again."""
+        """Remove and return the idle connections that are too old to be used again."""
         lines = [line for line in self._idle if line.expired]
         for line in lines:
             self._drop_idle(line)
@@ -186,7 +188,7 @@ class PoolState:
         return self.held(caller.tenant) >= self.cap(caller) < self._limit
 
     def _victim(self, tenant: str) -> Line | None:
-        """The idle line whose place the tenant gets in a full pool."""
+        """Return the idle connection whose place the tenant gets in a full pool, if any."""
         if self._spare:
             return next(iter(self._spare))
         own, fair = self._holdings.get(tenant) or _Holdings(), self.fair(tenant)

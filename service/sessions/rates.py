@@ -1,9 +1,9 @@
-"""How often each tenant may do something that costs it nothing: `Rate`.
+"""Limit how often each tenant may do what costs it nothing: `Rate`.
 
-A token bucket for each tenant, kept as one time: when its next use would be due if all uses were evenly
-spaced. A use may come up to a whole burst before that; earlier, it waits. Example: 32 a second and a burst of
-64; of 400 uses at once 64 go now, the others 32 a second, and those that would wait longer than they may are
-refused with the time to come back.
+A token bucket for each tenant, stored as one time: when its next use would be due if all uses were evenly
+spaced (the generic cell rate algorithm). A use may come up to a whole burst before that; an earlier one
+waits. Example: 32 a second with a burst of 64. Of 400 uses at once 64 go now and the others at 32 a second;
+those that would wait longer than they may are refused, with the time after which to come back.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from service.domain.errors import Reason, TurnError
 from service.telemetry import lines
 
 MAX_TENANTS = 1024
-"""Tenants remembered before those are forgotten whose bucket is full again."""
+"""Above so many tenants those whose bucket is full again are forgotten."""
 
 
 class Rate:
-    """`clock` is in seconds and never goes back. `what` names the uses and the setting, for the error."""
+    """Keep the buckets. `clock` is monotonic, in seconds; `what` names the uses and the setting in errors."""
 
     def __init__(self, burst: int, per_second: float, clock: Callable[[], float], *, what: str) -> None:
         self._space_s = 1 / per_second
@@ -32,10 +32,10 @@ class Rate:
         return f"Rate({1 / self._space_s:g} a second, {len(self._due)} tenants)"
 
     async def wait(self, tenant: str, most_s: float) -> None:
-        """Returns when the tenant may go on. TurnError OVERLOADED: it would have to wait longer than
-        `most_s`, and nothing is counted.
+        """Wait until the tenant may go on.
 
-        Cancelled: the use counts.
+        Raises TurnError OVERLOADED when that would take longer than `most_s` seconds; the use then does not
+        count. Cancellation: the use counts.
         """
         pause = self._reserve(tenant, most_s)
         if pause > 0:

@@ -1,4 +1,4 @@
-"""The turns and warm-ups that run, and how a drain ends them."""
+"""Track the turns and warm-ups that run, and end them in a drain: `Running`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TypeVar
 from service.sessions.turn import Turn
 
 INTERRUPTED_TURNS_S = 5.0
-"""How long interrupted turns may take to say so."""
+"""How long interrupted turns may take to report their end."""
 
 _One = TypeVar("_One", Turn, asyncio.Timeout)
 
 
 class Running:
-    """What runs now; a warm-up is known by the scope that bounds it."""
+    """Hold what runs now; a warm-up is identified by the timeout that bounds it."""
 
     def __init__(self) -> None:
         self._turns: set[Turn] = set()
@@ -31,11 +31,11 @@ class Running:
         return len(self._turns) + len(self._warm_ups)
 
     def turn(self, turn: Turn) -> AbstractContextManager[None]:
-        """Counts the turn as long as the block lasts."""
+        """Count the turn for as long as the block lasts."""
         return self._counted(self._turns, turn)
 
     def warm_up(self, scope: asyncio.Timeout) -> AbstractContextManager[None]:
-        """Counts the warm-up as long as the block lasts."""
+        """Count the warm-up for as long as the block lasts."""
         return self._counted(self._warm_ups, scope)
 
     async def drain(self, grace_s: float) -> None:

@@ -1,6 +1,6 @@
-"""One turn, from the caller's request to its ending: `Turn`.
+"""Run one turn, from the caller's request to its end: `Turn`.
 
-Whatever ends the turn, its lease ends with it, and a line in the middle of an answer is closed.
+However the turn ends, its lease ends with it, and a connection in the middle of an answer is closed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from service.transport.upstream import Draft, Upstream
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What every turn works with. `clock` is in seconds and never goes back."""
+    """Hold what every turn needs. `clock` is monotonic, in seconds."""
 
     upstream: Upstream
     pool: Pool
@@ -44,7 +44,7 @@ class Dependencies:
 
 
 class Turn:
-    """A turn in its session, or beside it: `fork` if the session is held by another."""
+    """Run a turn in its session, or beside it: a `fork`, if the session already has a holder."""
 
     def __init__(
         self,
@@ -72,9 +72,9 @@ class Turn:
         self._exchange: Exchange | None = None
         self._drop_reasoning = self._primed = self._missed = False
         self._lost: tuple[TurnError, TurnReport] | None = None
-        wish = request.options.transport
-        self._forced = wish is Transport.WEBSOCKET
-        self._record = TurnRecord(turn_id, wish, watch, clock=deps.clock, started_at=started_at)
+        wanted = request.options.transport
+        self._forced = wanted is Transport.WEBSOCKET
+        self._record = TurnRecord(turn_id, wanted, watch, clock=deps.clock, started_at=started_at)
         self._watch = watch
 
     def __repr__(self) -> str:
@@ -82,7 +82,7 @@ class Turn:
 
     @property
     def dispatched(self) -> bool:
-        """Something may have reached the upstream."""
+        """Whether something may have reached the upstream."""
         return self._record.dispatched
 
     @property
@@ -97,16 +97,16 @@ class Turn:
         return self._record.report()
 
     def partial(self) -> Message | None:
-        """The answer as far as it came."""
+        """Return what has been received of the answer, or None when there was no exchange."""
         return self._exchange.partial() if self._exchange is not None else None
 
     def interrupt(self) -> None:
-        """Ends the turn where it stands: whoever drives it gets INTERRUPTED."""
+        """End the turn now: its consumer gets INTERRUPTED, or SHUTTING_DOWN if nothing was sent."""
         self._interrupted = True
         self._scope.reschedule(asyncio.get_running_loop().time())
 
     def out_of_time(self, limit_s: float) -> TurnError:
-        """What the end of the turn's time means: it ran out, or was cut short by the drain."""
+        """Return the error for a turn whose time ran out, or was cut short by the drain."""
         if not self._interrupted:
             return TurnError(
                 Reason.TIMEOUT, f"the turn took longer than {limit_s:g} s (TRUNKLINE_TURN_TIMEOUT_S)"
@@ -118,9 +118,9 @@ class Turn:
         )
 
     async def batches(self) -> AsyncGenerator[list[Event], None]:
-        """The events of the turn, one `Started` in front, `Completed` last. Raises TurnError.
+        """Yield the events of the turn: first one `Started`, last `Completed`.
 
-        Left early or cancelled: the upstream's answer is cut off at once.
+        Raises TurnError. Cancellation, or closing early: the upstream's answer is cut off at once.
         """
         record = self._record
         route = Route.SSE if record.transport is Transport.SSE else Route.SAME_CONNECTION
@@ -134,7 +134,7 @@ class Turn:
                 return
             except TurnError as error:
                 route = self._next_route(error, dispatched=record.progress.dispatches > dispatches)
-                forget_frames(error)  # it is kept, and they would keep the turn
+                forget_frames(error)  # the error is kept, and its frames would keep the turn in memory
 
     def _next_route(self, error: TurnError, *, dispatched: bool) -> Route:
         self._watch.failed(error)
@@ -164,19 +164,19 @@ class Turn:
         return route
 
     def _final(self, error: TurnError, *, dispatched: bool) -> TurnError:
-        """The error as the caller hears it: never one that says "nothing was sent" of a turn that was."""
+        """Return the error for the caller: never "nothing was sent" for a turn that was sent."""
         if not dispatched and self._lost is not None and error.policy.implies_nothing_sent:
             error, report = self._lost
             self._record.revert_to(report)
         if not self.dispatched and error.reason is Reason.CONNECTION_LOST:
-            # A line that was lost before anything was written: none could be had.
+            # The connection was lost before anything was written: none was available.
             error = TurnError(Reason.CONNECT_FAILED, error.message)
         return error.public()
 
     async def _over_http(self) -> AsyncGenerator[list[Event], None]:
         plan = full_plan(self._draft.items, ContextReason.SSE)
         async with (
-            self._deps.upstream.over_http(self._draft, self._said(plan), self._caller.key) as exchange,
+            self._deps.upstream.over_http(self._draft, self._to_send(plan), self._caller.key) as exchange,
             aclosing(self._relay(exchange)) as batches,
         ):
             async for batch in batches:
@@ -192,7 +192,7 @@ class Turn:
             await self._prime(lease)
             plan = await maybe_aside(self._draft.large, partial(self._plan, lease))
             exchange = await self._deps.upstream.over_line(
-                lease.line, self._draft, self._said(plan), refused=self._session.refused_bytes
+                lease.line, self._draft, self._to_send(plan), refused=self._session.refused_bytes
             )
             chain = self._consume(plan)
             clean = False
@@ -212,7 +212,7 @@ class Turn:
             lease.end(clean=clean)
 
     def _survived(self, error: TurnError) -> bool:
-        """A failure that the upstream told in order leaves the line in order."""
+        """Return whether the connection is reusable after the failure; record what it says of the session."""
         exchange = self._exchange
         if error.reason is Reason.MESSAGE_TOO_BIG and exchange is not None:
             self._session.refused_bytes = exchange.bytes_sent
@@ -223,11 +223,14 @@ class Turn:
         return exchange is not None and exchange.orderly and error.policy.connection_reusable
 
     async def _prime(self, lease: Lease) -> None:
-        """Warms a new line up before its first turn, if the caller wants it. Never fatal for the turn."""
+        """Warm up a new connection before its first turn, if the caller wants it.
+
+        Raises TurnError CONNECTION_LOST when the warm-up ends the connection: the turn then takes a new one.
+        """
         if self.request.options.warm_up and not (lease.reused or self.fork or self._primed):
             self._primed = True
             await warm_up(self._deps.upstream, lease.line, self._session, self._draft)
-            if not lease.line.open:  # a loss that is the warm-up's: this turn has sent nothing
+            if not lease.line.open:  # lost in the warm-up: the turn itself has sent nothing
                 raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
 
     def _plan(self, lease: Lease) -> Plan:
@@ -240,15 +243,15 @@ class Turn:
 
     def _consume(self, plan: Plan) -> Chain | None:
         chain = None if self.fork else self._session.history.consume()
-        if plan.incremental and chain is None:  # it was forgotten with its line while the request was written
+        if plan.incremental and chain is None:  # forgotten with its connection while the request was written
             raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
         return chain
 
-    def _said(self, plan: Plan) -> Plan:
+    def _to_send(self, plan: Plan) -> Plan:
         return without_reasoning(plan) if self._drop_reasoning else plan
 
     async def _relay(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
-        """The exchange as the caller may see it: one start, then content, then the end."""
+        """Yield the exchange as the caller may see it: one start, then content, then the end."""
         self._exchange = exchange
         self._record.planned(exchange)
         progress = self._record.progress
@@ -263,22 +266,22 @@ class Turn:
                     if seen:
                         yield seen
         finally:
-            # Behind a failure, too, and behind a cancellation: what was written counts.
+            # After a failure or a cancellation, too: what was written counts.
             if exchange.dispatched and not counted:
                 progress.advance(Signal.DISPATCH)
             self.usage = exchange.usage
             if self._record.completed:
-                self._judge_chain(exchange.plan)
+                self._count_chain(exchange.plan)
 
-    def _judge_chain(self, plan: Plan) -> None:
-        """A chain that was lost counts if the same turn then succeeded without it."""
+    def _count_chain(self, plan: Plan) -> None:
+        """Count a lost chain only if the same turn then succeeded without it."""
         if plan.incremental:
             self._deps.chaining.held(self._session.tenant)
         elif self._missed:
             self._deps.chaining.missed(self._session.tenant)
 
     def _commit(self, completed: Completed, plan: Plan, chain: Chain | None, lease: Lease) -> None:
-        """The history knows of the answer before the caller does: the caller may leave on it."""
+        """Add the answer to the history before the caller gets it: the caller may leave as soon as it has."""
         if self.fork or not completed.continuable:
             return
         added = (*plan.items, *items_of((completed.message,)))

@@ -1,7 +1,6 @@
-"""What a turn has done so far: `TurnRecord`.
+"""Record what a turn has done so far: `TurnRecord`.
 
-Owns the turn's state, its report and its times. Must never know sockets, or decide where the turn goes. The
-rule that would be broken first: what was written upstream counts, however the writing ended.
+What was written upstream counts, however the writing ended.
 """
 
 from __future__ import annotations
@@ -19,8 +18,10 @@ from service.transport.exchange import Exchange
 
 
 class TurnRecord:
-    """`clock` is in seconds and never goes back; the turn began at `started_at`, and has had its place
-    since now. A report is made only when somebody asks.
+    """Hold the state, the report and the times of one turn.
+
+    `clock` is monotonic, in seconds; the turn began at `started_at` and was admitted when the record is made.
+    The report is made on demand only.
     """
 
     __slots__ = (
@@ -48,7 +49,7 @@ class TurnRecord:
     ) -> None:
         self.progress = Progress()
         self.transport = Transport.SSE if wish is Transport.SSE else Transport.WEBSOCKET
-        """What the turn runs over now."""
+        """The transport that the turn uses now."""
         self._turn_id = turn_id
         self._watch = watch
         self._clock = clock
@@ -71,7 +72,7 @@ class TurnRecord:
 
     @property
     def dispatched(self) -> bool:
-        """Something may have reached the upstream."""
+        """Whether something may have reached the upstream."""
         return self.progress.dispatches > 0
 
     @property
@@ -101,29 +102,29 @@ class TurnRecord:
         self._watch.leased(lease.line.dialed, reused=lease.reused)
 
     def fell_back(self, why: TransportReason) -> None:
-        """From now on the turn runs over SSE."""
+        """Record that the turn uses SSE from now on."""
         self.transport, self._transport_reason, self._reused = Transport.SSE, why, False
         self._watch.fell_back(why)
 
     def without_connection(self, why: TransportReason) -> None:
-        """A turn that may take no other way ends here."""
+        """Record why a turn ends for which no connection was available and no other transport is allowed."""
         self._transport_reason = why
 
     def revert_to(self, report: TurnReport) -> None:
-        """What the turn comes down to is an earlier attempt: the later ones sent nothing."""
+        """Report an earlier attempt: the later ones sent nothing."""
         self.transport, self._transport_reason = report.transport, report.transport_reason
         self._response_id, self._reused = report.response_id, report.connection_reused
         self._incremental, self._context_reason = report.incremental, report.context_reason
         self._bytes_sent, self._bytes_saved = report.bytes_sent, report.bytes_saved
 
     def planned(self, exchange: Exchange) -> None:
-        """The exchange is about to be written."""
+        """Record an exchange that is about to be written."""
         self._incremental, self._context_reason = exchange.plan.incremental, exchange.plan.reason
         self._bytes_sent, self._bytes_saved = exchange.bytes_sent, exchange.bytes_saved
         self._watch.attempt(self.report(), exchange)
 
     def admit(self, event: Event) -> bool:
-        """Moves the turn on by one event; False: the caller has seen its like already."""
+        """Advance the turn by one event. Return False for a second start, which the caller must not see."""
         match event:
             case Started():
                 self._response_id = event.response_id
@@ -135,7 +136,7 @@ class TurnRecord:
                 self.progress.advance(Signal.COMPLETE)
                 self._watch.completed(event)
             case _:
-                # The table has it too; it is asked for the first of them, not for each delta.
+                # Fast path: only the first delta changes the state, so the table is not read for the others.
                 if self.progress.state is not State.STREAMING and self.progress.advance(Signal.CONTENT):
                     self._first_content_s = self._elapsed()
                     self._watch.first_content()

@@ -1,8 +1,8 @@
-"""Telling a line what is coming before anyone asks: `warm_up`.
+"""Send a connection what the next turn will need before anyone asks: `warm_up`.
 
-Owns the bounded, never fatal `generate: false` exchange. Must never know why it is worth it. Its id continues
-into the first turn only if the upstream really generated nothing: a server that does not know the word
-answers in earnest.
+A warm-up is a bounded exchange with `generate: false` and never fails the turn. Its response id continues
+into the first turn only if the upstream really generated nothing: a server that does not know the option
+generates a full answer.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ WARM_UP_S = 8.0
 
 
 def warm_up_rate(max_dials: int, clock: Callable[[], float]) -> Rate:
-    """How often each tenant may open a line by a warm-up. A loop of warm-ups and releases costs its caller
-    nothing, and the upstream a handshake each time; a loop of turns is slower, and is paid.
+    """Return the limit on how often each tenant may open a connection by a warm-up.
+
+    A loop of warm-ups and releases costs its caller nothing, and the upstream a handshake each time; a loop
+    of turns is slower, and is paid for.
     """
     per_second = max(max_dials / 2, 1.0)
     return Rate(
@@ -39,12 +41,10 @@ def warm_up_rate(max_dials: int, clock: Callable[[], float]) -> Rate:
 async def warm_session(
     pool: Pool, upstream: Upstream, session: Session, caller: Caller, draft: Draft | None
 ) -> None:
-    """Opens the line of a session that nobody holds, and with a draft tells it what is coming.
+    """Open the connection of a session that has no holder; with a draft, warm it up.
 
-    TurnError: the line is not open.
-
-    Turns of the session wait until this is over. Cancelled: the session is free again, its line closed if it
-    was in the middle of something.
+    Turns of the session wait until this has ended. Raises TurnError when the connection cannot be opened.
+    Cancellation: the session is free again; its connection is closed if it was in the middle of an exchange.
     """
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     session.holder = done
@@ -63,9 +63,9 @@ async def warm_session(
 
 
 async def warm_up(upstream: Upstream, line: Line, session: Session, draft: Draft) -> bool:
-    """Sends model, instructions and tools ahead over a line that is leased. False: it did not work.
+    """Send model, instructions and tools ahead over a leased connection. Return whether it worked.
 
-    Then the line may be closed; whoever holds it finds out by `line.open`. Cancelled: the line is closed.
+    After a failure the connection may be closed: the holder checks `line.open`. Cancellation: it is closed.
     """
     head = replace(draft, items=())
     exchange = await upstream.over_line(line, head, full_plan((), ContextReason.FIRST_TURN), generate=False)
