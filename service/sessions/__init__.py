@@ -1,1 +1,1 @@
-"""Who may speak, and over what: sessions, turns, lines, routes."""
+"""Sessions, turns, the pool of connections, and the limits on each."""

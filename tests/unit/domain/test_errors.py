@@ -33,7 +33,7 @@ def test_the_public_error_keeps_everything_but_the_reason():
     [(LineState.NONE, False), (LineState.DIALING, False), (LineState.IDLE, True), (LineState.BUSY, True)],
     ids=lambda value: value.value if isinstance(value, LineState) else None,
 )
-def test_a_session_lives_while_its_line_is_open(state, live):
+def test_a_session_is_live_while_its_connection_is_open(state, live):
     assert SessionView("s", state, 0, 0, 0, 0.0, 0.0).live is live
 
 

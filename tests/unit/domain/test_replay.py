@@ -147,14 +147,14 @@ def test_safe_only_replays_what_is_proven_not_to_have_run(reason):
     assert reroute(progress(*SENT), reason, safe_only=True) is POLICIES[reason].route
 
 
-def test_an_error_that_the_upstream_says_is_final_is_not_replayed():
+def test_an_error_that_is_not_retryable_is_not_replayed():
     assert reroute(progress(*SENT), Reason.UPSTREAM_ERROR, retryable=False) is None
 
 
 @pytest.mark.parametrize(
     ("retry_after", "route"), [(None, Route.NEW_CONNECTION), (0.0, Route.NEW_CONNECTION), (2.0, None)]
 )
-def test_an_upstream_that_names_a_delay_is_not_asked_before_it(retry_after, route):
+def test_an_error_that_names_a_delay_is_not_replayed(retry_after, route):
     error = TurnError(Reason.UPSTREAM_ERROR, "not now", retry_after=retry_after)
     made = progress(*SENT)
     assert made.reroute(error, dispatched=True, transport=WS, forced=False, safe_only=False) is route

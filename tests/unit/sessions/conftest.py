@@ -28,7 +28,7 @@ class _Line:
     def __repr__(self) -> str:
         return f"line {self.id}"
 
-    def speak(self) -> None:
+    def receive(self) -> None:
         self.received_any = True
         self.on_first_word()
 

@@ -1,4 +1,4 @@
-"""Places, the queue for them, and what happens to a place whose waiter left."""
+"""Places are limited, queued for, and passed on when a waiter leaves."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ async def started(admission: Admission) -> asyncio.Task[None]:
     return task
 
 
-async def test_over_the_limit_it_refuses_at_once_and_says_when_to_come_back():
+async def test_over_the_limit_it_refuses_at_once_with_a_delay():
     admission = Admission(1, 0)
     await admission.enter()
     with pytest.raises(TurnError, match="TRUNKLINE_MAX_TURNS") as caught:
@@ -24,7 +24,7 @@ async def test_over_the_limit_it_refuses_at_once_and_says_when_to_come_back():
     assert caught.value.retry_after
 
 
-async def test_a_place_that_is_given_back_goes_to_the_first_who_waits():
+async def test_a_released_place_goes_to_the_first_waiter():
     admission = Admission(1, 2)
     await admission.enter()
     first, second = await started(admission), await started(admission)
@@ -51,7 +51,7 @@ async def test_a_waiter_that_leaves_leaves_its_place_in_the_queue():
     assert repr(admission) == "Admission(0/1 running, 0 waiting)"
 
 
-async def test_a_waiter_that_leaves_as_a_place_becomes_free_is_passed_over():
+async def test_a_waiter_that_leaves_is_passed_over():
     admission = Admission(1, 2)
     await admission.enter()
     first, second = await started(admission), await started(admission)
@@ -64,7 +64,7 @@ async def test_a_waiter_that_leaves_as_a_place_becomes_free_is_passed_over():
     assert admission.running == 0
 
 
-async def test_whoever_waits_can_be_told_not_to():
+async def test_waiters_can_be_dismissed():
     admission = Admission(1, 2)
     await admission.enter()
     first, second = await started(admission), await started(admission)
@@ -78,7 +78,7 @@ async def test_whoever_waits_can_be_told_not_to():
     assert admission.running == 0
 
 
-async def test_a_place_that_comes_together_with_the_cancellation_is_given_on():
+async def test_a_place_for_a_cancelled_waiter_goes_to_the_next():
     admission = Admission(1, 2)
     await admission.enter()
     first, second = await started(admission), await started(admission)
@@ -91,7 +91,7 @@ async def test_a_place_that_comes_together_with_the_cancellation_is_given_on():
     assert admission.running == 0
 
 
-def test_a_tenant_has_its_share_and_no_more():
+def test_a_tenant_is_refused_above_its_limit():
     shares = TenantLimits()
     caller, other = Caller("a", max_turns=2), Caller("b")
     with shares.take(caller), shares.take(caller):
@@ -103,7 +103,7 @@ def test_a_tenant_has_its_share_and_no_more():
     assert repr(shares) == "TenantLimits(0 turns of 0 tenants)"
 
 
-def test_a_turn_that_fails_gives_its_share_back():
+def test_a_failed_turn_releases_its_place():
     shares, caller = TenantLimits(), Caller("a", max_turns=1)
     for _ in range(3):
         with pytest.raises(KeyError), shares.take(caller):

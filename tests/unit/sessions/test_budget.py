@@ -42,13 +42,13 @@ def test_a_tenant_has_half_of_it(budget):
         assert "tenant 'alpha'" in refused(budget, ALPHA, 3 * MIB)
 
 
-def test_the_one_tenant_of_an_open_service_has_all_of_it(budget):
+def test_without_tenants_one_caller_may_use_the_whole_budget(budget):
     with budget.hold(Caller(), 8 * MIB):
         assert budget.bytes == 8 * MIB
 
 
 @pytest.mark.parametrize("most", [4 * MIB, 6 * MIB])
-def test_one_request_of_the_allowed_size_is_always_within_a_share(most):
+def test_one_request_of_the_allowed_size_always_fits(most):
     with Budget(most, 4 * MIB).hold(ALPHA, 4 * MIB):
         pass
 
@@ -64,7 +64,7 @@ def test_what_turns_out_to_be_heavy_takes_more(budget):
     assert budget.bytes == 0
 
 
-def test_it_is_given_back_when_no_thread_works_for_it_any_more(budget):
+def test_bytes_are_released_after_the_last_thread_has_ended(budget):
     with budget.hold(ALPHA, MIB) as hold:
         hold.pin()
     assert budget.bytes == MIB

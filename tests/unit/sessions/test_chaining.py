@@ -1,4 +1,4 @@
-"""An upstream that forgets is not asked for ever, and no tenant's losses are another's."""
+"""Chaining is paused after lost chains, for each tenant on its own."""
 
 from service.sessions.chaining import MAX_TENANTS, MISSES, PAUSE_S, Chaining
 
@@ -14,7 +14,7 @@ def test_misses_in_a_row_switch_it_off_for_a_while(clock):
     assert chaining.supported("a")
 
 
-def test_a_chain_that_held_starts_the_count_anew(clock):
+def test_a_successful_chain_resets_the_count(clock):
     chaining = Chaining(clock)
     for _ in range(MISSES * 2):
         chaining.missed("a")

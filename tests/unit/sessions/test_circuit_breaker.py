@@ -1,4 +1,4 @@
-"""The cool-down after a failed dial: how long, for whom, and how it ends."""
+"""The breaker opens, probes and closes, with the right pauses."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_then_a_single_probe_decides(breaker, clock):
     assert repr(breaker) == "Breaker(closed, 0 failures)"
 
 
-def test_each_failed_probe_doubles_the_pause_up_to_ten_times_the_base(breaker, clock):
+def test_each_failed_probe_doubles_the_pause_up_to_the_cap(breaker, clock):
     pauses = []
     for _ in range(6):
         breaker.failed(FAILED)
@@ -56,7 +56,7 @@ def test_dials_that_failed_together_count_once(breaker):
     assert breaker.admit() == 60.0
 
 
-def test_a_probe_without_a_verdict_leaves_the_next_one_to_probe(breaker, clock):
+def test_after_an_abandoned_probe_the_next_dial_probes(breaker, clock):
     breaker.failed(FAILED)
     clock.now += 60
     assert breaker.admit() == 0.0
@@ -107,14 +107,14 @@ def test_without_a_base_it_never_opens(clock):
 LOST = TurnError(Reason.CONNECTION_LOST, "no word")
 
 
-def test_one_mute_line_may_be_chance_and_two_in_a_row_are_a_failed_dial(breaker):
+def test_two_silent_connections_in_a_row_open_the_breaker(breaker):
     breaker.silent(LOST, "b")
     assert breaker.admit() == 0.0
     breaker.silent(LOST, "a")
     assert breaker.admit() == 60.0
 
 
-def test_silent_connections_of_one_witness_count_once_until_another_met_one(breaker):
+def test_silent_connections_of_one_source_count_once(breaker):
     for source in "aaaa":
         breaker.silent(LOST, source)
     assert breaker.admit() == 0.0
@@ -122,7 +122,7 @@ def test_silent_connections_of_one_witness_count_once_until_another_met_one(brea
     assert breaker.admit() == 60.0
 
 
-def test_a_probe_whose_line_stays_mute_needs_no_other_witness(breaker, clock):
+def test_a_silent_probe_opens_the_breaker_alone(breaker, clock):
     breaker.silent(LOST, "a")
     breaker.silent(LOST, "b")
     clock.now += 60
@@ -132,14 +132,14 @@ def test_a_probe_whose_line_stays_mute_needs_no_other_witness(breaker, clock):
     assert breaker.admit() == 120.0
 
 
-def test_a_handshake_is_no_word(breaker):
+def test_a_handshake_does_not_reset_the_count_of_silent_connections(breaker):
     breaker.silent(LOST, "b")
     breaker.succeeded()
     breaker.silent(LOST, "a")
     assert breaker.admit() == 60.0
 
 
-def test_a_line_that_speaks_between_mute_ones_shows_that_it_was_chance(breaker):
+def test_data_between_silent_connections_resets_the_count(breaker):
     for number in range(5):
         breaker.silent(LOST, number)
         breaker.succeeded()
@@ -147,7 +147,7 @@ def test_a_line_that_speaks_between_mute_ones_shows_that_it_was_chance(breaker):
     assert breaker.admit() == 0.0
 
 
-def test_each_probe_whose_line_stays_mute_doubles_the_pause_until_one_speaks(breaker, clock):
+def test_each_silent_probe_doubles_the_pause(breaker, clock):
     pauses = []
     breaker.silent(LOST, "b")
     for number in range(3):
@@ -161,7 +161,7 @@ def test_each_probe_whose_line_stays_mute_doubles_the_pause_until_one_speaks(bre
     assert [*pauses, breaker.admit()] == [60.0, 120.0, 240.0, 60.0]
 
 
-def test_a_line_of_before_that_speaks_does_not_shorten_the_pauses(breaker, clock):
+def test_data_on_an_older_connection_does_not_shorten_the_pause(breaker, clock):
     breaker.failed(FAILED)
     breaker.received()
     clock.now += 60
@@ -170,7 +170,7 @@ def test_a_line_of_before_that_speaks_does_not_shorten_the_pauses(breaker, clock
     assert breaker.admit() == 120.0
 
 
-def test_lines_that_go_mute_while_it_is_open_do_not_lengthen_the_pause(breaker):
+def test_silent_connections_while_open_do_not_lengthen_the_pause(breaker):
     for number in range(5):
         breaker.silent(LOST, number)
     assert breaker.admit() == 60.0

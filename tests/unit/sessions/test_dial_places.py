@@ -1,4 +1,4 @@
-"""A place that becomes free is that of the tenant with the fewest handshakes in flight."""
+"""A free place goes to the tenant with the fewest handshakes in flight."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A full pool among tenants: who makes room for whom."""
+"""Tenants share a full pool fairly."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ A, B, C = (Caller(tenant, has_peers=True) for tenant in "abc")
 
 
 def fill(state: PoolState, caller: Caller, number: int) -> list[Any]:
-    """So many idle lines of the tenant, each a session's."""
+    """Add so many idle connections of the tenant, each of another session."""
     owners = [session(f"s{n}", caller.tenant) for n in range(number)]
     for owner in owners:
         take(state, owner, caller, idle=True)
@@ -31,7 +31,7 @@ def take(state: PoolState, owner, caller: Caller, *, idle: bool = False) -> Deci
     return decision
 
 
-def test_whoever_holds_more_than_the_fair_share_makes_room_for_themselves():
+def test_a_tenant_above_the_fair_share_replaces_its_own_connection():
     state = PoolState(12)
     others = fill(state, B, 3)
     own = fill(state, Caller("a"), 9)
@@ -43,7 +43,7 @@ def test_whoever_holds_more_than_the_fair_share_makes_room_for_themselves():
     assert all(owner.line is None for owner in own)
 
 
-def test_whoever_holds_less_gets_the_place_of_the_one_who_holds_the_most():
+def test_the_tenant_with_most_connections_makes_room():
     state = PoolState(12)
     fill(state, B, 4)
     most = fill(state, Caller("a"), 8)
@@ -51,7 +51,7 @@ def test_whoever_holds_less_gets_the_place_of_the_one_who_holds_the_most():
     assert take(state, session("new", "c"), C) == Decision(dial=True, close=(lines[0],))
 
 
-def test_a_tenant_alone_may_have_all_lines():
+def test_a_tenant_alone_may_have_all_connections():
     state = PoolState(8)
     fill(state, Caller("a"), 8)
     assert state.held("a") == 8
@@ -65,7 +65,7 @@ def test_of_several_tenants_none_holds_the_last_quarter():
     assert take(state, session("1", "b"), B).dial
 
 
-def test_the_limit_of_a_tenant_is_its_own_line_s_place():
+def test_a_tenant_at_its_limit_replaces_its_own_connection():
     state, caller = PoolState(8), Caller("a", max_connections=2)
     first, _ = fill(state, caller, 2)
     line = first.line
@@ -76,7 +76,7 @@ def test_the_limit_of_a_tenant_is_its_own_line_s_place():
     assert not state.obtainable(caller)
 
 
-def test_spares_go_before_anybody_s_line():
+def test_spares_are_closed_before_tenants_connections():
     state = PoolState(2)
     owner = fill(state, B, 1)[0]
     assert state.reserve_spare(1)
@@ -89,7 +89,7 @@ def test_spares_go_before_anybody_s_line():
 
 
 class BooksMachine(RuleBasedStateMachine):
-    """Tenants who ask, give back and lose lines in any order."""
+    """Request, release and lose connections of several tenants in random order."""
 
     @initialize(limit=st.integers(1, 12), own=st.none() | st.integers(1, 4), peers=st.booleans())
     def begin(self, limit: int, own: int | None, peers: bool) -> None:

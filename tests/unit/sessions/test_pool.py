@@ -1,4 +1,4 @@
-"""Leasing, giving back, waiting: each alone, and then in any order that chance comes up with."""
+"""Leasing, releasing and waiting: each alone, and then in random order."""
 
 import asyncio
 from typing import Any
@@ -74,7 +74,7 @@ async def leased(
     return await task
 
 
-async def test_a_line_is_dialled_once_and_kept_for_its_session():
+async def test_a_connection_is_dialled_once_and_kept_for_its_session():
     pool, upstream, _ = make()
     owner = session()
     lease = await leased(pool, upstream, owner)
@@ -87,7 +87,7 @@ async def test_a_line_is_dialled_once_and_kept_for_its_session():
     assert len(upstream.dialed) == 1
 
 
-async def test_original_fault_abort_leaves_the_socket_in_use():
+async def test_original_fault_an_aborted_connection_is_never_leased_again():
     pool, upstream, state = make()
     owner = session()
     lease = await leased(pool, upstream, owner)
@@ -98,7 +98,7 @@ async def test_original_fault_abort_leaves_the_socket_in_use():
     assert (await leased(pool, upstream, owner)).line is not lease.line
 
 
-async def test_a_fork_s_line_ends_with_it():
+async def test_a_fork_s_connection_is_closed_with_it():
     pool, upstream, state = make()
     lease = await leased(pool, upstream, None)
     lease.end(clean=True)
@@ -106,7 +106,7 @@ async def test_a_fork_s_line_ends_with_it():
     assert state.idle == 0
 
 
-async def test_a_session_that_was_released_takes_its_line_with_it():
+async def test_a_released_session_s_connection_is_closed_after_the_turn():
     pool, upstream, state = make()
     owner = session()
     lease = await leased(pool, upstream, owner)
@@ -119,7 +119,7 @@ async def test_a_session_that_was_released_takes_its_line_with_it():
     assert state.idle == 0
 
 
-async def test_releasing_an_idle_session_closes_its_line_now():
+async def test_releasing_an_idle_session_closes_its_connection_at_once():
     pool, upstream, _ = make()
     owner = session()
     (lease := await leased(pool, upstream, owner)).end(clean=True)
@@ -129,7 +129,7 @@ async def test_releasing_an_idle_session_closes_its_line_now():
     pool.release(owner)
 
 
-async def test_a_line_that_closes_while_idle_is_not_leased_again():
+async def test_a_connection_that_closes_while_idle_is_not_leased_again():
     pool, upstream, _ = make()
     owner = session()
     (lease := await leased(pool, upstream, owner)).end(clean=True)
@@ -149,7 +149,7 @@ async def test_a_failed_dial_says_why_and_gives_its_place_back():
     assert not state.full
 
 
-async def test_behind_a_failed_dial_the_upstream_is_left_alone():
+async def test_a_failed_dial_stops_further_dials():
     pool, upstream, _ = make(cooldown_s=60.0)
     task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
     await settled()
@@ -163,7 +163,7 @@ async def test_behind_a_failed_dial_the_upstream_is_left_alone():
     assert caught.value.retry_after == pytest.approx(60.0, abs=1.0)
 
 
-async def test_a_shortage_of_this_machine_is_no_verdict_on_the_upstream():
+async def test_a_shortage_of_this_machine_does_not_open_the_breaker():
     pool, upstream, state = make(1, cooldown_s=60.0)
     for _ in range(3):
         task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
@@ -176,7 +176,7 @@ async def test_a_shortage_of_this_machine_is_no_verdict_on_the_upstream():
     assert (await leased(pool, upstream, session())).line.open
 
 
-async def test_who_waits_behind_a_dial_that_fails_does_not_dial_too():
+async def test_a_waiter_does_not_repeat_a_dial_that_failed():
     pool, upstream, _ = make(8, cooldown_s=60.0, max_dials=1)
     leases = [asyncio.ensure_future(pool.lease(session(name), ANYBODY, wait=False)) for name in "abc"]
     await settled()
@@ -192,13 +192,18 @@ async def test_who_waits_behind_a_dial_that_fails_does_not_dial_too():
 
 
 async def failing(
-    pool: Pool, upstream: FakeUpstream, reason: Reason, *, speaks: bool = False, owner: Session | None = None
+    pool: Pool,
+    upstream: FakeUpstream,
+    reason: Reason,
+    *,
+    receives: bool = False,
+    owner: Session | None = None,
 ) -> None:
-    """A turn over a new line that fails for this reason, in a session of its own unless it has an owner."""
+    """Fail a turn over a new connection; without `owner`, in a session of its own."""
     owner = owner or session(f"s{len(upstream.dialed)}")
     lease = await leased(pool, upstream, owner)
-    if speaks:
-        upstream.dialed[-1].speak()
+    if receives:
+        upstream.dialed[-1].receive()
     lease.failed(TurnError(reason, "no"), owner)
     lease.end(clean=False)
 
@@ -206,7 +211,7 @@ async def failing(
 @pytest.mark.parametrize(
     "reason", [Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.PROTOCOL_ERROR, Reason.FRAME_REFUSED]
 )
-async def test_behind_two_lines_that_never_said_a_word_the_upstream_is_left_alone(reason):
+async def test_two_silent_connections_stop_further_dials(reason):
     pool, upstream, _ = make(cooldown_s=60.0)
     await failing(pool, upstream, reason)
     await failing(pool, upstream, reason)
@@ -215,7 +220,7 @@ async def test_behind_two_lines_that_never_said_a_word_the_upstream_is_left_alon
     assert caught.value.why is TransportReason.COOLDOWN
 
 
-async def test_one_session_opens_it_for_nobody():
+async def test_one_session_alone_does_not_open_the_breaker():
     pool, upstream, _ = make(cooldown_s=60.0)
     for _ in range(4):
         await failing(pool, upstream, Reason.TIMEOUT, owner=session("slow"))
@@ -233,7 +238,7 @@ async def test_one_tenant_opens_it_for_no_other():
     assert caught.value.why is TransportReason.COOLDOWN
 
 
-async def test_a_line_that_a_callers_key_opened_says_nothing():
+async def test_a_connection_of_a_callers_key_does_not_count():
     pool, upstream, _ = make(8, cooldown_s=60.0)
     for name in "abc":
         owner = session(name)
@@ -243,7 +248,7 @@ async def test_a_line_that_a_callers_key_opened_says_nothing():
     assert len(upstream.dialed) == 3
 
 
-async def test_a_handshake_with_a_callers_key_that_fails_says_nothing():
+async def test_a_failed_handshake_with_a_callers_key_does_not_count():
     pool, upstream, _ = make(8, cooldown_s=60.0)
     for _ in range(3):
         task = asyncio.ensure_future(pool.lease(session(), Caller(key=Credential("bad")), wait=False))
@@ -255,21 +260,21 @@ async def test_a_handshake_with_a_callers_key_that_fails_says_nothing():
 
 
 @pytest.mark.parametrize("reason", [Reason.MESSAGE_TOO_BIG, Reason.UPSTREAM_ERROR])
-async def test_a_close_that_is_about_the_request_is_a_word(reason):
+async def test_a_close_because_of_the_request_is_not_silence(reason):
     pool, upstream, _ = make(cooldown_s=60.0)
     for _ in range(3):
         await failing(pool, upstream, reason)
     assert len(upstream.dialed) == 3
 
 
-async def test_a_line_that_spoke_before_it_failed_is_none_of_them():
+async def test_a_connection_that_received_anything_does_not_count():
     pool, upstream, _ = make(cooldown_s=60.0)
-    for speaks in (False, True, False, True):
-        await failing(pool, upstream, Reason.CONNECTION_LOST, speaks=speaks)
+    for receives in (False, True, False, True):
+        await failing(pool, upstream, Reason.CONNECTION_LOST, receives=receives)
     assert len(upstream.dialed) == 4
 
 
-async def test_lines_that_were_open_together_and_fall_together_tell_it_once():
+async def test_connections_that_fail_together_count_once():
     pool, upstream, _ = make(8, cooldown_s=60.0)
     fallen = [await leased(pool, upstream, session(name)) for name in "abcd"]
     for lease in fallen:
@@ -284,11 +289,11 @@ async def test_lines_that_were_open_together_and_fall_together_tell_it_once():
     assert caught.value.why is TransportReason.COOLDOWN
 
 
-async def test_a_turn_that_ends_well_over_an_old_line_shows_that_the_upstream_talks():
+async def test_a_completed_turn_resets_the_count_of_silent_connections():
     pool, upstream, _ = make(8, cooldown_s=60.0)
     old = session("old")
     lease = await leased(pool, upstream, old)
-    upstream.dialed[-1].speak()
+    upstream.dialed[-1].receive()
     lease.end(clean=True)
     for _ in range(3):
         await failing(pool, upstream, Reason.CONNECTION_LOST)
@@ -296,14 +301,14 @@ async def test_a_turn_that_ends_well_over_an_old_line_shows_that_the_upstream_ta
     assert len(upstream.dialed) == 4
 
 
-async def test_a_turn_that_leaves_says_nothing_of_its_line():
+async def test_a_cancelled_turn_does_not_count_as_silent():
     pool, upstream, _ = make(cooldown_s=60.0)
     for _ in range(3):
         (await leased(pool, upstream, session())).end(clean=False)
     assert len(upstream.dialed) == 3
 
 
-async def test_a_spare_that_never_said_a_word_counts_like_a_line_that_the_turn_dialled():
+async def test_a_silent_spare_counts_like_a_dialled_connection():
     pool, upstream, _ = make(cooldown_s=60.0)
     for _ in range(2):
         spare = asyncio.ensure_future(pool.dial_spare(1))
@@ -326,7 +331,7 @@ async def test_handshakes_are_paced():
     assert state.leased == 5
 
 
-async def test_waiting_for_a_handshake_has_an_end_and_is_no_failure_of_the_upstream():
+async def test_waiting_too_long_for_a_handshake_opens_no_breaker():
     pool, upstream, state = make(8, cooldown_s=60.0, connect_s=0.01, max_dials=1)
     first = asyncio.ensure_future(pool.lease(session("a"), ANYBODY, wait=False))
     await settled()
@@ -338,7 +343,7 @@ async def test_waiting_for_a_handshake_has_an_end_and_is_no_failure_of_the_upstr
     assert (state.leased, state.dialing) == (1, 0)
 
 
-async def test_a_refused_key_is_no_reason_to_leave_the_upstream_alone():
+async def test_a_refused_key_does_not_open_the_breaker():
     pool, upstream, _ = make(cooldown_s=60.0)
     task = asyncio.ensure_future(pool.lease(session(), ANYBODY, wait=False))
     await settled()
@@ -390,7 +395,7 @@ async def test_waiting_has_an_end():
     assert not pool._waiters
 
 
-async def test_a_place_that_comes_as_its_waiter_leaves_is_another_s():
+async def test_a_place_for_a_leaving_waiter_goes_to_another():
     pool, upstream, _ = make(1)
     lease = await leased(pool, upstream, session("1"))
     first = asyncio.ensure_future(pool.lease(session("2"), ANYBODY, wait=True))
@@ -415,7 +420,7 @@ async def test_spares_stand_ready_and_serve():
     assert lease.reused
 
 
-async def test_what_is_too_old_is_retired():
+async def test_an_expired_idle_connection_is_closed():
     pool, upstream, state = make()
     owner = session()
     (lease := await leased(pool, upstream, owner)).end(clean=True)
@@ -545,7 +550,7 @@ class PoolMachine(RuleBasedStateMachine):
                 assert not self.state.obtainable(caller)
 
     @invariant()
-    def the_books_know_no_line_that_nobody_holds(self) -> None:
+    def the_state_has_no_connection_without_a_holder(self) -> None:
         if hasattr(self, "leases"):
             assert self.state.leased == len({lease.line for lease in self.leases if lease.line.open})
             assert self.state.dialing == len(self.upstream.dials)

@@ -21,14 +21,14 @@ def test_a_new_session_gets_a_place_to_dial_in():
     assert state.dialing == 1
 
 
-def test_the_session_s_own_line_comes_first():
+def test_the_session_s_own_connection_comes_first():
     state, owner = PoolState(4), session()
     line = with_idle(state, owner)
     with_idle(state, session("other"))
     assert state.request(owner, ANYBODY) == Decision(line=line)
 
 
-def test_an_own_line_that_is_not_fit_is_replaced_and_closed():
+def test_an_unhealthy_own_connection_is_closed_and_replaced():
     state, owner = PoolState(4), session()
     line = with_idle(state, owner)
     line.healthy = False
@@ -57,7 +57,7 @@ def test_a_spare_that_is_not_fit_is_closed():
     assert state.request(session(), ANYBODY) == Decision(dial=True, close=(spare,))
 
 
-def test_a_full_pool_gives_up_the_idle_line_that_was_used_longest_ago():
+def test_a_full_pool_closes_the_least_recently_used_idle_connection():
     state, first, second = PoolState(2), session("1"), session("2")
     line = with_idle(state, first)
     with_idle(state, second)
@@ -66,7 +66,7 @@ def test_a_full_pool_gives_up_the_idle_line_that_was_used_longest_ago():
     assert second.line is not None
 
 
-def test_lines_in_use_are_never_taken():
+def test_connections_in_use_are_never_taken():
     state = PoolState(1)
     state.request(session("1"), ANYBODY)
     dial(state, None, fake_line())
@@ -74,13 +74,13 @@ def test_lines_in_use_are_never_taken():
     assert state.full
 
 
-def test_a_fork_has_no_line_of_its_own():
+def test_a_fork_has_no_connection_of_its_own():
     state, owner = PoolState(4), session()
     with_idle(state, owner)
     assert state.request(None, ANYBODY) == Decision(dial=True)
 
 
-def test_spares_never_cost_another_line():
+def test_spares_never_replace_another_connection():
     state = PoolState(1)
     with_idle(state, session())
     assert not state.reserve_spare(1)
@@ -100,7 +100,7 @@ def test_a_dial_that_failed_gives_its_place_back():
     assert not state.full
 
 
-def test_a_line_that_closes_while_idle_is_forgotten():
+def test_a_connection_that_closes_while_idle_is_forgotten():
     state, owner = PoolState(1), session()
     line = with_idle(state, owner)
     assert state.forget(line) is owner
@@ -109,7 +109,7 @@ def test_a_line_that_closes_while_idle_is_forgotten():
     assert not state.full
 
 
-def test_worn_lines_are_taken_out_and_none_that_only_owes_an_answer():
+def test_only_expired_connections_are_taken_out():
     state = PoolState(2)
     old = with_idle(state, session("1"))
     with_idle(state, session("2")).healthy = False

@@ -1,4 +1,4 @@
-"""A burst at once, then evenly; who would wait too long is refused with the time to come back."""
+"""A burst passes at once, the rest evenly; too long a wait is refused with a delay."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Who is remembered, for how long, and that no tenant sees another's."""
+"""Sessions are remembered for a time, and are visible to their tenant only."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_a_session_is_found_again_by_its_tenant_only():
     assert repr(registry) == "Registry(2 sessions of 2 tenants)"
 
 
-def test_over_the_limit_the_tenant_s_idle_session_used_longest_ago_makes_room():
+def test_the_least_recently_used_idle_session_is_evicted():
     registry = Registry(2, 300)
     first, _ = registry.open("a", "1", 1.0, WALL)
     second, _ = registry.open("a", "2", 2.0, WALL)
@@ -45,7 +45,7 @@ def test_busy_sessions_are_never_evicted():
     assert caught.value.reason is Reason.OVERLOADED
 
 
-def test_what_nobody_used_expires_and_nothing_else():
+def test_only_unused_sessions_expire():
     registry = Registry(10, 300)
     old, _ = registry.open("a", "old", 0.0, WALL)
     busy, _ = registry.open("a", "busy", 0.0, WALL)
@@ -59,7 +59,7 @@ def test_what_nobody_used_expires_and_nothing_else():
 
 
 @pytest.mark.parametrize("step", [3600.0, -86_400.0])
-def test_a_wall_clock_that_steps_expires_nothing_early_and_nothing_late(step):
+def test_a_step_of_the_wall_clock_does_not_change_expiry(step):
     registry = Registry(10, 300)
     session, _ = registry.open("a", "s", 0.0, WALL)
     registry.touch(session, 10.0, WALL + step)
@@ -77,7 +77,7 @@ def test_pages_are_in_order_of_the_ids():
     assert registry.page("unknown", "", 2) == []
 
 
-def test_a_removed_session_makes_room_for_a_new_one_of_the_same_id():
+def test_a_removed_session_can_be_opened_again():
     registry = Registry(10, 300)
     session, _ = registry.open("a", "s", 0.0, WALL)
     registry.remove(session)
@@ -89,7 +89,7 @@ def test_a_removed_session_makes_room_for_a_new_one_of_the_same_id():
     assert registry.find("a", "s") is again
 
 
-def test_the_view_tells_the_line_and_the_counts():
+def test_the_view_has_the_connection_state_and_the_counts():
     registry = Registry(10, 300)
     session, _ = registry.open("a", "s", 5.0, WALL)
     states = [session.line_state]

@@ -44,7 +44,7 @@ async def test_a_turn_is_interrupted_after_the_grace():
     assert turn.interrupted
 
 
-async def test_a_turn_that_ignores_its_interruption_does_not_hold_the_drain(monkeypatch):
+async def test_a_turn_that_ignores_its_interruption_blocks_no_drain(monkeypatch):
     monkeypatch.setattr(running, "INTERRUPTED_TURNS_S", 0.01)
     house, turn = Running(), Turn()
     turn.interrupt = lambda: None  # type: ignore[method-assign]
