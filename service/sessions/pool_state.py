@@ -85,8 +85,8 @@ class PoolState:
 
     def held(self, tenant: str) -> int:
         """Return how many connections the tenant has, including those being dialled for it."""
-        share = self._holdings.get(tenant)
-        return share.lines if share is not None else 0
+        holdings = self._holdings.get(tenant)
+        return holdings.lines if holdings is not None else 0
 
     def cap(self, caller: Caller) -> int:
         """Return how many connections the tenant may hold."""
@@ -195,18 +195,20 @@ class PoolState:
         if own.lines >= fair and own.idle:
             return self._oldest(own)
         least = max(fair, own.lines + 1)
-        richer = [share for share in self._holdings.values() if share.idle and share.lines >= least]
-        return self._oldest(max(richer, key=lambda share: share.lines, default=own))
+        richer = [
+            holdings for holdings in self._holdings.values() if holdings.idle and holdings.lines >= least
+        ]
+        return self._oldest(max(richer, key=lambda holdings: holdings.lines, default=own))
 
-    def _oldest(self, share: _Holdings) -> Line | None:
-        return next(iter(share.idle), None)
+    def _oldest(self, holdings: _Holdings) -> Line | None:
+        return next(iter(holdings.idle), None)
 
     def _count(self, tenant: str | None, change: int) -> None:
         if tenant is None:
             return
-        share = self._holdings.setdefault(tenant, _Holdings())
-        share.lines += change
-        if not share.lines:
+        holdings = self._holdings.setdefault(tenant, _Holdings())
+        holdings.lines += change
+        if not holdings.lines:
             del self._holdings[tenant]
 
     def _lease(self, line: Line, tenant: str) -> Line:

@@ -59,7 +59,7 @@ def make(
 
 
 async def settled() -> None:
-    """Lets every task run until it waits for something that only the test can bring."""
+    """Let every task run until it waits for something that only the test can do."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -432,7 +432,7 @@ async def test_an_expired_idle_connection_is_closed():
 
 
 class PoolMachine(RuleBasedStateMachine):
-    """Any order of leasing, answering, failing, cancelling, ending and dying."""
+    """Lease, answer, fail, cancel, end and lose connections in random order."""
 
     @initialize(limit=st.integers(1, 3))
     def begin(self, limit: int) -> None:
