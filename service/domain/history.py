@@ -15,7 +15,7 @@ import msgspec
 
 from service.domain.limits import MAX_CHAINED_ITEMS, MAX_JSON_BYTES, MAX_JSON_NODES, json_nodes
 from service.domain.messages import Item, Message, Part, TextPart, ToolCallPart, ToolResultPart
-from service.domain.plan import Basis, ContextReason, Plan
+from service.domain.plan import ChainFingerprint, ContextReason, Plan
 
 DIGEST_BYTES = 16
 LONG = 256 * 1024
@@ -80,7 +80,7 @@ class Chain:
 
     response_id: str
     line_id: int
-    basis: Basis
+    fingerprint: ChainFingerprint
     known: Known
 
 
@@ -100,7 +100,7 @@ class History:
             f"History({len(self._chain.known)} items, {self._chain.response_id}, line {self._chain.line_id})"
         )
 
-    def plan(self, items: tuple[Item, ...], basis: Basis, line_id: int) -> Plan:
+    def plan(self, items: tuple[Item, ...], fingerprint: ChainFingerprint, line_id: int) -> Plan:
         """What to send over the line. Changes nothing.
 
         The reasons for a full request, in the order in which they are looked for:
@@ -115,8 +115,8 @@ class History:
             return full_plan(items, self._why_none)
         if chain.line_id != line_id:
             return full_plan(items, ContextReason.NEW_CONNECTION)
-        for reason, digest in basis.items():
-            if chain.basis.get(reason) != digest:
+        for reason, digest in fingerprint.items():
+            if chain.fingerprint.get(reason) != digest:
                 return full_plan(items, reason)
         matched = chain.known.match(items)
         if matched is None:
@@ -157,7 +157,7 @@ class History:
         added: Sequence[Item],
         sizes: Sequence[int],
         *,
-        basis: Basis,
+        fingerprint: ChainFingerprint,
         response_id: str,
         line_id: int,
     ) -> None:
@@ -171,7 +171,7 @@ class History:
         if len(known) + len(added) > MAX_CHAINED_ITEMS:
             self.forget(ContextReason.HISTORY_TOO_LONG)
         else:
-            self._chain = Chain(response_id, line_id, basis, known.followed_by(added, sizes))
+            self._chain = Chain(response_id, line_id, fingerprint, known.followed_by(added, sizes))
 
 
 def full_plan(items: tuple[Item, ...], reason: ContextReason) -> Plan:

@@ -39,8 +39,8 @@ class ContextReason(Enum):
     SSE = "sse"
 
 
-Basis = Mapping[ContextReason, bytes]
-"""What a chain stands on besides its items: for each reason that can break it, a digest of what was sent."""
+ChainFingerprint = Mapping[ContextReason, bytes]
+"""The settings a chain depends on: for each reason that can break it, a digest of what was sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,13 +118,13 @@ class Manager:
         with Watch(caller.tenant, request) as watch:
             try:
                 async with scope, self._place(caller):
-                    draft = await self._upstream.draft(request)
+                    prepared = await self._upstream.prepare(request)
                     session = await self._session(caller, request.session_id)
                     turn = Turn(
                         self._deps,
                         session,
                         request,
-                        draft,
+                        prepared,
                         turn_id=f"{self._random.getrandbits(128):032x}",
                         scope=scope,
                         started_at=started_at,
@@ -164,11 +164,11 @@ class Manager:
         known = self._registry.find(caller.tenant, session_id)
         if known is None or known.line is None:
             await self._rate.wait(caller.tenant, self._settings.connect_timeout_s)
-        draft = await self._upstream.draft(prime) if prime is not None else None
+        prepared = await self._upstream.prepare(prime) if prime is not None else None
         session = await self._session(caller, session_id)
         if session.holder is None:
             try:
-                await warm_session(self._pool, self._upstream, session, caller, draft)
+                await warm_session(self._pool, self._upstream, session, caller, prepared)
             finally:
                 self._registry.touch(session, self._deps.clock(), self._wall())
         return session.view()

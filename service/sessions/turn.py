@@ -29,7 +29,7 @@ from service.sessions.turn_record import TurnRecord
 from service.sessions.warmup import warm_up
 from service.telemetry.turns import Watch
 from service.transport.exchange import Exchange
-from service.transport.upstream import Draft, Upstream
+from service.transport.upstream import PreparedRequest, Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Turn:
         deps: Dependencies,
         session: Session,
         request: CompletionRequest,
-        draft: Draft,
+        prepared: PreparedRequest,
         *,
         turn_id: str,
         scope: asyncio.Timeout,
@@ -67,7 +67,7 @@ class Turn:
         self._scope = scope
         self._interrupted = False
         self._session = session
-        self._draft = draft
+        self._prepared = prepared
         self._caller = caller
         self._exchange: Exchange | None = None
         self._drop_reasoning = self._primed = self._missed = False
@@ -174,9 +174,9 @@ class Turn:
         return error.public()
 
     async def _over_http(self) -> AsyncGenerator[list[Event], None]:
-        plan = full_plan(self._draft.items, ContextReason.SSE)
+        plan = full_plan(self._prepared.items, ContextReason.SSE)
         async with (
-            self._deps.upstream.over_http(self._draft, self._to_send(plan), self._caller.key) as exchange,
+            self._deps.upstream.over_http(self._prepared, self._to_send(plan), self._caller.key) as exchange,
             aclosing(self._relay(exchange)) as batches,
         ):
             async for batch in batches:
@@ -190,9 +190,9 @@ class Turn:
         clean = True
         try:
             await self._prime(lease)
-            plan = await maybe_aside(self._draft.large, partial(self._plan, lease))
+            plan = await maybe_aside(self._prepared.large, partial(self._plan, lease))
             exchange = await self._deps.upstream.over_line(
-                lease.line, self._draft, self._to_send(plan), refused=self._session.refused_bytes
+                lease.line, self._prepared, self._to_send(plan), refused=self._session.refused_bytes
             )
             chain = self._consume(plan)
             clean = False
@@ -200,7 +200,7 @@ class Turn:
                 async for batch in batches:
                     if isinstance(batch[-1], Completed):
                         commit = partial(self._commit, batch[-1], plan, chain, lease)
-                        await maybe_aside(self._draft.large, commit)
+                        await maybe_aside(self._prepared.large, commit)
                         clean = True
                     yield batch
         except TurnError as error:
@@ -229,17 +229,17 @@ class Turn:
         """
         if self.request.options.warm_up and not (lease.reused or self.fork or self._primed):
             self._primed = True
-            await warm_up(self._deps.upstream, lease.line, self._session, self._draft)
+            await warm_up(self._deps.upstream, lease.line, self._session, self._prepared)
             if not lease.line.open:  # lost in the warm-up: the turn itself has sent nothing
                 raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
 
     def _plan(self, lease: Lease) -> Plan:
-        items, history = self._draft.items, self._session.history
+        items, history = self._prepared.items, self._session.history
         if self.fork:
             return full_plan(items, ContextReason.FORK)
         if not self._deps.chaining.supported(self._session.tenant):
             return full_plan(items, ContextReason.CHAINING_UNSUPPORTED)
-        return history.plan(items, self._draft.basis, lease.line.id)
+        return history.plan(items, self._prepared.fingerprint, lease.line.id)
 
     def _consume(self, plan: Plan) -> Chain | None:
         chain = None if self.fork else self._session.history.consume()
@@ -288,8 +288,8 @@ class Turn:
         self._session.history.commit(
             chain if plan.incremental else None,
             added,
-            self._deps.upstream.sizes(self._draft, added),
-            basis=self._draft.basis,
+            self._deps.upstream.sizes(self._prepared, added),
+            fingerprint=self._prepared.fingerprint,
             response_id=completed.response_id,
             line_id=lease.line.id,
         )

@@ -21,7 +21,7 @@ from service.sessions.pool import Pool
 from service.sessions.rates import Rate
 from service.sessions.registry import Session
 from service.transport.connection import Line
-from service.transport.upstream import Draft, Upstream
+from service.transport.upstream import PreparedRequest, Upstream
 
 WARM_UP_S = 8.0
 
@@ -39,9 +39,9 @@ def warm_up_rate(max_dials: int, clock: Callable[[], float]) -> Rate:
 
 
 async def warm_session(
-    pool: Pool, upstream: Upstream, session: Session, caller: Caller, draft: Draft | None
+    pool: Pool, upstream: Upstream, session: Session, caller: Caller, prepared: PreparedRequest | None
 ) -> None:
-    """Open the connection of a session that has no holder; with a draft, warm it up.
+    """Open the connection of a session that has no holder; with a prepared, warm it up.
 
     Turns of the session wait until this has ended. Raises TurnError when the connection cannot be opened.
     Cancellation: the session is free again; its connection is closed if it was in the middle of an exchange.
@@ -51,8 +51,8 @@ async def warm_session(
     try:
         lease = await pool.lease(session, caller, wait=True)
         try:
-            if draft is not None:
-                await warm_up(upstream, lease.line, session, draft)
+            if prepared is not None:
+                await warm_up(upstream, lease.line, session, prepared)
         finally:
             lease.end(clean=lease.line.open)
         if session.line is None:
@@ -62,12 +62,12 @@ async def warm_session(
         done.set_result(None)
 
 
-async def warm_up(upstream: Upstream, line: Line, session: Session, draft: Draft) -> bool:
+async def warm_up(upstream: Upstream, line: Line, session: Session, prepared: PreparedRequest) -> bool:
     """Send model, instructions and tools ahead over a leased connection. Return whether it worked.
 
     After a failure the connection may be closed: the holder checks `line.open`. Cancellation: it is closed.
     """
-    head = replace(draft, items=())
+    head = replace(prepared, items=())
     exchange = await upstream.over_line(line, head, full_plan((), ContextReason.FIRST_TURN), generate=False)
     answer: Completed | None = None
     try:
@@ -82,5 +82,5 @@ async def warm_up(upstream: Upstream, line: Line, session: Session, draft: Draft
             line.discard()
     if answer is None or answer.message.parts or not answer.continuable:
         return False
-    session.history.commit(None, (), (), basis=draft.basis, response_id=answer.response_id, line_id=line.id)
+    session.history.commit(None, (), (), fingerprint=prepared.fingerprint, response_id=answer.response_id, line_id=line.id)
     return True

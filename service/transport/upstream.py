@@ -36,12 +36,12 @@ from service.transport.handshake import connect_to
 from service.transport.http_stream import Post
 from service.transport.receive_buffer import now
 from service.wire import error_classifier
-from service.wire.request import Draft, PayloadHook, draft, encode, item_sizes
+from service.wire.request import PayloadHook, PreparedRequest, encode, item_sizes, prepare
 
 if TYPE_CHECKING:
     from service.config.settings import Settings
 
-__all__ = ["PROVIDER", "Draft", "Upstream"]
+__all__ = ["PROVIDER", "PreparedRequest", "Upstream"]
 
 PROVIDER = "openai"
 HTTP_HEADERS = {
@@ -94,15 +94,15 @@ class Upstream:
     def __repr__(self) -> str:
         return f"Upstream({self._url})"
 
-    async def draft(self, request: CompletionRequest) -> Draft:
+    async def prepare(self, request: CompletionRequest) -> PreparedRequest:
         """The request in the upstream's dialect, past the operator's hook. TurnError: it cannot be said in
         it.
         """
-        return await maybe_aside(request.large, partial(draft, request, self._hook, most=self._most))
+        return await maybe_aside(request.large, partial(prepare, request, self._hook, most=self._most))
 
-    def sizes(self, draft: Draft, items: Sequence[Item]) -> list[int]:
+    def sizes(self, prepared: PreparedRequest, items: Sequence[Item]) -> list[int]:
         """What each item takes in a request, in bytes, separator included."""
-        return item_sizes(items, store=draft.store, large=draft.large)
+        return item_sizes(items, store=prepared.store, large=prepared.large)
 
     def check_key(self, key: Credential | None) -> None:
         """TurnError UNAUTHENTICATED: there is no key to pay with."""
@@ -154,14 +154,14 @@ class Upstream:
         )
 
     async def over_line(
-        self, line: Line, draft: Draft, plan: Plan, *, generate: bool = True, refused: int = 0
+        self, line: Line, prepared: PreparedRequest, plan: Plan, *, generate: bool = True, refused: int = 0
     ) -> Exchange:
         """The exchange over an open line. `refused`: the size of a frame that was found too big; 0: none was.
 
         TurnError MESSAGE_TOO_BIG: the frame is over the gate, or no smaller than that one; nothing was sent.
         """
-        write = partial(encode, draft, plan, websocket=True, generate=generate, most=self._most)
-        frame = await maybe_aside(draft.large, write)
+        write = partial(encode, prepared, plan, websocket=True, generate=generate, most=self._most)
+        frame = await maybe_aside(prepared.large, write)
         size, limit = len(frame), self._settings.max_frame_bytes
         if size > limit:
             message = f"the request has {size} bytes, a frame at most {limit} (TRUNKLINE_MAX_FRAME_BYTES)"
@@ -173,13 +173,13 @@ class Upstream:
 
     @asynccontextmanager
     async def over_http(
-        self, draft: Draft, plan: Plan, key: Credential | None = None
+        self, prepared: PreparedRequest, plan: Plan, key: Credential | None = None
     ) -> AsyncGenerator[Exchange, None]:
         """The exchange over one POST; its connection is closed on the way out unless the answer was read
         to its end.
         """
-        write = partial(encode, draft, plan, websocket=False, most=self._most)
-        body = await maybe_aside(draft.large, write)
+        write = partial(encode, prepared, plan, websocket=False, most=self._most)
+        body = await maybe_aside(prepared.large, write)
         post = Post(self._http, self._url, self._keys.headers(key), self.pace, self._connecting)
         exchange = Exchange(post, body, plan, self.waits)
         del body

@@ -14,34 +14,37 @@ from dataclasses import dataclass
 import msgspec
 
 from service.domain.messages import CompletionRequest, Item, items_of
-from service.domain.plan import Basis, Plan
+from service.domain.plan import ChainFingerprint, Plan
 from service.wire.input_items import item_json
 from service.wire.json_input import refused
 from service.wire.payload_hook import PayloadHook, hooked
 from service.wire.pieces import pieces
-from service.wire.request_body import basis_of, settings_of
+from service.wire.request_body import fingerprint_of, settings_of
 
-__all__ = ["Draft", "PayloadHook", "bytes_saved", "draft", "encode", "item_sizes"]
+__all__ = ["PayloadHook", "PreparedRequest", "bytes_saved", "encode", "item_sizes", "prepare"]
 
 NO_LIMIT = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """One turn, ready but for what the plan decides.
+class PreparedRequest:
+    """One turn, ready except for what the plan decides.
 
-    `items` are the whole conversation. `settings` is the body as a JSON object without type, input, id,
-    stream and generate. `basis` digests what of it a chain stands on. `large`: it is written piece by piece.
+    `items` are the whole conversation. `settings` is the body as a JSON object without type, input,
+    previous_response_id, stream and generate. `fingerprint` holds digests of those settings that must not
+    change while a chain continues. `large`: it is written piece by piece.
     """
 
     items: tuple[Item, ...]
     settings: bytes
-    basis: Basis
+    fingerprint: ChainFingerprint
     store: bool
     large: bool = False
 
 
-def draft(request: CompletionRequest, hook: PayloadHook | None = None, *, most: int = NO_LIMIT) -> Draft:
+def prepare(
+    request: CompletionRequest, hook: PayloadHook | None = None, *, most: int = NO_LIMIT
+) -> PreparedRequest:
     """The request in the upstream's dialect, past the operator's hook. `most`: bytes, without the input.
 
     TurnError INVALID_REQUEST: it cannot be said in it, or only at length; INTERNAL: the hook misbehaved.
@@ -55,14 +58,14 @@ def draft(request: CompletionRequest, hook: PayloadHook | None = None, *, most: 
     stored = settings.get("store") is not False
     large = request.large
     if not large:
-        return Draft(items, msgspec.json.encode(settings), basis_of(settings), stored)
+        return PreparedRequest(items, msgspec.json.encode(settings), fingerprint_of(settings), stored)
     written = bytearray()
     _write(written, settings, most)
-    return Draft(items, bytes(written), basis_of(settings, large=large), stored, large=large)
+    return PreparedRequest(items, bytes(written), fingerprint_of(settings, large=large), stored, large=large)
 
 
 def encode(
-    draft: Draft, plan: Plan, *, websocket: bool, generate: bool = True, most: int = NO_LIMIT
+    prepared: PreparedRequest, plan: Plan, *, websocket: bool, generate: bool = True, most: int = NO_LIMIT
 ) -> bytes | bytearray:
     """What is sent for the plan, in UTF-8: the payload of a text frame, or the body of a POST.
 
@@ -72,17 +75,17 @@ def encode(
     if not (generate or websocket):
         raise ValueError("a POST cannot do without generating")
     body = bytearray(b'{"type":"response.create",' if websocket else b'{"stream":true,')
-    body += memoryview(draft.settings)[1:-1]
+    body += memoryview(prepared.settings)[1:-1]
     if not generate:
         body += b',"generate":false'
     body += _id(plan)
     body += b',"input":['
-    if not draft.large:
-        body += b",".join(filter(None, _written(plan.items, store=draft.store))) + b"]}"
+    if not prepared.large:
+        body += b",".join(filter(None, _written(plan.items, store=prepared.store))) + b"]}"
         return bytes(body)
     separator = b""
     for item in plan.items:
-        json = item_json(item, store=draft.store)
+        json = item_json(item, store=prepared.store)
         if json is not None:
             body += separator
             _write(body, json, most)

@@ -11,7 +11,7 @@ from hashlib import blake2b
 import msgspec
 
 from service.domain.messages import CompletionRequest, Options, TextFormat, Tool, ToolChoice
-from service.domain.plan import Basis, ContextReason
+from service.domain.plan import ChainFingerprint, ContextReason
 from service.wire.json_input import parse_object, refused
 from service.wire.pieces import pieces
 
@@ -47,7 +47,7 @@ def settings_of(request: CompletionRequest) -> Json:
     return body | _options(request.options) | _extra(request.options.extra_body_json)
 
 
-def basis_of(body: Json, *, large: bool = False) -> Basis:
+def fingerprint_of(body: Json, *, large: bool = False) -> ChainFingerprint:
     """What a chain stands on, as it is sent. Key order does not count; what is absent is null."""
     text = body.get("text")
     parts: dict[ContextReason, object] = {

@@ -25,7 +25,7 @@ from service.domain.messages import (
 )
 from service.domain.plan import ContextReason
 
-BASIS = {ContextReason.MODEL_CHANGED: b"m", ContextReason.TOOLS_CHANGED: b"t"}
+FINGERPRINT = {ContextReason.MODEL_CHANGED: b"m", ContextReason.TOOLS_CHANGED: b"t"}
 LINE = 7
 
 
@@ -55,16 +55,16 @@ def turn(
     answer: Message,
     response_id="resp_1",
     *,
-    basis=BASIS,
+    fingerprint=FINGERPRINT,
     line=LINE,
 ):
     """Plans, consumes and commits, as a turn that completes does. Returns what was sent."""
-    plan = history.plan(asked, basis, line)
+    plan = history.plan(asked, fingerprint, line)
     chain = history.consume()
     added = (*plan.items, *items_of((answer,)))
     base = chain if plan.incremental else None
     sizes = [10] * len(added)
-    history.commit(base, added, sizes, basis=basis, response_id=response_id, line_id=line)
+    history.commit(base, added, sizes, fingerprint=fingerprint, response_id=response_id, line_id=line)
     return plan
 
 
@@ -75,14 +75,14 @@ def history_of(asked: tuple[Item, ...], answer: Message) -> History:
 
 
 def test_first_turn_is_full():
-    plan = History().plan(items(user("a")), BASIS, LINE)
+    plan = History().plan(items(user("a")), FINGERPRINT, LINE)
     assert plan == full_plan(items(user("a")), ContextReason.FIRST_TURN)
     assert not plan.incremental
 
 
 def test_an_echoed_answer_is_continued_with_the_new_items_only():
     history = history_of(items(user("a")), assistant())
-    plan = history.plan(items(user("a"), assistant(), user("b")), BASIS, LINE)
+    plan = history.plan(items(user("a"), assistant(), user("b")), FINGERPRINT, LINE)
     assert plan.items == items(user("b"))
     assert plan.previous_response_id == "resp_1"
     assert plan.reason is ContextReason.CONTINUED
@@ -92,13 +92,13 @@ def test_an_echoed_answer_is_continued_with_the_new_items_only():
 def test_planning_changes_nothing():
     history = history_of(items(user("a")), assistant())
     asked = items(user("a"), assistant(), user("b"))
-    assert history.plan(asked, BASIS, LINE) == history.plan(asked, BASIS, LINE)
+    assert history.plan(asked, FINGERPRINT, LINE) == history.plan(asked, FINGERPRINT, LINE)
 
 
 def test_original_fault_parent_taken_from_whatever_completed_last():
     """A chain is of one line: over another, the same history is sent in full."""
     history = history_of(items(user("a")), assistant())
-    plan = history.plan(items(user("a"), assistant(), user("b")), BASIS, LINE + 1)
+    plan = history.plan(items(user("a"), assistant(), user("b")), FINGERPRINT, LINE + 1)
     assert plan.reason is ContextReason.NEW_CONNECTION
     assert plan.previous_response_id == ""
     assert len(plan.items) == 3
@@ -106,7 +106,7 @@ def test_original_fault_parent_taken_from_whatever_completed_last():
 
 def test_original_fault_counts_messages_instead_of_comparing_content():
     history = history_of(items(user("a")), assistant())
-    plan = history.plan(items(user("EDITED"), assistant(), user("b")), BASIS, LINE)
+    plan = history.plan(items(user("EDITED"), assistant(), user("b")), FINGERPRINT, LINE)
     assert plan.reason is ContextReason.HISTORY_EDITED
     assert len(plan.items) == 3
 
@@ -114,7 +114,7 @@ def test_original_fault_counts_messages_instead_of_comparing_content():
 def test_original_fault_full_context_together_with_previous_response_id():
     history = history_of(items(user("a")), assistant())
     for asked in (items(user("x")), items(user("a"), assistant())):
-        assert history.plan(asked, BASIS, LINE).previous_response_id == ""
+        assert history.plan(asked, FINGERPRINT, LINE).previous_response_id == ""
 
 
 def test_original_fault_new_user_messages_dropped_in_incremental_mode():
@@ -126,13 +126,13 @@ def test_original_fault_new_user_messages_dropped_in_incremental_mode():
         user("and now?"),
         Message(Role.DEVELOPER, (TextPart("x"),)),
     )
-    assert history.plan(asked, BASIS, LINE).items == asked[2:]
+    assert history.plan(asked, FINGERPRINT, LINE).items == asked[2:]
 
 
 def test_a_consumed_chain_is_gone_until_a_turn_completes():
     history = history_of(items(user("a")), assistant())
     history.consume()
-    plan = history.plan(items(user("a"), assistant(), user("b")), BASIS, LINE)
+    plan = history.plan(items(user("a"), assistant(), user("b")), FINGERPRINT, LINE)
     assert plan.reason is ContextReason.TURN_NOT_COMPLETED
     assert len(plan.items) == 3
 
@@ -140,14 +140,14 @@ def test_a_consumed_chain_is_gone_until_a_turn_completes():
 def test_a_turn_that_goes_on_over_another_line_has_left_its_chain_on_the_old_one():
     history = history_of(items(user("a")), assistant())
     asked = items(user("a"), assistant(), user("b"))
-    plan = history.plan(asked, BASIS, LINE)
+    plan = history.plan(asked, FINGERPRINT, LINE)
     history.consume()
     history.line_closed(LINE)
     history.moved(plan)
-    again = history.plan(asked, BASIS, LINE + 1)
+    again = history.plan(asked, FINGERPRINT, LINE + 1)
     assert again == full_plan(asked, ContextReason.NEW_CONNECTION)
     history.consume()
-    assert history.plan(asked, BASIS, LINE + 1).reason is ContextReason.TURN_NOT_COMPLETED
+    assert history.plan(asked, FINGERPRINT, LINE + 1).reason is ContextReason.TURN_NOT_COMPLETED
 
 
 @pytest.mark.parametrize(
@@ -159,46 +159,46 @@ def test_a_turn_that_goes_on_over_another_line_has_left_its_chain_on_the_old_one
 )
 def test_a_turn_that_was_sent_in_full_goes_on_for_the_same_reason(asked, reason):
     history = history_of(items(user("a")), assistant())
-    plan = history.plan(items(*asked), BASIS, LINE)
+    plan = history.plan(items(*asked), FINGERPRINT, LINE)
     history.consume()
     history.moved(plan)
-    assert history.plan(items(*asked), BASIS, LINE + 1).reason is reason
+    assert history.plan(items(*asked), FINGERPRINT, LINE + 1).reason is reason
 
 
 def test_a_closed_line_takes_its_chain_with_it_and_no_other():
     history = history_of(items(user("a")), assistant())
     history.line_closed(LINE + 1)
     asked = items(user("a"), assistant(), user("b"))
-    assert history.plan(asked, BASIS, LINE).incremental
+    assert history.plan(asked, FINGERPRINT, LINE).incremental
     history.line_closed(LINE)
-    assert history.plan(asked, BASIS, LINE).reason is ContextReason.NEW_CONNECTION
+    assert history.plan(asked, FINGERPRINT, LINE).reason is ContextReason.NEW_CONNECTION
     history.line_closed(LINE)
 
 
-@pytest.mark.parametrize("reason", BASIS, ids=lambda reason: reason.value)
+@pytest.mark.parametrize("reason", FINGERPRINT, ids=lambda reason: reason.value)
 def test_a_changed_basis_breaks_the_chain_and_says_which(reason):
     history = history_of(items(user("a")), assistant())
-    plan = history.plan(items(user("a"), assistant(), user("b")), {**BASIS, reason: b"other"}, LINE)
+    plan = history.plan(items(user("a"), assistant(), user("b")), {**FINGERPRINT, reason: b"other"}, LINE)
     assert plan.reason is reason
     assert not plan.incremental
 
 
 def test_nothing_new_is_sent_in_full():
     history = history_of(items(user("a")), assistant())
-    plan = history.plan(items(user("a"), assistant()), BASIS, LINE)
+    plan = history.plan(items(user("a"), assistant()), FINGERPRINT, LINE)
     assert plan.reason is ContextReason.EMPTY_SUFFIX
 
 
 def test_a_shortened_history_is_an_edit():
     history = history_of(items(user("a"), assistant(), user("b")), assistant(TextPart("two")))
-    plan = history.plan(items(user("a"), assistant()), BASIS, LINE)
+    plan = history.plan(items(user("a"), assistant()), FINGERPRINT, LINE)
     assert plan.reason is ContextReason.HISTORY_EDITED
 
 
 def test_a_primed_chain_goes_with_everything():
     history = History()
-    history.commit(None, (), (), basis=BASIS, response_id="resp_0", line_id=LINE)
-    plan = history.plan(items(user("a")), BASIS, LINE)
+    history.commit(None, (), (), fingerprint=FINGERPRINT, response_id="resp_0", line_id=LINE)
+    plan = history.plan(items(user("a")), FINGERPRINT, LINE)
     assert plan.reason is ContextReason.PRIMED
     assert plan.previous_response_id == "resp_0"
     assert plan.items == items(user("a"))
@@ -206,14 +206,14 @@ def test_a_primed_chain_goes_with_everything():
 
 def test_reasoning_that_the_caller_left_out_is_no_edit_and_not_counted_as_saved():
     history = history_of(items(user("a")), assistant(THOUGHT, TextPart("answer")))
-    plan = history.plan(items(user("a"), assistant(), user("b")), BASIS, LINE)
+    plan = history.plan(items(user("a"), assistant(), user("b")), FINGERPRINT, LINE)
     assert plan.items == items(user("b"))
     assert plan.bytes_known == 20
 
 
 def test_reasoning_at_the_end_may_be_left_out_too():
     history = history_of(items(user("a")), assistant(TextPart("answer"), THOUGHT))
-    plan = history.plan(items(user("a"), assistant()), BASIS, LINE)
+    plan = history.plan(items(user("a"), assistant()), FINGERPRINT, LINE)
     assert plan.reason is ContextReason.EMPTY_SUFFIX
 
 
@@ -223,7 +223,7 @@ def test_reasoning_that_was_left_out_stays_known():
     echoed = items(
         user("a"), assistant(THOUGHT, TextPart("answer")), user("b"), assistant(TextPart("two")), user("c")
     )
-    plan = history.plan(echoed, BASIS, LINE)
+    plan = history.plan(echoed, FINGERPRINT, LINE)
     assert plan.items == items(user("c"))
     assert plan.previous_response_id == "resp_2"
 
@@ -231,7 +231,7 @@ def test_reasoning_that_was_left_out_stays_known():
 def test_reasoning_that_changed_is_an_edit():
     history = history_of(items(user("a")), assistant(THOUGHT, TextPart("answer")))
     other = ReasoningPart("rs_1", ("hm",), "forged")
-    plan = history.plan(items(user("a"), assistant(other, TextPart("answer")), user("b")), BASIS, LINE)
+    plan = history.plan(items(user("a"), assistant(other, TextPart("answer")), user("b")), FINGERPRINT, LINE)
     assert plan.reason is ContextReason.HISTORY_EDITED
 
 
@@ -420,9 +420,14 @@ def test_a_chain_of_too_many_items_is_not_remembered(count, incremental):
     history = History()
     asked = items(*[user("a")] * count)
     history.commit(
-        None, (*asked, *items(assistant())), [1] * (count + 1), basis=BASIS, response_id="r", line_id=LINE
+        None,
+        (*asked, *items(assistant())),
+        [1] * (count + 1),
+        fingerprint=FINGERPRINT,
+        response_id="r",
+        line_id=LINE,
     )
-    plan = history.plan((*asked, *items(assistant(), user("b"))), BASIS, LINE)
+    plan = history.plan((*asked, *items(assistant(), user("b"))), FINGERPRINT, LINE)
     assert plan.incremental is incremental
     if not incremental:
         assert plan.reason is ContextReason.HISTORY_TOO_LONG
@@ -432,7 +437,7 @@ def test_an_item_is_remembered_in_few_bytes():
     history = History()
     sent = items(*[user("a")] * 4_000)
     tracemalloc.start()
-    history.commit(None, sent, [1] * 4_000, basis=BASIS, response_id="r", line_id=LINE)
+    history.commit(None, sent, [1] * 4_000, fingerprint=FINGERPRINT, response_id="r", line_id=LINE)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size <= 25 * 4_000
@@ -440,4 +445,4 @@ def test_an_item_is_remembered_in_few_bytes():
 
 def test_each_item_has_one_size():
     with pytest.raises(ValueError, match="one size"):
-        History().commit(None, items(user("a")), [], basis=BASIS, response_id="r", line_id=LINE)
+        History().commit(None, items(user("a")), [], fingerprint=FINGERPRINT, response_id="r", line_id=LINE)

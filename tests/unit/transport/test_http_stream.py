@@ -122,8 +122,8 @@ async def failure(upstream):
 async def converse(upstream: Upstream, events: list[object]) -> None:
     """One exchange by POST: its events are added."""
     said = CompletionRequest("s", "m", (Message(Role.USER, (TextPart("Hello."),)),))
-    draft = await upstream.draft(said)
-    async with upstream.over_http(draft, full_plan(draft.items, ContextReason.SSE)) as exchange:
+    prepared = await upstream.prepare(said)
+    async with upstream.over_http(prepared, full_plan(prepared.items, ContextReason.SSE)) as exchange:
         async for batch in exchange.batches():
             events += batch
 

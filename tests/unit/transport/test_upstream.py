@@ -179,16 +179,16 @@ async def test_lines_that_are_opened_together_do_not_end_together(peer):
 @pytest.mark.parametrize(("smaller", "fits"), [(1, True), (0, False), (-1, False)])
 async def test_a_frame_as_large_as_a_refused_one_is_not_sent(line, smaller, fits):
     async with dialling("http://127.0.0.1:1/v1") as upstream:
-        draft = await upstream.draft(
+        prepared = await upstream.prepare(
             CompletionRequest("s", "m", (Message(Role.USER, (TextPart("Hello."),)),))
         )
-        plan = full_plan(draft.items, ContextReason.FIRST_TURN)
-        size = (await upstream.over_line(line, draft, plan)).bytes_sent
+        plan = full_plan(prepared.items, ContextReason.FIRST_TURN)
+        size = (await upstream.over_line(line, prepared, plan)).bytes_sent
         if fits:
-            assert (await upstream.over_line(line, draft, plan, refused=size + smaller)).bytes_sent == size
+            assert (await upstream.over_line(line, prepared, plan, refused=size + smaller)).bytes_sent == size
             return
         with pytest.raises(TurnError) as caught:
-            await upstream.over_line(line, draft, plan, refused=size + smaller)
+            await upstream.over_line(line, prepared, plan, refused=size + smaller)
         assert caught.value.reason is Reason.MESSAGE_TOO_BIG
         assert f"a frame of {size + smaller} too big" in caught.value.message
 
@@ -196,16 +196,16 @@ async def test_a_frame_as_large_as_a_refused_one_is_not_sent(line, smaller, fits
 @pytest.mark.parametrize(("room", "fits"), [(0, True), (-1, False)])
 async def test_a_frame_is_sent_up_to_the_gate_and_no_further(peer, line, room, fits):
     async with dialling("http://127.0.0.1:1/v1") as upstream:
-        draft = await upstream.draft(
+        prepared = await upstream.prepare(
             CompletionRequest("s", "m", (Message(Role.USER, (TextPart("Hello."),)),))
         )
-        plan = full_plan(draft.items, ContextReason.FIRST_TURN)
-        size = (await upstream.over_line(line, draft, plan)).bytes_sent
+        plan = full_plan(prepared.items, ContextReason.FIRST_TURN)
+        size = (await upstream.over_line(line, prepared, plan)).bytes_sent
     async with dialling("http://127.0.0.1:1/v1", MAX_FRAME_BYTES=str(size + room)) as upstream:
         if fits:
-            assert (await upstream.over_line(line, draft, plan)).bytes_sent == size
+            assert (await upstream.over_line(line, prepared, plan)).bytes_sent == size
             return
         with pytest.raises(TurnError) as caught:
-            await upstream.over_line(line, draft, plan)
+            await upstream.over_line(line, prepared, plan)
         assert caught.value.reason is Reason.MESSAGE_TOO_BIG
         assert "TRUNKLINE_MAX_FRAME_BYTES" in caught.value.message

@@ -8,7 +8,7 @@ from service.domain.errors import TurnError
 from service.domain.events import Event, Started
 from service.domain.messages import CompletionRequest, Options, items_of
 from service.domain.plan import ContextReason, Plan
-from service.wire.request import draft, encode
+from service.wire.request import encode, prepare
 from service.wire.response_decoder import BEGINNINGS, DELTAS, DONES, ENDS, ITEMS, ResponseDecoder
 from tests.unit.wire.server_events import (
     added,
@@ -121,7 +121,7 @@ def test_round_trip(answer):
     for event in events[1:]:
         told[event.content_index] = told.get(event.content_index, "") + event.delta
     request = CompletionRequest("s", "m", (end.message,), options=Options())
-    turn = draft(request)
+    turn = prepare(request)
     assert turn.items == tuple(items_of((end.message,)))
     sent = json.loads(encode(turn, Plan(turn.items, "", ContextReason.FIRST_TURN), websocket=True))["input"]
     assert sent == as_input(output)

@@ -2,7 +2,7 @@ import pytest
 
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest, Message, Options, Role, TextPart
-from service.wire.request import draft
+from service.wire.request import prepare
 
 REQUEST = CompletionRequest(
     "s", "gpt-6", (Message(Role.USER, (TextPart("hi"),)),), "rules", options=Options(temperature=1.0)
@@ -11,15 +11,15 @@ REQUEST = CompletionRequest(
 
 def fails(hook):
     with pytest.raises(TurnError) as caught:
-        draft(REQUEST, hook)
+        prepare(REQUEST, hook)
     assert caught.value.reason is Reason.INTERNAL
     return caught.value.message
 
 
 def test_it_sees_the_whole_request_without_key_and_id():
     seen: dict[str, object] = {}
-    unhooked = draft(REQUEST)
-    assert draft(REQUEST, seen.update) == unhooked
+    unhooked = prepare(REQUEST)
+    assert prepare(REQUEST, seen.update) == unhooked
     assert seen == {
         "model": "gpt-6",
         "instructions": "rules",
@@ -39,25 +39,29 @@ def test_it_changes_in_place_or_by_replacement():
         rest = {key: value for key, value in body.items() if key != "temperature"}
         return rest | {"metadata": {"team": "a"}}
 
-    assert draft(REQUEST, in_place) == draft(REQUEST, replaced)
-    assert b'"metadata":{"team":"a"}' in draft(REQUEST, in_place).settings
-    assert b"temperature" not in draft(REQUEST, in_place).settings
+    assert prepare(REQUEST, in_place) == prepare(REQUEST, replaced)
+    assert b'"metadata":{"team":"a"}' in prepare(REQUEST, in_place).settings
+    assert b"temperature" not in prepare(REQUEST, in_place).settings
 
 
 def test_what_it_changes_is_part_of_the_comparison():
-    before = draft(REQUEST)
-    after = draft(REQUEST, lambda body: body | {"reasoning": {"effort": "low"}, "user": "u"})
-    changed = {reason.value for reason in before.basis if before.basis[reason] != after.basis[reason]}
+    before = prepare(REQUEST)
+    after = prepare(REQUEST, lambda body: body | {"reasoning": {"effort": "low"}, "user": "u"})
+    changed = {
+        reason.value
+        for reason in before.fingerprint
+        if before.fingerprint[reason] != after.fingerprint[reason]
+    }
     assert changed == {"reasoning_changed", "extra_body_changed"}
 
 
 @pytest.mark.parametrize(("value", "stored"), [(True, True), (False, False), (None, True)])
 def test_store_is_read_behind_it(value, stored):
-    assert draft(REQUEST, lambda body: body | {"store": value}).store is stored
+    assert prepare(REQUEST, lambda body: body | {"store": value}).store is stored
 
 
 def test_what_it_takes_back_is_the_upstreams_default():
-    assert draft(REQUEST, lambda body: body.__delitem__("store")).store is True
+    assert prepare(REQUEST, lambda body: body.__delitem__("store")).store is True
 
 
 @pytest.mark.parametrize(

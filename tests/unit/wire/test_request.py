@@ -21,7 +21,7 @@ from service.domain.messages import (
     ToolResultPart,
 )
 from service.domain.plan import ContextReason, Plan
-from service.wire.request import bytes_saved, draft, encode, item_sizes
+from service.wire.request import bytes_saved, encode, item_sizes, prepare
 
 HISTORY = (
     Message(Role.USER, (TextPart("what is on the table? é €"),)),
@@ -37,22 +37,22 @@ HISTORY = (
     Message(Role.TOOL, (ToolResultPart("call_1", (TextPart('a "cup"\n'),)),)),
 )
 REQUEST = CompletionRequest("s", "gpt-6", HISTORY, "rules", (Tool("look"),), Options(temperature=0.0))
-DRAFT = draft(REQUEST)
+PREPARED = prepare(REQUEST)
 
 
-def full(items=DRAFT.items):
+def full(items=PREPARED.items):
     return Plan(items, "", ContextReason.FIRST_TURN)
 
 
 def incremental(known, previous="resp_1"):
-    items = DRAFT.items
+    items = PREPARED.items
     return Plan(
-        items[known:], previous, ContextReason.CONTINUED, sum(item_sizes(items[:known], store=DRAFT.store))
+        items[known:], previous, ContextReason.CONTINUED, sum(item_sizes(items[:known], store=PREPARED.store))
     )
 
 
 def test_a_websocket_frame():
-    body = json.loads(encode(DRAFT, full(), websocket=True))
+    body = json.loads(encode(PREPARED, full(), websocket=True))
     assert list(body) == [
         "type",
         "model",
@@ -70,8 +70,8 @@ def test_a_websocket_frame():
 
 
 def test_an_http_body_is_the_same_but_for_its_head():
-    frame = json.loads(encode(DRAFT, full(), websocket=True))
-    body = json.loads(encode(DRAFT, full(), websocket=False))
+    frame = json.loads(encode(PREPARED, full(), websocket=True))
+    body = json.loads(encode(PREPARED, full(), websocket=False))
     assert body.pop("stream") is True
     assert frame.pop("type") == "response.create"
     assert body == frame
@@ -79,10 +79,10 @@ def test_an_http_body_is_the_same_but_for_its_head():
 
 @pytest.mark.parametrize("websocket", [True, False])
 def test_original_fault_full_context_sent_together_with_previous_response_id(websocket):
-    body = json.loads(encode(DRAFT, incremental(5), websocket=websocket))
+    body = json.loads(encode(PREPARED, incremental(5), websocket=websocket))
     assert body["previous_response_id"] == "resp_1"
     assert [item["type"] for item in body["input"]] == ["function_call_output"]
-    assert "previous_response_id" not in json.loads(encode(DRAFT, full(), websocket=websocket))
+    assert "previous_response_id" not in json.loads(encode(PREPARED, full(), websocket=websocket))
 
 
 def test_original_fault_new_user_messages_dropped_in_incremental_mode():
@@ -91,7 +91,7 @@ def test_original_fault_new_user_messages_dropped_in_incremental_mode():
         Message(Role.USER, (TextPart("and now?"),)),
         Message(Role.DEVELOPER, (TextPart("hurry"),)),
     )
-    turn = draft(CompletionRequest("s", "gpt-6", later))
+    turn = prepare(CompletionRequest("s", "gpt-6", later))
     plan = Plan(turn.items[5:], "resp_1", ContextReason.CONTINUED)
     body = json.loads(encode(turn, plan, websocket=True))
     assert [item.get("role", item["type"]) for item in body["input"]] == [
@@ -102,34 +102,34 @@ def test_original_fault_new_user_messages_dropped_in_incremental_mode():
 
 
 def test_instructions_and_tools_go_with_every_request():
-    body = json.loads(encode(DRAFT, incremental(5), websocket=True))
+    body = json.loads(encode(PREPARED, incremental(5), websocket=True))
     assert body["instructions"] == "rules"
     assert body["tools"][0]["name"] == "look"
 
 
 def test_a_warm_up_has_no_input_and_generates_nothing():
-    body = json.loads(encode(DRAFT, full(()), websocket=True, generate=False))
+    body = json.loads(encode(PREPARED, full(()), websocket=True, generate=False))
     assert body["generate"] is False
     assert body["input"] == []
 
 
 def test_a_post_cannot_warm_up():
     with pytest.raises(ValueError, match="POST"):
-        encode(DRAFT, full(()), websocket=False, generate=False)
+        encode(PREPARED, full(()), websocket=False, generate=False)
 
 
 def test_reasoning_that_is_not_sealed_takes_no_bytes():
-    sizes = item_sizes(DRAFT.items, store=DRAFT.store)
+    sizes = item_sizes(PREPARED.items, store=PREPARED.store)
     assert [size == 0 for size in sizes] == [False, False, True, False, False, False]
-    assert all(item_sizes(DRAFT.items, store=True))
+    assert all(item_sizes(PREPARED.items, store=True))
 
 
 def test_the_counts_of_two_halves_add_up_to_the_whole():
-    whole = encode(DRAFT, full(), websocket=True)
-    size = sum(item_sizes(DRAFT.items, store=DRAFT.store))
-    for known in range(len(DRAFT.items)):
+    whole = encode(PREPARED, full(), websocket=True)
+    size = sum(item_sizes(PREPARED.items, store=PREPARED.store))
+    for known in range(len(PREPARED.items)):
         plan = incremental(known)
-        assert plan.bytes_known + sum(item_sizes(plan.items, store=DRAFT.store)) == size
+        assert plan.bytes_known + sum(item_sizes(plan.items, store=PREPARED.store)) == size
     # One separator each: the array has one less.
     array = whole[whole.index(b'"input":[') + len(b'"input":[') : -2]
     assert size == len(array) + 1
@@ -138,10 +138,10 @@ def test_the_counts_of_two_halves_add_up_to_the_whole():
 @pytest.mark.parametrize("websocket", [True, False])
 @pytest.mark.parametrize("previous", ["resp_1", 'resp_"é\n'])
 def test_what_is_saved_is_exact(websocket, previous):
-    whole = len(encode(DRAFT, full(), websocket=websocket))
+    whole = len(encode(PREPARED, full(), websocket=websocket))
     for known in (1, 2, 3, 4, 5):
         plan = incremental(known, previous)
-        assert bytes_saved(plan) == whole - len(encode(DRAFT, plan, websocket=websocket)) > 0
+        assert bytes_saved(plan) == whole - len(encode(PREPARED, plan, websocket=websocket)) > 0
 
 
 def test_nothing_is_saved_by_a_full_request_or_by_an_id_that_is_longer_than_what_it_replaces():
@@ -152,7 +152,7 @@ def test_nothing_is_saved_by_a_full_request_or_by_an_id_that_is_longer_than_what
 @given(texts=st.lists(st.text(max_size=20), min_size=2, max_size=6), data=st.data())
 def test_what_is_saved_is_exact_for_any_text(texts, data):
     request = CompletionRequest("s", "m", tuple(Message(Role.USER, (TextPart(text),)) for text in texts))
-    turn = draft(request)
+    turn = prepare(request)
     known = data.draw(st.integers(1, len(texts) - 1))
     bytes_known = sum(item_sizes(turn.items[:known], store=turn.store))
     plan = Plan(turn.items[known:], "r", ContextReason.CONTINUED, bytes_known)
@@ -169,16 +169,18 @@ def test_what_is_saved_is_exact_for_any_text(texts, data):
 
 def test_items_stand_in_the_order_of_the_conversation():
     texts = [f"{n}" for n in range(50)]
-    turn = draft(CompletionRequest("s", "m", tuple(Message(Role.USER, (TextPart(text),)) for text in texts)))
+    turn = prepare(
+        CompletionRequest("s", "m", tuple(Message(Role.USER, (TextPart(text),)) for text in texts))
+    )
     data = encode(turn, Plan(turn.items, "", ContextReason.FIRST_TURN), websocket=True)
     places = [data.index(b'"text":"%s"' % text.encode()) for text in texts]
     assert all(one < other for one, other in pairwise(places))
 
 
 def test_a_draft_has_the_items_of_the_whole_conversation():
-    assert DRAFT.items[0] == Item(Role.USER, HISTORY[0].parts)
-    assert len(DRAFT.items) == 6
-    assert DRAFT.store is False
+    assert PREPARED.items[0] == Item(Role.USER, HISTORY[0].parts)
+    assert len(PREPARED.items) == 6
+    assert PREPARED.store is False
 
 
 def large(**changes):
@@ -188,20 +190,24 @@ def large(**changes):
 
 @pytest.mark.parametrize("websocket", [True, False])
 def test_a_large_request_is_written_as_a_small_one(websocket):
-    turn = draft(large())
+    turn = prepare(large())
     assert turn.large
-    assert (turn.items, turn.settings, turn.basis) == (DRAFT.items, DRAFT.settings, DRAFT.basis)
-    assert encode(turn, full(), websocket=websocket) == encode(DRAFT, full(), websocket=websocket)
-    assert encode(turn, full(()), websocket=websocket) == encode(DRAFT, full(()), websocket=websocket)
+    assert (turn.items, turn.settings, turn.fingerprint) == (
+        PREPARED.items,
+        PREPARED.settings,
+        PREPARED.fingerprint,
+    )
+    assert encode(turn, full(), websocket=websocket) == encode(PREPARED, full(), websocket=websocket)
+    assert encode(turn, full(()), websocket=websocket) == encode(PREPARED, full(()), websocket=websocket)
     sizes = item_sizes(turn.items, store=turn.store, large=True)
-    assert sizes == item_sizes(DRAFT.items, store=DRAFT.store)
+    assert sizes == item_sizes(PREPARED.items, store=PREPARED.store)
 
 
 def test_a_body_that_grows_beyond_the_bound_is_refused_before_it_is_whole():
     text = Message(Role.USER, (TextPart("\x01" * 1_000_000),))
-    turn = draft(large(messages=(text,)))
+    turn = prepare(large(messages=(text,)))
     plan = Plan(turn.items, "", ContextReason.FIRST_TURN)
     with pytest.raises(TurnError, match="request: written as JSON it has more than 2000000 bytes"):
         encode(turn, plan, websocket=True, most=2_000_000)
     with pytest.raises(TurnError, match="request: written as JSON"):
-        draft(large(instructions="\x01" * 1_000_000), most=2_000_000)
+        prepare(large(instructions="\x01" * 1_000_000), most=2_000_000)

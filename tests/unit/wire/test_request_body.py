@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest, Options, TextFormat, Tool, ToolChoice
 from service.domain.plan import ContextReason
-from service.wire.request_body import OPTION_KEYS, SERVICE_KEYS, basis_of, settings_of
+from service.wire.request_body import OPTION_KEYS, SERVICE_KEYS, fingerprint_of, settings_of
 
 OFFICIAL = TypeAdapter(ResponseCreateParamsStreaming)
 SCHEMA = '{"type":"object","properties":{"z":{"type":"integer","maximum":9007199254740993},"a":{}}}'
@@ -184,14 +184,14 @@ def test_the_basis_is_total_and_says_what_changed():
         ContextReason.TRUNCATION_CHANGED: before | {"truncation": "auto"},
         ContextReason.EXTRA_BODY_CHANGED: before | {"max_tool_calls": 1},
     }
-    old = basis_of(before)
+    old = fingerprint_of(before)
     assert old.keys() == changed.keys() == REASONS
     for reason, after in changed.items():
-        new = basis_of(after)
+        new = fingerprint_of(after)
         assert {one for one in REASONS if old[one] != new[one]} == {reason}
 
 
-def test_the_basis_knows_no_order_of_keys_and_nothing_that_breaks_no_chain():
+def test_the_fingerprint_knows_no_order_of_keys_and_nothing_that_breaks_no_chain():
     before = body(tools=(Tool("a", parameters='{"type":"object","properties":{"a":{},"b":{}}}'),))
     after = body(
         tools=(Tool("a", parameters='{"properties":{"b":{},"a":{}},"type":"object"}'),),
@@ -206,8 +206,8 @@ def test_the_basis_knows_no_order_of_keys_and_nothing_that_breaks_no_chain():
         service_tier="flex",
         safety_identifier="s",
     )
-    assert basis_of(before) == basis_of(after)
+    assert fingerprint_of(before) == fingerprint_of(after)
 
 
 def test_a_text_that_is_no_object_counts_as_it_stands():
-    assert basis_of({"text": 1}) != basis_of({"text": 2})
+    assert fingerprint_of({"text": 1}) != fingerprint_of({"text": 2})
