@@ -1,7 +1,8 @@
-"""What went wrong, as one reason of ours: the one total classification.
+"""Map every failure that an upstream can report to one `Reason`.
 
-Owns the tables from the upstream's codes, statuses and close codes to reasons. Must never know what is done
-about a reason. The rule that would be broken first: a chain is lost only if there was one.
+The tables go from the upstream's codes, HTTP statuses and close codes to reasons; `_verdict` gives their
+order. A chain is only reported as lost when the request continued one. What follows from a reason is decided
+elsewhere (`domain/replay.py`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from service.domain.errors import Fault, Reason, TurnError, UpstreamDetail
 from service.domain.failure_policy import POLICIES
 from service.wire.error_payload import (
     MAX_MESSAGE_CHARACTERS,
-    Told,
+    ErrorPayload,
     header,
-    own_words,
+    parse_error_body,
+    parse_error_payload,
     retry_delay,
-    told_in,
-    told_in_body,
+    without_quotes,
 )
 
 MAX_TEXT_CHARACTERS = 500
@@ -27,7 +28,7 @@ MAX_NAME_CHARACTERS = 128
 
 
 class Verdict(NamedTuple):
-    """`retryable` None: as the reason has it."""
+    """A reason, and whether a retry may help; `retryable` None: the default of the reason."""
 
     reason: Reason
     retryable: bool | None = None
@@ -97,7 +98,7 @@ CODES: dict[str, Verdict] = {
     "failed_to_download_image": _INVALID,
     "image_file_not_found": _INVALID,
 }
-"""By the upstream's code, or by its type where that says as much."""
+"""By the upstream's code, or by its type where that is as specific."""
 
 STATUSES: dict[int, Verdict] = {
     400: _INVALID,
@@ -111,13 +112,13 @@ STATUSES: dict[int, Verdict] = {
     422: _INVALID,
     429: _RATE,
 }
-"""5xx: the upstream's trouble. Anything else: an error that nobody has heard of."""
+"""A 5xx counts as busy. Any other status is an unknown error."""
 
 VAGUE_TYPES: dict[str, Verdict] = {"invalid_request_error": _INVALID, "invalid_request": _INVALID}
-"""Types that say less than a status."""
+"""Types that are less specific than a status."""
 
 VAGUE_CODES = frozenset({"", *VAGUE_TYPES, "bad_request", "not_found", "not_found_error"})
-"""Codes beside which the words of the message may still say more."""
+"""Codes so general that the text of the message may still be more specific."""
 
 CLOSES: dict[int, Verdict] = {
     1002: _REFUSED,
@@ -126,12 +127,12 @@ CLOSES: dict[int, Verdict] = {
     1008: _BROKEN,
     1009: _TOO_BIG,
 }
-"""By the code with which the peer closed. The first three say that our frame was no good: the same one would
-be no better over another line. 1008 is its policy, whichever way we come.
+"""By the code with which the peer closed. The first three reject our frame: another connection would reject
+the same one. 1008 is a policy of the upstream, which applies to every transport.
 """
 
 OUR_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009})
-"""Codes with which we close on a peer that breaks the protocol, or sends more than we take."""
+"""Codes with which we close when the peer breaks the protocol, or exceeds the size of a message."""
 
 _CHAIN_WORDS = re.compile(
     r"previous[ _]response.{0,80}?\b(?:not found|invalid|stale|expired|unknown)\b"
@@ -142,66 +143,67 @@ _NO_SUCH_ADDRESS = frozenset({404, 405})
 _ADDRESS_WORDS = re.compile(
     r"invalid url\b|(?:(?:file|page|path|route|url|endpoint) )?not found\W*\Z", re.IGNORECASE
 )
-"""What servers say of an address that they do not serve, even in the shape of an error of the API."""
+"""How servers describe an address that they do not serve, even in the shape of an API error."""
 
 _CHAIN_OPENING = re.compile(r"(?:invalid|unknown|stale|expired)\W{1,3}previous_response_id\b", re.IGNORECASE)
-"""The field at the head of the message, quoted or not: no value of a caller stands there."""
+"""The field at the head of the message, quoted or not: no value of a caller can be there."""
 
 _SECRETS = re.compile(r"\b(?:sk|pk|key)-[\w*.-]{4,}|\bbearer\s+\S+", re.IGNORECASE)
 
 
 def from_error(payload: Mapping[str, object], *, continuing: bool) -> TurnError:
-    """An `error` event or a failed response. `continuing`: the request carried a previous_response_id."""
-    told = told_in(payload)
-    return _failure(_verdict(told, continuing=continuing), told, "the upstream reported an error")
+    """Classify an `error` event or a failed response. `continuing`: it had a previous_response_id."""
+    error = parse_error_payload(payload)
+    return _failure(_verdict(error, continuing=continuing), error, "the upstream reported an error")
 
 
 def from_http(
     status: int, headers: Mapping[str, str], body: bytes, *, continuing: bool, now: float | None = None
 ) -> TurnError:
-    """An answer to the POST that is no stream. A wrong address is the service's configuration, and not the
-    request. An encoded body is not read: the status and headers say enough.
+    """Classify a response to the POST that is no stream. A compressed body is not read.
+
+    A wrong address is a fault of the service's configuration, not of the request.
     """
-    told = told_in_body(status, headers, b"" if encoding_of(headers) else body)
+    error = parse_error_body(status, headers, b"" if encoding_of(headers) else body)
     what = f"the upstream answered HTTP {status}{_unread(headers)}"
-    if status in _NO_SUCH_ADDRESS and _of_an_address(told):
+    if status in _NO_SUCH_ADDRESS and _of_an_address(error):
         what += " as if it had no such address (TRUNKLINE_UPSTREAM_URL)"
-        return _failure(_BROKEN, told, what, now=now)
-    return _failure(_verdict(told, continuing=continuing), told, what, now=now)
+        return _failure(_BROKEN, error, what, now=now)
+    return _failure(_verdict(error, continuing=continuing), error, what, now=now)
 
 
 def from_handshake(
     status: int, headers: Mapping[str, str], body: bytes, now: float | None = None
 ) -> TurnError:
-    """A WebSocket upgrade that was refused: nothing was sent. An encoded body is not read."""
-    told = told_in_body(status, headers, b"" if encoding_of(headers) else body)
+    """Classify a refused WebSocket upgrade: nothing was sent. A compressed body is not read."""
+    error = parse_error_body(status, headers, b"" if encoding_of(headers) else body)
     reason = Reason.UPSTREAM_AUTH if status == 401 else Reason.CONNECT_FAILED
     what = f"the upstream refused the WebSocket with HTTP {status}{_unread(headers)}"
-    return _failure(Verdict(reason), told, what, now=now)
+    return _failure(Verdict(reason), error, what, now=now)
 
 
 def from_close(code: int | None, reason: str, *, by_us: bool = False) -> TurnError:
-    """A connection that ended before the response did. `code` None: without a close frame."""
+    """Classify a connection that ended before its response. `code` None: without a close frame."""
     lost = Verdict(Reason.CONNECTION_LOST)
     if code is None:
-        return _failure(lost, Told(), "the upstream connection broke without a close frame")
-    told = Told(message=reason, status=code)
+        return _failure(lost, ErrorPayload(), "the upstream connection broke without a close frame")
+    error = ErrorPayload(message=reason, status=code)
     if by_us:
         verdict = Verdict(Reason.PROTOCOL_ERROR) if code in OUR_CLOSES else lost
-        return _failure(verdict, told, f"we closed the upstream connection with {code}")
-    return _failure(CLOSES.get(code, lost), told, f"the upstream closed the connection with {code}")
+        return _failure(verdict, error, f"we closed the upstream connection with {code}")
+    return _failure(CLOSES.get(code, lost), error, f"the upstream closed the connection with {code}")
 
 
 def encoding_of(headers: Mapping[str, str]) -> str:
-    """The encoding of a body that would have to be unpacked. Empty: none, as we asked for."""
+    """Return the content encoding of a compressed body; empty when there is none, as we request."""
     encoding = header(headers, "content-encoding").lower()
     return "" if encoding == "identity" else encoding[:MAX_NAME_CHARACTERS]
 
 
 def encoded(headers: Mapping[str, str]) -> TurnError | None:
-    """An answer that would have to be unpacked: a few bytes of it may be gigabytes.
+    """Refuse a compressed response: a few bytes of it may expand to gigabytes.
 
-    Returns None when it comes as it is.
+    Returns None when it is not compressed.
     """
     if not encoding_of(headers):
         return None
@@ -213,69 +215,69 @@ def _unread(headers: Mapping[str, str]) -> str:
     return f" with Content-Encoding {_one_line(encoding)}, which was not asked for" if encoding else ""
 
 
-def _verdict(told: Told, *, continuing: bool) -> Verdict:
-    """In this order:
+def _verdict(error: ErrorPayload, *, continuing: bool) -> Verdict:
+    """Choose the verdict from the most specific source, in this order:
 
-    1. a code or type that says it all ("busy" with 429 is a rate limit, whatever it calls itself);
-    2. a chain that is lost, where there was one: by the parameter, or in words if neither code nor parameter
-       speaks of something else. The upstream quotes what callers wrote: quoted words say nothing;
+    1. a known code or type ("busy" with status 429 is a rate limit);
+    2. a lost chain, where the request continued one: by `param`, or by the text where neither code nor param
+       names anything else. Quotations in the text are ignored, because they may repeat a caller's words;
     3. the status;
-    4. a type that says little;
-    5. nobody knows.
+    4. a general type;
+    5. otherwise an unknown upstream error, not retried.
     """
-    known = CODES.get(told.code) or CODES.get(told.type)
-    if known is _BUSY and told.status == 429:
+    known = CODES.get(error.code) or CODES.get(error.type)
+    if known is _BUSY and error.status == 429:
         return _RATE
     if known is _CHAIN:
         return _CHAIN if continuing else Verdict(Reason.PROTOCOL_ERROR)
     if known is not None:
         return known
-    if continuing and (told.param == "previous_response_id" or _says_chain_lost(told)):
+    if continuing and (error.param == "previous_response_id" or _says_chain_lost(error)):
         return _CHAIN
-    if told.status in STATUSES:
-        return STATUSES[told.status]
-    if told.status >= 500:
+    if error.status in STATUSES:
+        return STATUSES[error.status]
+    if error.status >= 500:
         return _BUSY
-    return VAGUE_TYPES.get(told.type, _BROKEN)
+    return VAGUE_TYPES.get(error.type, _BROKEN)
 
 
-def _of_an_address(told: Told) -> bool:
-    """The server speaks, and not the API: a page, no words, or words without a code, a type and a model."""
-    named = told.nested or told.code or told.type or told.param or "model" in told.message.lower()
-    return not named or _ADDRESS_WORDS.match(told.message) is not None
+def _of_an_address(error: ErrorPayload) -> bool:
+    """Return whether the server answered and not the API: no code, type, param or model is named."""
+    named = error.nested or error.code or error.type or error.param or "model" in error.message.lower()
+    return not named or _ADDRESS_WORDS.match(error.message) is not None
 
 
-def _says_chain_lost(told: Told) -> bool:
-    if told.param or told.code not in VAGUE_CODES:
+def _says_chain_lost(error: ErrorPayload) -> bool:
+    if error.param or error.code not in VAGUE_CODES:
         return False
-    return bool(_CHAIN_OPENING.match(told.message) or _CHAIN_WORDS.search(own_words(told.message)))
+    return bool(_CHAIN_OPENING.match(error.message) or _CHAIN_WORDS.search(without_quotes(error.message)))
 
 
-def _prose(verdict: Verdict, told: Told) -> str:
-    """Return the words that may name a time to wait; none of a bad request, because they may be its own."""
-    at_fault = told.param or POLICIES[verdict.reason].fault is Fault.CALLER
-    return "" if at_fault else own_words(told.message)
+def _prose(verdict: Verdict, error: ErrorPayload) -> str:
+    """Return the text that may name a delay: none where the request is at fault, because it may be quoted."""
+    at_fault = error.param or POLICIES[verdict.reason].fault is Fault.CALLER
+    return "" if at_fault else without_quotes(error.message)
 
 
-def _failure(verdict: Verdict, told: Told, what: str, *, now: float | None = None) -> TurnError:
-    code, text = told.code[:MAX_NAME_CHARACTERS], _one_line(told.message)
+def _failure(verdict: Verdict, error: ErrorPayload, what: str, *, now: float | None = None) -> TurnError:
+    code, text = error.code[:MAX_NAME_CHARACTERS], _one_line(error.message)
     return TurnError(
         verdict.reason,
         what + (f" ({_one_line(code)})" if code else "") + (f": {text}" if text else ""),
-        retryable=_retryable(verdict, header(told.headers, "x-should-retry").lower()),
-        retry_after=retry_delay(told.headers, _prose(verdict, told), now=now),
+        retryable=_retryable(verdict, header(error.headers, "x-should-retry").lower()),
+        retry_after=retry_delay(error.headers, _prose(verdict, error), now=now),
         upstream=UpstreamDetail(
             code,
-            told.type[:MAX_NAME_CHARACTERS],
-            told.status,
-            told.request_id[:MAX_NAME_CHARACTERS],
+            error.type[:MAX_NAME_CHARACTERS],
+            error.status,
+            error.request_id[:MAX_NAME_CHARACTERS],
         ),
     )
 
 
 def _retryable(verdict: Verdict, should_retry: str) -> bool | None:
-    # The upstream may always say no. Its yes counts only where nothing else decides: no bill is paid by
-    # retrying.
+    # The upstream may always forbid a retry. It may allow one only where nothing else decides: an exhausted
+    # quota, for instance, stays exhausted.
     match should_retry:
         case "false":
             return False
@@ -286,14 +288,14 @@ def _retryable(verdict: Verdict, should_retry: str) -> bool | None:
 
 
 def in_log(error: Exception) -> str:
-    """What a library says of a failure, for the log: cut, and without what looks like a key.
+    """Format a library's exception for the log: cut, and without anything that looks like a key.
 
-    Callers get its kind alone: the words name internal addresses and details of TLS.
+    Callers only get its type: the text names internal addresses and details of TLS.
     """
     return f"{type(error).__name__}: {_one_line(str(error))}"
 
 
 def _one_line(text: str) -> str:
     # Some servers repeat the key that they refused.
-    line = " ".join(_SECRETS.sub("[key]", text[:MAX_MESSAGE_CHARACTERS]).split())
-    return line if len(line) <= MAX_TEXT_CHARACTERS else line[: MAX_TEXT_CHARACTERS - 1] + "…"
+    shown = " ".join(_SECRETS.sub("[key]", text[:MAX_MESSAGE_CHARACTERS]).split())
+    return shown if len(shown) <= MAX_TEXT_CHARACTERS else shown[: MAX_TEXT_CHARACTERS - 1] + "…"

@@ -1,8 +1,8 @@
-"""Error events and failed responses, read without more work than what is said in them is worth.
+"""Decode error events and failed responses with bounded work.
 
-They come in too many shapes for one struct, so a small one is read whole. A large one echoes the request, or
-is hostile: 16 MiB of brackets would be a hundred million bytes of objects. Of it only the fields of an error
-are looked at, layer by layer, and only the beginning of a long text.
+They come in too many shapes for one struct, so a small frame is decoded as a whole. A large one echoes the
+request, or is hostile: 16 MiB of brackets would become a hundred million bytes of objects. Of a large frame
+only the fields of an error are decoded, layer by layer, and only the beginning of a long text.
 """
 
 from __future__ import annotations
@@ -14,39 +14,42 @@ from service.wire.error_payload import LAYER_KEYS, MAX_LAYERS, MAX_MESSAGE_CHARA
 from service.wire.server_events import read_object
 
 WHOLE_CHARACTERS = 64 * 1024
-"""Up to here a frame is read whole: in 2 ms at most."""
+"""A frame up to this length is decoded as a whole, in 2 ms at most."""
 
 VALUE_BYTES = 4 * MAX_MESSAGE_CHARACTERS
-"""The same of one field of a large one."""
+"""A field of a large frame up to this length is decoded as a whole."""
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-_NOTHING = msgspec.Raw()
+_ABSENT = msgspec.Raw()
 
 
 class _Layer(msgspec.Struct):
-    """What `told_in` looks for, and nothing else."""
+    """The fields that `parse_error_payload` reads, undecoded."""
 
-    type: msgspec.Raw = _NOTHING
-    code: msgspec.Raw = _NOTHING
-    message: msgspec.Raw = _NOTHING
-    detail: msgspec.Raw = _NOTHING
-    error: msgspec.Raw = _NOTHING
-    param: msgspec.Raw = _NOTHING
-    status: msgspec.Raw = _NOTHING
-    status_code: msgspec.Raw = _NOTHING
-    request_id: msgspec.Raw = _NOTHING
-    response_id: msgspec.Raw = _NOTHING
-    id: msgspec.Raw = _NOTHING
-    headers: msgspec.Raw = _NOTHING
-    response: msgspec.Raw = _NOTHING
-    body: msgspec.Raw = _NOTHING
+    type: msgspec.Raw = _ABSENT
+    code: msgspec.Raw = _ABSENT
+    message: msgspec.Raw = _ABSENT
+    detail: msgspec.Raw = _ABSENT
+    error: msgspec.Raw = _ABSENT
+    param: msgspec.Raw = _ABSENT
+    status: msgspec.Raw = _ABSENT
+    status_code: msgspec.Raw = _ABSENT
+    request_id: msgspec.Raw = _ABSENT
+    response_id: msgspec.Raw = _ABSENT
+    id: msgspec.Raw = _ABSENT
+    headers: msgspec.Raw = _ABSENT
+    response: msgspec.Raw = _ABSENT
+    body: msgspec.Raw = _ABSENT
 
 
 _LAYER = msgspec.json.Decoder(_Layer)
 
 
 def read_error(frame: str | bytes) -> dict[str, object]:
-    """What the frame says of a failure. Raises TurnError PROTOCOL_ERROR when it is no JSON object."""
+    """Decode the frame's fields about a failure.
+
+    Raises TurnError PROTOCOL_ERROR when it is no JSON object.
+    """
     if len(frame) <= WHOLE_CHARACTERS:
         return read_object(frame)
     return _layer(frame, MAX_LAYERS)
@@ -73,7 +76,7 @@ def _value(name: str, raw: bytes, layers: int) -> object:
 
 
 def _beginning(raw: bytes) -> str:
-    """The text that the JSON string begins with, cut between two characters: an escaped one has 12 bytes."""
+    """Decode the beginning of a JSON string, cut between characters: an escaped one takes up to 12 bytes."""
     end = VALUE_BYTES
     while True:
         try:

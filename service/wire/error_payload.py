@@ -1,8 +1,15 @@
-"""What an upstream says about a failure, whatever shape it says it in.
+"""Parse what an upstream reports about a failure into one shape: `ErrorPayload`.
 
-Owns the shapes: nested, flat, inside a body, inside a failed response, in headers, in prose. Must never know
-what a failure means. The rule that would be broken first: nothing in here fails, because what it reads is a
-failure already.
+Servers and proxies nest the same fields differently. All of these are read alike:
+
+    {"type": "error", "status": 400, "error": {"code": "...", "message": "...", "param": "..."}}
+    {"type": "error", "code": "...", "message": "..."}
+    {"type": "response.failed", "response": {"id": "resp_1", "error": {"code": "..."}}}
+    {"detail": "just words"}                                    and an HTML page, reduced to its text
+
+Each object in `response`, `body` or `error` is a layer; the innermost layer that has a field decides it.
+Nothing here raises, because what is parsed is a failure already. What a failure means is decided in
+`error_classifier`.
 """
 
 from __future__ import annotations
@@ -17,21 +24,21 @@ from email.utils import parsedate_to_datetime
 import msgspec
 
 MAX_PAGE_BYTES = 4096
-"""More of a body that is not JSON is not even looked at."""
+"""Of a body that is not JSON, only this many bytes are read."""
 MAX_BODY_BYTES = 64 * 1024
-"""A larger body is not read as JSON."""
+"""A larger body is not parsed as JSON."""
 MAX_MESSAGE_CHARACTERS = 4096
-"""More of a text is not looked at: the searches in it take time in proportion, and 500 are shown."""
+"""Longer texts are cut: searching them takes time in proportion, and 500 characters are shown."""
 MAX_WAIT_S = 24 * 3600.0
 MAX_LAYERS = 8
 MAX_PROSE_CHARACTERS = 2048
-"""More of a message is not searched for words."""
+"""Only this much of a message is searched for words."""
 
 Headers = Mapping[str, object]
 Layer = Mapping[str, object]
 
 LAYER_KEYS = ("response", "body", "error")
-"""Where one shape holds the next."""
+"""The fields in which one layer holds the next."""
 
 _MARKUP = re.compile(
     r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
@@ -48,9 +55,11 @@ _AMOUNTS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[dhms])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A failure in the upstream's words; empty where it said nothing. `nested`: in an object of its own, as
-    the API does it.
+class ErrorPayload:
+    """A failure as the upstream reported it; a field is empty where it reported nothing.
+
+    `status` is an HTTP status or the code of a close frame. `nested`: the error was an object of its own, as
+    the API sends it.
     """
 
     code: str = ""
@@ -63,13 +72,13 @@ class Told:
     nested: bool = field(default=False, compare=False)
 
 
-def told_in(payload: Layer) -> Told:
-    """What an error event, a failed response or the body of a refusal says. The innermost word counts."""
+def parse_error_payload(payload: Layer) -> ErrorPayload:
+    """Parse an error event, a failed response or the body of an HTTP error; the innermost layer wins."""
     layers = list(_layers(payload))[::-1]
     # Some proxies put the status where the code belongs. The type of a frame is not the type of its error.
     codes = (code for code in _texts(layers, "code") if not code.isdigit())
     types = (kind for kind in _texts(layers, "type") if kind != "error" and not kind.startswith("response."))
-    return Told(
+    return ErrorPayload(
         code=next(codes, ""),
         type=next(types, ""),
         message=next(_texts(layers, "message", "detail", "error"), ""),
@@ -81,32 +90,33 @@ def told_in(payload: Layer) -> Told:
     )
 
 
-def told_in_body(status: int, headers: Headers, body: bytes) -> Told:
-    """What a refusal over HTTP says. A page made for people is reduced to its words."""
+def parse_error_body(status: int, headers: Headers, body: bytes) -> ErrorPayload:
+    """Parse an HTTP error response. An HTML page is reduced to its text."""
     try:
         payload = msgspec.json.decode(body) if len(body) <= MAX_BODY_BYTES else None
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         payload = None
-    told = told_in(payload) if isinstance(payload, dict) else Told(message=_words(body))
-    request_id = header(headers, "x-request-id") or told.request_id
-    return replace(told, status=status, request_id=request_id, headers=headers)
+    error = parse_error_payload(payload) if isinstance(payload, dict) else ErrorPayload(message=_words(body))
+    request_id = header(headers, "x-request-id") or error.request_id
+    return replace(error, status=status, request_id=request_id, headers=headers)
 
 
 def header(headers: Headers, name: str) -> str:
-    """The header, whatever the case of its name and the type of its value. Empty: it is not there."""
+    """Return the header's value as text, whatever the case of its name; empty when it is missing."""
     for key in headers:
         if key.lower() == name:
             try:
                 return str(headers[key]).strip()
             except LookupError:
-                return ""  # A header that stands twice: some mappings refuse to choose.
+                return ""  # a duplicate header: some mappings refuse to choose
     return ""
 
 
 def retry_delay(headers: Headers, message: str = "", *, now: float | None = None) -> float | None:
-    """The seconds until it is worth trying again, from the most exact source that says it. None: none does.
+    """Return the seconds to wait before a retry, from the most exact source that names them.
 
-    A date needs `now`, in seconds of the epoch.
+    The order is retry-after-ms, retry-after, then "try again in 1m 30s" in the message. A date in retry-after
+    needs `now`, in seconds of the epoch. Returns None when no source names a delay.
     """
     milliseconds = _number(header(headers, "retry-after-ms"))
     if milliseconds is not None:
@@ -121,11 +131,11 @@ def retry_delay(headers: Headers, message: str = "", *, now: float | None = None
     return None if seconds is None else _bounded(seconds)
 
 
-def own_words(message: str) -> str:
-    """The message without what it quotes, which may be what a caller wrote.
+def without_quotes(message: str) -> str:
+    """Return the message without its quotations, which may repeat what a caller wrote.
 
-    From the first quotation mark to the last one, because a quoted value may hold marks itself; to the end
-    where the message is cut. An apostrophe inside a word is no mark.
+    Everything from the first quotation mark to the last is removed, because a quoted value may contain marks
+    itself; in a message that is cut, everything from the first mark. An apostrophe inside a word is no mark.
     """
     quoted = _QUOTED if len(message) <= MAX_PROSE_CHARACTERS else _OPENED
     return quoted.sub(" ", message[:MAX_PROSE_CHARACTERS])

@@ -260,8 +260,8 @@ def test_what_the_upstream_says_is_cut():
     failure = from_error(long, continuing=False)
     assert failure.message.endswith("m" * 499 + "…")
     assert len(failure.message) < 700
-    told = detail(failure)
-    assert len(told.code) == len(told.type) == len(told.request_id) == 128
+    upstream = detail(failure)
+    assert len(upstream.code) == len(upstream.type) == len(upstream.request_id) == 128
 
 
 @pytest.mark.parametrize("secret", ["sk-proj-abcDEF123", "sk-abc***********xyz", "Bearer abc.def.ghi"])

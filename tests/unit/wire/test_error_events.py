@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.errors import Reason, TurnError
 from service.wire.error_events import VALUE_BYTES, WHOLE_CHARACTERS, read_error
-from service.wire.error_payload import MAX_LAYERS, told_in
+from service.wire.error_payload import MAX_LAYERS, parse_error_payload
 
 ECHO = {"instructions": "x" * WHOLE_CHARACTERS, "tools": [{"name": "f"}] * 5000}
 
@@ -23,8 +23,10 @@ def test_a_small_one_is_read_whole():
 
 def test_a_failed_response_that_echoes_its_request_says_why():
     error = {"code": "server_error", "message": "Sorry."}
-    told = told_in(read({"type": "response.failed", "response": {"id": "resp_1", "error": error, **ECHO}}))
-    assert (told.code, told.message, told.request_id) == ("server_error", "Sorry.", "resp_1")
+    parsed = parse_error_payload(
+        read({"type": "response.failed", "response": {"id": "resp_1", "error": error, **ECHO}})
+    )
+    assert (parsed.code, parsed.message, parsed.request_id) == ("server_error", "Sorry.", "resp_1")
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "\U0001f600", '"', "\\"])
@@ -40,8 +42,10 @@ def test_of_a_long_text_the_beginning_is_read(letter, ascii_only):
 
 
 def test_a_value_that_cannot_be_read_says_nothing():
-    told = told_in(read_error(json.dumps({"code": "b", "status": 7, **ECHO}).replace("7", "1e400")))
-    assert (told.code, told.status) == ("b", 0)
+    parsed = parse_error_payload(
+        read_error(json.dumps({"code": "b", "status": 7, **ECHO}).replace("7", "1e400"))
+    )
+    assert (parsed.code, parsed.status) == ("b", 0)
 
 
 def test_what_is_large_and_no_layer_is_not_read():
@@ -58,7 +62,7 @@ def test_layers_without_end():
     payload: dict[str, object] = {"error": {"code": "innermost", **ECHO}}
     for _ in range(MAX_LAYERS):
         payload = {"error": payload}
-    assert told_in(read(payload)).code == ""
+    assert parse_error_payload(read(payload)).code == ""
 
 
 @pytest.mark.parametrize("shape", ["[" + "[]," * 40_000 + "[]]", '{"a":' * 40_000, "x" * 100_000])

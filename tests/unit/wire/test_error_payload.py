@@ -4,11 +4,11 @@ from service.wire.error_payload import (
     MAX_BODY_BYTES,
     MAX_MESSAGE_CHARACTERS,
     MAX_WAIT_S,
-    Told,
+    ErrorPayload,
     header,
+    parse_error_body,
+    parse_error_payload,
     retry_delay,
-    told_in,
-    told_in_body,
 )
 
 NOT_FOUND = {
@@ -17,7 +17,7 @@ NOT_FOUND = {
     "message": "no",
     "param": "previous_response_id",
 }
-FULL = Told("previous_response_not_found", "invalid_request_error", "no", "previous_response_id", 400)
+FULL = ErrorPayload("previous_response_not_found", "invalid_request_error", "no", "previous_response_id", 400)
 
 
 @pytest.mark.parametrize(
@@ -33,29 +33,32 @@ FULL = Told("previous_response_not_found", "invalid_request_error", "no", "previ
     ],
 )
 def test_original_fault_flat_and_nested_error_frames_read_wrongly(payload):
-    assert told_in(payload) == FULL
+    assert parse_error_payload(payload) == FULL
 
 
 @pytest.mark.parametrize(
-    ("payload", "told"),
+    ("payload", "error"),
     [
-        ({}, Told()),
-        ({"type": "error"}, Told()),
-        ({"type": "error", "error": {"message": "just words"}}, Told(message="just words")),
-        ({"error": "just words"}, Told(message="just words")),
-        ({"detail": "just words"}, Told(message="just words")),
-        ({"type": "error", "code": None, "message": None, "error": None}, Told()),
-        ({"error": {"code": "429", "message": "wait"}}, Told(message="wait", status=429)),
-        ({"error": {"code": 503}}, Told(status=503)),
-        ({"status": True, "code": ["x"], "message": {"a": 1}, "error": [1]}, Told()),
-        ({"status": 4000, "error": {"code": "²²²"}}, Told()),
-        ({"type": "error", "status": 200, "error": {"code": "a", "code_": "b"}}, Told(code="a", status=200)),
-        ({"response": {"id": "resp_1", "error": {"code": "a"}}}, Told(code="a", request_id="resp_1")),
-        ({"request_id": "req_1", "error": {"code": "a"}}, Told(code="a", request_id="req_1")),
+        ({}, ErrorPayload()),
+        ({"type": "error"}, ErrorPayload()),
+        ({"type": "error", "error": {"message": "just words"}}, ErrorPayload(message="just words")),
+        ({"error": "just words"}, ErrorPayload(message="just words")),
+        ({"detail": "just words"}, ErrorPayload(message="just words")),
+        ({"type": "error", "code": None, "message": None, "error": None}, ErrorPayload()),
+        ({"error": {"code": "429", "message": "wait"}}, ErrorPayload(message="wait", status=429)),
+        ({"error": {"code": 503}}, ErrorPayload(status=503)),
+        ({"status": True, "code": ["x"], "message": {"a": 1}, "error": [1]}, ErrorPayload()),
+        ({"status": 4000, "error": {"code": "²²²"}}, ErrorPayload()),
+        (
+            {"type": "error", "status": 200, "error": {"code": "a", "code_": "b"}},
+            ErrorPayload(code="a", status=200),
+        ),
+        ({"response": {"id": "resp_1", "error": {"code": "a"}}}, ErrorPayload(code="a", request_id="resp_1")),
+        ({"request_id": "req_1", "error": {"code": "a"}}, ErrorPayload(code="a", request_id="req_1")),
     ],
 )
-def test_whatever_is_told_is_read_and_nothing_fails(payload, told):
-    assert told_in(payload) == told
+def test_every_shape_of_failure_is_parsed_without_raising(payload, error):
+    assert parse_error_payload(payload) == error
 
 
 @pytest.mark.parametrize(
@@ -63,20 +66,20 @@ def test_whatever_is_told_is_read_and_nothing_fails(payload, told):
     [{"headers": {"a": 1}}, {"error": {"headers": {"a": 1}}}, {"error": {"headers": 3}, "headers": {"a": 1}}],
 )
 def test_headers_inside_or_on_top(payload):
-    assert told_in(payload).headers == {"a": 1}
+    assert parse_error_payload(payload).headers == {"a": 1}
 
 
 def test_layers_without_end():
     payload: dict[str, object] = {"code": "outer"}
     for _ in range(100):
         payload = {"error": payload}
-    assert told_in(payload) == Told()
+    assert parse_error_payload(payload) == ErrorPayload()
 
 
 def test_a_body():
-    told = told_in_body(429, {"X-Request-ID": "req_1"}, b'{"error":{"code":"slow_down","status":500}}')
-    assert (told.code, told.status, told.request_id) == ("slow_down", 429, "req_1")
-    assert told_in_body(500, {}, b'{"request_id":"req_2"}').request_id == "req_2"
+    error = parse_error_body(429, {"X-Request-ID": "req_1"}, b'{"error":{"code":"slow_down","status":500}}')
+    assert (error.code, error.status, error.request_id) == ("slow_down", 429, "req_1")
+    assert parse_error_body(500, {}, b'{"request_id":"req_2"}').request_id == "req_2"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +101,7 @@ def test_a_body():
     ],
 )
 def test_a_body_that_is_no_error_object_is_reduced_to_its_words(body, words):
-    assert " ".join(told_in_body(520, {}, body).message.split()) == words
+    assert " ".join(parse_error_body(520, {}, body).message.split()) == words
 
 
 class TwiceThere(dict[str, str]):
@@ -107,14 +110,14 @@ class TwiceThere(dict[str, str]):
 
 
 def test_texts_are_cut_before_they_are_searched():
-    told = told_in({"error": {"message": "m" * 10_000, "code": "c" * 10_000}})
-    assert (len(told.message), len(told.code)) == (MAX_MESSAGE_CHARACTERS, MAX_MESSAGE_CHARACTERS)
-    assert told_in({"code": 10**5000}) == Told()
+    error = parse_error_payload({"error": {"message": "m" * 10_000, "code": "c" * 10_000}})
+    assert (len(error.message), len(error.code)) == (MAX_MESSAGE_CHARACTERS, MAX_MESSAGE_CHARACTERS)
+    assert parse_error_payload({"code": 10**5000}) == ErrorPayload()
 
 
 def test_a_large_body_is_not_read_as_json():
     body = b'{"code":"slow_down","x":"' + b"x" * MAX_BODY_BYTES + b'"}'
-    assert told_in_body(500, {}, body).code == ""
+    assert parse_error_body(500, {}, body).code == ""
 
 
 def test_headers_in_any_case_and_of_any_type():
