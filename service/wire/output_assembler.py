@@ -1,7 +1,19 @@
-"""The answer of one response, put together from its events.
+"""Assemble the answer of one response from events that address its output items.
 
-Owns which event belongs to which item. Must never know how a response begins or ends. The rule that would be
-broken first: what is addressed to another item than the one announced there is not ours.
+An answer is a list of items (message, function call, reasoning); each has one or more texts, its streams. An
+event addresses an item by `output_index`, and by `item_id` where the server sends one:
+
+    output_item.added  output_index 0, reasoning rs_1    opens the item at index 0
+    output_item.added  output_index 1, message msg_1     opens the item at index 1
+    output_text.delta  output_index 1, item_id msg_1     goes to msg_1
+    output_text.delta  output_index 1, item_id msg_9     goes nowhere: counted as "foreign"
+    output_text.delta  output_index 0, no item_id        goes nowhere: the item at index 0 is no message
+    output_item.done   output_index 1, message msg_1     closes msg_1 with its final texts
+
+So an event belongs to the item that was announced last at its index, if its kind and its id agree. Servers
+that send no index announce one item after the other, and share the index None. Servers that announce nothing
+get an item at the first delta; a function call cannot be opened so, because only the item carries its
+`call_id`. At the end of the response `Answer.output` merges the whole output that it repeats.
 """
 
 from __future__ import annotations
@@ -32,7 +44,7 @@ _T = TypeVar("_T", MessageItem, CallItem, ReasoningItem)
 
 
 class Answer:
-    """Grows by one event at a time. What it cannot place it counts and leaves."""
+    """The answer so far. Events that belong to none of its items are counted in the tally and dropped."""
 
     __slots__ = ("_at", "_bounds", "_items", "_parts", "_tally")
 
@@ -41,8 +53,7 @@ class Answer:
         self._bounds = Bounds()
         self._parts = Parts(self._bounds)
         self._items: list[OutputItem] = []
-        # By output_index: the item announced there last. Servers that give no index announce one item after
-        # the other.
+        # By output_index: the item announced there last. None: the server sends no index.
         self._at: dict[int | None, OutputItem] = {}
 
     @property
@@ -50,15 +61,15 @@ class Answer:
         return self._bounds.size
 
     def message(self, *, ended: bool) -> Message:
-        """The message so far, without a tool call that is not whole. `ended`: the response ran to its end."""
+        """Return the message so far, without incomplete tool calls. `ended`: the response is complete."""
         parts = (growing.part(ended) for growing in self._parts.growing)
         return Message(Role.ASSISTANT, tuple(part for part in parts if part is not None))
 
     def forget(self) -> None:
-        """Drop the parts: the message that was made of them is all that is needed from now on."""
+        """Drop the parts once the final message is made of them."""
         self._parts.growing.clear()
 
-    # Where a piece of text goes. None: nowhere.
+    # Each of these five returns the stream that a delta extends, or None when it belongs to no item.
 
     def text(self, frame: Frame) -> Stream | None:
         message = self._addressed(frame, MessageItem)
@@ -84,7 +95,7 @@ class Answer:
 
     def item_added(self, frame: Frame) -> list[Event]:
         item = self._read(frame.item)
-        # A call that has no call_id yet cannot be told of yet.
+        # A call cannot be reported before it has a call_id.
         if item is None or (item.type == CallItem.kind and not item.call_id):
             return []
         known = self._at.get(frame.output_index)
@@ -103,12 +114,12 @@ class Answer:
         return self._begin(item, frame.output_index) + self._close(self._items[-1], item)
 
     def output(self, raw: Raw) -> list[Event]:
-        """The output as the end of the response repeats it.
+        """Merge the output that the end of the response repeats, and return the events that were missing.
 
-        Ids of items are not the same there with every server, so an item is, in this order,
-        1. the one of its name;
-        2. the first of its kind that nothing else in the output names (no call: all keep their call_ids);
-        3. new.
+        Some servers change the ids of items there, so each repeated item is matched, in this order, to
+        1. the item of the same name (the call_id of a call, the id of anything else);
+        2. the first item of its kind that no entry of the output names; not for calls, which keep their ids;
+        3. a new item.
         """
         raws = read_output(raw)
         self._bounds.listed(raws)
@@ -116,10 +127,10 @@ class Answer:
         named: dict[Name | None, OutputItem] = {}
         free: dict[str, deque[OutputItem]] = {kind: deque() for kind in KINDS}
         names = {name_of(item) for item in items} - {None}
-        for told in self._items:
-            named.setdefault(told.name, told)
-            if told.name not in names:
-                free[told.kind].append(told)
+        for streamed in self._items:
+            named.setdefault(streamed.name, streamed)
+            if streamed.name not in names:
+                free[streamed.kind].append(streamed)
         free[CallItem.kind].clear()
         events: list[Event] = []
         for item in items:
@@ -147,7 +158,7 @@ class Answer:
         begun = KINDS[item.type](self._parts, item)
         self._items.append(begun)
         self._at[output_index] = begun
-        return [begun.stream.tell("")] if isinstance(begun, CallItem) else []
+        return [begun.stream.make_delta("")] if isinstance(begun, CallItem) else []
 
     def _close(self, known: OutputItem, item: Item) -> list[Event]:
         known.learn(item)
@@ -157,7 +168,7 @@ class Answer:
     def _addressed(self, frame: Frame, kind: type[_T]) -> _T | None:
         item = self._at.get(frame.output_index)
         if item is None and kind is not CallItem:
-            # Some servers announce nothing. Only a call cannot do without: its call_id is nowhere else.
+            # Some servers announce no items. A call needs it: only its item carries the call_id.
             self._bounds.names(frame.item_id)
             self._begin(Item(kind.kind, frame.item_id), frame.output_index)
             item = self._items[-1]

@@ -1,7 +1,7 @@
-"""The parts of an answer while they grow, and the items that the upstream's events address.
+"""Hold the parts of an answer while they grow, and the output items that events address.
 
-Items (which events address) refer to parts, and parts refer to no item: an answer that is dropped in the
-middle, however its turn ends, is free at once and does not wait for the collector.
+Items refer to their parts, and parts refer to no item. Without a reference cycle an answer that is dropped
+in the middle is freed at once and does not wait for the garbage collector.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from service.wire.streams import Stream
 from service.wire.tally import Tally
 
 MAX_PHASE_CHARACTERS = 64
-"""A longer one is dropped: it stands in every part of its item."""
+"""A longer phase is dropped: it is repeated in every part of its item."""
 
 Name = tuple[str, str]
 """The kind of an item and what identifies it: the call_id of a call, the id of everything else."""
@@ -37,13 +37,13 @@ def name_of(item: Item) -> Name | None:
     return (item.type, name) if name else None
 
 
-class Growing(Protocol):
-    """A part that is not at its end yet."""
+class GrowingPart(Protocol):
+    """A part that may still be extended."""
 
     def part(self, ended: bool, /) -> Part | None:
-        """Return the part as far as it came. `ended`: the response ran to its own end.
+        """Return the part so far. `ended`: the response is complete.
 
-        Returns None when it is not whole.
+        Returns None for a tool call that is not complete.
         """
 
 
@@ -54,7 +54,7 @@ class Parts:
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
-        self.growing: list[Growing] = []
+        self.growing: list[GrowingPart] = []
 
     def place(self) -> int:
         """Return the index of the next part. Raises TurnError when there are too many."""
@@ -62,8 +62,8 @@ class Parts:
         return len(self.growing)
 
 
-class _Said:
-    """A text or a refusal. The phase is its item's, and may come after the first words: hence in a list."""
+class _GrowingText:
+    """A text or a refusal. The item sets its phase, maybe after the first delta: hence a shared list."""
 
     __slots__ = ("_phase", "_refusal", "stream")
 
@@ -95,13 +95,13 @@ class MessageItem:
         return (self.kind, self.id) if self.id else None
 
     def stream(self, content_index: int, *, refusal: bool) -> Stream:
-        """Return the content part's stream, begun where it is new."""
+        """Return the stream of the content part; create it if it is new."""
         stream = self._streams.get((content_index, refusal))
         if stream is None:
             parts = self._parts
             stream = Stream(partial(RefusalDelta if refusal else TextDelta, parts.place()), parts.bounds)
             self._streams[content_index, refusal] = stream
-            parts.growing.append(_Said(stream, self._phase, refusal=refusal))
+            parts.growing.append(_GrowingText(stream, self._phase, refusal=refusal))
         return stream
 
     def learn(self, item: Item) -> None:
@@ -122,8 +122,8 @@ class MessageItem:
         return events
 
 
-class _Call:
-    """A tool call. Whole when it was closed or the response ran to its end, and nothing says it was cut."""
+class _GrowingCall:
+    """A tool call. It is complete when its item or the response ended, unless its status denies it."""
 
     __slots__ = ("call_id", "closed", "name", "status", "stream")
 
@@ -131,9 +131,9 @@ class _Call:
         self.call_id = call_id
         self.closed = False
         self.status = ""
-        # In a list, because the name may come later; and not by way of self, which holds the stream.
-        self.name = told = [name]
-        self.stream = Stream(lambda piece: ToolCallDelta(index, piece, call_id, told[0]), bounds)
+        # A list, because the name may come later. The lambda captures it and not self: no reference cycle.
+        self.name = names = [name]
+        self.stream = Stream(lambda piece: ToolCallDelta(index, piece, call_id, names[0]), bounds)
 
     def part(self, ended: bool) -> Part | None:
         whole = self.status != "incomplete" and (ended or (self.closed and self.status != "in_progress"))
@@ -141,7 +141,7 @@ class _Call:
 
 
 class CallItem:
-    """One tool call, which is one part."""
+    """An item that is one tool call and one part."""
 
     kind: ClassVar = "function_call"
     __slots__ = ("_call", "closed", "id", "name", "stream")
@@ -152,7 +152,7 @@ class CallItem:
         self.id = item.id or ""
         self.closed = False
         self.name: Name | None = (self.kind, item.call_id)
-        self._call = _Call(item.call_id, item.name or "", parts.place(), parts.bounds)
+        self._call = _GrowingCall(item.call_id, item.name or "", parts.place(), parts.bounds)
         self.stream = self._call.stream
         parts.growing.append(self._call)
 
@@ -165,7 +165,7 @@ class CallItem:
         return self.stream.settle(item.arguments, tally)
 
 
-class _Thought:
+class _GrowingReasoning:
     """Reasoning: one part of several paragraphs."""
 
     __slots__ = ("encrypted_content", "id", "streams")
@@ -185,28 +185,28 @@ class _Thought:
 
 
 class ReasoningItem:
-    """One part of several paragraphs. It has no index until there is something of it to report."""
+    """An item that is one part of several paragraphs. It has no index until it has content to report."""
 
     kind: ClassVar = "reasoning"
-    __slots__ = ("_index", "_parts", "_thought", "closed")
+    __slots__ = ("_index", "_parts", "_reasoning", "closed")
 
     def __init__(self, parts: Parts, item: Item) -> None:
         self.closed = False
         self._index: int | None = None
         self._parts = parts
-        self._thought = _Thought(item.id or "")
+        self._reasoning = _GrowingReasoning(item.id or "")
 
     @property
     def id(self) -> str:
-        return self._thought.id
+        return self._reasoning.id
 
     @property
     def name(self) -> Name | None:
         return (self.kind, self.id) if self.id else None
 
     def stream(self, kind: ReasoningKind, paragraph: int) -> Stream:
-        """Return the paragraph's stream, begun where it is new."""
-        streams = self._thought.streams
+        """Return the stream of the paragraph; create it if it is new."""
+        streams = self._reasoning.streams
         stream = streams.get((kind, paragraph))
         if stream is None:
             index, bounds = self._place(), self._parts.bounds
@@ -215,28 +215,28 @@ class ReasoningItem:
         return stream
 
     def learn(self, item: Item) -> None:
-        self._thought.id = item.id or self._thought.id
+        self._reasoning.id = item.id or self._reasoning.id
 
     def settle(self, item: Item, tally: Tally) -> list[Event]:
-        # Also a thought that shows nothing has a part: what is sealed in it must come back.
+        # Reasoning without visible text is a part, too: its encrypted content must be sent back.
         self._place()
         self._seal(item.encrypted_content or "")
         events: list[Event] = []
-        for kind, told in ((ReasoningKind.SUMMARY, item.summary), (ReasoningKind.TEXT, item.content)):
-            self._parts.bounds.listed(told)
-            for paragraph, content in enumerate(told or ()):
+        for kind, paragraphs in ((ReasoningKind.SUMMARY, item.summary), (ReasoningKind.TEXT, item.content)):
+            self._parts.bounds.listed(paragraphs)
+            for paragraph, content in enumerate(paragraphs or ()):
                 events += self.stream(kind, paragraph).settle(content.text, tally)
         return events
 
     def _seal(self, encrypted_content: str) -> None:
-        if encrypted_content and encrypted_content != self._thought.encrypted_content:
+        if encrypted_content and encrypted_content != self._reasoning.encrypted_content:
             self._parts.bounds.text(size_of(encrypted_content))
-            self._thought.encrypted_content = encrypted_content
+            self._reasoning.encrypted_content = encrypted_content
 
     def _place(self) -> int:
         if self._index is None:
             self._index = self._parts.place()
-            self._parts.growing.append(self._thought)
+            self._parts.growing.append(self._reasoning)
         return self._index
 
 

@@ -1,8 +1,32 @@
-"""One response: server events in, domain events out. The same over a WebSocket and over SSE.
+"""Decode one response: server events in, domain events out, alike over a WebSocket and over SSE.
 
-Owns how a response begins and ends, and what is none of its business. Must never know where frames come from,
-or what is done about a failure. The rule that would be broken first: an event that is not understood is
-counted, never fatal; one that is understood and makes no sense ends the turn.
+A response has three states, and each event of the upstream moves it forward or not at all:
+
+    waiting --(created, in_progress or queued)--> running --(completed, incomplete)--> finished: Completed
+       |                                             |
+       +-------(failed, error: TurnError)------------+-------------------------------> finished
+
+- Waiting: a delta or an item is a PROTOCOL_ERROR. An end without a beginning is accepted; it begins the
+  response first.
+- Running: deltas grow the answer, `output_item.*` open and close its items, and `*.done` repeats a text as a
+  whole (`output_assembler` decides where each belongs).
+- Finished: the end repeats the whole output, which is merged into the answer. Later frames are counted only.
+
+An example; each line is a frame, and after the arrow what it makes:
+
+    response.created        response.id=resp_1            -> Started("resp_1", ...)
+    output_item.added       index 0, message msg_1        ->
+    output_text.delta       index 0, msg_1, "Hel"         -> TextDelta(0, "Hel")
+    output_text.delta       index 0, msg_1, "lo"          -> TextDelta(0, "lo")
+    output_text.done        index 0, msg_1, "Hello"       ->             (nothing is missing)
+    output_item.added       index 1, function_call call_1 -> ToolCallDelta(1, "", "call_1", "add")
+    function_call_arguments.delta  index 1, '{"a":1}'     -> ToolCallDelta(1, '{"a":1}', "call_1", "add")
+    output_item.done        index 1, call_1               ->             (the call is whole)
+    response.completed      usage, output                 -> Completed(message, TOOL_USE, ...)
+
+The two text deltas become one when they arrive in one `feed`. An event of a type that is not known is counted
+in `ignored` and skipped: APIs grow. An event of a known type that is invalid ends the turn. An event that
+names another response or stream is counted as "foreign".
 """
 
 from __future__ import annotations
@@ -46,7 +70,7 @@ ENDS: dict[str, str] = {
     "response.failed": "failed",
     "response.done": "",
 }
-"""The status that the event stands for; empty: the response itself says it."""
+"""The status that the event means; empty: the response's own `status` field decides."""
 
 ERRORS = frozenset({"error", "response.error"})
 UNDERSTOOD = frozenset([*DELTAS, *DONES, *ITEMS, *BEGINNINGS, *ENDS])
@@ -59,33 +83,34 @@ INCOMPLETE: dict[str, StopReason] = {
 """Any other reason counts as LENGTH: the answer was cut short."""
 
 UNSOLICITED = frozenset({"connection_expiring"})
-"""Errors that tell of the connection's future, not of this response."""
+"""Errors that announce the end of the connection and do not concern this response."""
 
 MAX_CREATED_AT = 253402300799.0
 """The last second of the year 9999: no timestamp is later, unless a server counts in milliseconds."""
 
-
 MAX_ID_CHARACTERS = 512
-"""More of a response's id is not kept. One of this length may have been cut: nothing builds on it."""
+"""A longer response id is cut. One of this length may have been cut, so no turn continues from it."""
 
 MAX_MODEL_CHARACTERS = 256
-"""More of the model's name, as the upstream reports it, is not kept."""
+"""A longer model name from the upstream is cut."""
 
 
 class ResponseDecoder:
-    """`continuing`: the request carried a previous_response_id.
+    """Decode the frames of one response.
 
-    `finished`: the upstream ended the response itself; all that follows is ignored. `orderly`: it did so in a
-    way behind which nothing of it can come any more. `response_id` is empty and `usage` None until they are
-    told. `ignored` counts by kind.
+    `continuing`: the request carried a previous_response_id.
+    `finished`: the upstream ended the response; later frames are ignored.
+    `orderly`: no frame of this response can follow, so the connection can be reused. After a bare `error`
+    some servers also send `response.failed`.
+    `response_id` is empty and `usage` None until the upstream reports them. `ignored` counts by kind.
     """
 
     __slots__ = (
         "_answer",
         "_continuing",
-        "_delta",
-        "_next",
-        "_open",
+        "_delta_stream",
+        "_last_delta",
+        "_next_number",
         "_started",
         "finished",
         "ignored",
@@ -103,10 +128,10 @@ class ResponseDecoder:
         self._answer = Answer(self.ignored)
         self._continuing = continuing
         self._started: Started | None = None
-        # The last delta, and where it went, while nothing but deltas come.
-        self._delta: Frame | None = None
-        self._open: Stream | None = None
-        self._next: int | None = None
+        # Fast path: consecutive deltas mostly go to one stream, so the last one and its stream are kept.
+        self._last_delta: Frame | None = None
+        self._delta_stream: Stream | None = None
+        self._next_number: int | None = None
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "running" if self._started else "waiting"
@@ -114,13 +139,13 @@ class ResponseDecoder:
 
     @property
     def size(self) -> int:
-        """What the answer has taken so far."""
+        """The bytes of the answer so far."""
         return self._answer.size
 
     def feed(self, frames: Iterable[str | bytes], events: list[Event]) -> None:
-        """Puts what the frames make behind `events`, neighbouring deltas of one part as one.
+        """Append the domain events of the frames to `events`, merging adjacent deltas of one part.
 
-        TurnError: the response failed, or a frame makes no sense; what came before it is in `events`.
+        Raises TurnError when the response failed or a frame is invalid; what came before it is in `events`.
         """
         run = Run(events)
         try:
@@ -128,88 +153,88 @@ class ResponseDecoder:
                 if self.finished:
                     self.ignored.note("behind_the_end")
                     continue
-                told = read_frame(frame, UNDERSTOOD)
-                if told.stream_id is not None or (
-                    told.response_id and not self._may_be_ours(told.response_id)
+                event = read_frame(frame, UNDERSTOOD)
+                if event.stream_id is not None or (
+                    event.response_id and not self._may_be_ours(event.response_id)
                 ):
                     self.ignored.note("foreign")
                     continue
-                number = told.sequence_number
-                # Some servers number nothing, or everything -1: numbers are only good for finding gaps.
+                number = event.sequence_number
+                # Some servers send no numbers, or always -1: they only serve to detect gaps.
                 if number is not None and number >= 0:
-                    if number != self._next and self._next is not None:
+                    if number != self._next_number and self._next_number is not None:
                         self.ignored.note("gap")
-                    self._next = number + 1
-                if told.type in DELTAS:
-                    if told.delta and (stream := self._stream(told)):
-                        run.add(stream, told.delta)
+                    self._next_number = number + 1
+                if event.type in DELTAS:
+                    if event.delta and (stream := self._stream(event)):
+                        run.add(stream, event.delta)
                 else:
-                    self._delta = None
+                    self._last_delta = None
                     run.end()
-                    events += self._dispatch(told, frame)
+                    events += self._dispatch(event, frame)
         finally:
             run.end()
 
     def partial(self) -> Message | None:
-        """The message as far as it came, without a tool call that is not whole. None: nothing came."""
+        """Return the message so far, without incomplete tool calls. Returns None when it has no parts."""
         message = self._answer.message(ended=False)
         return message if message.parts else None
 
-    def _stream(self, told: Frame) -> Stream | None:
-        """Where the delta goes: mostly where the last one went."""
-        last = self._delta
+    def _stream(self, event: Frame) -> Stream | None:
+        """Find the stream of a delta: mostly that of the last delta."""
+        last = self._last_delta
         if (
             last is None
-            or told.type != last.type
-            or told.item_id != last.item_id
-            or told.output_index != last.output_index
-            or told.content_index != last.content_index
-            or told.summary_index != last.summary_index
+            or event.type != last.type
+            or event.item_id != last.item_id
+            or event.output_index != last.output_index
+            or event.content_index != last.content_index
+            or event.summary_index != last.summary_index
         ):
-            self._need_start(told.type)
-            self._open = DELTAS[told.type](self._answer, told)
-            self._delta = told if self._open is not None else None
-        return self._open
+            self._require_started(event.type)
+            self._delta_stream = DELTAS[event.type](self._answer, event)
+            self._last_delta = event if self._delta_stream is not None else None
+        return self._delta_stream
 
-    def _dispatch(self, told: Frame, frame: str | bytes) -> list[Event]:
-        kind = told.type
+    def _dispatch(self, event: Frame, frame: str | bytes) -> list[Event]:
+        kind = event.type
         if kind in BEGINNINGS or kind in ENDS:
-            return self._live(told, frame)
+            return self._lifecycle(event, frame)
         if locate := DONES.get(kind):
-            self._need_start(kind)
-            final = told.text or told.refusal or told.arguments
-            if final and (stream := locate(self._answer, told)):
+            self._require_started(kind)
+            final = event.text or event.refusal or event.arguments
+            if final and (stream := locate(self._answer, event)):
                 return stream.settle(final, self.ignored)
         elif take := ITEMS.get(kind):
-            self._need_start(kind)
-            return take(self._answer, told)
+            self._require_started(kind)
+            return take(self._answer, event)
         elif kind in ERRORS or not kind:
             self._error(frame)
         else:
             self.ignored.note(kind)
         return []
 
-    def _need_start(self, kind: str) -> None:
+    def _require_started(self, kind: str) -> None:
         if self._started is None:
             raise TurnError(Reason.PROTOCOL_ERROR, f"the upstream sent {kind} before it began a response")
 
     def _may_be_ours(self, response_id: str | None) -> bool:
-        # What has no id, or comes before ours is known, gets the benefit of the doubt.
+        # Without an id, or before ours is known, it is taken for ours.
         if not response_id or not self.response_id:
             return True
         return response_id[:MAX_ID_CHARACTERS] == self.response_id
 
-    def _live(self, told: Frame, frame: str | bytes) -> list[Event]:
-        response = told.response or Response()
+    def _lifecycle(self, event: Frame, frame: str | bytes) -> list[Event]:
+        response = event.response or Response()
         if not self._may_be_ours(response.id):
             self.ignored.note("foreign")
             return []
         self.response_id = self.response_id or (response.id or "")[:MAX_ID_CHARACTERS]
         response.model = (response.model or "")[:MAX_MODEL_CHARACTERS]
-        if told.type in BEGINNINGS:
+        if event.type in BEGINNINGS:
             return self._start(response)
         self.usage = read_usage(response.usage)
-        match ENDS[told.type] or response.status or "completed":
+        match ENDS[event.type] or response.status or "completed":
             case "completed":
                 return self._complete(response, cut=None)
             case "incomplete":
@@ -257,7 +282,7 @@ class ResponseDecoder:
             self.ignored.note(error.upstream.code)
             return
         self.finished = True
-        # Some servers let the failed response follow its error. Where none was begun, none can.
+        # Some servers send response.failed after the error; not where no response was begun.
         self.orderly = self._started is None
         raise error
 

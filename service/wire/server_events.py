@@ -1,7 +1,8 @@
-"""Server events as they stand in a frame, with only what is read of them.
+"""Decode server events into structs that hold only the fields the service reads.
 
-Owns the upstream's field names and how malformed JSON is told. Must never know what an event means for the
-turn. The rule that would be broken first: what is not understood is skipped, never a reason to fail.
+An event or an item of an unknown type may have any shape and never fails. One of a known type that is
+invalid, and a frame that is not JSON, raise TurnError PROTOCOL_ERROR. Two faults of servers are repaired: NaN
+and Infinity become null, and invalid token counts become 0.
 """
 
 from __future__ import annotations
@@ -19,31 +20,31 @@ from service.domain.events import Usage
 
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=msgspec.Struct)
-_NOTHING = msgspec.Raw()
+_ABSENT = msgspec.Raw()
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 LARGE_BYTES = 256 * 1024
-"""Lists in larger pieces are counted before an object is made for each of their values."""
+"""In JSON larger than this, values are counted before an object is made of each."""
 
 MAX_VALUES = 200_000
-"""Values and names in the output of a response: 4096 items with all their fields have half as many. Each
-costs some 0.1 µs and 100 bytes once it is an object, so 16 MiB of `{},` would hold the loop for half a
-second. To count them takes 40 ms at most.
+"""Values and names in the output of a response: 4096 items with all their fields have half as many. Decoding
+one takes some 0.1 µs and 100 bytes, so 16 MiB of `{},` would block the event loop for half a second. Counting
+them takes 40 ms at most.
 """
 
 REPAIRED_CHARACTERS = 1024 * 1024
-"""A longer frame that is no JSON is not looked at again."""
+"""A longer frame that is not JSON is not examined for repairs."""
 
 _VALUES = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|,', re.DOTALL)
-"""Strings whole, so that the commas inside them are passed over. Possessive: the scan is linear."""
+"""Strings match as a whole, so that commas inside them do not count. Possessive: the scan is linear."""
 
-_HALVES = re.compile(
+_LONE_SURROGATES = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
 )
-"""One half of a character, escaped, without the other half beside it."""
+"""An escaped UTF-16 surrogate without its other half."""
 
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-"""A count that every room and every client can hold."""
+"""A count that every client can represent: JavaScript numbers are exact up to here."""
 
 
 class IncompleteDetails(msgspec.Struct, gc=False):
@@ -51,21 +52,21 @@ class IncompleteDetails(msgspec.Struct, gc=False):
 
 
 class Response(msgspec.Struct, gc=False):
-    """A response, at any point of its life."""
+    """The `response` object of an event, in any state."""
 
     id: str | None = None
     model: str | None = None
     created_at: float | None = None
     status: str | None = None
     incomplete_details: IncompleteDetails | None = None
-    output: msgspec.Raw = _NOTHING
-    usage: msgspec.Raw = _NOTHING
+    output: msgspec.Raw = _ABSENT
+    usage: msgspec.Raw = _ABSENT
 
 
 class Frame(msgspec.Struct, gc=False):
-    """Any server event. One flat shape, because one decoder for all is faster than finding the right one.
+    """Any server event. One flat struct for all types is faster than choosing a decoder by type.
 
-    Large and rare things stay raw until somebody asks. Servers write null for what they do not say.
+    Large and rare fields stay raw until they are needed. Servers write null for missing fields.
     """
 
     type: str = ""
@@ -81,7 +82,7 @@ class Frame(msgspec.Struct, gc=False):
     stream_id: str | None = None
     response_id: str | None = None
     response: Response | None = None
-    item: msgspec.Raw = _NOTHING
+    item: msgspec.Raw = _ABSENT
 
 
 class Content(msgspec.Struct):
@@ -93,7 +94,7 @@ class Content(msgspec.Struct):
 
 
 class Item(msgspec.Struct):
-    """An output item of one of the kinds in `ITEM_KINDS`; each uses its own fields."""
+    """An output item of a kind in `ITEM_KINDS`; each kind uses its own fields."""
 
     type: str
     id: str | None = None
@@ -117,7 +118,7 @@ class _Details(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    """The names of this API, and those of its elder sister, which some servers kept."""
+    """Token counts by the names of the Responses API, and by those of Chat Completions."""
 
     input_tokens: Tokens | None = None
     prompt_tokens: Tokens | None = None
@@ -144,84 +145,93 @@ _OBJECT = msgspec.json.Decoder(dict[str, object])
 
 
 def read_frame(frame: str | bytes, understood: Container[str]) -> Frame:
-    """The event. One that is not understood may have any shape. TurnError PROTOCOL_ERROR: nonsense."""
+    """Decode the frame; of a type that is not in `understood` only the type.
+
+    Raises TurnError PROTOCOL_ERROR when it is no JSON object, or invalid for a type in `understood`.
+    """
     if isinstance(frame, bytes):
-        raise _nonsense("a frame that is not text")
+        raise _invalid("a frame that is not text")
     try:
         return _FRAME.decode(frame)
     except msgspec.ValidationError as error:
-        kind = _read(_TYPED, frame, "a frame").type
+        kind = _read(_TYPED, frame, "frame").type
         if kind in understood:
-            raise _nonsense(f"a malformed {kind}: {error}") from error
+            raise _invalid(f"a malformed {kind}: {error}") from error
         return Frame(type=kind)
     except _UNREADABLE as error:
         if (repaired := _without_nan(frame)) is not None:
             return read_frame(repaired, understood)
-        if len(frame) <= REPAIRED_CHARACTERS and _HALVES.search(frame):
-            raise _nonsense("a frame with half a character (one escaped UTF-16 surrogate)") from error
-        raise _nonsense(f"a frame that is not JSON: {error}") from error
+        if len(frame) <= REPAIRED_CHARACTERS and _LONE_SURROGATES.search(frame):
+            raise _invalid("a frame with half a character (one escaped UTF-16 surrogate)") from error
+        raise _invalid(f"a frame that is not JSON: {error}") from error
 
 
 def read_object(frame: str | bytes) -> dict[str, object]:
-    """The whole frame: errors come in too many shapes for a struct."""
-    return _read(_OBJECT, frame, "a frame")
+    """Decode the whole frame: errors come in too many shapes for a struct."""
+    return _read(_OBJECT, frame, "frame")
 
 
 def read_output(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    """The items of a response. TurnError PROTOCOL_ERROR: no list, or too many values in it."""
+    """Split the output of a response into items.
+
+    Raises TurnError PROTOCOL_ERROR when it is no list, or has too many values.
+    """
     _count_values(raw)
-    return _read(_OUTPUT, raw or b"null", "an output") or []
+    return _read(_OUTPUT, raw or b"null", "output") or []
 
 
 def read_item(raw: msgspec.Raw) -> Item | str:
-    """The item, or the kind of one that is not understood."""
+    """Decode the item; return only the type of one that is not known.
+
+    Raises TurnError PROTOCOL_ERROR when it is invalid for its type.
+    """
     _count_values(raw)
     try:
         item = _ITEM.decode(raw or b"{}")
     except msgspec.ValidationError as error:
-        kind = _read(_TYPED, raw or b"{}", "an item").type
+        kind = _read(_TYPED, raw or b"{}", "item").type
         if kind in ITEM_KINDS:
-            raise _nonsense(f"a {kind} that makes no sense: {error}") from error
+            raise _invalid(f"an invalid {kind}: {error}") from error
         return kind
     except _UNREADABLE as error:
-        raise _nonsense(f"an item that makes no sense: {error}") from error
+        raise _invalid(f"an invalid item: {error}") from error
     return item if item.type in ITEM_KINDS else item.type
 
 
 def read_usage(raw: msgspec.Raw) -> Usage | None:
-    """The counts that were reported, without those that are no counts: they must not cost the answer.
+    """Decode the token counts. Counts that are invalid become 0: they must not fail a complete answer.
 
-    Returns None when there is no object at all.
+    Returns None when there is no usage object.
     """
     try:
-        told = _USAGE.decode(raw or b"null")
+        event = _USAGE.decode(raw or b"null")
     except _UNREADABLE:
-        told = _lenient(raw, _Usage)
-    if told is None:
+        event = _lenient(raw, _Usage)
+    if event is None:
         return None
-    read = told.input_tokens_details or told.prompt_tokens_details or _Details()
-    written = told.output_tokens_details or told.completion_tokens_details or _Details()
-    input_tokens = told.input_tokens or told.prompt_tokens or 0
-    output_tokens = told.output_tokens or told.completion_tokens or 0
+    read = event.input_tokens_details or event.prompt_tokens_details or _Details()
+    written = event.output_tokens_details or event.completion_tokens_details or _Details()
+    input_tokens = event.input_tokens or event.prompt_tokens or 0
+    output_tokens = event.output_tokens or event.completion_tokens or 0
     return Usage(
         input_tokens=input_tokens,
         cached_input_tokens=read.cached_tokens or 0,
         cache_write_tokens=read.cache_write_tokens or 0,
         output_tokens=output_tokens,
         reasoning_tokens=written.reasoning_tokens or 0,
-        total_tokens=told.total_tokens or input_tokens + output_tokens,
+        total_tokens=event.total_tokens or input_tokens + output_tokens,
     )
 
 
 def _lenient(raw: msgspec.Raw, kind: type[_S]) -> _S | None:
-    """The struct with those of its fields that can be read."""
+    """Decode the struct field by field, with None for each invalid field."""
     try:
-        told = _FIELDS.decode(raw) if len(raw) <= LARGE_BYTES else {}
+        event = _FIELDS.decode(raw) if len(raw) <= LARGE_BYTES else {}
     except _UNREADABLE:
         return None
     good: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
-        value = told.get(field.name, _NOTHING)
+        value = event.get(field.name, _ABSENT)
         try:
             good[field.name] = msgspec.json.decode(value or b"null", type=field.type)
         except _UNREADABLE:
@@ -230,9 +240,9 @@ def _lenient(raw: msgspec.Raw, kind: type[_S]) -> _S | None:
 
 
 def _without_nan(frame: str) -> str | None:
-    """The frame with null for NaN and Infinity, which some servers write for a count that they lack.
+    """Replace NaN and Infinity, which some servers write for a missing count, by null.
 
-    Returns None when there are none in it, or it is no JSON for other reasons.
+    Returns None when the frame has neither, or is not JSON for other reasons.
     """
     if len(frame) > REPAIRED_CHARACTERS or not ("NaN" in frame or "Infinity" in frame):
         return None
@@ -248,15 +258,15 @@ def _count_values(raw: msgspec.Raw) -> None:
     if len(raw) <= LARGE_BYTES:
         return
     if next(islice(_VALUES.finditer(raw), MAX_VALUES, None), None) is not None:
-        raise _nonsense(f"an output of more than {MAX_VALUES} values")
+        raise _invalid(f"an output of more than {MAX_VALUES} values")
 
 
 def _read(decoder: msgspec.json.Decoder[_T], data: str | bytes | msgspec.Raw, what: str) -> _T:
     try:
         return decoder.decode(data)
     except _UNREADABLE as error:
-        raise _nonsense(f"{what} that makes no sense: {error}") from error
+        raise _invalid(f"an invalid {what}: {error}") from error
 
 
-def _nonsense(what: str) -> TurnError:
+def _invalid(what: str) -> TurnError:
     return TurnError(Reason.PROTOCOL_ERROR, f"the upstream sent {what}")

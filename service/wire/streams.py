@@ -1,7 +1,10 @@
-"""Texts that arrive in pieces, and how the pieces become deltas.
+"""Turn the pieces of a streamed text into deltas, and reconcile them with the final text.
 
-What was streamed is never taken back: a delta only appends. The upstream's last word stands, also where it is
-another text than the pieces made.
+A delta only appends; what was streamed cannot be retracted. The message holds the upstream's final text, even
+where it contradicts the pieces:
+
+    pieces "Hel", "lo", final "Hello!"  ->  one more delta "!"
+    pieces "Hel", "lo", final "Bye"     ->  no delta; the message says "Bye", and a contradiction is counted
 """
 
 from __future__ import annotations
@@ -13,16 +16,16 @@ from service.wire.bounds import MAX_DELTA_CHARACTERS, Bounds, size_of
 from service.wire.tally import Tally
 
 MERGE_CHARACTERS = 16 * 1024
-"""How long a merged delta may be: at most 64 KiB of UTF-8, whatever the characters."""
+"""The most characters of a merged delta: at most 64 KiB of UTF-8."""
 
 
 class Stream:
-    """One text that arrives in pieces. `tell` makes the delta of a piece."""
+    """One text that arrives in pieces. `make_delta` wraps a piece in the delta of its part."""
 
-    __slots__ = ("_bounds", "_pieces", "_size", "tell")
+    __slots__ = ("_bounds", "_pieces", "_size", "make_delta")
 
-    def __init__(self, tell: Callable[[str], Delta], bounds: Bounds) -> None:
-        self.tell = tell
+    def __init__(self, make_delta: Callable[[str], Delta], bounds: Bounds) -> None:
+        self.make_delta = make_delta
         self._bounds = bounds
         self._pieces: list[str] = []
         self._size = 0
@@ -32,7 +35,7 @@ class Stream:
         return "".join(self._pieces)
 
     def grow(self, piece: str) -> list[Delta]:
-        """Append the piece, and return its deltas. Raises TurnError when the answer is too long."""
+        """Append the piece and return its deltas. Raises TurnError when the answer is too long."""
         size = size_of(piece)
         self._bounds.text(size)
         self._size += size
@@ -40,9 +43,9 @@ class Stream:
         return self._deltas(piece)
 
     def settle(self, final: str | None, tally: Tally) -> list[Event]:
-        """Replace the text by the final one, and return what the pieces lacked of it.
+        """Replace the text with the final one, and return deltas for what was not streamed of it.
 
-        A server that repeats nothing (null, or an empty text) contradicts nothing.
+        None and an empty text change nothing: some servers do not repeat the text.
         """
         if not final:
             return []
@@ -56,15 +59,15 @@ class Stream:
 
     def _deltas(self, piece: str) -> list[Delta]:
         if len(piece) <= MAX_DELTA_CHARACTERS:
-            return [self.tell(piece)] if piece else []
+            return [self.make_delta(piece)] if piece else []
         starts = range(0, len(piece), MAX_DELTA_CHARACTERS)
-        return [self.tell(piece[start : start + MAX_DELTA_CHARACTERS]) for start in starts]
+        return [self.make_delta(piece[start : start + MAX_DELTA_CHARACTERS]) for start in starts]
 
 
 class Run:
-    """Neighbouring pieces of one stream, on their way to one delta of at most `MERGE_CHARACTERS`.
+    """Merge adjacent pieces of one stream into one delta of at most `MERGE_CHARACTERS`.
 
-    A piece that is longer alone becomes deltas of its own.
+    A single piece that is longer is not merged with others.
     """
 
     __slots__ = ("_events", "_pieces", "_size", "_stream")
@@ -83,7 +86,7 @@ class Run:
         self._size += len(piece)
 
     def end(self) -> None:
-        """Report what was gathered. Raises TurnError when the answer is too long with it: it is dropped."""
+        """Emit the merged delta. Raises TurnError, and drops it, when it makes the answer too long."""
         stream, self._stream = self._stream, None
         if stream is not None:
             piece = "".join(self._pieces)

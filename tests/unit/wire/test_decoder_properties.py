@@ -88,7 +88,7 @@ def answers(draw):
     count = draw(st.integers(0, 4))
     for index in range(count):
         pieces = draw(st.lists(LETTERS, max_size=3))
-        whole, told = "".join(pieces), draw(st.integers(0, len(pieces)))
+        whole, sent = "".join(pieces), draw(st.integers(0, len(pieces)))
         match draw(st.sampled_from(["message", "call", "reasoning"])):
             case "message":
                 item = message(whole, f"msg_{index}", phase=draw(st.sampled_from([None, "commentary"])))
@@ -104,7 +104,7 @@ def answers(draw):
                     for piece in pieces
                 ]
         bare = item | {"content": [], "summary": [], "arguments": ""}
-        frames += [added(index, bare), *deltas[:told]]
+        frames += [added(index, bare), *deltas[:sent]]
         # An item ends before the next begins. Only of the last one the end may have to tell.
         frames += [done(index, item)] if index < count - 1 or draw(st.booleans()) else []
         output.append(item)
@@ -117,9 +117,9 @@ def test_round_trip(answer):
     frames, output = answer
     decoder = ResponseDecoder(continuing=False)
     *events, end = feed(decoder, created(), *frames, ended(output=output))
-    told: dict[int, str] = {}
+    streamed: dict[int, str] = {}
     for event in events[1:]:
-        told[event.content_index] = told.get(event.content_index, "") + event.delta
+        streamed[event.content_index] = streamed.get(event.content_index, "") + event.delta
     request = CompletionRequest("s", "m", (end.message,), options=Options())
     turn = prepare(request)
     assert turn.items == tuple(items_of((end.message,)))
@@ -131,7 +131,7 @@ def test_round_trip(answer):
         or "".join(getattr(part, "summary", ()))
         for part in end.message.parts
     ]
-    assert texts == [told.get(index, "") for index in range(len(texts))]
+    assert texts == [streamed.get(index, "") for index in range(len(texts))]
     assert not decoder.ignored
 
 

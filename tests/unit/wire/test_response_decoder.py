@@ -108,12 +108,12 @@ def test_completed(decoder):
     feed(decoder, created(), added(0, message()), text_delta("hi"))
     (end,) = feed(decoder, ended(usage=usage))
     answer = Message(Role.ASSISTANT, (TextPart("hi"),))
-    told = Usage(3, 0, 0, 4, 0, 7)
+    reported = Usage(3, 0, 0, 4, 0, 7)
     assert end == Completed(
-        "resp_1", "gpt-6-2026", 1700000000.0, answer, StopReason.STOP, told, continuable=True
+        "resp_1", "gpt-6-2026", 1700000000.0, answer, StopReason.STOP, reported, continuable=True
     )
     assert decoder.finished
-    assert decoder.usage == told
+    assert decoder.usage == reported
     assert repr(decoder) == "ResponseDecoder(resp_1, finished)"
 
 

@@ -42,15 +42,15 @@ def test_cut_anywhere(cuts):
 
 @given(st.lists(st.binary(max_size=20)))
 def test_any_bytes_mean_the_same_however_they_are_cut(chunks):
-    def told(*pieces):
+    def decoded(*pieces):
         try:
             return decode(*pieces)
         except TurnError as error:
             return error.reason
 
     whole = b"".join(chunks)
-    assert told(*chunks) == told(whole) == told(*(bytes([byte]) for byte in whole))
-    assert told(whole) is Reason.PROTOCOL_ERROR or isinstance(told(whole), list)
+    assert decoded(*chunks) == decoded(whole) == decoded(*(bytes([byte]) for byte in whole))
+    assert decoded(whole) is Reason.PROTOCOL_ERROR or isinstance(decoded(whole), list)
 
 
 line = st.sampled_from([b"data: a", b"data:", b"data", b": c", b"event: x", b"", b"data: \xe2\x82\xac"])
