@@ -1,1 +1,1 @@
-"""Nouns: messages, events, errors, plan. Imports nothing of ours."""
+"""The domain types: messages, events, errors, plans. Imports no other layer of the service."""

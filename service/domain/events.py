@@ -1,7 +1,4 @@
-"""What happens in a turn, as the caller may know it.
-
-Owns the events. Must never know which transport or dialect brought them.
-"""
+"""The events of a turn that a caller sees: started, deltas, completed. The same for every transport."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The upstream began the response. `created_at` is in seconds of the epoch; 0: it did not say."""
+    """The upstream began the response. `created_at` is in seconds of the epoch; 0: not reported."""
 
     response_id: str
     model: str
@@ -75,7 +72,7 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The response ended well. `continuable`: the next turn may build on it (it ran to its own end)."""
+    """The response ended. `continuable`: it was not cut short, so the next turn may continue from it."""
 
     response_id: str
     model: str

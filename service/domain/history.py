@@ -1,7 +1,16 @@
-"""What the upstream already knows of one conversation, and over which line: `History`. It makes the `Plan`.
+"""Remember what the upstream has of one conversation (`History`), and plan what a turn must send.
 
-Items are compared by content, in a canonical form. A chain is consumed before it is used, and an id never
-goes with anything but a strict suffix of what the caller sent.
+A chain is a response id that the upstream can continue, and digests of all items up to and including that
+response. It is valid on one connection only. Items are compared by content, in a canonical form. An example:
+
+    turn 1  caller sends [a]           no chain            full: [a]
+            the upstream answers B     chain resp_1 = [a, B]
+    turn 2  caller sends [a, B, c]     [a, B] matches      incremental: resp_1 + [c]
+            the turn fails             the chain was consumed and is gone
+    turn 3  caller sends [a, B, c]     no chain            full: [a, B, c], reason turn_not_completed
+
+A turn consumes the chain before it is sent and commits a new one only when it completes, so a failure at any
+point costs one full request and never a wrong context.
 """
 
 from __future__ import annotations
@@ -19,7 +28,7 @@ from service.domain.plan import ChainFingerprint, ContextReason, Plan
 
 DIGEST_BYTES = 16
 LONG = 256 * 1024
-"""Characters or bytes of one string that are digested at once."""
+"""A longer string is digested in slices of this many characters or bytes."""
 
 _SIZE = "I"
 _NO_SIZES = array(_SIZE)
@@ -27,10 +36,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Known:
-    """The items that the upstream holds, in order: what each is and takes, in 21 bytes an item.
+    """The items that the upstream has, in order, packed into 21 bytes an item: digest, size, kind.
 
-    As objects they took 150, and a session is remembered for minutes. `sizes` are what they take in a
-    request, in bytes, separator included; `reasoning` is a byte each, 1 or 0.
+    As objects they took 150 bytes, and a session is kept for minutes. `sizes` are the bytes of each item in a
+    request, separator included; `reasoning` is a byte each, 1 or 0.
     """
 
     __slots__ = ("_digests", "_reasoning", "_sizes")
@@ -44,7 +53,7 @@ class Known:
         return len(self._reasoning)
 
     def followed_by(self, items: Sequence[Item], sizes: Sequence[int]) -> Known:
-        """These, and `items` after them."""
+        """Return these items followed by `items`."""
         if len(items) != len(sizes):
             raise ValueError("each item has one size")
         return Known(
@@ -54,10 +63,10 @@ class Known:
         )
 
     def match(self, items: Sequence[Item]) -> tuple[int, int] | None:
-        """How many of the items the upstream knows already and what they would take in a request; None: it
-        knows other things.
+        """Count the leading items that the upstream has, and the bytes they would take in a request.
 
-        Reasoning that the caller left out is no edit: the upstream still holds it. Reasoning that changed is.
+        Returns None when the history was edited. Reasoning that the caller left out is no edit: the upstream
+        still has it. Reasoning that changed is one.
         """
         count = size = 0
         compared = -1  # the item that `digest` is of
@@ -76,7 +85,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What a response id stands for: everything up to and including the response, over one line."""
+    """A response id to continue from, and what it includes; valid on one connection."""
 
     response_id: str
     line_id: int
@@ -85,7 +94,7 @@ class Chain:
 
 
 class History:
-    """The memory of one conversation. It holds digests, no content: losing it costs bytes, never words."""
+    """The chain of one conversation. It holds digests and no content: without it, requests are full."""
 
     __slots__ = ("_chain", "_why_none")
 
@@ -101,14 +110,14 @@ class History:
         )
 
     def plan(self, items: tuple[Item, ...], fingerprint: ChainFingerprint, line_id: int) -> Plan:
-        """What to send over the line. Changes nothing.
+        """Plan what to send over the connection. Changes nothing.
 
-        The reasons for a full request, in the order in which they are looked for:
+        The reasons for a full request, in the order of the checks:
         1. there is no chain (first turn, or the last one did not complete, or was lost);
-        2. the chain is of another line;
-        3. something that the chain stands on has changed;
-        4. what the upstream holds is not the beginning of what the caller sent;
-        5. nothing is left to send.
+        2. the chain belongs to another connection;
+        3. the fingerprint has changed;
+        4. the items of the chain are not the beginning of what the caller sent;
+        5. no item is left to send.
         """
         chain = self._chain
         if chain is None:
@@ -128,26 +137,25 @@ class History:
         return Plan(items[count:], chain.response_id, reason, size)
 
     def consume(self) -> Chain | None:
-        """Takes the chain out: the turn that is about to be sent uses it up, and brings a new one only if
-        it completes.
-        """
+        """Remove and return the chain of a turn that is about to be sent; it commits a new one at its end."""
         chain = self._chain
         self.forget(ContextReason.TURN_NOT_COMPLETED)
         return chain
 
     def forget(self, reason: ContextReason) -> None:
-        """Drops the chain; the next plan is full for this reason."""
+        """Drop the chain; the next plan is full for this reason."""
         self._chain = None
         self._why_none = reason
 
     def moved(self, plan: Plan) -> None:
-        """The turn that was sent by this plan goes on over another line: in full, since its chain was of the
-        old one, or for the reason that it had already.
+        """Note that a sent turn is repeated on another connection: in full, because the chain is lost.
+
+        A turn that was full keeps its reason.
         """
         self.forget(ContextReason.NEW_CONNECTION if plan.incremental else plan.reason)
 
     def line_closed(self, line_id: int) -> None:
-        """A chain lives as long as its line."""
+        """Drop the chain if it belongs to the closed connection."""
         if self._chain is not None and self._chain.line_id == line_id:
             self.forget(ContextReason.NEW_CONNECTION)
 
@@ -161,11 +169,10 @@ class History:
         response_id: str,
         line_id: int,
     ) -> None:
-        """The upstream completed a response over this line: it knows what `base` stood for, and `added`
-        behind it.
+        """Store the chain of a completed response: the items of `base`, then `added`.
 
         `base` is the consumed chain if the turn was incremental, None if it was full. `added` are the items
-        that were sent, and the answer's; `sizes` what each takes in a request, in bytes, separator included.
+        that were sent and those of the answer; `sizes` their bytes in a request, separator included.
         """
         known = base.known if base else Known()
         if len(known) + len(added) > MAX_CHAINED_ITEMS:
@@ -179,15 +186,15 @@ def full_plan(items: tuple[Item, ...], reason: ContextReason) -> Plan:
 
 
 def without_reasoning(plan: Plan) -> Plan:
-    """The same plan less the model's sealed reasoning, which the upstream refused to read."""
+    """Return the plan without reasoning, whose encrypted content the upstream refused."""
     return replace(plan, items=tuple(item for item in plan.items if not item.is_reasoning))
 
 
 def digest_of(item: Item) -> bytes:
-    """The item's content, and nothing but its content, in sixteen bytes.
+    """Digest the item's content in 16 bytes.
 
-    Tool arguments are JSON: clients parse and write them again, so the order of keys does not count. What is
-    not JSON, or more of it than the service parses anywhere, counts as it stands.
+    Tool arguments are compared as JSON, because clients parse and encode them again: the order of keys does
+    not matter. Arguments that are not JSON, or too large to parse, are compared as text.
     """
     digest = blake2b(item.role.value.encode(), digest_size=DIGEST_BYTES)
     for part in item.parts:
@@ -196,10 +203,10 @@ def digest_of(item: Item) -> bytes:
 
 
 def _update(digest: blake2b, part: Part) -> None:
-    """Each part is one JSON array, which ends by itself: so no two contents are written the same.
+    """Add a part to the digest as one JSON array. JSON is self-delimiting, so no two contents collide.
 
-    The type of each part is written too: a text and a refusal of the same words are two things. What is long
-    is digested on its own, in slices: the encoder would hold the GIL, and take six times its size at worst.
+    The array begins with the part's type: a text and a refusal of the same words differ. Long strings are
+    digested separately, in slices: the encoder would hold the GIL and allocate up to six times their size.
     """
     match part:
         case TextPart() if len(part.text) <= LONG:
@@ -244,7 +251,7 @@ def _canonical_json(text: str) -> str:
 
 
 def orphans(messages: Sequence[Message]) -> Iterator[tuple[int, int]]:
-    """Where a tool result answers a call that no earlier message makes: (message index, part index)."""
+    """Yield (message index, part index) of each tool result without a call in an earlier part."""
     called: set[str] = set()
     for message_index, message in enumerate(messages):
         for part_index, part in enumerate(message.parts):

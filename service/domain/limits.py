@@ -1,18 +1,18 @@
-"""What one request may hold: the one table of these numbers.
+"""The limits of one request.
 
-A request of the allowed size is cheap or dear by its shape: an empty part takes 4 bytes on the wire and about
-1,500 once it is parsed, validated and written as JSON. So each repeated field, name and JSON string has a
-bound of its own, checked by its length before anything looks at what is in it. Texts, images and files have
-none but the size of the whole request: they cost about what they weigh.
+The cost of a request depends on its shape as much as on its size: an empty part takes 4 bytes on the wire and
+about 1,500 once it is parsed, validated and written as JSON. So each repeated field, name and JSON string has
+a bound of its own, checked by its length before its content is processed. Texts, images and files are bounded
+by the size of the whole request only: they cost about their size.
 
-`TABLE` is what docs/protocol.md shows; a test compares the two.
+`TABLE` is shown in docs/protocol.md; a test compares the two.
 """
 
 from __future__ import annotations
 
 LARGE_BYTES = 32 * 1024
-"""A request of more is worked on in a thread, and piece by piece. Measured: a request of this size costs at
-most 15 ms in any shape, and its way through a thread 0.1 ms, which is a tenth of what an honest one costs.
+"""A larger request is processed in a thread and piece by piece. Measured: a request of this size costs at
+most 15 ms in any shape; a switch to a thread costs 0.1 ms, a tenth of what a normal one of this size costs.
 """
 
 MAX_PARTS = 20_000
@@ -32,7 +32,7 @@ MAX_MODEL = 256
 MAX_OPTION = 128
 MAX_NAME = 256
 MAX_ID = 1_024
-"""Above what any upstream was seen to make: what it said must be accepted when it is sent back."""
+"""More than any upstream was seen to generate: its ids must be accepted when they are sent back."""
 
 MAX_URL = 16_384
 """A signed URL has up to 8 KiB. A data URL is content, and has no bound but the request's."""
@@ -46,11 +46,11 @@ MAX_JSON_DEPTH = 100
 MAX_JSON_BYTES_IN_ALL = 4_194_304
 MAX_JSON_NODES_IN_ALL = 200_000
 """A node is a bracket, a comma or a colon outside or inside of strings: what `str.count` counts. A large
-honest schema has one in ten bytes; one in five is allowed. Each becomes up to 100 bytes of objects.
+normal schema has one in ten bytes; one in five is allowed. Each becomes up to 100 bytes of objects.
 """
 
 MAX_FIELDS = 250_000
-"""Of all kinds, nested ones and those that are not known included. 20,000 parts have 120,000 at most."""
+"""Of all kinds, nested and unknown ones included. 20,000 parts have 120,000 at most."""
 
 MAX_JSON_GROWTH = 2
 """A body is at most this many times TRUNKLINE_MAX_REQUEST_BYTES. Control characters would grow six times."""
@@ -93,9 +93,9 @@ TABLE: tuple[tuple[str, int, str], ...] = (
     ("page_token", MAX_PAGE_TOKEN, "characters"),
     ("GetSession, ListSessions, ReleaseSession", MAX_SESSION_CALL_BYTES, "bytes"),
 )
-"""Field, bound, unit. What a setting bounds (the request's bytes, its messages) is in docs/settings.md."""
+"""Field, bound, unit. Limits that are settings (bytes of a request, messages) are in docs/settings.md."""
 
 
 def json_nodes(text: str) -> int:
-    """At least as many as the values and keys in it: every bracket, comma and colon, even within strings."""
+    """Count brackets, commas and colons, even in strings: an upper bound of values and keys."""
     return sum(map(text.count, "{}[],:"))

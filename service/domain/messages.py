@@ -1,7 +1,6 @@
 """The conversation: messages, their parts, tools, options, and the request for one turn.
 
-Owns the nouns that every room speaks. Must never know protobuf, JSON shapes of the upstream, or how a value
-got here: everything is validated before it becomes one of these, and nothing changes afterwards.
+All values are validated before they become one of these types, and immutable afterwards.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from enum import Enum
 from service.domain.limits import LARGE_BYTES
 
 PART_BYTES = 256
-"""What a part takes besides what is in it: itself, its item, their places in tuples."""
+"""Memory of a part besides its content, in bytes: the object, its item, their slots in tuples."""
 
 
 class Role(Enum):
@@ -25,7 +24,7 @@ class Role(Enum):
 
 
 class Transport(Enum):
-    """How a turn reaches the upstream. AUTO is a wish; a turn that ran says WEBSOCKET or SSE."""
+    """How a turn reaches the upstream. AUTO is only requested; a turn that ran reports another."""
 
     AUTO = "auto"
     WEBSOCKET = "websocket"
@@ -34,7 +33,7 @@ class Transport(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """`phase` is "commentary", "final_answer" or empty, and only on what the model said."""
+    """`phase` is "commentary", "final_answer" or empty; only texts of the model have one."""
 
     text: str
     phase: str = ""
@@ -104,8 +103,8 @@ class Message:
 class Item:
     """One entry of the upstream's input: the unit in which a history is compared, sent and counted.
 
-    It holds the parts of one message that travel together: a call, a result or a piece of reasoning alone;
-    the model's texts and refusals of one phase in a row; everything else as it was said.
+    It holds the parts of one message that form one entry: a call, a result or a reasoning part alone;
+    adjacent texts and refusals of the model with one phase; a message of any other role as a whole.
     """
 
     role: Role
@@ -117,7 +116,7 @@ class Item:
 
 
 def items_of(messages: tuple[Message, ...]) -> Iterator[Item]:
-    """The messages as items, in order. What stands in two messages never shares an item."""
+    """Split the messages into items, in order. Parts of two messages never share an item."""
     for message in messages:
         if message.role in (Role.USER, Role.SYSTEM, Role.DEVELOPER):
             yield Item(message.role, message.parts)
@@ -202,7 +201,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One turn, validated: the whole conversation and how to run it. `size`: its bytes, as they came."""
+    """One turn, validated: the whole conversation and how to run it. `size`: its bytes as received."""
 
     session_id: str
     model: str
@@ -215,10 +214,10 @@ class CompletionRequest:
 
     @property
     def large(self) -> bool:
-        """It is worked on off the loop, and piece by piece."""
+        """Return whether it is processed in a thread and piece by piece instead of on the event loop."""
         return self.size > LARGE_BYTES
 
     @property
     def weight(self) -> int:
-        """About what it takes in memory, in bytes: its size, or more where it is of many small parts."""
+        """Estimate its memory in bytes: its size, and an overhead for each part."""
         return self.size + PART_BYTES * sum(len(message.parts) for message in self.messages)

@@ -1,6 +1,6 @@
-"""What a turn sends: `Plan`, the one value that decides, and the reasons for it.
+"""What a turn sends of the conversation: `Plan`, and the reasons for it.
 
-Owns the rule "an id goes with a strict suffix and only with that". Must never know how items are written.
+A previous_response_id is sent with a strict suffix of the items and only with that.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Plan:
     """What a turn sends of the conversation.
 
     Either full (`previous_response_id` is empty, `items` are all) or incremental (`items` are a non-empty
-    suffix, the upstream knows all before it). `bytes_known` counts what stands before `items`, as it would be
-    written.
+    suffix, and the upstream has everything before it). `bytes_known`: the bytes that the omitted items would
+    take.
     """
 
     items: tuple[Item, ...]

@@ -1,7 +1,6 @@
-"""What is told of a turn and of a session.
+"""What the service reports about a turn (`TurnReport`) and about a session (`SessionView`).
 
-Owns the report of a turn and the view of a session. Must never know how they are shown: as a message, a span,
-a metric.
+Messages, spans and metrics are made of these elsewhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Who calls, and what they may: `Caller`. And the key that they pay with: `Credential`.
+"""The authenticated caller with its limits (`Caller`), and an upstream API key (`Credential`).
 
-Owns what a tenant may do. Must never know how a caller proved who they are. The rule that would be broken
-first: a secret is in no repr.
+A secret is in no repr.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from service.domain.errors import Reason, TurnError, Violation
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key of the upstream. `digest` tells two apart and may be kept; the secret goes into a header."""
+    """An API key of the upstream. `digest` identifies it and may be stored; the secret may not."""
 
     secret: str = field(repr=False, compare=False)
     digest: bytes = field(init=False, repr=False)
@@ -25,8 +24,9 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A tenant's call. None is no limit of its own; `key` None: the service's own key pays. `has_peers`: the
-    tenant is one of several.
+    """The tenant of a call and its limits; None: no limit of its own.
+
+    `key` None: the service's own key is used. `has_peers`: the tenant is one of several.
     """
 
     tenant: str = ""
@@ -39,7 +39,7 @@ class Caller:
     has_peers: bool = field(default=False, compare=False)
 
     def check_size(self, size: int) -> None:
-        """Raises INVALID_REQUEST where the request has more bytes than the tenant may send."""
+        """Raise TurnError INVALID_REQUEST when the request has more bytes than the tenant may send."""
         most = self.max_request_bytes
         if most is not None and size > most:
             description = f"has {size} bytes; at most {most} are allowed for this tenant (max_request_bytes)"
@@ -47,7 +47,10 @@ class Caller:
             raise TurnError(Reason.INVALID_REQUEST, f"request: {description}", violations=(violation,))
 
     def check_model(self, model: str) -> None:
-        """TurnError PERMISSION_DENIED: it is not one of the tenant's. A name that ends with * is a prefix."""
+        """Raise TurnError PERMISSION_DENIED for a model that the tenant may not use.
+
+        An allowed name that ends with * is a prefix.
+        """
         if self.models is None or any(_covers(allowed, model) for allowed in self.models):
             return
         raise TurnError(

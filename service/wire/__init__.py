@@ -1,1 +1,1 @@
-"""The upstream's dialect, pure: requests as bytes, server events as domain events, failures as reasons."""
+"""Translate between the domain and the upstream's JSON: requests, server events, failures. No I/O."""

@@ -1,13 +1,13 @@
-"""How much one answer may hold.
+"""Bound the size of one answer.
 
-An upstream that never ends, or that says a million small things, is stopped here: by a PROTOCOL_ERROR that
-names the bound, before anything over it is kept or reported. So what was accepted always fits one message of
-gRPC (64 MiB, `service/rpc/server.py`), as `done` or as the `partial` of an error: the bytes below, and some
-tens of bytes around each part.
+An answer that never ends, or has a million small parts, is refused with a PROTOCOL_ERROR that names the
+bound, before the excess is stored or emitted. So an accepted answer always fits one gRPC message (64 MiB,
+`service/rpc/server.py`), as `done` or as the `partial` of an error: the bytes below, and some tens of bytes
+around each part.
 
-Far above what any model says (128,000 tokens are half a MiB), and low enough that the steps which take an
-answer as a whole (joining it, its digest, its message) hold the event loop for less than 0.1 s each: about
-6 ms per MiB of text, 15 µs per part. Measured on two shared cores with Python 3.11.
+The bounds are far above what models generate (128,000 tokens are half a MiB), and low enough that the steps
+which process an answer as a whole (joining it, its digest, its message) block the event loop for less than
+0.1 s each: about 6 ms per MiB of text, 15 µs per part. Measured on two shared cores with Python 3.11.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from service.domain.errors import Reason, TurnError
 MEBIBYTE = 1024 * 1024
 
 MAX_ANSWER_BYTES = 8 * MEBIBYTE
-"""Text, refusals, arguments, reasoning (sealed, too) and names, in UTF-8."""
+"""Text, refusals, arguments, reasoning (encrypted, too) and names, in UTF-8."""
 
 MAX_ITEMS = 4096
 """Output items that have parts."""
@@ -28,29 +28,28 @@ MAX_PARTS = 4096
 """Parts, and paragraphs of reasoning."""
 
 MAX_NAME_BYTES = 16 * 1024
-"""One id, call_id or name. They come again with each delta of a call; some servers seal thoughts in them."""
+"""One id, call_id or name. They are repeated in each delta of a call; some servers put reasoning in them."""
 
 MAX_DELTA_CHARACTERS = 256 * 1024
-"""One delta: at most 1 MiB of UTF-8, which every client takes. What is longer is cut."""
+"""One delta: at most 1 MiB of UTF-8, which every client accepts. A longer one is split."""
 
 MAX_MESSAGE_BYTES = 16 * MEBIBYTE
 """One event. `response.completed` repeats the answer (at most twice as long where it is escaped) and echoes
 instructions and tools; by SSE, which carries the largest requests, it may be longer by the request's size.
-JSON of 16 MiB is read in 30 to 90 ms, and nothing else runs meanwhile.
+Parsing 16 MiB of JSON blocks the event loop for 30 to 90 ms.
 """
 
 
 def size_of(text: str) -> int:
-    """The bytes of the text in UTF-8."""
+    """Return the bytes of the text in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
 
 
 class Bounds:
-    """What one answer has used: `size` bytes so far.
+    """Count what one answer has used: `size` bytes so far.
 
-    Nothing is given back: text that a later word replaces was read all the same.
-
-    Each method raises TurnError PROTOCOL_ERROR when the answer is over the bound.
+    The counts never decrease: text that a final text replaces was read all the same.
+    Each method raises TurnError PROTOCOL_ERROR when the answer is over its bound.
     """
 
     __slots__ = ("_items", "_parts", "size")
@@ -80,7 +79,7 @@ class Bounds:
             raise _over(f"{MAX_ITEMS} items")
 
     def listed(self, entries: Sized | None) -> None:
-        """A list of items, of contents or of paragraphs, before its entries are looked at."""
+        """A list of items, of contents or of paragraphs, before its entries are decoded."""
         if entries is not None and len(entries) > MAX_ITEMS:
             raise _over(f"{MAX_ITEMS} items or parts in one list")
 

@@ -1,7 +1,6 @@
-"""Items as the upstream reads them, one JSON object each.
+"""Encode items as the upstream's input, one JSON object each.
 
-Owns the shape of every kind of input. Must never know which items a request carries, or why. The rule that
-would be broken first: what the model said goes back as `output_text` and `refusal`, never as input.
+What the model generated is sent back as `output_text` and `refusal`; everything else as `input_*`.
 """
 
 from __future__ import annotations
@@ -26,13 +25,14 @@ Json = dict[str, object]
 BASE64_STEP = 3 * 256 * 1024
 
 TOOL_ERROR_MARK = "[tool error] "
-"""What the model sees in front of a failed tool's output: the upstream has no flag for it."""
+"""Prefix of a failed tool's output: the upstream has no flag for it."""
 
 
 def item_json(item: Item, *, store: bool) -> Json | None:
-    """The item; None: it is not written.
+    """Encode the item.
 
-    Reasoning that is not sealed is only an id, which the upstream cannot look up unless it stores responses.
+    Returns None for reasoning without encrypted content where responses are not stored: it is only an id,
+    which the upstream could not look up.
     """
     match item.parts[0]:
         case ToolCallPart() as call:
@@ -57,7 +57,7 @@ def _message(item: Item) -> Json:
         "role": item.role.value,
         "content": [_said(part) if answer else _input(part) for part in item.parts],
     }
-    # An item holds texts of one phase: the first speaks for all.
+    # All texts of an item have one phase.
     if isinstance(first := item.parts[0], TextPart) and first.phase:
         message["phase"] = first.phase
     return message
@@ -70,7 +70,7 @@ def _said(part: Part) -> Json:
         case RefusalPart(text):
             return {"type": "refusal", "refusal": text}
         case _:
-            raise TypeError(f"{type(part).__name__} is nothing that a model says in a message")
+            raise TypeError(f"{type(part).__name__} cannot be part of a model's message")
 
 
 def _input(part: Part) -> Json:
@@ -82,11 +82,11 @@ def _input(part: Part) -> Json:
         case FilePart():
             return _file(part)
         case _:
-            raise TypeError(f"{type(part).__name__} is no input")
+            raise TypeError(f"{type(part).__name__} cannot be input")
 
 
 def _image(image: ImagePart) -> Json:
-    # The upstream's types demand `detail`; "auto" is what it takes where nothing is said.
+    # The upstream's types require `detail`; "auto" is its default.
     detail = image.detail or "auto"
     if image.file_id:
         return {"type": "input_image", "file_id": image.file_id, "detail": detail}
@@ -102,7 +102,7 @@ def _file(file: FilePart) -> Json:
         written["file_url"] = file.url
     else:
         written["file_data"] = _data_url(file.mime_type, file.data)
-    # The upstream refuses a name beside an id: the file has one already.
+    # The upstream refuses a name with a file id: that file has one already.
     if file.filename and not file.file_id:
         written["filename"] = file.filename
     return written

@@ -1,8 +1,7 @@
-"""JSON that the caller wrote into a string field: schemas, and what the contract does not name yet.
+"""Parse JSON objects in string fields of a request: schemas, and the extra body.
 
-Such a string is one JSON object, bounded in bytes, nodes and depth, in this order: each check costs no more
-than the one before it allows, and all come before the parser. A parser makes up to 100 bytes of 2, and one
-that recurses is what the depth protects.
+The text is bounded in bytes, then nodes, then depth, and parsed last: each check bounds the cost of the next.
+A parser allocates up to 100 bytes for 2 of the text; the depth bound protects its recursion.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import msgspec
 from service.domain.errors import Reason, TurnError, Violation
 from service.domain.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_JSON_NODES, json_nodes
 
-# Brackets, and strings so that the brackets inside them are passed over. Possessive, and with the closing
-# quote left optional, so that no input makes the scan go back: it is linear.
+# Brackets, and strings so that brackets inside them are skipped. Possessive, and with an optional closing
+# quote, so that no input makes the scan backtrack: it is linear.
 _BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([{\[])|[}\]]', re.DOTALL)
 
 
 def parse_object(text: str, field: str) -> dict[str, object]:
-    """The object, its keys in their order. TurnError INVALID_REQUEST names the field."""
+    """Parse the object, with its keys in order. Raises TurnError INVALID_REQUEST that names the field."""
     if len(text) > MAX_JSON_BYTES or (
         not text.isascii() and len(text.encode(errors="replace")) > MAX_JSON_BYTES
     ):
@@ -47,7 +46,7 @@ def refused(field: str, description: str) -> TurnError:
 
 
 def _deeper_than(limit: int, text: str) -> bool:
-    # What does not open that many brackets needs no closer look: nearly everything.
+    # Fast path: nearly every text has fewer opening brackets than the limit.
     if text.count("{") + text.count("[") <= limit:
         return False
     depth = 0

@@ -1,7 +1,7 @@
-"""The operator's look at a request before it is planned.
+"""Run the operator's payload hook on a request before it is planned.
 
-Owns what the payload hook sees and what it may change. Must never know why it changes anything. The rule that
-would be broken first: a hook cannot touch what decides whether a request is full or incremental.
+The hook sees the full request and may change any key that does not belong to the service (`SERVICE_KEYS`),
+so it cannot affect whether a request is full or incremental.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from service.wire.request_body import SERVICE_KEYS
 Json = dict[str, object]
 
 PayloadHook = Callable[[Json], object]
-"""Sees the full request and changes keys in place. It returns None, or a dict that replaces the request."""
+"""Receives the full request and changes it in place; returns None, or a dict that replaces it."""
 
 
 def hooked(hook: PayloadHook, settings: Json, items: list[Json]) -> Json:
-    """The settings as the hook leaves them. TurnError INTERNAL: it raised, or did what it may not."""
+    """Return the settings after the hook.
+
+    Raises TurnError INTERNAL when the hook raised or changed what it may not.
+    """
     body: Json = {**settings, "input": items}
     owned = _owned(body)
     try:
         answer = hook(body)
-    except Exception as error:  # The operator's code: whatever it raises fails the turn, and only the turn.
+    except Exception as error:  # the operator's code may raise anything: it fails only this turn
         raise _failed(f"raised {type(error).__name__}") from error
     after = body if answer is None else answer
     if not isinstance(after, dict):
@@ -34,7 +37,7 @@ def hooked(hook: PayloadHook, settings: Json, items: list[Json]) -> Json:
     try:
         if _owned(after) != owned:
             raise _failed("changed a key that belongs to the service")
-        # Written and read once: what follows deals with plain JSON, and cannot fail.
+        # Encoded and decoded once, so that later steps have plain JSON and cannot fail.
         changed = msgspec.json.decode(msgspec.json.encode({**after, "input": None}))
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
         raise _failed("left a value that is not JSON") from error

@@ -1,11 +1,13 @@
-"""JSON of any size, written piece by piece.
+"""Encode large JSON piece by piece.
 
 One call of the encoder holds the GIL until it is done: 0.3 s for 32 MiB of control characters, which become
-192 MiB. So what is large is taken apart here: long strings into slices, and what holds them into its
-entries. A piece comes from little more than `PIECE` characters, which takes 3 ms at worst, and whoever joins
-the pieces may stop at any of them. All of them joined are what the encoder would have written.
+192 MiB. So long strings are encoded in slices, and the lists and objects that hold them entry by entry. A
+piece is made of little more than `PIECE` characters, which takes 3 ms at worst, and the caller may stop after
+any of them. The joined pieces are what the encoder would have written:
 
-What is small should go to the encoder as a whole: this is slower where there are many small values.
+    pieces({"a": "x" * 600_000})  ->  '{"a":', '"', 'xxx…', 'xxx…', 'xxx…', '"', '}'
+
+Small values should be encoded as a whole: this is slower where there are many of them.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ _ORDERED = msgspec.json.Encoder(order="deterministic")
 
 
 def pieces(value: object, *, ordered: bool = False) -> Iterator[bytes]:
-    """The JSON of the value. `ordered`: with the keys of each object in order."""
+    """Encode the value. `ordered`: sort the keys of each object."""
     encoder = _ORDERED if ordered else _ENCODER
     match value:
         case str() if len(value) > PIECE:
@@ -50,7 +52,7 @@ def pieces(value: object, *, ordered: bool = False) -> Iterator[bytes]:
 
 
 def _flat(fields: dict[str, object]) -> bool:
-    """Nothing within it needs to be taken apart: as in most objects, which the encoder writes faster."""
+    """Return whether the object can be encoded in one call: most can, and the encoder is faster."""
     characters = 0
     for value in fields.values():
         if isinstance(value, str):

@@ -1,8 +1,9 @@
-"""A turn as the bytes that go upstream.
+"""Encode a turn for the upstream, as a WebSocket frame or the body of a POST.
 
-Owns the body around the input, for a WebSocket frame and for a POST, and the count of what a plan saves. Must
-never know why a plan is as it is. The rule that would be broken first: an id is written only because the plan
-carries one.
+`prepare` does once per turn what does not depend on the plan; `encode` adds the planned items and the plan's
+previous_response_id, once per attempt. A WebSocket frame of an incremental turn:
+
+    {"type":"response.create","model":"m","store":false,...,"previous_response_id":"resp_1","input":[...]}
 """
 
 from __future__ import annotations
@@ -45,16 +46,16 @@ class PreparedRequest:
 def prepare(
     request: CompletionRequest, hook: PayloadHook | None = None, *, most: int = NO_LIMIT
 ) -> PreparedRequest:
-    """The request in the upstream's dialect, past the operator's hook. `most`: bytes, without the input.
+    """Convert the request and run the operator's hook on it. `most`: bytes of the settings.
 
-    TurnError INVALID_REQUEST: it cannot be said in it, or only at length; INTERNAL: the hook misbehaved.
+    Raises TurnError INVALID_REQUEST when the request is invalid or too large, INTERNAL when the hook failed.
     """
     items = tuple(items_of(request.messages))
     settings = settings_of(request)
     if hook is not None:
         store = bool(settings["store"])
         settings = hooked(hook, settings, [json for item in items if (json := item_json(item, store=store))])
-    # Where nothing is said the upstream stores; the service always says, but a hook may take it back.
+    # The upstream stores by default. The service always sends `store`, but a hook may remove it.
     stored = settings.get("store") is not False
     large = request.large
     if not large:
@@ -67,13 +68,13 @@ def prepare(
 def encode(
     prepared: PreparedRequest, plan: Plan, *, websocket: bool, generate: bool = True, most: int = NO_LIMIT
 ) -> bytes | bytearray:
-    """What is sent for the plan, in UTF-8: the payload of a text frame, or the body of a POST.
+    """Encode the planned request in UTF-8: the payload of a text frame, or the body of a POST.
 
-    `generate=False` warms the upstream up, which only a WebSocket can. TurnError INVALID_REQUEST: a large
-    request takes more than `most` bytes; the writing stops there.
+    `generate=False` is a warm-up, which is only possible over a WebSocket. Raises TurnError INVALID_REQUEST
+    when a large request takes more than `most` bytes; encoding stops there.
     """
     if not (generate or websocket):
-        raise ValueError("a POST cannot do without generating")
+        raise ValueError("a POST cannot be a warm-up")
     body = bytearray(b'{"type":"response.create",' if websocket else b'{"stream":true,')
     body += memoryview(prepared.settings)[1:-1]
     if not generate:
@@ -91,12 +92,13 @@ def encode(
             _write(body, json, most)
             separator = b","
     body += b"]}"
-    return body  # as it is: a copy would be as large
+    return body  # not copied to bytes: it may be large
 
 
 def item_sizes(items: Iterable[Item], *, store: bool, large: bool = False) -> list[int]:
-    """The bytes that each item takes inside "input", one separator included, so that the counts of two halves
-    add up; 0: it is not written.
+    """Return the bytes that each item takes in "input", one separator included; 0: it is not written.
+
+    With the separator the sizes of two halves add up to the size of the whole.
     """
     if not large:
         return [_size(item) for item in _written(items, store=store)]
@@ -105,9 +107,9 @@ def item_sizes(items: Iterable[Item], *, store: bool, large: bool = False) -> li
 
 
 def bytes_saved(plan: Plan) -> int:
-    """How much longer the same request would be in full: to the byte, as long as the suffix writes anything.
+    """Return how many bytes longer the same request would be in full.
 
-    Never below 0: where the id is longer than what it replaces, nothing was saved.
+    Exact as long as any item of the suffix is written. 0 when the id is longer than what it replaces.
     """
     return max(0, plan.bytes_known - len(_id(plan)))
 

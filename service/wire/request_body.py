@@ -1,7 +1,6 @@
-"""The request apart from its input: model, instructions, tools, options, and what the caller adds.
+"""Build the request body except for its input: model, instructions, tools, options and the extra body.
 
-Owns the names of the upstream's keys and who may set them. Must never know items, plans or transports. The
-rule that would be broken first: what is not set is not sent, and zero is set.
+What is not set is not sent; zero and false are set.
 """
 
 from __future__ import annotations
@@ -22,33 +21,36 @@ SERVICE_KEYS = frozenset({
     "stream_options", "stream_id", "background", "generate", "include", "context_management",
     "prompt_cache_options",
 })  # fmt: skip
-"""Keys that only the service sets: neither the caller's extra body nor the operator's hook may."""
+"""Keys that only the service sets: neither the extra body nor the hook may."""
 
 OPTION_KEYS = frozenset({
     "temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "store", "tool_choice", "reasoning",
     "text", "metadata", "prompt_cache_key", "service_tier", "truncation", "safety_identifier",
 })  # fmt: skip
-"""Keys that an option of the contract names: the extra body may not say them a second time."""
+"""Keys that have an option in the proto: the extra body may not set them again."""
 
 DIGEST_BYTES = 16
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
 
 
 def settings_of(request: CompletionRequest) -> Json:
-    """The body without type, input, id and stream. TurnError INVALID_REQUEST: a JSON string is no good."""
+    """Build the body without type, input, previous_response_id and stream.
+
+    Raises TurnError INVALID_REQUEST when a JSON string is invalid.
+    """
     body: Json = {"model": request.model}
     if request.instructions:
         body["instructions"] = request.instructions
     if request.tools:
         body["tools"] = [_tool(tool, index) for index, tool in enumerate(request.tools)]
     body["store"] = bool(request.options.store)
-    # Without it a full resend loses the model's reasoning.
+    # Without it, a full request could not include the model's reasoning.
     body["include"] = ["reasoning.encrypted_content"]
     return body | _options(request.options) | _extra(request.options.extra_body_json)
 
 
 def fingerprint_of(body: Json, *, large: bool = False) -> ChainFingerprint:
-    """What a chain stands on, as it is sent. Key order does not count; what is absent is null."""
+    """Digest the settings that a chain depends on. Key order does not matter; a missing key is null."""
     text = body.get("text")
     parts: dict[ContextReason, object] = {
         ContextReason.MODEL_CHANGED: body.get("model"),
@@ -67,7 +69,7 @@ def fingerprint_of(body: Json, *, large: bool = False) -> ChainFingerprint:
 
 def _digest(value: object, *, large: bool) -> bytes:
     if value is None or value == {}:
-        return b""  # most of them, most of the time
+        return b""  # fast path: most are not set
     if large:
         digest = blake2b(digest_size=DIGEST_BYTES)
         for piece in pieces(value, ordered=True):
@@ -81,7 +83,7 @@ def _tool(tool: Tool, index: int) -> Json:
     if tool.description:
         written["description"] = tool.description
     written["parameters"] = _parameters(tool.parameters, f"tools[{index}].parameters")
-    # Servers differ in what they take where it is not said.
+    # Always sent, because the default differs between servers.
     written["strict"] = tool.strict
     return written
 

@@ -1,7 +1,11 @@
-"""Server-sent events: bytes as they come, cut anywhere, to the data of whole events.
+r"""Decode server-sent events: bytes, split anywhere, to the data of complete events.
 
-Owns the framing. Must never know what the data says. The rule that would be broken first: only CR, LF and
-CRLF end a line; U+2028 and its like are text.
+The framing is that of the WHATWG HTML standard, "Server-sent events": only CR, LF and CRLF end a line, so
+U+2028 is text; an empty line ends an event; `data` lines of one event are joined by LF. An example:
+
+    feed(b'event: a\ndata: {"x":')     -> []
+    feed(b"1}\r")                      -> []
+    feed(b"\n\r\ndata: [DONE]\n\n")    -> ['{"x":1}']      (CR and LF were one CRLF; [DONE] is no event)
 """
 
 from __future__ import annotations
@@ -12,11 +16,11 @@ from service.domain.errors import Reason, TurnError
 from service.wire.bounds import MAX_MESSAGE_BYTES
 
 DONE = "[DONE]"
-"""What some servers send behind the last event. It says nothing that the event did not."""
+"""What some servers send after the last event. It carries no information."""
 
 
 class SseDecoder:
-    """One stream. `feed` what was read, then `close` at its end; both give the events that are complete."""
+    """Decode one stream: call `feed` with each read, then `close`; both return the complete events."""
 
     __slots__ = ("_after_cr", "_data", "_limit", "_line", "_started")
 
@@ -28,19 +32,21 @@ class SseDecoder:
         self._started = False
 
     def feed(self, data: bytes) -> list[str]:
-        """The data of each event that ends in here. TurnError PROTOCOL_ERROR: over the limit, or no UTF-8."""
+        """Return the data of each event that ends in these bytes.
+
+        Raises TurnError PROTOCOL_ERROR when an event is over the limit or not UTF-8.
+        """
         if self._after_cr and data:
             self._after_cr = False
-            # The other half of a CRLF: the line has ended already.
+            # The LF of a CRLF: the CR has ended the line already.
             data = data.removeprefix(b"\n")
         if not data:
             return []
         self._after_cr = data.endswith(b"\r")
-        # On bytes, unlike on str, this cuts at CR, LF and CRLF alone.
+        # On bytes, unlike on str, this splits at CR, LF and CRLF only.
         lines = data.splitlines()
         rest = b"" if data.endswith((b"\r", b"\n")) else lines.pop()
-        # Millions of empty lines may come; only one after data, or after the beginning of a line, ends
-        # anything.
+        # There may be millions of empty lines; most end nothing and are skipped here, without a call each.
         events = [
             event
             for line in lines
@@ -51,14 +57,14 @@ class SseDecoder:
         return events
 
     def close(self) -> list[str]:
-        """The last event, where the stream ended without its blank line."""
-        # One end for the line, where one is open, and one for the event.
+        """Return the last event when the stream ended without an empty line."""
+        # The first ends an open line, the second the event.
         return [event for _ in range(2) if (event := self._end_line(b""))]
 
     def _end_line(self, end: bytes) -> str:
         line: bytes | bytearray = end
         if self._line:
-            # The long ones come this way, in many pieces: they are not copied.
+            # Long lines arrive in many pieces: extend the buffer instead of copying it.
             line, self._line = self._line, bytearray()
             line += end
         if not self._started:
@@ -81,7 +87,7 @@ class SseDecoder:
         if self._data is None:
             self._data = value
         else:
-            # Lines are no list: millions may be empty.
+            # One buffer instead of a list of lines: there may be millions of empty ones.
             if isinstance(self._data, bytes):
                 self._data = bytearray(self._data)
             self._data += b"\n"

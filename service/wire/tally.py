@@ -1,7 +1,4 @@
-"""What was ignored, by kind.
-
-Owns the bound: an upstream that invents names must not make the count grow for ever.
-"""
+"""Count ignored events by kind, with a bound: an upstream may invent any number of names."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ REST = "other"
 
 
 class Tally(Counter[str]):
-    """Counts at most `MAX_KINDS` kinds by name, and the rest together."""
+    """A counter of at most `MAX_KINDS` kinds by name; the rest are counted together."""
 
     def note(self, kind: str) -> None:
         kind = kind[:MAX_KIND_CHARACTERS]
