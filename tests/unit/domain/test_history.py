@@ -96,7 +96,7 @@ def test_planning_changes_nothing():
 
 
 def test_original_fault_parent_taken_from_whatever_completed_last():
-    """A chain is of one line: over another, the same history is sent in full."""
+    """A chain is valid on one connection: on another, the same history is sent in full."""
     history = history_of(items(user("a")), assistant())
     plan = history.plan(items(user("a"), assistant(), user("b")), FINGERPRINT, LINE + 1)
     assert plan.reason is ContextReason.NEW_CONNECTION
@@ -137,7 +137,7 @@ def test_a_consumed_chain_is_gone_until_a_turn_completes():
     assert len(plan.items) == 3
 
 
-def test_a_turn_that_goes_on_over_another_line_has_left_its_chain_on_the_old_one():
+def test_moving_to_another_connection_drops_the_chain():
     history = history_of(items(user("a")), assistant())
     asked = items(user("a"), assistant(), user("b"))
     plan = history.plan(asked, FINGERPRINT, LINE)
@@ -157,7 +157,7 @@ def test_a_turn_that_goes_on_over_another_line_has_left_its_chain_on_the_old_one
         ((user("a"), assistant()), ContextReason.EMPTY_SUFFIX),
     ],
 )
-def test_a_turn_that_was_sent_in_full_goes_on_for_the_same_reason(asked, reason):
+def test_a_moved_full_turn_keeps_its_reason(asked, reason):
     history = history_of(items(user("a")), assistant())
     plan = history.plan(items(*asked), FINGERPRINT, LINE)
     history.consume()
@@ -165,7 +165,7 @@ def test_a_turn_that_was_sent_in_full_goes_on_for_the_same_reason(asked, reason)
     assert history.plan(items(*asked), FINGERPRINT, LINE + 1).reason is reason
 
 
-def test_a_closed_line_takes_its_chain_with_it_and_no_other():
+def test_a_closed_connection_drops_only_its_own_chain():
     history = history_of(items(user("a")), assistant())
     history.line_closed(LINE + 1)
     asked = items(user("a"), assistant(), user("b"))
@@ -176,7 +176,7 @@ def test_a_closed_line_takes_its_chain_with_it_and_no_other():
 
 
 @pytest.mark.parametrize("reason", FINGERPRINT, ids=lambda reason: reason.value)
-def test_a_changed_basis_breaks_the_chain_and_says_which(reason):
+def test_a_changed_fingerprint_breaks_the_chain_with_its_reason(reason):
     history = history_of(items(user("a")), assistant())
     plan = history.plan(items(user("a"), assistant(), user("b")), {**FINGERPRINT, reason: b"other"}, LINE)
     assert plan.reason is reason
@@ -204,7 +204,7 @@ def test_a_primed_chain_goes_with_everything():
     assert plan.items == items(user("a"))
 
 
-def test_reasoning_that_the_caller_left_out_is_no_edit_and_not_counted_as_saved():
+def test_omitted_reasoning_is_no_edit_and_saves_nothing():
     history = history_of(items(user("a")), assistant(THOUGHT, TextPart("answer")))
     plan = history.plan(items(user("a"), assistant(), user("b")), FINGERPRINT, LINE)
     assert plan.items == items(user("b"))
@@ -322,7 +322,7 @@ turns = st.lists(st.tuples(st.lists(questions, min_size=1, max_size=3), answers)
 
 
 @given(turns)
-def test_echoing_the_answer_is_always_incremental_and_nothing_is_lost_or_sent_twice(conversation):
+def test_echoed_answers_continue_without_loss_or_repetition(conversation):
     history = History()
     messages: list[Message] = []
     upstream: list[Item] = []
@@ -337,7 +337,7 @@ def test_echoing_the_answer_is_always_incremental_and_nothing_is_lost_or_sent_tw
 
 
 @given(turns, st.data())
-def test_whatever_is_edited_the_upstream_ends_up_with_what_the_caller_said(conversation, data):
+def test_after_any_edit_the_upstream_has_the_callers_history(conversation, data):
     history = History()
     messages: list[Message] = []
     upstream: list[Item] = []
@@ -385,7 +385,7 @@ LONG = "x" * 300_000
     ],
     ids=["text", "refusal", "call", "image", "summary", "sealed", "result"],
 )
-def test_a_long_part_is_known_again_and_its_last_character_counts(part):
+def test_long_parts_are_compared_to_the_last_character(part):
     item, again = (Item(Role.USER, (one,)) for one in (part, eval(repr(part))))
     changed = Item(Role.USER, (eval(repr(part).replace("x'", "y'", 1)),))
     assert digest_of(item) == digest_of(again)

@@ -1,4 +1,4 @@
-"""Server events as an upstream writes them."""
+"""Build server events as an upstream sends them."""
 
 import json
 from typing import Any
@@ -52,7 +52,7 @@ def reasoning(*summary, item_id="rs_1", **fields):
 
 
 def fed(decoder, *frames):
-    """The events that the frames make, one read after the other."""
+    """Decode the frames, each in a read of its own."""
     events: list[Any] = []
     for one in frames:
         decoder.feed([one], events)

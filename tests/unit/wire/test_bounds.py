@@ -1,4 +1,4 @@
-"""What an answer may hold: through the decoder, as the upstream would have it."""
+"""The bounds of an answer, tested through the decoder."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def decoder(monkeypatch):
 
 
 def refused(decoder, *frames):
-    """The message of the error that the frames end with."""
+    """Return the message of the error that the frames end with."""
     with pytest.raises(TurnError) as caught:
         fed(decoder, *frames)
     assert caught.value.reason is Reason.PROTOCOL_ERROR
@@ -62,7 +62,7 @@ def test_bytes_count_and_not_characters(decoder):
     assert decoder.partial().parts == (TextPart("é" * 40),)
 
 
-def test_what_is_over_the_bound_is_neither_told_nor_kept(decoder):
+def test_what_exceeds_the_bound_is_neither_emitted_nor_stored(decoder):
     events: list[Any] = []
     with pytest.raises(TurnError):
         decoder.feed([text_delta("a" * 60), added(1, message(item_id="m2")), text_delta("b" * 60)], events)
@@ -70,14 +70,14 @@ def test_what_is_over_the_bound_is_neither_told_nor_kept(decoder):
     assert decoder.partial().parts == (TextPart("a" * 60),)
 
 
-def test_the_last_word_counts_as_far_as_it_is_longer(decoder):
+def test_a_final_text_counts_only_what_it_adds(decoder):
     """Each id counts as often as it comes."""
     said = done(0, message("a" * 70))
     fed(decoder, text_delta("a" * 60), said, said, done(0, message("b" * 70)))
     assert isinstance(fed(decoder, ended(output=[message("b" * 70)]))[-1], Completed)
 
 
-def test_a_longer_last_word_is_over_it(decoder):
+def test_a_longer_final_text_exceeds_the_bound(decoder):
     fed(decoder, text_delta("a" * 60))
     assert "more than 100 bytes" in refused(decoder, done(0, message("a" * 100)))
 
@@ -97,7 +97,7 @@ def test_everything_counts(decoder, frames):
     assert "more than 100 bytes" in refused(decoder, *frames)
 
 
-def test_what_is_sealed_counts_once(decoder):
+def test_encrypted_content_counts_once(decoder):
     sealed = reasoning(encrypted_content="x" * 60)
     fed(decoder, done(0, sealed), done(0, sealed))
     last = fed(decoder, ended(output=[sealed]))[-1]
@@ -109,16 +109,16 @@ def test_what_is_sealed_counts_once(decoder):
     [message(item_id="x" * 41), call(call_id="x" * 41), call(name="é" * 21), call(item_id="x" * 41)],
 )
 def test_an_id_or_a_name_has_a_bound(decoder, item):
-    """It comes again with each delta."""
+    """It is repeated in each delta."""
     assert "more than 40 bytes" in refused(decoder, added(0, item))
 
 
-def test_so_has_the_id_of_an_item_that_nobody_announced(decoder):
+def test_an_unannounced_items_id_has_a_bound(decoder):
     assert "more than 40 bytes" in refused(decoder, text_delta("a", item_id="x" * 41))
 
 
 def test_a_phase_that_is_none_is_dropped(decoder):
-    """It stands in every part of its item."""
+    """It is repeated in every part of its item."""
     fed(decoder, added(0, message(phase="x" * (MAX_PHASE_CHARACTERS + 1))), text_delta("a"))
     assert decoder.partial().parts == (TextPart("a"),)
 
@@ -151,12 +151,12 @@ def test_paragraphs(decoder):
         reasoning() | {"content": [{"type": "reasoning_text"}] * 5},
     ],
 )
-def test_contents_and_paragraphs_of_one_item_are_counted_before_they_are_read(decoder, item):
+def test_contents_and_paragraphs_are_counted_before_decoding(decoder, item):
     assert "in one list" in refused(decoder, done(0, item))
 
 
-def test_the_first_failure_is_the_one_that_is_told(decoder):
-    """The deltas before the error are over the bound: so is the answer."""
+def test_the_first_failure_is_reported(decoder):
+    """The deltas before the error exceed the bound, and so does the answer."""
     events: list[object] = []
     with pytest.raises(TurnError, match="more than 100 bytes"):
         decoder.feed([text_delta("a" * 101), frame("error", error={"code": "server_error"})], events)
@@ -172,7 +172,7 @@ def test_calls_of_one_answer_are_kept_by_name():
     )
 
 
-def test_what_an_answer_has_taken_is_known_at_any_time():
+def test_the_size_of_an_answer_is_always_known():
     decoder = ResponseDecoder(continuing=False)
     fed(decoder, created(), added(0, message(item_id="m")), text_delta("é" * 40, item_id="m"))
     assert decoder.size == 81

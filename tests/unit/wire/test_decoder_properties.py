@@ -83,7 +83,7 @@ LETTERS = st.text("ab{}", max_size=4)
 
 @st.composite
 def answers(draw):
-    """A well-behaved response: its frames, and the output that they mean."""
+    """Draw a valid response: its frames, and the output they contain."""
     frames, output = [], []
     count = draw(st.integers(0, 4))
     for index in range(count):
@@ -105,7 +105,7 @@ def answers(draw):
                 ]
         bare = item | {"content": [], "summary": [], "arguments": ""}
         frames += [added(index, bare), *deltas[:sent]]
-        # An item ends before the next begins. Only of the last one the end may have to tell.
+        # An item ends before the next begins. Only the end of the response may report the last one.
         frames += [done(index, item)] if index < count - 1 or draw(st.booleans()) else []
         output.append(item)
     return frames, output
@@ -113,7 +113,7 @@ def answers(draw):
 
 @given(answers())
 def test_round_trip(answer):
-    """What the upstream said comes back to it as it was, and the deltas are what the message holds."""
+    """The answer is sent back to the upstream unchanged, and the deltas add up to the message."""
     frames, output = answer
     decoder = ResponseDecoder(continuing=False)
     *events, end = feed(decoder, created(), *frames, ended(output=output))
@@ -136,7 +136,7 @@ def test_round_trip(answer):
 
 
 def as_input(output):
-    """The output as the input that it becomes: neighbouring texts of one phase travel together."""
+    """Convert output to the input it becomes: adjacent texts of one phase form one item."""
     written: list[dict[str, Any]] = []
     for item in output:
         keep = {

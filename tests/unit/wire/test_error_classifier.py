@@ -120,7 +120,7 @@ def test_statuses_on_both_transports(status, reason, retryable, fields):
         b'{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}',
     ],
 )
-def test_an_address_that_nobody_serves_is_not_the_callers_fault(status, body):
+def test_an_unknown_address_is_not_the_callers_fault(status, body):
     failure = from_http(status, {}, body, continuing=False)
     assert (failure.reason, failure.retryable) == (Reason.UPSTREAM_ERROR, False)
     assert "TRUNKLINE_UPSTREAM_URL" in failure.message
@@ -146,7 +146,7 @@ def test_the_table_of_statuses_is_covered():
 
 
 @pytest.mark.parametrize("payload", [{}, {"type": "error"}, error("never_heard_of"), error(message="oops")])
-def test_what_nobody_knows_is_not_retried(payload):
+def test_unknown_errors_are_not_retried(payload):
     failure = from_error(payload, continuing=True)
     assert (failure.reason, failure.retryable) == (Reason.UPSTREAM_ERROR, False)
 
@@ -181,7 +181,7 @@ def test_a_chain_is_lost_only_where_there_was_one(payload):
         {"code": "not_found", "message": "Previous response with id 'resp_abc' not found."},
     ],
 )
-def test_a_chain_that_is_lost_behind_other_names(fields):
+def test_a_lost_chain_by_other_names(fields):
     masked = {"status": 400} | error(**fields)
     assert from_error(masked, continuing=True).reason is Reason.CHAIN_LOST
     assert from_error(masked, continuing=False).reason is Reason.INVALID_REQUEST
@@ -212,7 +212,7 @@ QUOTING = st.sampled_from([
 
 @settings(deadline=None)
 @given(QUOTING, HOSTILE, st.booleans())
-def test_what_the_upstream_quotes_steers_no_verdict(template, value, continuing):
+def test_quotations_do_not_affect_the_verdict(template, value, continuing):
     failure = from_error({"status": 400} | error(message=template.format(value)), continuing=continuing)
     assert (failure.reason, failure.retry_after) == (Reason.INVALID_REQUEST, None)
 
@@ -228,7 +228,7 @@ def test_beside_a_code_or_a_parameter_no_words_count(fields, words):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_wait_in_prose_counts_where_the_request_is_not_at_fault(status):
+def test_an_unquoted_delay_in_the_message_counts(status):
     plain = from_http(status, {}, b'{"error":{"message":"Slow down, try again in 7s."}}', continuing=False)
     quoted = from_http(status, {}, b'{"error":{"message":"\'try again in 7s\' failed"}}', continuing=False)
     assert (plain.retry_after, quoted.retry_after) == (7, None)
@@ -243,7 +243,7 @@ def test_the_detail_is_filled():
     assert failure.violations == ()
 
 
-def test_a_page_for_people_is_told_in_its_words():
+def test_an_html_page_is_reported_as_its_text():
     body = b"<html><head><title>Bad gateway</title></head><body><p>nginx</p></body></html>"
     assert (
         from_http(502, {}, body, continuing=False).message
@@ -287,7 +287,7 @@ def test_a_key_that_the_upstream_repeats_is_not_passed_on(secret):
         (400, "", "True", False),
     ],
 )
-def test_should_retry_may_say_no_and_where_nothing_else_decides_yes(status, code, should, retryable):
+def test_should_retry_forbids_always_and_allows_sometimes(status, code, should, retryable):
     body = json.dumps({"error": {"code": code}}).encode()
     assert from_http(status, {"X-Should-Retry": should}, body, continuing=False).retryable is retryable
 
@@ -337,7 +337,7 @@ def test_a_close_before_the_end(code, by_us, reason, retryable):
     assert detail(failure).status == (code or 0)
 
 
-def test_a_close_is_told_with_its_reason():
+def test_a_close_is_reported_with_its_reason():
     assert from_close(1011, "a\nb").message == "the upstream closed the connection with 1011: a b"
     assert from_close(1011, "", by_us=True).message == "we closed the upstream connection with 1011"
     assert from_close(None, "").message == "the upstream connection broke without a close frame"
@@ -374,7 +374,7 @@ def test_any_answer_is_one_of_ours(status, headers, body, now):
         assert detail(failure).status == status
 
 
-def test_busy_with_429_is_a_rate_limit_and_never_sent_again_by_us():
+def test_busy_with_429_is_a_rate_limit():
     failure = from_error(error("slow_down", message="try again in 2s") | {"status": 429}, continuing=False)
     assert failure.reason is Reason.RATE_LIMITED
     assert failure.retry_after == 2.0
@@ -383,14 +383,14 @@ def test_busy_with_429_is_a_rate_limit_and_never_sent_again_by_us():
 ZIPPED = {"Content-Encoding": "gzip", "Retry-After": "3"}
 
 
-def test_an_encoded_answer_is_refused_by_name():
+def test_a_compressed_response_is_refused():
     error = encoded({"content-encoding": "GZIP"})
     assert error is not None
     assert (error.reason, "Content-Encoding gzip" in error.message) == (Reason.PROTOCOL_ERROR, True)
     assert encoded({"content-encoding": "identity"}) is encoded({}) is None
 
 
-def test_of_an_encoded_refusal_status_and_headers_count():
+def test_of_a_compressed_error_status_and_headers_count():
     body = b'{"error":{"code":"context_length_exceeded","message":"no"}}'
     for error in (from_http(429, ZIPPED, body, continuing=False), from_handshake(429, ZIPPED, body)):
         assert error.retry_after == 3.0
@@ -398,13 +398,13 @@ def test_of_an_encoded_refusal_status_and_headers_count():
     assert from_http(429, ZIPPED, body, continuing=False).reason is Reason.RATE_LIMITED
 
 
-def test_what_a_library_says_is_for_the_log_cut_and_without_keys():
+def test_library_errors_are_logged_cut_and_without_keys():
     said = in_log(OSError("refused by 10.0.0.1 sk-secret " + "x" * 10_000))
     assert said.startswith("OSError: refused by 10.0.0.1 [key] x")
     assert len(said) < 600
 
 
 def test_a_long_text_is_cut_before_it_is_searched():
-    """Sixty million characters would hold everything else for seconds."""
+    """Searching sixty million characters would block the event loop for seconds."""
     error = from_error({"error": {"message": "sk-aaaa " * 2**20}}, continuing=True)
     assert len(error.message) < 600

@@ -1,4 +1,4 @@
-"""Large errors are read as far as they say what went wrong."""
+"""Of large errors only the fields about the failure are decoded."""
 
 import json
 
@@ -66,7 +66,7 @@ def test_layers_without_end():
 
 
 @pytest.mark.parametrize("shape", ["[" + "[]," * 40_000 + "[]]", '{"a":' * 40_000, "x" * 100_000])
-def test_nonsense_is_a_protocol_error(shape):
+def test_an_invalid_error_frame_is_a_protocol_error(shape):
     with pytest.raises(TurnError) as caught:
         read_error(shape)
     assert caught.value.reason is Reason.PROTOCOL_ERROR

@@ -100,7 +100,7 @@ def test_a_body():
         (b"<p>cut</p><img alt=", "cut"),
     ],
 )
-def test_a_body_that_is_no_error_object_is_reduced_to_its_words(body, words):
+def test_another_body_is_reduced_to_its_text(body, words):
     assert " ".join(parse_error_body(520, {}, body).message.split()) == words
 
 
@@ -150,7 +150,7 @@ NOW = 1445412480.0
         ({"Retry-After": True}, None),
     ],
 )
-def test_the_wait_that_headers_tell(headers, delay):
+def test_a_delay_in_headers(headers, delay):
     assert retry_delay(headers, now=NOW) == delay
 
 
@@ -177,6 +177,6 @@ def test_a_date_needs_a_clock():
         ("", None),
     ],
 )
-def test_the_wait_that_words_tell(message, delay):
+def test_a_delay_in_the_message(message, delay):
     assert retry_delay({}, message) == (pytest.approx(delay) if delay is not None else None)
     assert retry_delay({"retry-after": "7"}, message) == 7

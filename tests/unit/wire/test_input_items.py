@@ -68,7 +68,7 @@ def test_files(file, expected):
     assert OFFICIAL.validate_python(message)
 
 
-def test_what_the_model_said_goes_back_as_output():
+def test_what_the_model_generated_is_sent_as_output():
     message = written(Role.ASSISTANT, TextPart("a"), RefusalPart("no"))
     assert message == {
         "type": "message",
@@ -134,7 +134,7 @@ def test_original_fault_reasoning_items_and_encrypted_content_lost():
     assert OFFICIAL.validate_python(item)
 
 
-def test_reasoning_that_is_not_sealed_is_only_good_for_an_upstream_that_stores():
+def test_unencrypted_reasoning_is_sent_only_with_store():
     part = ReasoningPart("rs_1")
     assert written(Role.ASSISTANT, part) is None
     stored = written(Role.ASSISTANT, part, store=True)
@@ -143,7 +143,7 @@ def test_reasoning_that_is_not_sealed_is_only_good_for_an_upstream_that_stores()
 
 
 @pytest.mark.parametrize("item", [Item(Role.ASSISTANT, (PNG,)), Item(Role.USER, (RefusalPart("no"),))])
-def test_a_part_on_the_wrong_role_is_a_bug_of_ours(item):
+def test_a_part_of_the_wrong_role_raises(item):
     with pytest.raises(TypeError):
         item_json(item, store=False)
 

@@ -1,4 +1,4 @@
-"""Which event belongs to which item: through the decoder, as the upstream would have it."""
+"""Which event belongs to which item, tested through the decoder."""
 
 import pytest
 
@@ -138,7 +138,7 @@ def test_original_fault_content_index_always_0(decoder):
     )  # fmt: skip
 
 
-def test_what_only_the_end_repeats_is_told_then(decoder):
+def test_what_only_the_end_contains_is_emitted_then(decoder):
     feed(decoder, added(0, message()), text_delta("Hel"))
     *deltas, end = feed(
         decoder, ended(output=[message("Hello"), call("{}", "fc_2", "call_2"), reasoning("hm")])

@@ -1,4 +1,4 @@
-"""How pieces become parts: through the decoder, as the upstream would have it."""
+"""How pieces become parts, tested through the decoder."""
 
 import pytest
 
@@ -113,7 +113,7 @@ SUFFIXES = [
 
 
 @pytest.mark.parametrize(("before", "kind", "fields", "delta"), SUFFIXES)
-def test_what_the_deltas_lacked_is_told_and_told_once(decoder, before, kind, fields, delta):
+def test_text_missing_from_the_deltas_is_emitted_once(decoder, before, kind, fields, delta):
     feed(decoder, *before)
     last_word = frame(kind, output_index=0, **fields)
     assert fed(decoder, last_word) == [delta]
@@ -121,7 +121,7 @@ def test_what_the_deltas_lacked_is_told_and_told_once(decoder, before, kind, fie
     assert not decoder.ignored
 
 
-def test_the_last_word_stands_where_it_contradicts(decoder):
+def test_the_final_text_wins_over_contradicting_deltas(decoder):
     feed(decoder, added(0, message()), text_delta("wrong"))
     assert fed(decoder, done(0, message("right"))) == []
     assert parts(decoder, ended(output=[message("right")])) == (TextPart("right"),)
@@ -140,7 +140,7 @@ def test_a_server_that_repeats_nothing_contradicts_nothing(decoder):
     assert not decoder.ignored
 
 
-def test_an_empty_text_is_a_part_once_its_item_says_so(decoder):
+def test_an_empty_text_is_a_part_once_announced(decoder):
     assert (
         feed(
             decoder,
@@ -182,14 +182,14 @@ def test_reasoning_is_one_part_of_several_paragraphs(decoder):
     assert parts(decoder, ended()) == (ReasoningPart("rs_1", ("one", "two!"), "sealed", ("full",)),)
 
 
-def test_a_sealed_thought_that_shows_nothing_has_its_place(decoder):
+def test_encrypted_reasoning_without_text_is_a_part(decoder):
     assert feed(decoder, added(0, reasoning()), done(0, reasoning(encrypted_content="sealed"))) == []
     assert feed(decoder, added(1, message()), text_delta("hi", 1)) == [TextDelta(1, "hi")]
     output = [reasoning(), message("hi")]
     assert parts(decoder, ended(output=output)) == (ReasoningPart("rs_1", (), "sealed"), TextPart("hi"))
 
 
-def test_a_thought_that_never_came_takes_no_index(decoder):
+def test_reasoning_that_never_came_takes_no_index(decoder):
     assert feed(decoder, added(0, reasoning()), added(1, message()), text_delta("hi", 1)) == [
         TextDelta(0, "hi")
     ]
@@ -240,7 +240,7 @@ def test_a_call_that_was_done_is_whole_whatever_follows(decoder):
     assert parts(decoder, ended("response.incomplete")) == (ToolCallPart("call_1", "look", "{}"),)
 
 
-def test_a_call_is_whole_where_the_response_ran_to_its_end(decoder):
+def test_a_completed_response_completes_its_calls(decoder):
     feed(decoder, added(0, call()), arguments_delta("{}"))
     assert decoder.partial() is None
     assert parts(decoder, ended()) == (ToolCallPart("call_1", "look", "{}"),)
@@ -256,7 +256,7 @@ def test_a_call_without_call_id_waits_for_it(decoder):
 @pytest.mark.parametrize(
     "last_word", [done(0, call("{}", call_id=None)), ended(output=[call("{}", call_id="")])]
 )
-def test_a_call_that_cannot_be_answered_makes_no_sense(decoder, last_word):
+def test_a_call_without_call_id_is_a_protocol_error(decoder, last_word):
     with pytest.raises(TurnError, match="without call_id") as caught:
         fed(decoder, last_word)
     assert caught.value.reason is Reason.PROTOCOL_ERROR

@@ -56,7 +56,7 @@ def test_what_it_changes_is_part_of_the_comparison():
 
 
 @pytest.mark.parametrize(("value", "stored"), [(True, True), (False, False), (None, True)])
-def test_store_is_read_behind_it(value, stored):
+def test_store_is_read_after_the_hook(value, stored):
     assert prepare(REQUEST, lambda body: body | {"store": value}).store is stored
 
 
@@ -82,7 +82,7 @@ def test_a_key_of_the_service_may_not_go():
     assert "belongs to the service" in fails(lambda body: body.__delitem__("model"))
 
 
-def test_one_that_raises_is_told_by_its_type_only():
+def test_only_the_type_of_its_exception_is_reported():
     def leaky(body):
         raise LookupError(f"secret {body}")
 

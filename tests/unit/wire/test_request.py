@@ -118,7 +118,7 @@ def test_a_post_cannot_warm_up():
         encode(PREPARED, full(()), websocket=False, generate=False)
 
 
-def test_reasoning_that_is_not_sealed_takes_no_bytes():
+def test_unencrypted_reasoning_takes_no_bytes():
     sizes = item_sizes(PREPARED.items, store=PREPARED.store)
     assert [size == 0 for size in sizes] == [False, False, True, False, False, False]
     assert all(item_sizes(PREPARED.items, store=True))
@@ -144,7 +144,7 @@ def test_what_is_saved_is_exact(websocket, previous):
         assert bytes_saved(plan) == whole - len(encode(PREPARED, plan, websocket=websocket)) > 0
 
 
-def test_nothing_is_saved_by_a_full_request_or_by_an_id_that_is_longer_than_what_it_replaces():
+def test_full_requests_and_long_ids_save_nothing():
     assert bytes_saved(full()) == 0
     assert bytes_saved(incremental(1, "resp_" + "x" * 500)) == 0
 
@@ -177,7 +177,7 @@ def test_items_stand_in_the_order_of_the_conversation():
     assert all(one < other for one, other in pairwise(places))
 
 
-def test_a_draft_has_the_items_of_the_whole_conversation():
+def test_a_prepared_request_has_all_items():
     assert PREPARED.items[0] == Item(Role.USER, HISTORY[0].parts)
     assert len(PREPARED.items) == 6
     assert PREPARED.store is False
@@ -203,7 +203,7 @@ def test_a_large_request_is_written_as_a_small_one(websocket):
     assert sizes == item_sizes(PREPARED.items, store=PREPARED.store)
 
 
-def test_a_body_that_grows_beyond_the_bound_is_refused_before_it_is_whole():
+def test_encoding_stops_at_the_bound():
     text = Message(Role.USER, (TextPart("\x01" * 1_000_000),))
     turn = prepare(large(messages=(text,)))
     plan = Plan(turn.items, "", ContextReason.FIRST_TURN)

@@ -172,7 +172,7 @@ def test_a_bad_extra_body_is_refused(text):
     assert refused_field(extra_body_json=text) == "options.extra_body_json"
 
 
-def test_the_basis_is_total_and_says_what_changed():
+def test_the_fingerprint_names_each_changed_setting():
     before = body(tools=(Tool("a", parameters=SCHEMA),))
     changed = {
         ContextReason.MODEL_CHANGED: body(tools=(Tool("a", parameters=SCHEMA),), model="gpt-7"),
@@ -191,7 +191,7 @@ def test_the_basis_is_total_and_says_what_changed():
         assert {one for one in REASONS if old[one] != new[one]} == {reason}
 
 
-def test_the_fingerprint_knows_no_order_of_keys_and_nothing_that_breaks_no_chain():
+def test_the_fingerprint_ignores_key_order_and_unrelated_settings():
     before = body(tools=(Tool("a", parameters='{"type":"object","properties":{"a":{},"b":{}}}'),))
     after = body(
         tools=(Tool("a", parameters='{"properties":{"b":{},"a":{}},"type":"object"}'),),

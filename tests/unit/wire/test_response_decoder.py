@@ -58,14 +58,14 @@ def test_it_starts_once(decoder):
     assert repr(decoder) == "ResponseDecoder(resp_1, running)"
 
 
-def test_it_starts_with_the_end_if_need_be(decoder):
+def test_an_end_without_a_beginning_starts_the_response(decoder):
     started, delta, end = feed(decoder, ended(output=[message("hi")]))
     assert started == Started("resp_1", "gpt-6-2026")
     assert delta == TextDelta(0, "hi")
     assert end.message.parts == (TextPart("hi"),)
 
 
-def test_a_long_id_and_a_long_model_are_cut_and_nothing_builds_on_them(decoder):
+def test_a_cut_response_id_cannot_be_continued(decoder):
     long = {"id": "r" * 5_000_000, "model": "m" * 5_000_000}
     (started,) = feed(decoder, frame("response.created", response=long))
     feed(
@@ -82,18 +82,18 @@ def test_a_long_id_and_a_long_model_are_cut_and_nothing_builds_on_them(decoder):
     assert not completed.continuable
 
 
-def test_a_response_that_says_nothing_of_itself(decoder):
+def test_an_empty_response_object_is_accepted(decoder):
     assert fed(decoder, frame("response.created")) == [Started("", "")]
     assert fed(decoder, frame("response.completed", response=None))[0].response_id == ""
 
 
 @pytest.mark.parametrize("created_at", [-1, 1700000000000, None])
-def test_a_time_that_is_none_is_not_told(decoder, created_at):
+def test_an_invalid_creation_time_is_not_reported(decoder, created_at):
     assert fed(decoder, created(created_at=created_at))[0].created_at == 0
 
 
 @pytest.mark.parametrize("kind", [*DELTAS, *DONES, *ITEMS])
-def test_content_before_the_beginning_makes_no_sense(decoder, kind):
+def test_content_before_the_beginning_is_a_protocol_error(decoder, kind):
     error = fails(decoder, frame(kind, delta="x", output_index=0))
     assert error.reason is Reason.PROTOCOL_ERROR
     assert kind in error.message
@@ -170,13 +170,13 @@ def test_failed(decoder, kind, status):
     assert decoder.finished
 
 
-def test_behind_the_end_there_is_nothing(decoder):
+def test_frames_after_the_end_are_only_counted(decoder):
     feed(decoder, created(), ended())
     assert feed(decoder, text_delta("x"), "nonsense", b"\xff", ended()) == []
     assert decoder.ignored == {"behind_the_end": 4}
 
 
-def test_a_lost_chain_is_known_only_where_there_was_one():
+def test_a_lost_chain_needs_a_continuing_request():
     lost = frame("error", status=400, error={"code": "previous_response_not_found", "message": "no"})
     assert fails(ResponseDecoder(continuing=True), lost).reason is Reason.CHAIN_LOST
     assert fails(ResponseDecoder(continuing=False), lost).reason is Reason.PROTOCOL_ERROR
@@ -197,7 +197,7 @@ def test_an_error_ends_the_turn(decoder, last):
     assert decoder.finished
 
 
-# What is not ours
+# Foreign events
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_our_own_id_is_not_foreign(decoder):
     assert feed(decoder, created(), mine)[-1] == TextDelta(0, "x")
 
 
-def test_a_warning_of_the_connections_end_is_not_about_the_response(decoder):
+def test_an_expiring_connection_does_not_fail_the_response(decoder):
     feed(decoder, created())
     assert fed(decoder, frame("error", error={"code": "connection_expiring", "message": "soon"})) == []
     assert decoder.ignored == {"connection_expiring": 1}
@@ -236,7 +236,7 @@ def test_a_warning_of_the_connections_end_is_not_about_the_response(decoder):
         "keepalive", "response.custom_tool_call_input.delta", "response.steer.accepted", "acme:new",
     ],
 )  # fmt: skip
-def test_what_is_not_understood_is_ignored_and_counted(decoder, kind):
+def test_unknown_events_are_ignored_and_counted(decoder, kind):
     assert feed(decoder, frame(kind, delta={"any": "shape"}, item=3)) == []
     assert decoder.ignored == {kind: 1}
 
@@ -249,7 +249,7 @@ def test_gaps_are_counted_and_numbers_never_needed(decoder):
     assert decoder.ignored == {"gap": 2}
 
 
-# Nonsense
+# Invalid frames
 
 
 @pytest.mark.parametrize(
@@ -274,14 +274,14 @@ def test_gaps_are_counted_and_numbers_never_needed(decoder):
         frame("response.completed", response={"output": 3}),
     ],
 )
-def test_nonsense_ends_the_turn(decoder, nonsense):
+def test_an_invalid_frame_ends_the_turn(decoder, nonsense):
     feed(decoder, created())
     error = fails(decoder, nonsense)
     assert error.reason is Reason.PROTOCOL_ERROR
     assert error.message.startswith("the upstream sent ")
 
 
-# When the line is free again
+# When the connection can be reused
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_nonsense_ends_the_turn(decoder, nonsense):
     ],
     ids=["completed", "incomplete", "failed", "refused before it began", "error inside"],
 )
-def test_a_line_is_free_when_nothing_can_follow(decoder, begun, end, orderly):
+def test_an_orderly_end_is_one_that_nothing_can_follow(decoder, begun, end, orderly):
     if begun:
         feed(decoder, created())
     with suppress(TurnError):

@@ -1,4 +1,4 @@
-"""Deltas that were read together travel together; nothing else does."""
+"""Deltas that were read together are merged; nothing else is."""
 
 from itertools import pairwise
 from typing import Any
@@ -70,7 +70,7 @@ def test_what_goes_elsewhere_between_two_of_them_does_not_mislead():
     ]
 
 
-def test_an_item_that_takes_the_place_of_another_gets_what_follows():
+def test_a_new_item_at_an_index_gets_later_deltas():
     decoder = begun(added(0, {"type": "message", "id": "msg_1"}), text_delta("a"))
     frames = [text_delta("b"), added(0, {"type": "message", "id": "msg_2"}), text_delta("c", item_id="msg_2")]
     assert together(decoder, *frames) == [TextDelta(0, "b"), TextDelta(1, "c")]
@@ -88,13 +88,13 @@ def test_a_tool_call_keeps_its_name():
     ]
 
 
-def test_a_merged_delta_has_a_bound_and_what_is_longer_alone_stays():
+def test_a_merged_delta_is_bounded():
     half = "x" * (MERGE_CHARACTERS // 2)
     frames = [text_delta(half), text_delta(half), text_delta("y"), text_delta(3 * half)]
     assert together(begun(), *frames) == [TextDelta(0, 2 * half), TextDelta(0, "y"), TextDelta(0, 3 * half)]
 
 
-def test_a_piece_that_is_too_long_alone_is_cut_and_nothing_of_it_lost():
+def test_a_long_piece_is_split_without_loss():
     piece = "é" * (MAX_DELTA_CHARACTERS + 1)
     decoder = begun()
     assert [len(event.delta) for event in together(decoder, text_delta(piece))] == [MAX_DELTA_CHARACTERS, 1]

@@ -39,7 +39,7 @@ def test_null_is_nothing():
     assert read_frame(text, UNDERSTOOD) == Frame(type="known")
 
 
-def test_what_is_not_understood_may_have_any_shape():
+def test_unknown_events_may_have_any_shape():
     assert read_frame('{"type":"new","delta":{"a":1},"output_index":"x"}', UNDERSTOOD) == Frame(type="new")
 
 
@@ -51,7 +51,7 @@ def test_what_is_not_understood_may_have_any_shape():
         b'{"type":"known"}', b"\xff",
     ],
 )  # fmt: skip
-def test_nonsense_is_told(frame):
+def test_an_invalid_frame_is_reported(frame):
     with pytest.raises(TurnError, match="the upstream sent a") as caught:
         read_frame(frame, UNDERSTOOD)
     assert caught.value.reason is Reason.PROTOCOL_ERROR
@@ -79,7 +79,7 @@ def test_an_output_is_a_list_or_nothing():
 
 
 @pytest.mark.parametrize("value", ["{}", '""', '[["a,b"]]'])
-def test_more_values_than_any_answer_has_are_refused_before_they_are_read(value):
+def test_too_many_values_are_refused_before_decoding(value):
     many = msgspec.Raw(f"[{','.join([value] * 200_002)}]".encode())
     with pytest.raises(TurnError, match="more than 200000 values"):
         read_output(many)
@@ -96,13 +96,13 @@ def test_commas_in_a_long_text_are_no_values():
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-def test_what_is_no_number_is_null(number):
+def test_nan_and_infinity_become_null(number):
     read = read_frame(f'{{"type":"known","delta":"NaN","output_index":{number}}}', UNDERSTOOD)
     assert read == Frame(type="known", delta="NaN")
 
 
 @pytest.mark.parametrize("frame", ['{"type":"NaN"', '{"a":"NaN","b":\\u1}', '{"NaN":' + "[" * 100_000])
-def test_what_is_no_json_besides_stays_nonsense(frame):
+def test_nan_in_other_invalid_json_is_not_repaired(frame):
     with pytest.raises(TurnError, match="not JSON"):
         read_frame(frame, UNDERSTOOD)
 
@@ -110,12 +110,12 @@ def test_what_is_no_json_besides_stays_nonsense(frame):
 @pytest.mark.parametrize(
     "half", [r"\ud800", r"a\uD800b", r"\udc00", r"\ud83dx", r"\ud83d\u0041", r"\ud83d\ude00\ude00"]
 )
-def test_half_a_character_is_called_so(half):
+def test_a_lone_surrogate_is_named_in_the_error(half):
     with pytest.raises(TurnError, match="half a character"):
         read_frame(f'{{"type":"known","delta":"{half}"}}', UNDERSTOOD)
 
 
-def test_items_of_other_kinds_are_not_looked_at():
+def test_items_of_unknown_kinds_are_not_decoded():
     assert read_item(raw({"type": "tool_search_call", "arguments": {"a": 1}})) == "tool_search_call"
     assert read_item(msgspec.Raw()) == ""
     assert read_item(raw({"type": "message", "id": "m"})) == Item("message", "m")
@@ -182,5 +182,5 @@ def test_a_number_over_all_bounds_is_dropped():
     assert read_usage(msgspec.Raw(b'{"input_tokens":1e400,"output_tokens":4}')) == Usage(0, 0, 0, 4, 0, 4)
 
 
-def test_usage_that_was_not_told():
+def test_missing_usage_is_none():
     assert read_usage(msgspec.Raw()) is None

@@ -98,7 +98,7 @@ def test_the_limit_is_of_one_event():
 @pytest.mark.parametrize(
     "data", [b"data: \xff\n\n", b"data: \xe2\x82\n\n", b"data: \xed\xa0\x80\n\n", b"data: \xe2\x82"]
 )
-def test_what_is_not_utf_8_is_told(data):
+def test_invalid_utf_8_is_a_protocol_error(data):
     with pytest.raises(TurnError, match="not UTF-8") as caught:
         decode(data)
     assert caught.value.reason is Reason.PROTOCOL_ERROR
