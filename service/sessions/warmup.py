@@ -82,5 +82,7 @@ async def warm_up(upstream: Upstream, line: Line, session: Session, prepared: Pr
             line.discard()
     if answer is None or answer.message.parts or not answer.continuable:
         return False
-    session.history.commit(None, (), (), fingerprint=prepared.fingerprint, response_id=answer.response_id, line_id=line.id)
+    session.history.commit(
+        None, (), (), fingerprint=prepared.fingerprint, response_id=answer.response_id, line_id=line.id
+    )
     return True

@@ -1,8 +1,7 @@
 """Map every failure that an upstream can report to one `Reason`.
 
 The tables go from the upstream's codes, HTTP statuses and close codes to reasons; `_verdict` gives their
-order. A chain is only reported as lost when the request continued one. What follows from a reason is decided
-elsewhere (`domain/replay.py`).
+order. A chain is only reported as lost when the request continued one.
 """
 
 from __future__ import annotations
