@@ -65,7 +65,7 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     telemetry = Telemetry(settings)
     manager = Manager(settings, Upstream(settings, _hook(settings.payload_hook), pace=pace))
     server = Server(settings, manager)
-    sampling = asyncio.create_task(sampler.watch(manager.counts), name="sampler")
+    sampling = asyncio.create_task(sampler.run(manager.counts), name="sampler")
     try:
         await rehearse()
         manager.start()

@@ -29,7 +29,7 @@ from service.sessions.running import Running
 from service.sessions.turn import Dependencies, Turn
 from service.sessions.warmup import warm_session, warm_up_rate
 from service.telemetry.gauges import Counts
-from service.telemetry.turns import Watch
+from service.telemetry.turns import TurnPublisher
 from service.transport.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Manager:
         except TurnError:
             if warm_up:
                 raise
-            with Watch(caller.tenant, _UNREAD):
+            with TurnPublisher(caller.tenant, _UNREAD):
                 raise
 
     def hold(self, caller: Caller, size: int) -> Hold:
@@ -115,7 +115,7 @@ class Manager:
         limit = self._settings.turn_timeout_s
         started_at = self._deps.clock()
         scope = asyncio.timeout(limit)
-        with Watch(caller.tenant, request) as watch:
+        with TurnPublisher(caller.tenant, request) as watch:
             try:
                 async with scope, self._place(caller):
                     prepared = await self._upstream.prepare(request)

@@ -27,7 +27,7 @@ from service.sessions.pool import Pool
 from service.sessions.registry import Session
 from service.sessions.turn_record import TurnRecord
 from service.sessions.warmup import warm_up
-from service.telemetry.turns import Watch
+from service.telemetry.turns import TurnPublisher
 from service.transport.exchange import Exchange
 from service.transport.upstream import PreparedRequest, Upstream
 
@@ -56,7 +56,7 @@ class Turn:
         turn_id: str,
         scope: asyncio.Timeout,
         started_at: float,
-        watch: Watch,
+        watch: TurnPublisher,
         caller: Caller,
     ) -> None:
         self.id = turn_id

@@ -13,7 +13,7 @@ from service.domain.plan import ContextReason
 from service.domain.replay import Progress, Signal, State
 from service.domain.report import Timings, TransportReason, TurnReport
 from service.sessions.lease import Lease
-from service.telemetry.turns import Watch
+from service.telemetry.turns import TurnPublisher
 from service.transport.exchange import Exchange
 
 
@@ -45,7 +45,13 @@ class TurnRecord:
     )
 
     def __init__(
-        self, turn_id: str, wish: Transport, watch: Watch, *, clock: Callable[[], float], started_at: float
+        self,
+        turn_id: str,
+        wish: Transport,
+        watch: TurnPublisher,
+        *,
+        clock: Callable[[], float],
+        started_at: float,
     ) -> None:
         self.progress = Progress()
         self.transport = Transport.SSE if wish is Transport.SSE else Transport.WEBSOCKET
@@ -65,7 +71,7 @@ class TurnRecord:
         self._connect_s = 0.0
         self._first_event_s: float | None = None
         self._first_content_s: float | None = None
-        watch.runs(self.report)
+        watch.admitted(self.report)
 
     def __repr__(self) -> str:
         return f"TurnRecord({self.progress!r}, {self.transport.value})"

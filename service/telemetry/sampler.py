@@ -1,4 +1,4 @@
-"""Looking at the house twice a second: `watch`.
+"""Looking at the house twice a second: `run`.
 
 Owns the one task that looks. It is a task of its own because nobody else can tell that the event loop is
 late, and because the counts must be taken in the loop. Must never keep hold of what it counts.
@@ -16,7 +16,7 @@ from service.telemetry.signals import signals
 PERIOD_S = 0.5
 
 
-async def watch(counts: Callable[[], Counts], period_s: float = PERIOD_S) -> None:
+async def run(counts: Callable[[], Counts], period_s: float = PERIOD_S) -> None:
     """Takes the counts each period, and how much longer than that the loop took. Until cancelled."""
     while True:
         signals().gauges.counts = counts()

@@ -1,4 +1,4 @@
-"""One turn as it is seen: `Watch`, which its rooms tell what happens.
+"""One turn as it is seen: `TurnPublisher`, which its rooms tell what happens.
 
 Owns the spans of a turn and their order: acquire a line, then one `chat` an attempt; and that all of it is
 told behind the call, when nobody waits. Must never decide anything. The rule that would be broken first:
@@ -38,15 +38,15 @@ class _Current:
 
     __slots__ = ("watch",)
 
-    def __init__(self, watch: Watch) -> None:
-        self.watch: Watch | None = watch
+    def __init__(self, watch: TurnPublisher) -> None:
+        self.watch: TurnPublisher | None = watch
 
 
 _CURRENT: ContextVar[_Current | None] = ContextVar("current", default=None)
 
 
-class Watch:
-    """From the moment the turn asks for a place to its end. `with Watch(…) as watch:`"""
+class TurnPublisher:
+    """From the moment the turn asks for a place to its end. `with TurnPublisher(…) as watch:`"""
 
     def __init__(self, tenant: str, request: CompletionRequest) -> None:
         self._tenant = tenant
@@ -62,7 +62,7 @@ class Watch:
         self._attempts = 0
         self._completed: Completed | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> TurnPublisher:
         logs.bind(session=self._request.session_id, request_id=self._request.request_id)
         self._current = _Current(self)
         _CURRENT.set(self._current)
@@ -101,7 +101,7 @@ class Watch:
 
     # Told by the rooms, in this order; from `checkout` on again for each attempt.
 
-    def runs(self, report: Callable[[], TurnReport]) -> None:
+    def admitted(self, report: Callable[[], TurnReport]) -> None:
         """The turn has its place, and can be asked how it runs."""
         self._report = report
         if self._acquire is not None:
@@ -220,7 +220,7 @@ class Watch:
         return self._chat.span if self._chat is not None else None
 
 
-def _watch() -> Watch | None:
+def _watch() -> TurnPublisher | None:
     current = _CURRENT.get()
     return current.watch if current is not None else None
 

@@ -85,7 +85,7 @@ def exported():
         settings = load({"TRUNKLINE_UPSTREAM_URL": "http://up/v1", "TRUNKLINE_METRICS_LISTEN": "127.0.0.1:0"})
         telemetry = Telemetry(settings, {})
         async with stack({"MAX_TURNS": "1"}) as house, httpx.AsyncClient() as client:
-            sampling = asyncio.create_task(sampler.watch(house.manager.counts, period_s=0.01))
+            sampling = asyncio.create_task(sampler.run(house.manager.counts, period_s=0.01))
             await everything(house)
             await until(lambda: not house.manager.counts().turns)
             await asyncio.sleep(0.05)

@@ -36,7 +36,7 @@ async def telemetry(monkeypatch, environ, **settings):
 
 @asynccontextmanager
 async def sampled(house):
-    task = asyncio.create_task(sampler.watch(house.manager.counts, period_s=0.01))
+    task = asyncio.create_task(sampler.run(house.manager.counts, period_s=0.01))
     try:
         yield
     finally:
@@ -169,7 +169,7 @@ async def test_an_address_that_is_taken():
 
 
 async def test_the_loop_that_is_late_is_told(seen):
-    task = asyncio.create_task(sampler.watch(lambda: Counts(turns=3), period_s=0.001))
+    task = asyncio.create_task(sampler.run(lambda: Counts(turns=3), period_s=0.001))
     await asyncio.sleep(0)
     time.sleep(0.02)  # noqa: ASYNC251  that is the point
     await seen.until(lambda: seen.count("trunkline.event_loop.lag"))

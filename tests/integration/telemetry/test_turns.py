@@ -14,7 +14,7 @@ from service.gen.trunkline.v1 import session_pb2
 from service.telemetry import names
 from service.telemetry.chat import Chat
 from service.telemetry.instruments import MAX_VALUES
-from service.telemetry.turns import Watch
+from service.telemetry.turns import TurnPublisher
 from simulator import Settings
 from simulator.scripts import Close, Drop, Emit, Fail, Hang, Say, Script, Start
 from tests.stack import MODEL, request, stack
@@ -322,7 +322,7 @@ async def test_an_idle_session_keeps_nothing_of_its_turns(house, seen):
 
     def kept():
         gc.collect()
-        kinds = (Watch, Chat, RecordedSpan, CompletionRequest)
+        kinds = (TurnPublisher, Chat, RecordedSpan, CompletionRequest)
         return {id(one): one for one in gc.get_objects() if isinstance(one, kinds)}
 
     before = kept()

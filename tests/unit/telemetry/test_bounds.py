@@ -29,7 +29,7 @@ from service.telemetry import calls, logs, names
 from service.telemetry.bounds import CONTENT_CHARACTERS, MESSAGE_CHARACTERS, SHOWN_CHARACTERS, cut
 from service.telemetry.otel_env import Capture
 from service.telemetry.otlp import encode
-from service.telemetry.turns import Watch
+from service.telemetry.turns import TurnPublisher
 from service.wire.tally import Tally
 from tests.watching import watching
 
@@ -72,8 +72,8 @@ def _play(error: TurnError | None) -> None:
         attempts=1,
     )
     call = calls.begin(f"/{LONG}", (("traceparent", LONG), ("tracestate", LONG)), known=False)
-    with suppress(TurnError), Watch(LONG, request) as watch:
-        watch.runs(lambda: report)
+    with suppress(TurnError), TurnPublisher(LONG, request) as watch:
+        watch.admitted(lambda: report)
         watch.attempt(report, heard)
         watch.created(stuffed(Started, created_at=0.0))
         if error is not None:
