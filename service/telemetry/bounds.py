@@ -19,6 +19,6 @@ REMEMBERED_CHARACTERS = 128
 """Longer texts are not worth a place in a cache."""
 
 
-def cut(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+def truncate(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """At most so many characters, the last one a sign that there were more."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -47,13 +47,13 @@ MAX_METHOD_CHARACTERS = 128
 class Call:
     """From the first byte to the status. `span` is None behind its end."""
 
-    __slots__ = ("_began", "_behind", "_cut_off", "_due_at", "_labels", "span")
+    __slots__ = ("_began", "_callbacks", "_cut_off", "_due_at", "_labels", "span")
 
     def __init__(self, span: Span, labels: dict[str, str]) -> None:
         self.span: Span | None = span
         self._labels = labels
         self._began = time.perf_counter()
-        self._behind: list[Callable[[], object]] = []
+        self._callbacks: list[Callable[[], object]] = []
         self._due_at: float | None = None
         self._cut_off = ""
 
@@ -70,18 +70,18 @@ class Call:
             self._cut_off = DEADLINE_EXCEEDED if late else CANCELLED
         return self._cut_off
 
-    def behind(self, tell: Callable[[], object]) -> None:
+    def on_end(self, callback: Callable[[], object]) -> None:
         """Calls this when the call is over and its status is with the caller, before its span ends."""
-        self._behind.append(tell)
+        self._callbacks.append(callback)
 
     def end(self, code: str) -> None:
         """Empty: nobody knows how it ended."""
         duration = time.perf_counter() - self._began
         if self.span is not None:
             self.span.end()
-        behind, self._behind = self._behind, []
-        for tell in behind:
-            tell()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
         span, self.span = self.span, None
         outcome = {names.RPC_STATUS: code} if code else {}
         if code in SERVER_ERRORS:
@@ -89,7 +89,7 @@ class Call:
         if span is not None:
             span.failed = code in SERVER_ERRORS
             span.attributes |= outcome
-            span.tell()
+            span.export()
         if code:
             signals().instruments.rpc_duration.record(duration, self._labels | outcome)
 

@@ -16,7 +16,7 @@ from service.domain.events import Completed, Started, Usage
 from service.domain.messages import CompletionRequest
 from service.domain.report import TurnReport
 from service.telemetry import attributes, calls, content, names
-from service.telemetry.bounds import cut
+from service.telemetry.bounds import truncate
 from service.telemetry.signals import signals
 from service.telemetry.spans import Span
 
@@ -24,7 +24,7 @@ UNDERSTOOD = frozenset({"gap", "foreign", "behind_the_end", "contradiction"})
 """What was ignored although it was understood. All else is of a kind unknown here, and may have any name."""
 
 
-class Heard(Protocol):
+class ResponseFacts(Protocol):
     """What an exchange knows of its answer, at any time."""
 
     @property
@@ -36,24 +36,26 @@ class Heard(Protocol):
 class Chat:
     """From the moment before the request is written to the end of the attempt, whatever that is."""
 
-    def __init__(self, request: CompletionRequest, report: TurnReport, heard: Heard, number: int) -> None:
+    def __init__(
+        self, request: CompletionRequest, report: TurnReport, response: ResponseFacts, number: int
+    ) -> None:
         self._request = request
         self._report = report
-        self._heard = heard
+        self._response = response
         self._number = number
         self._completed: Completed | None = None
         self._ending = calls.OK
-        self._waited_s: float | None = None
+        self._first_chunk_s: float | None = None
         self._began = self._sent_at = time.perf_counter()
         self._duration_s = 0.0
-        name = f"{names.SPAN_CHAT} {cut(request.model)}"
-        self.span = Span(signals().tracer, name, self._known, SpanKind.CLIENT)
+        name = f"{names.SPAN_CHAT} {truncate(request.model)}"
+        self.span = Span(signals().tracer, name, self._initial_attributes, SpanKind.CLIENT)
         if signals().capture.as_event:
-            self.span.event(names.EVENT_DETAILS, content.asked(request))
+            self.span.event(names.EVENT_DETAILS, content.input_attributes(request))
 
     @property
     def usage(self) -> Usage | None:
-        return self._heard.usage
+        return self._response.usage
 
     @property
     def over(self) -> bool:
@@ -68,13 +70,15 @@ class Chat:
         self.span.attributes[names.RESPONSE_ID] = started.response_id
 
     def first_content(self) -> None:
-        self._waited_s = time.perf_counter() - self._sent_at
+        self._first_chunk_s = time.perf_counter() - self._sent_at
         self.span.event(names.EVENT_FIRST_CONTENT)
 
     def completed(self, completed: Completed) -> None:
         self._completed = completed
         if signals().capture.as_event:
-            self.span.event(names.EVENT_DETAILS, content.answered(completed.message, completed.stop_reason))
+            self.span.event(
+                names.EVENT_DETAILS, content.output_attributes(completed.message, completed.stop_reason)
+            )
         self.end(calls.OK)
 
     def end(self, ending: str, error: BaseException | None = None) -> None:
@@ -88,45 +92,45 @@ class Chat:
         self.span.end()
         self._duration_s = time.perf_counter() - self._began
 
-    def tell(self) -> None:
+    def export(self) -> None:
         """When it is over, and nobody waits: its span and its measurements."""
         now = signals()
-        if self.span.shown:
-            self.span.attributes |= self._learned()
-            self.span.tell()
+        if self.span.sampled:
+            self.span.attributes |= self._final_attributes()
+            self.span.export()
         labels = attributes.of_operation(self._request) | {
             names.REQUEST_MODEL: now.model(self._request.model)
         }
-        if self._waited_s is not None:
-            now.instruments.first_chunk.record(self._waited_s, labels)
+        if self._first_chunk_s is not None:
+            now.instruments.first_chunk.record(self._first_chunk_s, labels)
         usage = self.usage
         if usage is not None:
             record = now.instruments.token_usage.record
             record(usage.input_tokens, labels | {names.TOKEN_TYPE: "input"})
             record(usage.output_tokens, labels | {names.TOKEN_TYPE: "output"})
-        for kind, number in self._heard.ignored.items():
+        for kind, number in self._response.ignored.items():
             label = kind if kind in UNDERSTOOD else "unknown"
             now.instruments.ignored.add(number, {names.LABEL_KIND: label})
         failed = {names.ERROR_TYPE: self._ending} if self._ending != calls.OK else {}
         now.instruments.operation_duration.record(self._duration_s, labels | failed)
 
-    def _known(self) -> attributes.Attributes:
+    def _initial_attributes(self) -> attributes.Attributes:
         now = signals()
         known = attributes.of_operation(self._request) | attributes.of_request(self._request)
         known |= attributes.of_report(self._report)
         known |= attributes.of_upstream(*now.upstream) | {names.ATTEMPT: self._number}
-        return known | content.asked(self._request) if now.capture.on_span else known
+        return known | content.input_attributes(self._request) if now.capture.on_span else known
 
-    def _learned(self) -> attributes.Attributes:
-        learned: attributes.Attributes = {}
+    def _final_attributes(self) -> attributes.Attributes:
+        final: attributes.Attributes = {}
         if self._completed is not None:
-            learned |= attributes.of_answer(self._completed)
+            final |= attributes.of_answer(self._completed)
             if signals().capture.on_span:
-                learned |= content.answered(self._completed.message, self._completed.stop_reason)
-        if self._waited_s is not None:
-            learned[names.TIME_TO_FIRST_CHUNK] = self._waited_s
+                final |= content.output_attributes(self._completed.message, self._completed.stop_reason)
+        if self._first_chunk_s is not None:
+            final[names.TIME_TO_FIRST_CHUNK] = self._first_chunk_s
         if self.usage is not None:
-            learned |= attributes.of_usage(self.usage)
-        if self._heard.ignored:
-            learned[names.IGNORED_EVENTS] = tuple(sorted(self._heard.ignored))
-        return learned
+            final |= attributes.of_usage(self.usage)
+        if self._response.ignored:
+            final[names.IGNORED_EVENTS] = tuple(sorted(self._response.ignored))
+        return final

@@ -27,7 +27,7 @@ from service.telemetry import names
 from service.telemetry.attributes import FINISH_REASONS
 
 
-def asked(request: CompletionRequest) -> dict[str, str]:
+def input_attributes(request: CompletionRequest) -> dict[str, str]:
     """What the model is told, as attributes."""
     shown = {names.INPUT_MESSAGES: _dumps(_message(message) for message in request.messages)}
     if request.instructions:
@@ -39,7 +39,7 @@ def asked(request: CompletionRequest) -> dict[str, str]:
     return shown
 
 
-def answered(message: Message, stop: StopReason) -> dict[str, str]:
+def output_attributes(message: Message, stop: StopReason) -> dict[str, str]:
     """What the model said, as attributes."""
     return {names.OUTPUT_MESSAGES: _dumps([_message(message) | {"finish_reason": FINISH_REASONS[stop]}])}
 

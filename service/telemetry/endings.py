@@ -1,7 +1,7 @@
 """What remains of a turn when it is over: its counts, and its one line in the log.
 
 Owns which. Must never show what was said. A turn that was refused before it began has no report; it is
-counted and told of all the same.
+counted and fields of all the same.
 """
 
 from __future__ import annotations
@@ -68,21 +68,21 @@ def log(
 ) -> None:
     if not logger.isEnabledFor(logging.INFO):
         return
-    told: dict[str, object] = {"ending": ending, "tenant": tenant, "model": request.model}
+    fields: dict[str, object] = {"ending": ending, "tenant": tenant, "model": request.model}
     if report is not None:
-        told |= _of_report(report)
+        fields |= _of_report(report)
     if completed is not None:
-        told |= {
+        fields |= {
             "input_tokens": completed.usage.input_tokens,
             "cached_input_tokens": completed.usage.cached_input_tokens,
             "output_tokens": completed.usage.output_tokens,
         }
-    logger.info("turn", extra=told)
+    logger.info("turn", extra=fields)
 
 
 def _of_report(report: TurnReport) -> dict[str, object]:
     timings = report.timings
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         "turn_id": report.turn_id,
         "transport": report.transport.value,
         "transport_reason": report.transport_reason.value,
@@ -95,5 +95,5 @@ def _of_report(report: TurnReport) -> dict[str, object]:
         "total_s": round(timings.total, 4),
     }
     if timings.first_content is not None:
-        told["first_content_s"] = round(timings.first_content, 4)
-    return told
+        fields["first_content_s"] = round(timings.first_content, 4)
+    return fields

@@ -1,7 +1,7 @@
 """What is measured: the instruments, their units and their buckets.
 
 Owns how a measurement is kept. Must never know when one is taken. The rule that would be broken first: a
-label has few values; what a caller or the upstream can invent goes through `Bounded`.
+label has few values; what a caller or the upstream can invent goes through `BoundedLabel`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 
 from service.telemetry import names
-from service.telemetry.bounds import cut
+from service.telemetry.bounds import truncate
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """A turn of a reasoning model lasts minutes; the conventions' own buckets end at 10 s, or at 82 s."""
@@ -42,7 +42,7 @@ def views() -> list[View]:
     ]
 
 
-class Bounded:
+class BoundedLabel:
     """The first `MAX_VALUES` different values that were learned, cut; every other one as "other".
 
     What anybody may invent must be learned only when it has proved itself: places are never given back.
@@ -52,16 +52,16 @@ class Bounded:
         self._known: set[str] = set()
 
     def __call__(self, value: str) -> str:
-        value = cut(value)
+        value = truncate(value)
         return value if value in self._known else OTHER
 
     def learn(self, value: str) -> None:
         """Gives the value a place, if there is one left."""
         if len(self._known) < MAX_VALUES:
-            self._known.add(cut(value))
+            self._known.add(truncate(value))
 
 
-class Count:
+class Counter:
     """A counter that keeps its sums itself; exporters read them off. One of the SDK's looks its sum up behind
     locks and filters, and a turn counts a dozen things.
     """
@@ -88,8 +88,8 @@ class Instruments:
         def seconds(name: str, what: str) -> Histogram:
             return meter.create_histogram(name, "s", what)
 
-        def count(name: str, unit: str, what: str) -> Count:
-            return Count(meter, name, unit, what)
+        def count(name: str, unit: str, what: str) -> Counter:
+            return Counter(meter, name, unit, what)
 
         self.rpc_duration = seconds(names.RPC_SERVER_CALL_DURATION, "How long calls took.")
         self.operation_duration = seconds(names.OPERATION_DURATION, "How long attempts upstream took.")

@@ -47,7 +47,7 @@ def dialing() -> Iterator[Span]:
         span.fail(attributes.of_failure(result, error))
         raise
     finally:
-        span.tell()
+        span.export()
         now.instruments.dials.record(time.perf_counter() - began, {names.LABEL_RESULT: result})
         logger.debug("dialed", extra={"result": result})
 

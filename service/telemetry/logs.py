@@ -25,13 +25,13 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, WrappedLogger
 
-from service.telemetry.bounds import MESSAGE_CHARACTERS, SHOWN_CHARACTERS, cut
+from service.telemetry.bounds import MESSAGE_CHARACTERS, SHOWN_CHARACTERS, truncate
 from service.telemetry.writer import Writer, to_descriptor
 
 OURS = "service"
 PROCESS = "service.app"
 EXPORTERS = "opentelemetry."
-SELDOM_S = 60.0
+THROTTLE_S = 60.0
 
 
 STDERR = 2
@@ -58,16 +58,16 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     close()
     terminal = os.isatty(STDERR) if stream is None else stream.isatty()
     _writer = Writer(to_descriptor(STDERR) if stream is None else _to_stream(stream), on_recovery=_recovered)
-    handler = _Queued(_writer)
-    handler.setFormatter(_for_a_person() if terminal else _ForAMachine())
-    handler.addFilter(_Seldom())
+    handler = _QueueHandler(_writer)
+    handler.setFormatter(_console_formatter() if terminal else _JsonFormatter())
+    handler.addFilter(_Throttle())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger(OURS).setLevel(level.upper())
-    # Where the process listens is told at any level: whoever left the port open must learn it.
+    # Where the process listens is fields at any level: whoever left the port open must learn it.
     logging.getLogger(PROCESS).setLevel(min(logging.getLogger(OURS).level, logging.INFO))
 
 
@@ -112,7 +112,7 @@ def _to_stream(stream: TextIO) -> Callable[[bytes], int]:
     return write
 
 
-class _Queued(logging.Handler):
+class _QueueHandler(logging.Handler):
     """Formats where the line is logged, which knows its task; leaves the writing to the thread."""
 
     def __init__(self, writer: Writer) -> None:
@@ -128,21 +128,21 @@ class _Queued(logging.Handler):
             self._writer.put(line)
 
 
-class _Seldom(logging.Filter):
+class _Throttle(logging.Filter):
     """A collector that is gone is news, but not with every batch."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._told_at: dict[str, float] = {}
+        self._emitted_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith(EXPORTERS):
             return True
         now = self._clock()
-        if now - self._told_at.get(record.name, -SELDOM_S) < SELDOM_S:
+        if now - self._emitted_at.get(record.name, -THROTTLE_S) < THROTTLE_S:
             return False
-        self._told_at[record.name] = now
+        self._emitted_at[record.name] = now
         return True
 
 
@@ -151,69 +151,71 @@ _BOUND: ContextVar[dict[str, str]] = ContextVar("bound")
 
 def bind(**values: str) -> None:
     """Every line of this task carries these from now on. Empty ones are left out."""
-    given = {name: cut(value) for name, value in values.items() if value}
+    given = {name: truncate(value) for name, value in values.items() if value}
     _BOUND.set(_BOUND.get({}) | given)
 
 
-def _carried() -> dict[str, object]:
+def _task_fields() -> dict[str, object]:
     """What every line of this task carries: what was bound, and its trace."""
-    carried: dict[str, object] = {**_BOUND.get({})}
+    fields: dict[str, object] = {**_BOUND.get({})}
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
-        carried["trace_id"] = trace.format_trace_id(context.trace_id)
-        carried["span_id"] = trace.format_span_id(context.span_id)
-    return carried
+        fields["trace_id"] = trace.format_trace_id(context.trace_id)
+        fields["span_id"] = trace.format_span_id(context.span_id)
+    return fields
 
 
-def _where(error: object) -> str | None:
+def _location(error: object) -> str | None:
     """Of an exception its kind and its place, not its text: that may hold a prompt."""
     if not isinstance(error, tuple) or error[0] is None:
         return None
-    return cut(
+    return truncate(
         "".join((*traceback.format_tb(error[2], limit=-FRAMES), error[0].__name__)), MESSAGE_CHARACTERS
     )
 
 
-def _short(value: object) -> object:
+def _shortened(value: object) -> object:
     """The value, or what can be shown of its text."""
     if value is None or isinstance(value, int | float):
         return value
-    text = cut(value if isinstance(value, str) else str(value))
+    text = truncate(value if isinstance(value, str) else str(value))
     return value if len(text) < SHOWN_CHARACTERS else text
 
 
-class _ForAMachine(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     """JSON, made in one go: every turn has a line, and a chain of processors would cost it more than that."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, object] = {
+        fields: dict[str, object] = {
             "timestamp": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": cut(record.getMessage(), MESSAGE_CHARACTERS),
+            "message": truncate(record.getMessage(), MESSAGE_CHARACTERS),
         }
-        told |= _carried()
-        told |= {name: _short(value) for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
-        if where := _where(record.exc_info):
-            told["exception"] = where
-        line = _encoded(told)
-        return line if _fits(line) else _encoded_short(told)
+        fields |= _task_fields()
+        fields |= {
+            name: _shortened(value) for name, value in vars(record).items() if name not in _OF_EVERY_RECORD
+        }
+        if location := _location(record.exc_info):
+            fields["exception"] = location
+        line = _encoded(fields)
+        return line if _fits(line) else _encoded_shortened(fields)
 
 
 def _fits(line: str) -> bool:
     return len(line) <= LINE_BYTES // 4 or len(line.encode(errors="replace")) <= LINE_BYTES
 
 
-def _encoded(told: dict[str, object]) -> str:
+def _encoded(fields: dict[str, object]) -> str:
     try:
-        return _JSON.encode(told).decode()
+        return _JSON.encode(fields).decode()
     except UnicodeEncodeError:  # half a character, which the system or a library may name
-        return json.dumps(told, default=str)
+        return json.dumps(fields, default=str)
 
 
-def _encoded_short(told: dict[str, object]) -> str:
+def _encoded_shortened(fields: dict[str, object]) -> str:
     """Each text is cut; if that is not enough, only what every line has is kept."""
-    short = {name: _cut(name, value) for name, value in told.items()}
+    short = {name: _cut(name, value) for name, value in fields.items()}
     line = _encoded(short)
     if _fits(line):
         return line
@@ -231,13 +233,13 @@ def _cut(name: str, value: object) -> object:
 
 
 _OF_STRUCTLOG = frozenset({"_record", "_from_structlog", "exc_info"})
-_JSON = msgspec.json.Encoder(enc_hook=lambda value: cut(str(value)))
+_JSON = msgspec.json.Encoder(enc_hook=lambda value: truncate(str(value)))
 _OF_EVERY_RECORD = frozenset([*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"])
 
 
-def _for_a_person() -> logging.Formatter:
+def _console_formatter() -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _more],
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _add_fields],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
@@ -247,13 +249,13 @@ def _for_a_person() -> logging.Formatter:
     )
 
 
-def _more(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def _add_fields(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """A trace is found by its own id, and a logger's name says what the line says: both stay away."""
-    said = cut(str(event["event"]), MESSAGE_CHARACTERS)
-    told = {name: _short(value) for name, value in event.items() if name not in _OF_STRUCTLOG}
-    event.update(told | {"event": said})
+    said = truncate(str(event["event"]), MESSAGE_CHARACTERS)
+    fields = {name: _shortened(value) for name, value in event.items() if name not in _OF_STRUCTLOG}
+    event.update(fields | {"event": said})
     event["level"] = event["_record"].levelname.lower()
-    event.update({name: value for name, value in _carried().items() if name != "span_id"})
-    if where := _where(event.pop("exc_info", None)):
-        event["exception"] = where
+    event.update({name: value for name, value in _task_fields().items() if name != "span_id"})
+    if location := _location(event.pop("exc_info", None)):
+        event["exception"] = location
     return event

@@ -45,16 +45,16 @@ class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # gene
             return await continuation(handler_call_details)
         known = method in self._methods
         call = calls.begin(method, handler_call_details.invocation_metadata, known=known)
-        witness = _Witness(call)
+        outcome = _CallOutcome(call)
         task = asyncio.current_task()
         assert task is not None, "grpc calls interceptors in a task"
-        task.add_done_callback(witness.testify)
-        with witness:
+        task.add_done_callback(outcome.finish)
+        with outcome:
             handler: Handler | None = await continuation(handler_call_details)
-        return witness.watch(handler)
+        return outcome.watch(handler)
 
 
-class _Witness:
+class _CallOutcome:
     """What is known of how a call went: its context, and what came out of its handler."""
 
     __slots__ = ("_blind", "_call", "_code", "_context", "_error")
@@ -91,7 +91,7 @@ class _Witness:
             watched["request_deserializer"] = self._deserializer(handler.request_deserializer)
         return cast(Handler, handler._replace(**watched))  # type: ignore[attr-defined]  # a namedtuple
 
-    def testify(self, _task: object) -> None:
+    def finish(self, _task: object) -> None:
         """The task of the call is over.
 
         1. It was cut off: by cancellation, or by a write to a caller who had left. 2. It has no handler, or

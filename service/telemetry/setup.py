@@ -72,7 +72,7 @@ class Telemetry:
         url = urlsplit(settings.upstream_url)
         signals.install(
             tracer,
-            self._meters.get_meter(signals.SCOPE) if self._meters else signals.NOWHERE,
+            self._meters.get_meter(signals.SCOPE) if self._meters else signals.NOOP_METER,
             capture=chosen.capture,
             upstream=(url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
         )

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from opentelemetry.metrics import Meter, NoOpMeter
 
 from service.telemetry.gauges import Gauges
-from service.telemetry.instruments import Bounded, Instruments
+from service.telemetry.instruments import BoundedLabel, Instruments
 from service.telemetry.otel_env import Capture
 from service.telemetry.spans import Tracer
 
 SCOPE = "trunkline"
-NOWHERE = NoOpMeter(SCOPE)
+NOOP_METER = NoOpMeter(SCOPE)
 
 
 @dataclass(slots=True)
@@ -24,12 +24,12 @@ class Signals:
     """`tracer`: None where nobody receives spans. `upstream`: host and port, as attributes show them."""
 
     tracer: Tracer | None = None
-    instruments: Instruments = field(default_factory=lambda: Instruments(NOWHERE))
-    gauges: Gauges = field(default_factory=lambda: Gauges(NOWHERE))
+    instruments: Instruments = field(default_factory=lambda: Instruments(NOOP_METER))
+    gauges: Gauges = field(default_factory=lambda: Gauges(NOOP_METER))
     capture: Capture = Capture.NO_CONTENT
     upstream: tuple[str, int] = ("", 0)
-    model: Bounded = field(default_factory=Bounded)
-    tenant: Bounded = field(default_factory=Bounded)
+    model: BoundedLabel = field(default_factory=BoundedLabel)
+    tenant: BoundedLabel = field(default_factory=BoundedLabel)
 
 
 _now = Signals()
@@ -41,7 +41,7 @@ def signals() -> Signals:
 
 def install(
     tracer: Tracer | None = None,
-    meter: Meter = NOWHERE,
+    meter: Meter = NOOP_METER,
     *,
     capture: Capture = Capture.NO_CONTENT,
     upstream: tuple[str, int] = ("", 0),

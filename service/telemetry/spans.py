@@ -32,7 +32,7 @@ from opentelemetry.util.types import AttributeValue
 
 from service.telemetry import names
 from service.telemetry.attributes import Attributes
-from service.telemetry.bounds import CONTENT_CHARACTERS, SHOWN_CHARACTERS, cut
+from service.telemetry.bounds import CONTENT_CHARACTERS, SHOWN_CHARACTERS, truncate
 
 UNSET = Status(StatusCode.UNSET)
 ERROR = Status(StatusCode.ERROR)
@@ -53,7 +53,7 @@ class Tracer:
         self._scope = InstrumentationScope(scope)
         self._processor = processor
         self._longest = limits.max_span_attribute_length
-        self._longest_said = limits.max_attribute_length
+        self._longest_event = limits.max_attribute_length
 
     def identify(self, name: str, kind: SpanKind, parent: SpanContext, facts: Attributes) -> SpanContext:
         """The ids of a new span, and whether it is sampled: that is decided here, once."""
@@ -68,16 +68,19 @@ class Tracer:
         span_id = ids.generate_span_id()
         return SpanContext(trace_id, span_id, False, TraceFlags(flags), result.trace_state)
 
-    def tell(self, span: Span) -> None:
+    def export(self, span: Span) -> None:
         parent = span.parent
         self._processor.on_end(
             ReadableSpan(
-                cut(span.name),
+                truncate(span.name),
                 span.context,
                 parent if parent.is_valid else None,
                 self._resource,
                 _cut(span.attributes, self._longest),
-                [Event(name, _cut(said, self._longest_said), at) for name, said, at in span.events],
+                [
+                    Event(name, _cut(attributes, self._longest_event), at)
+                    for name, attributes, at in span.events
+                ],
                 [Link(to) for to in span.links],
                 span.kind,
                 None,
@@ -147,12 +150,12 @@ class Span:
         return self._context
 
     @property
-    def shown(self) -> bool:
+    def sampled(self) -> bool:
         """Somebody will see it."""
         return self.context.trace_flags.sampled
 
-    def event(self, name: str, said: Mapping[str, AttributeValue] = {}) -> None:
-        self.events.append((name, said, time.monotonic_ns() + self._offset))
+    def event(self, name: str, attributes: Mapping[str, AttributeValue] = {}) -> None:
+        self.events.append((name, attributes, time.monotonic_ns() + self._offset))
 
     def fail(self, why: Attributes) -> None:
         """It will be a red one."""
@@ -163,12 +166,12 @@ class Span:
         """Nothing more happens within it. It is still to be told."""
         self.ended = time.monotonic_ns() + self._offset
 
-    def tell(self) -> None:
+    def export(self) -> None:
         """Hands it on, ended now if it was not. Once."""
         if not self.ended:
             self.end()
-        if self._tracer is not None and self.shown:
-            self._tracer.tell(self)
+        if self._tracer is not None and self.sampled:
+            self._tracer.export(self)
 
     def _identify(self) -> None:
         facts, self._facts = self._facts, None  # whoever gives them may hold the span: no cycle is left
@@ -181,16 +184,16 @@ class Span:
         self._context = self._tracer.identify(self.name, self.kind, self.parent, self.attributes)
 
 
-def _cut(said: Mapping[str, AttributeValue], longest: int | None) -> Mapping[str, AttributeValue]:
+def _cut(attributes: Mapping[str, AttributeValue], longest: int | None) -> Mapping[str, AttributeValue]:
     most = SHOWN_CHARACTERS if longest is None else min(longest, SHOWN_CHARACTERS)
-    if not any(type(value) is str and len(value) > most for value in said.values()):
-        return said
+    if not any(type(value) is str and len(value) > most for value in attributes.values()):
+        return attributes
     return {
         name: _cut_text(name, value, longest) if isinstance(value, str) else value
-        for name, value in said.items()
+        for name, value in attributes.items()
     }
 
 
 def _cut_text(name: str, text: str, longest: int | None) -> str:
-    text = cut(text, CONTENT_CHARACTERS if name in names.CONTENT else SHOWN_CHARACTERS)
+    text = truncate(text, CONTENT_CHARACTERS if name in names.CONTENT else SHOWN_CHARACTERS)
     return text if longest is None else text[:longest]

@@ -1,7 +1,7 @@
 """One turn as it is seen: `TurnPublisher`, which its rooms tell what happens.
 
 Owns the spans of a turn and their order: acquire a line, then one `chat` an attempt; and that all of it is
-told behind the call, when nobody waits. Must never decide anything. The rule that would be broken first:
+outcome behind the call, when nobody waits. Must never decide anything. The rule that would be broken first:
 whatever ends the turn, every span that it opened ends with it, and says why.
 """
 
@@ -21,7 +21,7 @@ from service.domain.events import Completed, Started
 from service.domain.messages import CompletionRequest
 from service.domain.report import TransportReason, TurnReport
 from service.telemetry import attributes, calls, logs, names, propagation
-from service.telemetry.chat import Chat, Heard
+from service.telemetry.chat import Chat, ResponseFacts
 from service.telemetry.endings import count_tokens, log, measure
 from service.telemetry.signals import signals
 from service.telemetry.spans import Span
@@ -30,23 +30,23 @@ logger = logging.getLogger("service.turn")
 
 
 class _Current:
-    """The watch of the turn that a task serves, while it runs.
+    """The publisher of the turn that a task serves, while it runs.
 
     A line that is dialled in a turn keeps that turn's context for as long as it lives, since asyncio reads
     its socket in it. So what stays in a context must be small: this, and not the request.
     """
 
-    __slots__ = ("watch",)
+    __slots__ = ("publisher",)
 
-    def __init__(self, watch: TurnPublisher) -> None:
-        self.watch: TurnPublisher | None = watch
+    def __init__(self, publisher: TurnPublisher) -> None:
+        self.publisher: TurnPublisher | None = publisher
 
 
 _CURRENT: ContextVar[_Current | None] = ContextVar("current", default=None)
 
 
 class TurnPublisher:
-    """From the moment the turn asks for a place to its end. `with TurnPublisher(…) as watch:`"""
+    """From the moment the turn asks for a place to its end. `with TurnPublisher(…) as publisher:`"""
 
     def __init__(self, tenant: str, request: CompletionRequest) -> None:
         self._tenant = tenant
@@ -72,29 +72,29 @@ class TurnPublisher:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        self._current.watch = None
+        self._current.publisher = None
         ending = self._ending(error)
         self._close(ending, error)
         report = self._report() if self._report is not None else None
-        self._report = None  # it is the turn's, which holds the watch
-        tell = partial(copy_context().run, self._finish, ending, report)
+        self._report = None  # it is the turn's, which holds the publisher
+        publish = partial(copy_context().run, self._publish, ending, report)
         if self._call is not None:
-            self._call.behind(tell)
+            self._call.on_end(publish)
         else:
-            tell()
+            publish()
 
-    def _finish(self, ending: str, report: TurnReport | None) -> None:
+    def _publish(self, ending: str, report: TurnReport | None) -> None:
         """Tells everything. The caller has its answer: what this takes keeps nobody waiting but the next."""
         if self._completed is not None:  # a name that the upstream took: it is worth a label
             signals().model.learn(self._request.model)
         for phase in self._phases:
-            phase.tell()
+            phase.export()
             if isinstance(phase, Chat) and phase.usage is not None:
                 count_tokens(self._tenant, self._request.model, phase.usage)
-        self._phases.clear()  # each asks the watch who it is for
+        self._phases.clear()  # each asks the publisher who it is for
         for waited, result in self._waits:
             signals().instruments.checkout.record(waited, {names.LABEL_RESULT: result})
-        if self._call is not None and self._call.span is not None and self._call.span.shown:
+        if self._call is not None and self._call.span is not None and self._call.span.sampled:
             self._call.span.attributes |= self._outcome(ending, report)
         measure(self._tenant, self._request, report, ending)
         log(self._tenant, self._request, report, ending, self._completed)
@@ -121,11 +121,11 @@ class TurnPublisher:
             if dialed is not None:
                 self._acquire.links.append(dialed)
 
-    def attempt(self, report: TurnReport, heard: Heard) -> None:
+    def attempt(self, report: TurnReport, response: ResponseFacts) -> None:
         """A request is about to be written."""
         self._end_acquire()
         self._attempts += 1
-        self._chat = Chat(self._request, report, heard, self._attempts)
+        self._chat = Chat(self._request, report, response, self._attempts)
         self._phases.append(self._chat)
 
     def sent(self) -> None:
@@ -166,10 +166,10 @@ class TurnPublisher:
 
     def _acquiring(self) -> None:
         if self._acquire is None:
-            self._acquire = Span(signals().tracer, names.SPAN_ACQUIRE, self._who)
+            self._acquire = Span(signals().tracer, names.SPAN_ACQUIRE, self._identity)
             self._phases.append(self._acquire)
 
-    def _who(self) -> attributes.Attributes:
+    def _identity(self) -> attributes.Attributes:
         return {names.CONVERSATION: self._request.session_id, names.TENANT: self._tenant}
 
     def _checked_out(self, result: str) -> None:
@@ -204,13 +204,13 @@ class TurnPublisher:
 
     def _outcome(self, ending: str, report: TurnReport | None) -> attributes.Attributes:
         """What the span of the call shows, too: who looks there first shall see it."""
-        told = self._who() | {names.ENDING: ending}
+        outcome = self._identity() | {names.ENDING: ending}
         if self._request.request_id:
-            told[names.REQUEST_ID] = self._request.request_id
+            outcome[names.REQUEST_ID] = self._request.request_id
         if report is not None:
-            told |= attributes.of_report(report)
-            told[names.ATTEMPTS] = report.attempts
-        return told
+            outcome |= attributes.of_report(report)
+            outcome[names.ATTEMPTS] = report.attempts
+        return outcome
 
     @property
     def span(self) -> Span | None:
@@ -220,27 +220,27 @@ class TurnPublisher:
         return self._chat.span if self._chat is not None else None
 
 
-def _watch() -> TurnPublisher | None:
+def _publisher() -> TurnPublisher | None:
     current = _CURRENT.get()
-    return current.watch if current is not None else None
+    return current.publisher if current is not None else None
 
 
 def sent() -> None:
     """The request of the turn that this task serves is written."""
-    watch = _watch()
-    if watch is not None:
-        watch.sent()
+    publisher = _publisher()
+    if publisher is not None:
+        publisher.sent()
 
 
 def trace_headers() -> dict[str, str]:
     """What an HTTP request of that turn carries, so that the upstream's own spans hang below ours."""
-    watch = _watch()
-    span = watch.span if watch is not None else None
+    publisher = _publisher()
+    span = publisher.span if publisher is not None else None
     return propagation.headers(span.context) if span is not None else {}
 
 
 def parent() -> SpanContext | None:
     """Where a span belongs that another room opens now. None: below the call, if there is one."""
-    watch = _watch()
-    span = watch.span if watch is not None else None
+    publisher = _publisher()
+    span = publisher.span if publisher is not None else None
     return span.context if span is not None else None

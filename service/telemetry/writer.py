@@ -51,7 +51,7 @@ class Writer:
         self._lock = threading.RLock()
         self._wanted = threading.Event()
         self._closing = threading.Event()
-        self._unsaid = 0
+        self._unreported = 0
         self.lost = 0
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -89,7 +89,7 @@ class Writer:
 
     def _lose(self, lines: int) -> None:
         self.lost += lines
-        self._unsaid += lines
+        self._unreported += lines
 
     def _run(self) -> None:
         broken = False  # the last write stopped within a line
@@ -105,14 +105,14 @@ class Writer:
                 if written < len(data):
                     with self._lock:
                         self._lose(len(batch))
-                elif self._unsaid:
+                elif self._unreported:
                     self._recover()
             if ending:
                 return
 
     def _recover(self) -> None:
         with self._lock:
-            lost, self._unsaid = self._unsaid, 0
+            lost, self._unreported = self._unreported, 0
         self._on_recovery(lost)
 
     def _take(self) -> list[bytes]:

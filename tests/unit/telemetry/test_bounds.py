@@ -26,7 +26,7 @@ from service.domain.messages import (
 from service.domain.plan import ContextReason
 from service.domain.report import TransportReason, TurnReport
 from service.telemetry import calls, logs, names
-from service.telemetry.bounds import CONTENT_CHARACTERS, MESSAGE_CHARACTERS, SHOWN_CHARACTERS, cut
+from service.telemetry.bounds import CONTENT_CHARACTERS, MESSAGE_CHARACTERS, SHOWN_CHARACTERS, truncate
 from service.telemetry.otel_env import Capture
 from service.telemetry.otlp import encode
 from service.telemetry.turns import TurnPublisher
@@ -43,7 +43,7 @@ def stuffed(kind: type, **given: Any) -> Any:
     return kind(**texts | given)
 
 
-class Heard:
+class ResponseFacts:
     def __init__(self):
         self.usage = Usage(1, 0, 0, 1, 0, 2)
         self.ignored = Tally()
@@ -63,7 +63,7 @@ def play(error: TurnError | None = None) -> None:
 
 
 def _play(error: TurnError | None) -> None:
-    request, heard = asked(), Heard()
+    request, response = asked(), ResponseFacts()
     report = stuffed(
         TurnReport,
         transport=Transport.SSE,
@@ -74,7 +74,7 @@ def _play(error: TurnError | None) -> None:
     call = calls.begin(f"/{LONG}", (("traceparent", LONG), ("tracestate", LONG)), known=False)
     with suppress(TurnError), TurnPublisher(LONG, request) as watch:
         watch.admitted(lambda: report)
-        watch.attempt(report, heard)
+        watch.attempt(report, response)
         watch.created(stuffed(Started, created_at=0.0))
         if error is not None:
             watch.failed(error)
@@ -86,7 +86,7 @@ def _play(error: TurnError | None) -> None:
                 created_at=0.0,
                 message=message,
                 stop_reason=StopReason.STOP,
-                usage=heard.usage,
+                usage=response.usage,
                 continuable=True,
             )
         )
@@ -166,5 +166,5 @@ def test_nothing_of_a_long_text_is_kept():
 
 
 def test_a_text_is_cut_with_a_sign():
-    assert cut("short") == "short"
-    assert cut("long", 3) == "lo…"
+    assert truncate("short") == "short"
+    assert truncate("long", 3) == "lo…"

@@ -50,7 +50,7 @@ def test_what_is_told_behind_a_call_does_not_lengthen_it():
     span = Span(None, "call", dict)
     call = Call(span, {})
     told = []
-    call.behind(lambda: told.append(span.ended))
+    call.on_end(lambda: told.append(span.ended))
     call.end("OK")
     assert told == [span.ended]
     assert call.span is None

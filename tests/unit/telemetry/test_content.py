@@ -50,13 +50,13 @@ from service.telemetry.attributes import FINISH_REASONS
     ],
 )
 def test_a_part(part, shown):
-    told = content.asked(CompletionRequest("s", "m", (Message(Role.USER, (part,)),)))
+    told = content.input_attributes(CompletionRequest("s", "m", (Message(Role.USER, (part,)),)))
     assert json.loads(told["gen_ai.input.messages"]) == [{"role": "user", "parts": [shown]}]
     assert list(told) == ["gen_ai.input.messages"]
 
 
 def test_a_request_with_everything():
-    told = content.asked(
+    told = content.input_attributes(
         CompletionRequest("s", "m", (), instructions="Be kind.", tools=(Tool("look", "Looks."),))
     )
     assert json.loads(told["gen_ai.system_instructions"]) == [{"type": "text", "content": "Be kind."}]
@@ -66,7 +66,7 @@ def test_a_request_with_everything():
 
 
 def test_an_answer():
-    told = content.answered(Message(Role.ASSISTANT, (TextPart("Hö"),)), StopReason.LENGTH)
+    told = content.output_attributes(Message(Role.ASSISTANT, (TextPart("Hö"),)), StopReason.LENGTH)
     assert told == {
         "gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"Hö"}],'
         '"finish_reason":"length"}]'

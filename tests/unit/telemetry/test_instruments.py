@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from service.telemetry import names
 from service.telemetry.bounds import SHOWN_CHARACTERS
 from service.telemetry.gauges import Gauges
-from service.telemetry.instruments import BUCKETS, MAX_VALUES, Bounded, Count, Instruments, views
+from service.telemetry.instruments import BUCKETS, MAX_VALUES, BoundedLabel, Counter, Instruments, views
 from service.telemetry.setup import _meters
 
 PAGE = Path(__file__).parents[3] / "docs/observability.md"
@@ -44,7 +44,7 @@ Gauges(MADE)
 
 
 def test_values_are_bounded():
-    bounded = Bounded()
+    bounded = BoundedLabel()
     for number in range(MAX_VALUES + 1):
         bounded.learn(f"model-{number}")
     assert bounded("model-0") == "model-0"
@@ -52,14 +52,14 @@ def test_values_are_bounded():
 
 
 def test_a_value_that_was_never_learned_takes_no_place():
-    bounded = Bounded()
+    bounded = BoundedLabel()
     assert {bounded(f"invented-{number}") for number in range(MAX_VALUES * 2)} == {"other"}
     bounded.learn("real")
     assert bounded("real") == "real"
 
 
 def test_a_long_value_is_cut():
-    bounded = Bounded()
+    bounded = BoundedLabel()
     bounded.learn("m" * 2**20)
     assert bounded("m" * 2**20) == "m" * (SHOWN_CHARACTERS - 1) + "…"
 
@@ -93,7 +93,7 @@ def test_a_name_stands_for_one_thing():
 
 def test_a_count_is_read_off_as_often_as_anybody_likes_and_keeps_its_sums_by_labels():
     reader = InMemoryMetricReader()
-    count = Count(MeterProvider([reader]).get_meter("test"), "turns", "{turn}", "Turns.")
+    count = Counter(MeterProvider([reader]).get_meter("test"), "turns", "{turn}", "Turns.")
     count.add(1, {"ending": "OK"})
     count.add(2, {"ending": "OK"})
     count.add(1, {"ending": "CANCELLED"})

@@ -95,7 +95,7 @@ def test_of_an_exception_the_place_is_told_and_not_the_text(stream):
 
 def test_a_collector_that_is_gone_is_told_once_a_minute_whatever_the_wall_clock_does():
     now = [1000.0]
-    seldom = logs._Seldom(lambda: now[0])
+    seldom = logs._Throttle(lambda: now[0])
     exporter = logging.getLogger("opentelemetry.exporter.otlp")
     passed = []
     for second in (0, 1, 59, 61, 62):

@@ -67,7 +67,7 @@ def test_everything_that_was_kept_is_told_with_the_time_at_which_it_was():
     span.end()
     after = time.time_ns()
     assert told.spans == ()
-    span.tell()
+    span.export()
     (seen,) = told.spans
     assert (seen.name, seen.kind, seen.parent, seen.context) == (
         "chat x",
@@ -100,24 +100,24 @@ def test_its_facts_are_asked_for_once_and_only_when_needed():
     span = Span(Told().tracer, "a", facts)
     facts.assert_not_called()
     assert span.context is span.context
-    span.tell()
+    span.export()
     facts.assert_called_once_with()
 
 
 def test_what_is_not_sampled_is_not_told():
     told = Told(ALWAYS_OFF)
     span = Span(told.tracer, "a", dict)
-    span.tell()
-    assert not span.shown
+    span.export()
+    assert not span.sampled
     assert told.spans == ()
 
 
 def test_without_a_tracer_it_is_nobody():
     span = Span(None, "a", lambda: pytest.fail("nobody asks"))
     span.event("x")
-    span.tell()
+    span.export()
     assert span.context == INVALID_SPAN_CONTEXT
-    assert not span.shown
+    assert not span.sampled
 
 
 @pytest.mark.parametrize(("which", "of_event"), [("ATTRIBUTE", "abc"), ("SPAN_ATTRIBUTE", "abcdef")])
@@ -126,7 +126,7 @@ def test_texts_are_as_long_as_the_operator_wants_them(monkeypatch, which, of_eve
     told = Told()
     span = Span(told.tracer, "a", lambda: {"said": "abcdef", "n": 123456})
     span.event("x", {"said": "abcdef"})
-    span.tell()
+    span.export()
     (seen,) = told.spans
     assert seen.attributes == {"said": "abc", "n": 123456}
     assert seen.events[0].attributes["said"] == of_event
