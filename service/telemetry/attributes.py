@@ -1,7 +1,7 @@
-"""A request, a report, an answer, a failure: as the attributes of a span.
+"""Convert requests, reports, answers and failures to span attributes.
 
-Owns which of their facts are shown, and under which name. Must never show what somebody said: a failure is
-told by its reason, never by its text, which may repeat a prompt.
+Content never becomes an attribute here. A failure is described by its reason, not by its message, because a
+message may repeat part of a prompt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FINISH_REASONS = {
 
 
 def of_operation(request: CompletionRequest) -> Attributes:
-    """What a sampler may decide by, and what every measurement of an attempt carries."""
+    """Return what a sampler may decide by, and what every measurement of an attempt carries."""
     return {names.OPERATION: "chat", names.PROVIDER: PROVIDER, names.REQUEST_MODEL: request.model}
 
 
@@ -55,7 +55,7 @@ def _of_options(options: Options) -> Attributes:
 
 
 def of_report(report: TurnReport) -> Attributes:
-    """Which way the turn took, and why."""
+    """Return the transport and the context of the turn, and the reasons for both."""
     shown: Attributes = {
         names.TURN_ID: report.turn_id,
         names.TRANSPORT: report.transport.value,
@@ -97,15 +97,15 @@ def of_upstream(host: str, port: int) -> Attributes:
 
 
 def of_failure(ending: str, error: BaseException | None) -> Attributes:
-    """`ending` is our word for why."""
+    """Return the attributes of a failure. `ending` is the reason or the status that names it."""
     shown: Attributes = {names.ERROR_TYPE: ending}
     detail = error.upstream if isinstance(error, TurnError) else None
     if detail is not None:
-        said: Attributes = {
+        upstream: Attributes = {
             names.UPSTREAM_CODE: detail.code,
             names.UPSTREAM_TYPE: detail.type,
             names.UPSTREAM_STATUS: detail.status,
             names.UPSTREAM_REQUEST: detail.request_id,
         }
-        shown |= {name: value for name, value in said.items() if value}
+        shown |= {name: value for name, value in upstream.items() if value}
     return shown

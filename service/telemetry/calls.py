@@ -1,7 +1,14 @@
-"""One RPC as others see it: its SERVER span, its duration, and which status it really ended with.
+"""Record one RPC: its SERVER span, its duration and the status it really ended with.
 
-Owns the rules for that. Must never know what a call is about. The rule that would be broken first: a call
-that was cut off is not OK, whatever status its handler had not come to set.
+A call that ends from outside has no status of its own: when the caller leaves, grpc cancels the handler's
+task, or fails its write, before the handler has chosen one. `Call.cut_off` therefore decides between
+CANCELLED and DEADLINE_EXCEEDED by the clock. A caller's deadline passes at the caller first and arrives
+here as cancellation, like any other; and grpc rounds the timeout up while sending it, by up to a hundredth.
+So a cancellation within `DEADLINE_SLACK_S` + 1 % of the deadline counts as the deadline.
+
+Example: with a timeout of 10 s, a cancellation after 9.8 s or later is DEADLINE_EXCEEDED (0.1 s + 0.1 s of
+slack), an earlier one CANCELLED. The first decision stands: the span of the turn and that of the call
+agree.
 """
 
 from __future__ import annotations
@@ -27,25 +34,23 @@ DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
 UNIMPLEMENTED = "UNIMPLEMENTED"
 
 CUT_OFF = (asyncio.CancelledError, GeneratorExit, grpc.aio.InternalError)
-"""What a handler meets whose caller has left; the last when it was writing."""
+"""What a handler raises when its caller has left; the last one when it was writing."""
 
 SERVER_ERRORS = frozenset(
     {"UNKNOWN", DEADLINE_EXCEEDED, UNIMPLEMENTED, "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 )
-"""By the conventions, all other statuses are the caller's business, and no error of the server."""
+"""By the conventions, all other statuses are no error of the server."""
 
 DEADLINE_SLACK_S = 0.1
 DEADLINE_SLACK_SHARE = 0.01
-"""A caller's deadline passes over there first, and its timeout is rounded up on the way here, by up to a
-hundredth. Who is cut off that close to the deadline is taken to have met it.
-"""
+"""How long before the deadline a cancellation counts as the deadline; see the top of the module."""
 
 UNKNOWN_METHOD = "_OTHER"
 MAX_METHOD_CHARACTERS = 128
 
 
 class Call:
-    """From the first byte to the status. `span` is None behind its end."""
+    """One call, from its metadata to its status. `span` is None after its end."""
 
     __slots__ = ("_began", "_callbacks", "_cut_off", "_due_at", "_labels", "span")
 
@@ -58,24 +63,24 @@ class Call:
         self._cut_off = ""
 
     def due_in(self, seconds: float | None) -> None:
-        """The caller waits this long and no longer. None: for ever."""
+        """Set the caller's deadline, in seconds from now. None: it has none."""
         if seconds is not None:
             slack = DEADLINE_SLACK_S + DEADLINE_SLACK_SHARE * seconds
             self._due_at = time.perf_counter() + seconds - slack
 
     def cut_off(self) -> str:
-        """What it is called when the call ends from outside at this moment. Says the same ever after."""
+        """Return the status of a call that ends from outside now. Later calls return the same."""
         if not self._cut_off:
             late = self._due_at is not None and time.perf_counter() >= self._due_at
             self._cut_off = DEADLINE_EXCEEDED if late else CANCELLED
         return self._cut_off
 
     def on_end(self, callback: Callable[[], object]) -> None:
-        """Calls this when the call is over and its status is with the caller, before its span ends."""
+        """Run the callback when the call is over and its status is sent, before its span is exported."""
         self._callbacks.append(callback)
 
     def end(self, code: str) -> None:
-        """Empty: nobody knows how it ended."""
+        """End the call with this status. Empty: the status is unknown and no duration is recorded."""
         duration = time.perf_counter() - self._began
         if self.span is not None:
             self.span.end()
@@ -98,10 +103,10 @@ _CALL: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
 def begin(method: str, metadata: Metadata, *, known: bool = True) -> Call:
-    """A call came in; if its method is not `known`, the name may be anything. The call is the current one,
-    and its span the parent of others, for the rest of this task.
+    """Begin a call and make it current for the rest of this task, and its span the parent of others.
 
-    Nothing is ever detached: the task serves this call only, and what is set in it ends with it.
+    The name of a method that is not `known` is the caller's invention; it is no label. Nothing is detached:
+    the task serves this call only, and its context ends with it.
     """
     now = signals()
     name = method.removeprefix("/") if known else UNKNOWN_METHOD
@@ -112,7 +117,7 @@ def begin(method: str, metadata: Metadata, *, known: bool = True) -> Call:
     parent = remote_parent(metadata) if now.tracer is not None else INVALID_SPAN_CONTEXT
     span = Span(now.tracer, name, lambda: facts, SpanKind.SERVER, parent)
     if now.tracer is not None:
-        # Not the span itself: a line that is dialled in this task keeps its context for as long as it lives.
+        # Not the span itself: a connection dialled in this task keeps the task's context while it is open.
         attach(set_span_in_context(NonRecordingSpan(span.context)))
     call = Call(span, labels)
     _CALL.set(call)
@@ -124,7 +129,7 @@ def current() -> Call | None:
 
 
 def failed(reason: str) -> None:
-    """Our own word for why the current call fails."""
+    """Set the reason for which the current call fails."""
     call = _CALL.get()
     if call is not None and call.span is not None:
         call.span.attributes[names.REASON] = reason

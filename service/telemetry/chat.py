@@ -1,7 +1,7 @@
-"""One attempt upstream: its `chat {model}` span, its phases, its measurements.
+"""Record one attempt upstream: its `chat {model}` span, its phases and its measurements.
 
-Owns what is seen of an attempt. Must never know why there is another one. The rule that would be broken
-first: what was said is shown only where the operator asked for it.
+While the attempt runs only references and times are kept. `export` builds attributes and records measurements
+after the call. Content is shown only if `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` asks for it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from service.telemetry.signals import signals
 from service.telemetry.spans import Span
 
 UNDERSTOOD = frozenset({"gap", "foreign", "behind_the_end", "contradiction"})
-"""What was ignored although it was understood. All else is of a kind unknown here, and may have any name."""
+"""Known kinds of ignored events. Any other kind is the upstream's invention and counts as unknown."""
 
 
 class ResponseFacts(Protocol):
-    """What an exchange knows of its answer, at any time."""
+    """What an exchange knows of the response so far."""
 
     @property
     def usage(self) -> Usage | None: ...
@@ -34,7 +34,7 @@ class ResponseFacts(Protocol):
 
 
 class Chat:
-    """From the moment before the request is written to the end of the attempt, whatever that is."""
+    """One attempt, from the moment before the request is written to its end."""
 
     def __init__(
         self, request: CompletionRequest, report: TurnReport, response: ResponseFacts, number: int
@@ -82,7 +82,7 @@ class Chat:
         self.end(calls.OK)
 
     def end(self, ending: str, error: BaseException | None = None) -> None:
-        """Once. `ending` is OK, or our word for why not."""
+        """End the attempt. `ending` is OK or the reason. Later calls do nothing."""
         if self.over:
             return
         self._ending = ending
@@ -93,7 +93,7 @@ class Chat:
         self._duration_s = time.perf_counter() - self._began
 
     def export(self) -> None:
-        """When it is over, and nobody waits: its span and its measurements."""
+        """Export the span and record the measurements of an attempt that is over."""
         now = signals()
         if self.span.sampled:
             self.span.attributes |= self._final_attributes()

@@ -1,7 +1,7 @@
-"""What was said, in the conventions' shape (`{role, parts}`): only where the operator asked for it.
+"""Convert message content to the shape of the GenAI conventions (`{role, parts}`).
 
-Owns that shape. Must never show what is no text: bytes of images and files, or reasoning that the upstream
-has sealed.
+Used only where the operator asked for content. Bytes of images and files and encrypted reasoning are never
+included.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from service.telemetry.attributes import FINISH_REASONS
 
 
 def input_attributes(request: CompletionRequest) -> dict[str, str]:
-    """What the model is told, as attributes."""
+    """Return messages, instructions and tools of the request as attributes."""
     shown = {names.INPUT_MESSAGES: _dumps(_message(message) for message in request.messages)}
     if request.instructions:
         shown[names.SYSTEM_INSTRUCTIONS] = _dumps([_text(request.instructions)])
@@ -40,7 +40,7 @@ def input_attributes(request: CompletionRequest) -> dict[str, str]:
 
 
 def output_attributes(message: Message, stop: StopReason) -> dict[str, str]:
-    """What the model said, as attributes."""
+    """Return the model's message as attributes."""
     return {names.OUTPUT_MESSAGES: _dumps([_message(message) | {"finish_reason": FINISH_REASONS[stop]}])}
 
 
@@ -74,7 +74,7 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _attachment(part: ImagePart | FilePart) -> dict[str, Any]:
-    """Where it is and how large, never what it is. A URL may be one that holds all of it."""
+    """Return location and size, never the data. A data URL counts as data."""
     modality = "image" if isinstance(part, ImagePart) else "file"
     if part.file_id:
         return {"type": "file", "modality": modality, "file_id": part.file_id}

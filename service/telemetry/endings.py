@@ -1,7 +1,7 @@
-"""What remains of a turn when it is over: its counts, and its one line in the log.
+"""Record the metrics of a finished turn and write its log line.
 
-Owns which. Must never show what was said. A turn that was refused before it began has no report; it is
-counted and fields of all the same.
+A turn that was refused before it began has no report; it is counted and logged all the same. Content is never
+logged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CUT_OFF_BY = {
     calls.DEADLINE_EXCEEDED: "deadline",
     Reason.INTERRUPTED.value: "drain",
 }
-"""Endings by which a turn was stopped from outside, and who did it."""
+"""Endings that came from outside the turn, and who caused them."""
 
 
 def measure(tenant: str, request: CompletionRequest, report: TurnReport | None, ending: str) -> None:
@@ -47,7 +47,7 @@ def measure(tenant: str, request: CompletionRequest, report: TurnReport | None, 
 
 def count_tokens(tenant: str, model: str, usage: Usage) -> None:
     now = signals()
-    now.tenant.learn(tenant)  # it is one of the operator's
+    now.tenant.admit(tenant)  # tenants are the operator's own, so they are few
     labels = {names.LABEL_TENANT: now.tenant(tenant), names.LABEL_MODEL: now.model(model)}
     by_type = {
         "input": usage.input_tokens,

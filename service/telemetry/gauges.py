@@ -1,7 +1,7 @@
-"""What is read off now and then: how many lines, turns and sessions there are.
+"""Export the current number of turns, sessions and connections as gauges.
 
-Owns the last counts. Exporters read them in threads of their own: so these are values, put here by the
-loop, and never the books themselves, which the loop is changing.
+Exporters read gauges in threads of their own. They read values that the event loop has stored here, never the
+pool state itself, which the loop changes meanwhile.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from service.telemetry import logs, names
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The house at one moment. `lines`: how many, by state. `hold_s`: how long running answers may wait."""
+    """The counts of one moment. `lines`: connections by state. `hold_s`: the delay of reads, in seconds."""
 
     turns: int = 0
     queued: int = 0
@@ -26,7 +26,7 @@ class Counts:
 
 
 class Gauges:
-    """The last counts, for whoever reads them."""
+    """The gauges, and the counts that they export."""
 
     def __init__(self, meter: Meter) -> None:
         self.counts = Counts()

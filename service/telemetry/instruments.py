@@ -1,7 +1,6 @@
-"""What is measured: the instruments, their units and their buckets.
+"""Define the metric instruments, their units and their buckets.
 
-Owns how a measurement is kept. Must never know when one is taken. The rule that would be broken first: a
-label has few values; what a caller or the upstream can invent goes through `BoundedLabel`.
+A label must have few values. A value that a caller or the upstream can invent goes through `BoundedLabel`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from service.telemetry import names
 from service.telemetry.bounds import truncate
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-"""A turn of a reasoning model lasts minutes; the conventions' own buckets end at 10 s, or at 82 s."""
+"""A turn of a reasoning model takes minutes; the buckets of the conventions end at 10 s or 82 s."""
 
 LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 TOKEN_COUNTS = tuple(float(4**power) for power in range(14))
@@ -43,9 +42,10 @@ def views() -> list[View]:
 
 
 class BoundedLabel:
-    """The first `MAX_VALUES` different values that were learned, cut; every other one as "other".
+    """Bound a label's values: the first `MAX_VALUES` admitted ones, truncated; any other is "other".
 
-    What anybody may invent must be learned only when it has proved itself: places are never given back.
+    A value that callers can invent is admitted only after the upstream has accepted it: an entry is never
+    removed.
     """
 
     def __init__(self) -> None:
@@ -55,15 +55,16 @@ class BoundedLabel:
         value = truncate(value)
         return value if value in self._known else OTHER
 
-    def learn(self, value: str) -> None:
-        """Gives the value a place, if there is one left."""
+    def admit(self, value: str) -> None:
+        """Add the value if there is room."""
         if len(self._known) < MAX_VALUES:
             self._known.add(truncate(value))
 
 
 class Counter:
-    """A counter that keeps its sums itself; exporters read them off. One of the SDK's looks its sum up behind
-    locks and filters, and a turn counts a dozen things.
+    """Keep the sums of a counter in a dictionary that exporters read.
+
+    The SDK's counter takes locks and filters at each addition, and a turn makes a dozen of them.
     """
 
     __slots__ = ("_sums",)
@@ -77,12 +78,12 @@ class Counter:
         self._sums[key] = self._sums.get(key, 0) + number
 
     def _read(self, _: CallbackOptions) -> Iterable[Observation]:
-        # In an exporter's thread: a copy, which is made in one go.
+        # Runs in an exporter's thread: list() copies the items atomically.
         return [Observation(total, dict(labels)) for labels, total in list(self._sums.items())]
 
 
 class Instruments:
-    """All that is counted or timed when it happens. What is read off now and then: `gauges`."""
+    """The instruments of events. Those of states are in `gauges`."""
 
     def __init__(self, meter: Meter) -> None:
         def seconds(name: str, what: str) -> Histogram:

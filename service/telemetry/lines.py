@@ -1,8 +1,7 @@
-"""Lines as they are seen: a span for each dial, a count for each close, and for each turn that a limit
-refused.
+"""Record upstream connections: a span for each dial, a count for each close and for each refused turn.
 
-Owns those. Must never open a span for as long as a line lives: it would be told of when the line is gone, and
-measure mostly that nobody spoke.
+There is no span for the lifetime of a connection: it would be exported only after the connection is gone, and
+would mostly measure silence.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ REFUSED_BY_RATE = "rate"
 
 @contextmanager
 def dialing() -> Iterator[Span]:
-    """A dial, below whatever it is made for."""
+    """Record a dial in a span, as a child of the turn that needs the connection."""
     now = signals()
     where = partial(attributes.of_upstream, *now.upstream)
     span = Span(now.tracer, names.SPAN_DIAL, where, SpanKind.CLIENT, turns.parent())
@@ -53,7 +52,7 @@ def dialing() -> Iterator[Span]:
 
 
 def closed(reason: str) -> None:
-    """A line is gone. `reason` is one of few."""
+    """Count a closed connection. `reason` is a label and has few values."""
     signals().instruments.closes.add(1, {names.LABEL_REASON: reason})
     logger.debug("line closed", extra={"reason": reason})
 

@@ -1,8 +1,7 @@
-"""The log: lines for a person on a terminal, JSON for everything else.
+"""Configure the log: console lines on a terminal, JSON elsewhere.
 
-Owns where it goes, how it looks, and what every line carries: the trace, the session, the caller's request
-id. Must never let a library of the sockets speak below WARNING: they would tell of headers and frames,
-which hold the key and the prompts.
+Each line carries the trace, the session and the caller's request id of its task. Libraries that speak to
+sockets log nothing below WARNING: at DEBUG they log headers and frames, which hold the key and the prompts.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from structlog.typing import EventDict, WrappedLogger
 from service.telemetry.bounds import MESSAGE_CHARACTERS, SHOWN_CHARACTERS, truncate
 from service.telemetry.writer import Writer, to_descriptor
 
-OURS = "service"
+SERVICE = "service"
 PROCESS = "service.app"
 EXPORTERS = "opentelemetry."
 THROTTLE_S = 60.0
@@ -38,21 +37,22 @@ STDERR = 2
 
 LINE_BYTES = 16 * 1024
 TEXT_CHARACTERS = 1024
-"""Of a line that is longer each text is cut to this."""
+"""The length of each text in a line that exceeds `LINE_BYTES`."""
 
 FRAMES = 50
-"""How many frames of a traceback are shown: the innermost."""
+"""The number of frames of a traceback that are shown: the innermost ones."""
 
 FLUSH_S = 1.0
-"""How long the last lines may take to leave: nobody may read them, and the process must end."""
+"""How long closing waits for the last lines: the process must end even if nothing reads them."""
 
 logger = logging.getLogger(__name__)
 _writer: Writer | None = None
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
-    """From now on everything goes there (standard error), ours from this level on, all else from WARNING
-    on. A call that logs never waits for the write; what nobody reads is lost and counted.
+    """Write all records to the stream (standard error): the service's from this level, others from WARNING.
+
+    Logging never waits for the write. Lines that are not read are lost and counted.
     """
     global _writer  # noqa: PLW0603  there is one log
     close()
@@ -66,25 +66,26 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    logging.getLogger(OURS).setLevel(level.upper())
-    # Where the process listens is fields at any level: whoever left the port open must learn it.
-    logging.getLogger(PROCESS).setLevel(min(logging.getLogger(OURS).level, logging.INFO))
+    logging.getLogger(SERVICE).setLevel(level.upper())
+    # Where the process listens is logged at any level: with port 0 it is known from the log only.
+    logging.getLogger(PROCESS).setLevel(min(logging.getLogger(SERVICE).level, logging.INFO))
 
 
 def close() -> None:
-    """Write the last lines; for at most `FLUSH_S`. What is logged afterwards is lost."""
+    """Write the remaining lines. Block for at most `FLUSH_S`. Later lines are lost."""
     if _writer is not None:
         _writer.close(FLUSH_S)
 
 
 def lost() -> int:
-    """How many lines were lost since the start."""
+    """Return the number of lines lost since the start."""
     return _writer.lost if _writer is not None else 0
 
 
 def catch() -> None:
-    """Send to the log what the interpreter would write to standard error itself, where it would wait for a
-    reader: warnings, and exceptions that nobody caught, in any thread or finalizer.
+    """Log warnings and uncaught exceptions of any thread or finalizer.
+
+    The interpreter would write them to standard error itself, and wait there for a reader.
     """
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
@@ -113,7 +114,7 @@ def _to_stream(stream: TextIO) -> Callable[[bytes], int]:
 
 
 class _QueueHandler(logging.Handler):
-    """Formats where the line is logged, which knows its task; leaves the writing to the thread."""
+    """Format a record in the task that logs it, and leave the write to the writer's thread."""
 
     def __init__(self, writer: Writer) -> None:
         super().__init__()
@@ -122,14 +123,14 @@ class _QueueHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = f"{self.format(record)}\n".encode(errors="backslashreplace")
-        except Exception:  # noqa: BLE001  whatever a library logs, the one that logs it goes on
+        except Exception:  # noqa: BLE001  a record that cannot be formatted must not fail its caller
             self._writer.lose()
         else:
             self._writer.put(line)
 
 
 class _Throttle(logging.Filter):
-    """A collector that is gone is news, but not with every batch."""
+    """Throttle the exporters: an unreachable OTel Collector is logged once in `THROTTLE_S`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -150,13 +151,13 @@ _BOUND: ContextVar[dict[str, str]] = ContextVar("bound")
 
 
 def bind(**values: str) -> None:
-    """Every line of this task carries these from now on. Empty ones are left out."""
+    """Add these fields to every later line of this task. Empty values are left out."""
     given = {name: truncate(value) for name, value in values.items() if value}
     _BOUND.set(_BOUND.get({}) | given)
 
 
 def _task_fields() -> dict[str, object]:
-    """What every line of this task carries: what was bound, and its trace."""
+    """Return the fields that every line of this task carries: the bound ones and the trace."""
     fields: dict[str, object] = {**_BOUND.get({})}
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
@@ -166,7 +167,7 @@ def _task_fields() -> dict[str, object]:
 
 
 def _location(error: object) -> str | None:
-    """Of an exception its kind and its place, not its text: that may hold a prompt."""
+    """Return type and traceback of an exception without its text, which may hold a prompt."""
     if not isinstance(error, tuple) or error[0] is None:
         return None
     return truncate(
@@ -175,7 +176,7 @@ def _location(error: object) -> str | None:
 
 
 def _shortened(value: object) -> object:
-    """The value, or what can be shown of its text."""
+    """Return the value, or its text truncated."""
     if value is None or isinstance(value, int | float):
         return value
     text = truncate(value if isinstance(value, str) else str(value))
@@ -183,7 +184,7 @@ def _shortened(value: object) -> object:
 
 
 class _JsonFormatter(logging.Formatter):
-    """JSON, made in one go: every turn has a line, and a chain of processors would cost it more than that."""
+    """Format a record as JSON in one step: each turn has a line, and a chain of processors costs more."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, object] = {
@@ -209,12 +210,12 @@ def _fits(line: str) -> bool:
 def _encoded(fields: dict[str, object]) -> str:
     try:
         return _JSON.encode(fields).decode()
-    except UnicodeEncodeError:  # half a character, which the system or a library may name
+    except UnicodeEncodeError:  # a lone surrogate, from a file name or a library
         return json.dumps(fields, default=str)
 
 
 def _encoded_shortened(fields: dict[str, object]) -> str:
-    """Each text is cut; if that is not enough, only what every line has is kept."""
+    """Encode with each text truncated; if that is still too long, keep only the fields of every line."""
     short = {name: _cut(name, value) for name, value in fields.items()}
     line = _encoded(short)
     if _fits(line):
@@ -228,7 +229,7 @@ def _cut(name: str, value: object) -> object:
     text = str(value)
     if len(text) <= TEXT_CHARACTERS:
         return value
-    # What an exception is, and where it was raised, stands at the end.
+    # The type of an exception, and where it was raised, are at the end of its text.
     return f"…{text[-TEXT_CHARACTERS:]}" if name == "exception" else f"{text[:TEXT_CHARACTERS]}…"
 
 
@@ -250,10 +251,10 @@ def _console_formatter() -> logging.Formatter:
 
 
 def _add_fields(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """A trace is found by its own id, and a logger's name says what the line says: both stay away."""
-    said = truncate(str(event["event"]), MESSAGE_CHARACTERS)
+    """Add level, exception and task fields to a console line; span id and logger name are left out."""
+    message = truncate(str(event["event"]), MESSAGE_CHARACTERS)
     fields = {name: _shortened(value) for name, value in event.items() if name not in _OF_STRUCTLOG}
-    event.update(fields | {"event": said})
+    event.update(fields | {"event": message})
     event["level"] = event["_record"].levelname.lower()
     event.update({name: value for name, value in _task_fields().items() if name != "span_id"})
     if location := _location(event.pop("exc_info", None)):

@@ -1,7 +1,7 @@
-"""Every name under which something can be seen: spans, attributes, events, metrics.
+"""Define the names of all spans, attributes, events and metrics.
 
-Owns the spelling, and nothing else. Names without `trunkline.` are those of the OpenTelemetry conventions:
-RPC as of 1.44, GenAI as of its own repository. Dashboards and alerts are written against these.
+Names without `trunkline.` are those of the OpenTelemetry conventions: RPC as of 1.44, GenAI as of its own
+repository. Dashboards and alerts depend on these names.
 """
 
 # Spans. That of a call is named after its method, that of an attempt `chat {model}`.

@@ -1,8 +1,8 @@
-"""What the variables of OpenTelemetry (`OTEL_*`) may hold: `check`.
+"""Check the OpenTelemetry environment variables (`OTEL_*`) before the SDK reads them.
 
-The SDK takes a wrong value in one of four ways: a traceback at import, a traceback in a constructor, a
-default without a word, or a thread that spins. Here each is one line that names the variable, before anything
-is imported. A variable that is empty is not set, as the specification says.
+The SDK handles an invalid value in one of four ways: a traceback at import, a traceback in a constructor, a
+silent default, or a thread that spins. `check` turns each into one line that names the variable. An empty
+variable counts as not set, as the specification says.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ PLUGINS = {
     "OTEL_PYTHON_CONTEXT": "opentelemetry_context",
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "opentelemetry_resource_detector",
 }
-"""Each variable that names parts to load, and the group of entry points where those are found."""
+"""Variables that name plugins, and the entry point group of each."""
 
 MAX_NUMBER = 2**31 - 1
 DEFAULT_QUEUE, DEFAULT_BATCH = 2048, 512
 
 
 def check(environ: MutableMapping[str, str]) -> None:
-    """Drop the empty ones. SettingsError: all that are wrong."""
+    """Remove empty variables from `environ`. Raises SettingsError that names every invalid one."""
     for name in [name for name in environ if name.startswith("OTEL_") and not environ[name].strip()]:
         del environ[name]
     problems = [*_plugins(environ), *_others(environ)]
@@ -65,7 +65,7 @@ def _others(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _rules() -> dict[str, Callable[[str], str]]:
-    """Each variable, and what says why a text is wrong, or nothing."""
+    """Return a check for each variable: it returns the problem with a text, or an empty string."""
     rules: dict[str, Callable[[str], str]] = {
         "OTEL_BSP_MAX_QUEUE_SIZE": _count,
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": _count,
@@ -136,7 +136,7 @@ def _one_of(*values: str) -> Callable[[str], str]:
 
 
 def _endpoint(text: str) -> str:
-    """With gRPC it may be host and port alone. The text is not repeated: it may hold a password."""
+    """Check a URL; with gRPC it may be host and port. The error omits it, since it may hold a password."""
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         sound = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
@@ -156,7 +156,7 @@ def _file(text: str) -> str:
 
 
 def _plugins(environ: Mapping[str, str]) -> Iterator[str]:
-    """What names parts that must be installed."""
+    """Yield a problem for each variable that names a plugin that is not installed."""
     for variable, group in PLUGINS.items():
         known = sorted({point.name for point in entry_points(group=group)} | {"none"})
         named = [name.strip() for name in environ.get(variable, "none").split(",")]

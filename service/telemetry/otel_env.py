@@ -1,8 +1,7 @@
-"""The standard switches (`OTEL_*`) that decide what is set up: environment → `Switches`.
+"""Read the standard switches (`OTEL_*`) that decide which signals are exported, and how.
 
-Owns which signal goes where by which protocol. What an exporter needs beyond that (endpoint, headers,
-timeout, sampler, batch sizes, resource) it reads itself, under the names that OpenTelemetry gives them.
-Must never guess: a value that it does not know is an error.
+An exporter reads the rest (endpoint, headers, timeout, sampler, batch sizes, resource) itself, under the
+names that OpenTelemetry gives them. An unknown value is an error, never a default.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Protocol(Enum):
 
 
 class Capture(Enum):
-    """Where the content of messages is shown."""
+    """Where message content is exported."""
 
     NO_CONTENT = "no_content"
     SPAN_ONLY = "span_only"
@@ -50,7 +49,7 @@ class Capture(Enum):
 
 
 class SwitchError(ValueError):
-    """Expected: a switch has a value that means nothing here."""
+    """A switch has an unknown value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """`disabled` turns everything off, whatever else is set."""
+    """The switches of a process. `disabled` overrides all others."""
 
     disabled: bool = False
     traces: Signal = Signal()
@@ -70,7 +69,7 @@ class Switches:
 
 
 def read(environ: Mapping[str, str]) -> Switches:
-    """The switches of this environment. SwitchError names the variable that makes no sense."""
+    """Read the switches. Raises SwitchError that names the invalid variable."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return Switches(disabled=True)
     return Switches(
@@ -81,7 +80,7 @@ def read(environ: Mapping[str, str]) -> Switches:
 
 
 def _signal(environ: Mapping[str, str], kind: str) -> Signal:
-    """Without a word about an exporter, a signal is exported if there is an address to send it to."""
+    """Read one signal. Without an exporter named, it is exported if there is an endpoint to send it to."""
     exporter = _one_of(Exporter, environ, f"OTEL_{kind}_EXPORTER")
     if exporter is None:
         addresses = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{kind}_ENDPOINT")

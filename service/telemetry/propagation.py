@@ -1,7 +1,7 @@
-"""A trace goes on: from a caller's metadata to our spans, from our spans into an HTTP request upstream.
+"""Propagate traces from the caller's metadata to spans, and from spans to HTTP requests upstream.
 
-Owns the carriers. Must never pass a caller's baggage on: it is not the upstream's to read. Over a WebSocket
-nothing travels: its headers are those of the handshake, and a line serves many turns.
+A caller's baggage is not forwarded: it is not meant for the upstream. Nothing is propagated over a WebSocket,
+because its headers are those of the handshake and one connection serves many turns.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _READER = _Reader()
 
 
 def remote_parent(metadata: Metadata) -> SpanContext:
-    """The caller's trace, by the propagators of OTEL_PROPAGATORS. Nothing readable: an invalid one."""
+    """Extract the caller's span by the propagators of OTEL_PROPAGATORS. Without one, an invalid context."""
     return get_current_span(propagate.extract(metadata, Context(), _READER)).get_span_context()
 
 
 def headers(span: SpanContext) -> dict[str, str]:
-    """`traceparent` and `tracestate` of this span. None for a span that is nobody's."""
+    """Return `traceparent` and `tracestate` of this span. An invalid span has no headers."""
     carrier: dict[str, str] = {}
     _W3C.inject(carrier, set_span_in_context(NonRecordingSpan(span), Context()))
     return carrier

@@ -1,9 +1,22 @@
-"""Sees every call, from metadata to status: `Observation`, the first interceptor of the server.
+"""Observe every call, from its metadata to its status, as the first interceptor of the server.
 
-Owns how grpc.aio is watched without being in its way. grpc runs interceptors and handler of a call in one
-task: so what is set here is seen there, and the end of that task is the end of the call, exactly once,
-however it came. Between the two a handler is wrapped only as far as is needed to know how it ended; no
-message passes through here.
+grpc.aio has no hook for the end of a call. It does run the interceptors and the handler of a call in one
+task, so a context variable set here is visible in the handler, and the end of that task is the end of the
+call, exactly once, however it ended. A handler is wrapped only to learn its context and its exception;
+messages do not pass through here.
+
+How the outcome follows from both (`_CallOutcome.finish`), the first that applies:
+
+    exception is a cancellation or a failed write    CANCELLED or DEADLINE_EXCEEDED, by the clock
+    the handler never ran: it raised before that     UNKNOWN
+    the handler never ran: there is none             UNIMPLEMENTED
+    the handler never ran: the request never came    CANCELLED or DEADLINE_EXCEEDED
+    the handler set a status other than OK           that status
+    the handler raised                               UNKNOWN
+    otherwise                                        OK
+
+Example: a caller cancels while a handler writes. The handler has set no status, but its exception is
+CancelledError or InternalError, so the call counts as CANCELLED and not as OK.
 """
 
 from __future__ import annotations
@@ -21,7 +34,7 @@ from service.telemetry import calls
 from service.telemetry.calls import Call
 
 EXCLUDED = ("/grpc.health.", "/grpc.reflection.")
-"""Probes, many and all the same."""
+"""Probes: frequent and uninteresting."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -30,7 +43,7 @@ STYLES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 
 class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
-    """`methods` are those that exist: any other name is the caller's invention, and no name of a span."""
+    """Observe each call. A method not in `methods` is the caller's invention and never names a span."""
 
     def __init__(self, methods: Container[str]) -> None:
         self._methods = methods
@@ -51,17 +64,17 @@ class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # gene
         task.add_done_callback(outcome.finish)
         with outcome:
             handler: Handler | None = await continuation(handler_call_details)
-        return outcome.watch(handler)
+        return outcome.observe(handler)
 
 
 class _CallOutcome:
-    """What is known of how a call went: its context, and what came out of its handler."""
+    """Collect a call's context and its handler's exception, and decide its status when its task ends."""
 
-    __slots__ = ("_blind", "_call", "_code", "_context", "_error")
+    __slots__ = ("_call", "_code", "_context", "_error", "_opaque")
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._blind = False
+        self._opaque = False
         self._code: grpc.StatusCode | None = None
         self._context: Context | None = None
         self._error: BaseException | None = None
@@ -72,9 +85,9 @@ class _CallOutcome:
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         self._error = error
 
-    def watch(self, handler: Handler | None) -> Handler:
-        """The same handler, watched. One that blocks runs in a thread, with a context of another kind: none
-        of ours does, and it is left alone.
+    def observe(self, handler: Handler | None) -> Handler:
+        """Return the handler, wrapped. A blocking one runs in a thread, with a context of another kind; the
+        service has none, and it is returned as it is.
         """
         if handler is None:
             self._code = grpc.StatusCode.UNIMPLEMENTED
@@ -84,22 +97,18 @@ class _CallOutcome:
         if inspect.isasyncgenfunction(behaviour):
             behaviour = _writing(behaviour)
         elif not inspect.iscoroutinefunction(behaviour):
-            self._blind = True
+            self._opaque = True
             return handler
-        watched: dict[str, object] = {style: self._behaviour(behaviour)}
+        wrapped: dict[str, object] = {style: self._behaviour(behaviour)}
         if not handler.request_streaming and handler.request_deserializer is not None:
-            watched["request_deserializer"] = self._deserializer(handler.request_deserializer)
-        return cast(Handler, handler._replace(**watched))  # type: ignore[attr-defined]  # a namedtuple
+            wrapped["request_deserializer"] = self._deserializer(handler.request_deserializer)
+        return cast(Handler, handler._replace(**wrapped))  # type: ignore[attr-defined]  # a namedtuple
 
     def finish(self, _task: object) -> None:
-        """The task of the call is over.
-
-        1. It was cut off: by cancellation, or by a write to a caller who had left. 2. It has no handler, or
-        the request never came. 3. Its handler chose a status. 4. It failed without one, or all went well.
-        """
+        """End the call when its task is done, with the status that this module's table gives."""
         failed = "UNKNOWN" if self._error is not None else ""
         chosen = _as_code(self._context.code()) if self._context is not None else self._code
-        if self._blind:
+        if self._opaque:
             ending = ""
         elif isinstance(self._error, calls.CUT_OFF):
             ending = self._call.cut_off()
@@ -110,38 +119,38 @@ class _CallOutcome:
         else:
             ending = failed or calls.OK
         self._call.end(ending)
-        # grpc keeps the error of an aborted call with the call, and the frames of its traceback keep both:
-        # until the collector comes, the call counts as one of its connection's streams.
+        # grpc keeps the error of an aborted call with the call, and its traceback's frames refer to both.
+        # Until the garbage collector runs, the call would count as one of its connection's streams.
         forget_frames(self._error)
         self._error = self._context = None
 
     def _behaviour(self, behaviour: Coroutine) -> Coroutine:
-        async def watched(request: Any, context: Context) -> Any:
+        async def wrapped(request: Any, context: Context) -> Any:
             self._context = context
             self._call.due_in(context.time_remaining())
             with self:
                 return await behaviour(request, context)
 
-        return watched
+        return wrapped
 
     def _deserializer(self, deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-        def watched(data: bytes) -> Any:
+        def wrapped(data: bytes) -> Any:
             with self:
                 return deserialize(data)
 
-        return watched
+        return wrapped
 
 
 def _as_code(code: object) -> grpc.StatusCode | None:
-    """Handlers may give a status by its number."""
+    """Return the status of a code, which handlers may also set by its number. None when it is not set."""
     if isinstance(code, int):
         return next((known for known in grpc.StatusCode if known.value[0] == code), grpc.StatusCode.UNKNOWN)
     return code if isinstance(code, grpc.StatusCode) else None
 
 
 def _writing(generator: Callable[[Any, Any], AsyncIterable[Any]]) -> Coroutine:
-    """A handler that yields, as one that writes: what grpc would make of it anyway, except that grpc never
-    closes a generator that it has begun.
+    """Convert a handler that yields to one that writes, as grpc does, but close the generator at the end;
+    grpc never closes one that it has begun.
     """
 
     async def write(request: Any, context: Context) -> None:

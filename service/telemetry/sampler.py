@@ -1,7 +1,7 @@
-"""Looking at the house twice a second: `run`.
+"""Sample the event loop's lag and the gauges twice a second.
 
-Owns the one task that looks. It is a task of its own because nobody else can tell that the event loop is
-late, and because the counts must be taken in the loop. Must never keep hold of what it counts.
+The task is one of its own because only something that waits in the event loop can measure that the loop is
+late, and because the counts must be taken in the loop. It keeps no reference to what it counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PERIOD_S = 0.5
 
 
 async def run(counts: Callable[[], Counts], period_s: float = PERIOD_S) -> None:
-    """Takes the counts each period, and how much longer than that the loop took. Until cancelled."""
+    """Store the counts and record the loop's lag once a period, until cancelled."""
     while True:
         signals().gauges.counts = counts()
         due = time.perf_counter() + period_s

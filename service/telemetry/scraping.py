@@ -1,12 +1,12 @@
-"""The endpoint that Prometheus reads: `GET /metrics`, in a thread with an event loop of its own.
+"""Serve the Prometheus endpoint `GET /metrics` in a thread with an event loop of its own.
 
 `prometheus_client.start_http_server` starts a thread for each connection and waits without a limit: 400
 half-sent requests are 400 threads, and where threads are bounded no scrape is answered any more. Here a
-connection is a task. At most `MAX_CONNECTIONS` are open; one more takes the place of the oldest, so that
-those who say nothing never keep a scrape out. A thread, and not the service's loop: making the page of many
-series takes milliseconds, which no turn should wait for.
+connection is a task. At most `MAX_CONNECTIONS` are open; one more replaces the oldest, so that silent
+connections never keep a scrape out. It does not run in the service's loop: rendering many series takes
+milliseconds, which would delay turns.
 
-What is on the page, and in which format, is the library's to say (`make_wsgi_app`).
+Content and format of the page are the library's (`make_wsgi_app`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CLOSE_TIMEOUT_S = 1.0
 
 
 class _RefusedError(Exception):
-    """Expected: a request that is not one for the page."""
+    """A request for something other than the page, and the status that it gets."""
 
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status.phrase)
@@ -40,7 +40,7 @@ class _RefusedError(Exception):
 
 
 class Endpoint:
-    """Serves the registry from now on. OSError: the address is taken, or none of this host."""
+    """Serve the registry. Raises OSError when the address is taken or not one of this host."""
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -82,7 +82,7 @@ class Endpoint:
         try:
             await self._answer(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # it said nothing, hung up, or does not read
+            pass  # the peer was silent, hung up, or does not read
         finally:
             self._open.pop(task, None)
             writer.transport.abort()
@@ -101,21 +101,21 @@ class Endpoint:
         text = "".join(f"{name}: {value}\r\n" for name, value in fields)
         writer.write(f"HTTP/1.1 {status}\r\n{text}\r\n".encode("latin-1") + body)
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            # All of it is with the system before the connection ends.
+            # Drain returns only when all of it has been passed to the system.
             writer.transport.set_write_buffer_limits(0)
             await writer.drain()
             writer.write_eof()
             await reader.read(MAX_HEAD_BYTES)
 
     def _render(self, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
-        said: list[tuple[str, list[tuple[str, str]]]] = []
-        body = b"".join(self._page(environ, lambda status, fields, *_: said.append((status, fields))))
-        status, fields = said[-1]
+        responses: list[tuple[str, list[tuple[str, str]]]] = []
+        body = b"".join(self._page(environ, lambda status, fields, *_: responses.append((status, fields))))
+        status, fields = responses[-1]
         return status, fields, body
 
 
 def _environ(head: bytes) -> dict[str, Any]:
-    """What a WSGI application reads of the request."""
+    """Parse the head of a request into a WSGI environment. Raises _RefusedError."""
     line, _, rest = head.partition(b"\r\n")
     try:
         method, target, version = line.decode("ascii").split(" ")

@@ -1,8 +1,7 @@
-"""Telemetry as a part of the process: `start` it, `close` it.
+"""Start and close the telemetry of the process: providers, exporters and the Prometheus endpoint.
 
-Owns the providers, the exporters and their end. Must never cost a turn anything: spans are exported in
-batches by a thread and dropped when the collector does not keep up; a collector that is dead is news for
-the log, and for nobody else.
+Telemetry must not delay a turn. A thread exports spans in batches and drops them when the OTel Collector does
+not keep up. A Collector that is unreachable appears in the log and affects nothing else.
 """
 
 from __future__ import annotations
@@ -41,17 +40,16 @@ from service.telemetry.scraping import Endpoint
 from service.telemetry.spans import Tracer
 
 CLOSE_TIMEOUT_S = 3.0
-"""How long the last spans may take to leave. A collector that does not answer must not hold the process up.
-"""
+"""How long closing waits for the last spans to be exported."""
 
 SERVICE_NAME = "trunkline"
 
 
 class Telemetry:
-    """What runs besides the service: exporters' threads, and where Prometheus reads."""
+    """The exporters and the Prometheus endpoint of a process."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
-        """SettingsError: a switch makes no sense, or the address is taken."""
+        """Start. Raises SettingsError when a switch is invalid or the address is taken."""
         try:
             chosen = otel_env.read(environ)
         except otel_env.SwitchError as error:
@@ -78,12 +76,11 @@ class Telemetry:
         )
 
     def close(self) -> None:
-        """Sends what is left. Blocks, for at most `CLOSE_TIMEOUT_S`."""
+        """Export what is left. Block for at most `CLOSE_TIMEOUT_S`."""
         signals.install()
         if self._scraped is not None:
             self._scraped.close()
-        # Threads of our own: how long a provider takes to shut down is the exporter's to say, and nobody
-        # else's.
+        # In threads: the exporter alone decides how long a provider takes to shut down.
         last = [
             threading.Thread(target=provider.shutdown, daemon=True)
             for provider in (self._tracers, self._meters)
@@ -97,7 +94,7 @@ class Telemetry:
 
 
 class _Scraped:
-    """Where Prometheus reads."""
+    """The Prometheus endpoint and its metric reader."""
 
     def __init__(self, listen: str) -> None:
         registry = prometheus_client.CollectorRegistry()
@@ -107,7 +104,7 @@ class _Scraped:
         host, _, port = listen.rpartition(":")
         try:
             self._endpoint = Endpoint(host.strip("[]"), int(port), registry)
-        except (OSError, UnicodeError) as error:  # a host's name may be one that cannot be encoded
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be encoded
             problem = (
                 f"TRUNKLINE_METRICS_LISTEN cannot be served: {listen} is taken or no address of this host"
             )
@@ -119,10 +116,10 @@ class _Scraped:
 
 
 def _resource(settings: Settings) -> Resource:
-    """What the environment says of this process goes before what we say."""
-    said = OTELResourceDetector().detect().attributes
+    """Return the resource. Attributes from the environment override those of the service."""
+    given = OTELResourceDetector().detect().attributes
     ours = {"service.name": SERVICE_NAME, "service.instance.id": settings.replica}
-    return Resource.create({name: value for name, value in ours.items() if name not in said})
+    return Resource.create({name: value for name, value in ours.items() if name not in given})
 
 
 def _tracers(signal: Signal, resource: Resource) -> tuple[TracerProvider | None, Tracer | None]:
@@ -143,7 +140,7 @@ def _tracers(signal: Signal, resource: Resource) -> tuple[TracerProvider | None,
 
 
 def _meters(readers: list[MetricReader], resource: Resource, environ: Mapping[str, str]) -> MeterProvider:
-    # With exemplars each measurement of a traced turn keeps its span, at a price: who wants them says so.
+    # Exemplars keep the span of each measurement, which costs time: they are off unless asked for.
     wanted = environ.get(OTEL_METRICS_EXEMPLAR_FILTER)
     exemplars = None if wanted else AlwaysOffExemplarFilter()
     return MeterProvider(readers, resource, exemplar_filter=exemplars, shutdown_on_exit=False, views=views())

@@ -1,7 +1,7 @@
-"""Where spans and measurements go at this moment: one tracer, one set of instruments.
+"""Hold the current tracer, instruments and gauges.
 
-Owns the one value that the set-up replaces; until then everything is dropped at once. Must never know where
-things go from here. It is no argument of the rooms, because what watches them must not shape them.
+Set-up replaces the one value; until then everything is dropped at once. It is global and not an argument,
+because observing a layer must not change its signatures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOOP_METER = NoOpMeter(SCOPE)
 
 @dataclass(slots=True)
 class Signals:
-    """`tracer`: None where nobody receives spans. `upstream`: host and port, as attributes show them."""
+    """Where telemetry goes. `tracer`: None where no spans are exported. `upstream`: host and port."""
 
     tracer: Tracer | None = None
     instruments: Instruments = field(default_factory=lambda: Instruments(NOOP_METER))
@@ -46,6 +46,6 @@ def install(
     capture: Capture = Capture.NO_CONTENT,
     upstream: tuple[str, int] = ("", 0),
 ) -> None:
-    """From now on: to these. Without arguments: nowhere."""
+    """Replace tracer and meter. Without arguments, drop everything."""
     global _now  # noqa: PLW0603  this module exists to hold it
     _now = Signals(tracer, Instruments(meter), Gauges(meter), capture, upstream)

@@ -1,10 +1,18 @@
-"""Spans while they last, and how they are told: `Tracer` and `Span`.
+"""Keep a span's data while it runs, and build the SDK's span after the call.
 
-Owns what is kept of a span: ids, times, references. Must never build anything before somebody needs it. The
-rule that would be broken first: a span begins and ends when it did, not when it was told.
+The SDK's own span locks, copies and validates at each attribute and event, while the caller waits. Here a
+running span only appends references to lists, and takes ids and times. `export`, after the call has ended,
+builds the SDK's read-only span and passes it to the SDK's processor. Sampling, ids, limits, batches and
+export remain the SDK's. The price is that start and end have to be recorded here: a span begins and ends
+when it did, not when it was exported.
 
-Sampling, ids, batches and export are the SDK's, and so is the shape in which a span is told. Its own running
-span is not used: it locks, copies and checks with each attribute, while a caller waits.
+`facts` are the attributes known from the beginning. They are computed when the sampling decision is needed,
+which is when a child span, a header or the export asks for the span's ids; without a tracer, never.
+
+Example: `chat` begins at 10.000 s, gets an event at 10.200 s and ends at 12.000 s; the call ends at 12.001
+s. The span is built at 12.001 s with the times 10.000, 10.200 and 12.000. All three derive from the
+monotonic clock plus the offset at the beginning, so a step of the wall clock cannot make a span end before
+it began.
 """
 
 from __future__ import annotations
@@ -39,10 +47,10 @@ ERROR = Status(StatusCode.ERROR)
 
 
 class Tracer:
-    """Tells `processor`, by the sampler, the ids, the resource and the limits of `provider`.
+    """Identify spans by the sampler, ids and resource of `provider`; export them through `processor`.
 
-    Of the limits only those of a text's length: spans of ours have few attributes and events. Without any, a
-    text is as long as `bounds` lets it be.
+    Of the SDK's limits only the lengths of texts apply, since these spans have few attributes and events.
+    They can lower the lengths in `bounds`, not raise them.
     """
 
     def __init__(self, provider: TracerProvider, processor: SpanProcessor, scope: str) -> None:
@@ -56,7 +64,7 @@ class Tracer:
         self._longest_event = limits.max_attribute_length
 
     def identify(self, name: str, kind: SpanKind, parent: SpanContext, facts: Attributes) -> SpanContext:
-        """The ids of a new span, and whether it is sampled: that is decided here, once."""
+        """Return the ids of a new span and the decision whether it is sampled."""
         ids = self._ids
         known = parent.is_valid
         trace_id = parent.trace_id if known else ids.generate_trace_id()
@@ -93,10 +101,10 @@ class Tracer:
 
 
 class Span:
-    """Begins now, below `parent`, or else below the span that is current.
+    """A span that begins now, as a child of `parent` or else of the current span.
 
-    `facts` gives the attributes that are known from the beginning, once, as late as it can. Without a tracer
-    nothing is kept for long, and nothing told.
+    `facts` returns the attributes known from the beginning; it is called at most once, as late as possible.
+    Without a tracer nothing is exported.
     """
 
     __slots__ = (
@@ -135,7 +143,7 @@ class Span:
         self._facts: Callable[[], Attributes] | None = facts
         self._context: SpanContext | None = None
         self.began = time.time_ns()
-        # The wall clock may step while the span lasts; what happens within it is timed from its beginning.
+        # The wall clock may step while the span runs, so later times are measured from its beginning.
         self._offset = self.began - time.monotonic_ns()
 
     def __repr__(self) -> str:
@@ -143,7 +151,7 @@ class Span:
 
     @property
     def context(self) -> SpanContext:
-        """Who the span is. Asked for while it lasts by what is told below it: another span, the upstream."""
+        """The span's ids. Needed while it runs by children: other spans and requests upstream."""
         if self._context is None:
             self._identify()
         assert self._context is not None
@@ -151,35 +159,35 @@ class Span:
 
     @property
     def sampled(self) -> bool:
-        """Somebody will see it."""
+        """Whether the span will be exported."""
         return self.context.trace_flags.sampled
 
     def event(self, name: str, attributes: Mapping[str, AttributeValue] = {}) -> None:
         self.events.append((name, attributes, time.monotonic_ns() + self._offset))
 
     def fail(self, why: Attributes) -> None:
-        """It will be a red one."""
+        """Mark the span as an error with these attributes."""
         self.failed = True
         self.attributes |= why
 
     def end(self) -> None:
-        """Nothing more happens within it. It is still to be told."""
+        """Set the end time. The span is still to be exported."""
         self.ended = time.monotonic_ns() + self._offset
 
     def export(self) -> None:
-        """Hands it on, ended now if it was not. Once."""
+        """Pass the span to the exporter, ended now unless it was. Call it once."""
         if not self.ended:
             self.end()
         if self._tracer is not None and self.sampled:
             self._tracer.export(self)
 
     def _identify(self) -> None:
-        facts, self._facts = self._facts, None  # whoever gives them may hold the span: no cycle is left
+        facts, self._facts = self._facts, None  # their owner may refer to the span: break the cycle
         if self._tracer is None:
             self._context = INVALID_SPAN_CONTEXT
             return
         assert facts is not None
-        # What was learned meanwhile goes before what was known.
+        # Attributes set meanwhile override the initial ones.
         self.attributes = facts() | self.attributes
         self._context = self._tracer.identify(self.name, self.kind, self.parent, self.attributes)
 

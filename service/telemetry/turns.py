@@ -1,8 +1,9 @@
-"""One turn as it is seen: `TurnPublisher`, which its rooms tell what happens.
+"""Publish the spans, metrics and log line of one turn.
 
-Owns the spans of a turn and their order: acquire a line, then one `chat` an attempt; and that all of it is
-outcome behind the call, when nobody waits. Must never decide anything. The rule that would be broken first:
-whatever ends the turn, every span that it opened ends with it, and says why.
+The turn reports what happens to its `TurnPublisher`, which keeps it. Spans follow each other:
+`session.acquire` until a connection is leased, then one `chat` for each attempt. Everything is built and
+published after the call, when no caller waits. Whatever ends the turn, each span that it opened ends with
+it and states why.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ logger = logging.getLogger("service.turn")
 class _Current:
     """The publisher of the turn that a task serves, while it runs.
 
-    A line that is dialled in a turn keeps that turn's context for as long as it lives, since asyncio reads
-    its socket in it. So what stays in a context must be small: this, and not the request.
+    A connection dialled in a turn keeps that turn's context while it is open, since asyncio reads its socket
+    in it. So what stays in a context must be small: this object, and not the request.
     """
 
     __slots__ = ("publisher",)
@@ -46,7 +47,10 @@ _CURRENT: ContextVar[_Current | None] = ContextVar("current", default=None)
 
 
 class TurnPublisher:
-    """From the moment the turn asks for a place to its end. `with TurnPublisher(…) as publisher:`"""
+    """Collect what happens in a turn, from admission to its end, and publish it after the call.
+
+    It is a context manager around the whole turn.
+    """
 
     def __init__(self, tenant: str, request: CompletionRequest) -> None:
         self._tenant = tenant
@@ -76,7 +80,7 @@ class TurnPublisher:
         ending = self._ending(error)
         self._close(ending, error)
         report = self._report() if self._report is not None else None
-        self._report = None  # it is the turn's, which holds the publisher
+        self._report = None  # a method of the turn, which refers to this publisher: break the cycle
         publish = partial(copy_context().run, self._publish, ending, report)
         if self._call is not None:
             self._call.on_end(publish)
@@ -84,14 +88,14 @@ class TurnPublisher:
             publish()
 
     def _publish(self, ending: str, report: TurnReport | None) -> None:
-        """Tells everything. The caller has its answer: what this takes keeps nobody waiting but the next."""
-        if self._completed is not None:  # a name that the upstream took: it is worth a label
-            signals().model.learn(self._request.model)
+        """Export all spans, record all measurements and write the log line. The caller has its answer."""
+        if self._completed is not None:  # the upstream accepted the name, so it may be a label
+            signals().model.admit(self._request.model)
         for phase in self._phases:
             phase.export()
             if isinstance(phase, Chat) and phase.usage is not None:
                 count_tokens(self._tenant, self._request.model, phase.usage)
-        self._phases.clear()  # each asks the publisher who it is for
+        self._phases.clear()  # each refers to the publisher: break the cycle
         for waited, result in self._waits:
             signals().instruments.checkout.record(waited, {names.LABEL_RESULT: result})
         if self._call is not None and self._call.span is not None and self._call.span.sampled:
@@ -99,22 +103,22 @@ class TurnPublisher:
         measure(self._tenant, self._request, report, ending)
         log(self._tenant, self._request, report, ending, self._completed)
 
-    # Told by the rooms, in this order; from `checkout` on again for each attempt.
+    # Reported by sessions and transport in this order; from `checkout` on again for each attempt.
 
     def admitted(self, report: Callable[[], TurnReport]) -> None:
-        """The turn has its place, and can be asked how it runs."""
+        """The turn was admitted. `report` returns its report at any time."""
         self._report = report
         if self._acquire is not None:
             self._acquire.event(names.EVENT_ADMITTED)
             self._acquire.attributes[names.QUEUE_S] = time.perf_counter() - self._began
 
     def checkout(self) -> None:
-        """It asks for a line."""
+        """The turn asks the pool for a connection."""
         self._asked_at = time.perf_counter()
         self._acquiring()
 
     def leased(self, dialed: SpanContext | None, *, reused: bool) -> None:
-        """It has one. `dialed` is the span in which that was opened."""
+        """The turn has a connection. `dialed` is the span in which that was opened."""
         self._checked_out("reused" if reused else "dialed")
         if self._acquire is not None:
             self._acquire.event(names.EVENT_LEASED, {names.REUSED: reused})
@@ -129,7 +133,7 @@ class TurnPublisher:
         self._phases.append(self._chat)
 
     def sent(self) -> None:
-        """Something is written: the request of the attempt, or, between two of them, a warm-up."""
+        """A request was written: that of the attempt, or, between two attempts, a warm-up."""
         if self._chat is not None and not self._chat.over:
             self._chat.sent()
 
@@ -148,21 +152,19 @@ class TurnPublisher:
             self._chat.completed(completed)
 
     def failed(self, error: TurnError) -> None:
-        """The attempt failed, or there was nothing to attempt it over. The turn may go on."""
+        """The attempt failed, or no connection was available. The turn may continue."""
         reason = error.reason.value
         logger.debug("attempt failed", extra={"reason": reason, "attempt": self._attempts})
         self._checked_out(reason)
         self._close(reason, error)
 
     def fell_back(self, why: TransportReason) -> None:
-        """It goes on by SSE."""
+        """The turn continues over SSE."""
         signals().instruments.fallbacks.add(1, {names.LABEL_CAUSE: why.value})
 
     def replayed(self, error: TurnError) -> None:
-        """What was written once is going to be written again."""
+        """A request that was sent is about to be sent again."""
         signals().instruments.replays.add(1, {names.LABEL_CAUSE: error.reason.value})
-
-    # Inside
 
     def _acquiring(self) -> None:
         if self._acquire is None:
@@ -183,7 +185,7 @@ class TurnPublisher:
             self._acquire = None
 
     def _close(self, ending: str, error: BaseException | None) -> None:
-        """Ends whatever is open."""
+        """End every open span."""
         if self._acquire is not None:
             self._acquire.fail(attributes.of_failure(ending, error))
             self._end_acquire()
@@ -191,8 +193,8 @@ class TurnPublisher:
             self._chat.end(ending, error)
 
     def _ending(self, error: BaseException | None) -> str:
-        """1. The answer is whole: what went wrong behind it changes nothing. 2. We know why. 3. It was cut
-        off, or left. 4. A bug.
+        """Return the ending: OK if the answer is complete, whatever fails after it; else the reason of a
+        TurnError; else the status of a call that was cut off; else INTERNAL, for a bug.
         """
         if self._completed is not None:
             return calls.OK
@@ -203,7 +205,7 @@ class TurnPublisher:
         return Reason.INTERNAL.value
 
     def _outcome(self, ending: str, report: TurnReport | None) -> attributes.Attributes:
-        """What the span of the call shows, too: who looks there first shall see it."""
+        """Return the attributes of the turn that the call's span shows too."""
         outcome = self._identity() | {names.ENDING: ending}
         if self._request.request_id:
             outcome[names.REQUEST_ID] = self._request.request_id
@@ -214,7 +216,7 @@ class TurnPublisher:
 
     @property
     def span(self) -> Span | None:
-        """The one that is open: what happens now happens within it."""
+        """The open span: the parent of what happens now."""
         if self._acquire is not None:
             return self._acquire
         return self._chat.span if self._chat is not None else None
@@ -226,21 +228,21 @@ def _publisher() -> TurnPublisher | None:
 
 
 def sent() -> None:
-    """The request of the turn that this task serves is written."""
+    """Report that a request of this task's turn was written."""
     publisher = _publisher()
     if publisher is not None:
         publisher.sent()
 
 
 def trace_headers() -> dict[str, str]:
-    """What an HTTP request of that turn carries, so that the upstream's own spans hang below ours."""
+    """Return the headers that make the upstream's spans children of the open span."""
     publisher = _publisher()
     span = publisher.span if publisher is not None else None
     return propagation.headers(span.context) if span is not None else {}
 
 
 def parent() -> SpanContext | None:
-    """Where a span belongs that another room opens now. None: below the call, if there is one."""
+    """Return the parent of a span that another layer opens now. None: the call's span, if there is one."""
     publisher = _publisher()
     span = publisher.span if publisher is not None else None
     return span.context if span is not None else None

@@ -1,14 +1,14 @@
-"""Lines of the log on their way to the file descriptor: a bounded queue and the one thread that writes.
+"""Write log lines to a file descriptor from one thread, through a bounded queue.
 
-A write to a pipe that nobody reads blocks for ever, and one to a slow disk for seconds. On the event loop it
-would stop every turn, health, and SIGTERM. So `put` only appends, and a thread writes. What does not fit is
-lost and counted.
+A write to a pipe that has no reader blocks for ever, and one to a slow disk for seconds. On the event loop
+it would stop every turn, health checks and SIGTERM. So `put` only appends and a thread writes. A line that
+does not fit is lost and counted.
 
-Why not `logging.handlers.QueueListener`: its `stop` joins the thread without a limit, which is the hang
-again, and it wakes its thread for each line. A thread that wakes takes the interpreter from the loop; here it
-wakes, waits `GATHER_S` for more, and writes all of it in one call. For the same reason it writes to the
-descriptor and not to `sys.stderr`: the interpreter flushes that one when it ends, waits for its lock, and
-exits with 120 if the disk is full.
+`logging.handlers.QueueListener` is not used: its `stop` joins the thread without a limit, which blocks in
+the same way, and it wakes its thread for each line. A thread that wakes takes the interpreter from the
+event loop; this one waits `GATHER_S` for more lines and writes all of them in one call. For the same reason
+it writes to the descriptor and not to `sys.stderr`: the interpreter flushes that one when it ends, waits
+for its lock, and exits with 120 if the disk is full.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from collections import deque
 from collections.abc import Callable
 
 MAX_BYTES = 4 * 1024 * 1024
-"""What may wait: at 700 bytes a line about 6,000 turns."""
+"""The bound of the queue: at 700 bytes a line about 6,000 turns."""
 
 BATCH_BYTES = 64 * 1024
 GATHER_S = 0.01
 PATIENCE_S = 1.0
-"""How long a descriptor that does not block is waited for before it is tried again."""
+"""How long to wait for a non-blocking descriptor before the next try."""
 
 
 class Writer:
-    """`write` takes bytes and returns how many it wrote; OSError: none, and the batch is lost.
+    """Queue lines and write them from a thread.
 
-    `on_recovery` is called from the thread with the number of lines lost, once lines go out again.
+    `write` returns the number of bytes written; when it raises OSError, the batch is lost. `on_recovery` is
+    called from the thread with the number of lines lost, once lines are written again.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Writer:
         self._max_bytes = max_bytes
         self._lines: deque[bytes] = deque()
         self._bytes = 0
-        # A finalizer may log while this thread holds it.
+        # Reentrant: a finalizer may log while this thread holds the lock.
         self._lock = threading.RLock()
         self._wanted = threading.Event()
         self._closing = threading.Event()
@@ -60,7 +61,7 @@ class Writer:
         return f"Writer({self._bytes} bytes wait, {self.lost} lines lost)"
 
     def put(self, line: bytes) -> None:
-        """Queue one line, its end included. Never wait: a line that does not fit is lost, and so is one after
+        """Queue one line, with its newline. Never waits: a line that does not fit is lost, as is one after
         `close`.
         """
         with self._lock:
@@ -73,13 +74,14 @@ class Writer:
             self._wanted.set()
 
     def lose(self) -> None:
-        """Count a line that could not be made."""
+        """Count a line that could not be formatted."""
         with self._lock:
             self._lose(1)
 
     def close(self, within_s: float) -> bool:
-        """Write what waits and end the thread. Return whether all of it was written within that many seconds;
-        otherwise the thread stays, and ends with the process.
+        """Write the queued lines and end the thread.
+
+        Returns False when that takes longer than `within_s`; the thread then ends with the process.
         """
         with self._lock:
             self._closing.set()
@@ -92,12 +94,12 @@ class Writer:
         self._unreported += lines
 
     def _run(self) -> None:
-        broken = False  # the last write stopped within a line
+        broken = False  # the last write ended within a line
         while True:
             self._wanted.wait()
             self._closing.wait(GATHER_S)
             self._wanted.clear()
-            ending = self._closing.is_set()  # asked before the queue is emptied: nothing comes after it
+            ending = self._closing.is_set()  # read before the queue is emptied: nothing is queued after it
             while batch := self._take():
                 data = b"".join([b"\n", *batch] if broken else batch)
                 written = self._written(data)
@@ -126,12 +128,12 @@ class Writer:
         return batch
 
     def _written(self, data: bytes) -> int:
-        """How much was written before an error, if there was one."""
+        """Write all of it, and return the number of bytes written before an error, if there was one."""
         done = 0
         while done < len(data):
             try:
                 done += self._write(data[done:])
-            except BlockingIOError:  # somebody who shares the descriptor made it so
+            except BlockingIOError:  # a process that shares the descriptor made it non-blocking
                 time.sleep(GATHER_S)
             except (OSError, ValueError):
                 break
@@ -139,7 +141,7 @@ class Writer:
 
 
 def to_descriptor(descriptor: int) -> Callable[[bytes], int]:
-    """Write there; wait for a descriptor that does not block."""
+    """Return a function that writes to the descriptor, and waits if it is non-blocking."""
 
     def write(data: bytes) -> int:
         try:

@@ -145,7 +145,7 @@ def test_no_log_line_holds_a_long_text(terminal):
     finally:
         root.handlers[:] = before[0]
         root.setLevel(before[1])
-        logging.getLogger(logs.OURS).setLevel(logging.NOTSET)
+        logging.getLogger(logs.SERVICE).setLevel(logging.NOTSET)
 
 
 def test_nothing_of_a_long_text_is_kept():

@@ -46,7 +46,7 @@ Gauges(MADE)
 def test_values_are_bounded():
     bounded = BoundedLabel()
     for number in range(MAX_VALUES + 1):
-        bounded.learn(f"model-{number}")
+        bounded.admit(f"model-{number}")
     assert bounded("model-0") == "model-0"
     assert bounded(f"model-{MAX_VALUES}") == "other"
 
@@ -54,13 +54,13 @@ def test_values_are_bounded():
 def test_a_value_that_was_never_learned_takes_no_place():
     bounded = BoundedLabel()
     assert {bounded(f"invented-{number}") for number in range(MAX_VALUES * 2)} == {"other"}
-    bounded.learn("real")
+    bounded.admit("real")
     assert bounded("real") == "real"
 
 
 def test_a_long_value_is_cut():
     bounded = BoundedLabel()
-    bounded.learn("m" * 2**20)
+    bounded.admit("m" * 2**20)
     assert bounded("m" * 2**20) == "m" * (SHOWN_CHARACTERS - 1) + "…"
 
 
