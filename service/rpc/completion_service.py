@@ -1,11 +1,20 @@
-"""Turns: `CompletionService`.
+"""Serve turns: `CompletionService`.
 
-Owns the grammar of the stream: `start (content)* done`, or `[start (content)*] error` and a status that
-mirrors it; of a turn that sent nothing upstream, the status alone. Must never start a task: the handler's own
-task reads the upstream.
+A stream follows one grammar: `start (content)* done`, or `[start (content)*] error` and a status that
+repeats the error. A turn that sent nothing upstream ends with the status alone. The handler's own task
+reads the upstream; no task is started here.
 
-Handlers write with `context.write` instead of yielding: so a caller who leaves is always CancelledError here,
-never GeneratorExit. It is never caught.
+Handlers write with `context.write` instead of yielding, so a caller who leaves is always CancelledError
+here, never GeneratorExit. It is never caught.
+
+The ending of a stream whose write was interrupted. A caller who stops reading blocks `context.write` once
+grpc's buffers are full. When the turn's time is over meanwhile, the timeout cancels the wait for that
+write, but grpc goes on with the write itself, accepts only one at a time, and has no way to ask when it is
+free. Example: the third delta is stuck in its write and the drain ends. The handler still owes the caller
+an `error` as the fifth message. Writing it raises InternalError until the caller has read on; so
+`_send_error` retries every `WRITE_RETRY_S` until the write succeeds, or until the caller leaves, which
+cancels the wait. The caller sees `start, text_delta, text_delta, text_delta, error`, and sequence numbers
+without a gap.
 """
 
 from __future__ import annotations
@@ -37,11 +46,11 @@ if TYPE_CHECKING:
     from service.sessions.turn import Turn
 
 WRITE_RETRY_S = 0.05
-"""How often an ending that waits behind an interrupted write asks whether its way is free."""
+"""How often the ending of a stream is tried again after an interrupted write."""
 
 
 class CompletionService:
-    """Each method gets its request as it came: what may be refused before it is parsed is."""
+    """Each method gets the raw bytes, so that what can be refused before parsing is."""
 
     def __init__(self, manager: Manager, settings: Settings) -> None:
         self._manager = manager
@@ -50,19 +59,19 @@ class CompletionService:
     async def StreamCompletion(self, raw: bytes, context: Context) -> None:  # noqa: N802
         stream = _Stream(context)
         try:
-            caller = self._admitted(raw)
-            # The whole block stands in the try: a turn that runs out of time raises on its way out.
+            caller = self._check_caller(raw)
+            # The whole block is within the try: a turn that runs out of time raises when it exits.
             with self._manager.hold(caller, len(raw)) as hold:
-                asked = await self._asked(pb.StreamCompletionRequest, raw, stream, hold)
-                async with self._manager.turn(caller, asked) as turn, aclosing(turn.batches()) as batches:
+                request = await self._read(pb.StreamCompletionRequest, raw, stream, hold)
+                async with self._manager.turn(caller, request) as turn, aclosing(turn.batches()) as batches:
                     stream.turn = turn
                     async for batch in batches:
                         for event in batch:
-                            await stream.tell(event, turn)
+                            await stream.send(event, turn)
             stream.check_done()
         except grpc.aio.InternalError:
             raise  # a write to a caller who has just left; grpc expects it
-        except Exception as error:  # noqa: BLE001  whatever it is, the stream ends once and says so
+        except Exception as error:  # noqa: BLE001  any error ends the stream once, with its status
             await stream.fail(failure_of(error))
 
     async def Complete(self, raw: bytes, context: Context) -> pb.CompleteResponse:  # noqa: N802
@@ -70,29 +79,29 @@ class CompletionService:
         response: pb.CompleteResponse | None = None
         stream = _Stream(context)
         try:
-            caller = self._admitted(raw)
+            caller = self._check_caller(raw)
             with self._manager.hold(caller, len(raw)) as hold:
-                asked = await self._asked(pb.CompleteRequest, raw, stream, hold)
-                async with self._manager.turn(caller, asked) as turn, aclosing(turn.batches()) as batches:
+                request = await self._read(pb.CompleteRequest, raw, stream, hold)
+                async with self._manager.turn(caller, request) as turn, aclosing(turn.batches()) as batches:
                     async for batch in batches:
                         for event in batch:
                             if isinstance(event, Completed):
                                 response = complete_out(event, turn.report())
             return _answer(response)
-        except Exception as error:  # noqa: BLE001  whatever it is, the call ends once and says so
+        except Exception as error:  # noqa: BLE001  any error ends the call once, with its status
             failure = failure_of(error)
-            if response is not None:  # the answer is whole: what went wrong behind it is not the caller's
+            if response is not None:  # the answer is complete: a later failure does not concern the caller
                 return response
             facts = _facts(turn, stream.request_id, events=0)
             await end(context, failure, facts, _error(failure, turn, partial=False))
 
-    def _admitted(self, raw: bytes) -> Caller:
-        """Returns who calls. Raises INVALID_REQUEST when the request is larger than their tenant may send."""
+    def _check_caller(self, raw: bytes) -> Caller:
+        """Return the caller. Raises INVALID_REQUEST when the request is larger than its tenant may send."""
         caller = CALLER.get()
         caller.check_size(len(raw))
         return caller
 
-    async def _asked(
+    async def _read(
         self,
         kind: type[pb.StreamCompletionRequest | pb.CompleteRequest],
         raw: bytes,
@@ -100,35 +109,35 @@ class CompletionService:
         hold: Hold,
     ) -> CompletionRequest:
         settings = self._settings
-        request = await parse(
+        message = await parse(
             kind, raw, max_bytes=settings.max_request_bytes, max_messages=settings.max_messages
         )
-        stream.request_id = request.request_id
+        stream.request_id = message.request_id
         if len(raw) > LARGE_BYTES:
-            asked = await aside(partial(read_completion, request, settings, len(raw)))
+            request = await aside(partial(read_completion, message, settings, len(raw)))
         else:
-            asked = read_completion(request, settings, len(raw))
-        hold.grow(asked.weight)
-        CALLER.get().check_model(asked.model)
-        return asked
+            request = read_completion(message, settings, len(raw))
+        hold.grow(request.weight)
+        CALLER.get().check_model(request.model)
+        return request
 
 
 class _Stream:
-    """The caller's side of one streamed turn: counts what is told, and ends it once."""
+    """Send the events of one turn, number them, and end the stream once."""
 
     def __init__(self, context: Context) -> None:
         self.turn: Turn | None = None
         self.request_id = ""
         self._context = context
-        self._told = 0
+        self._sent = 0
         self._writing = False
         self._done = False
 
-    async def tell(self, event: Event, turn: Turn) -> None:
+    async def send(self, event: Event, turn: Turn) -> None:
         self._done = isinstance(event, Completed)
-        self._told += 1
+        self._sent += 1
         self._writing = True
-        await self._context.write(event_out(event, self._told, turn.report))
+        await self._context.write(event_out(event, self._sent, turn.report))
         self._writing = False
 
     def check_done(self) -> None:
@@ -136,18 +145,16 @@ class _Stream:
             raise _no_ending()
 
     async def fail(self, failure: TurnError) -> None:
-        if self._done:  # the answer is whole: what went wrong behind it is not the caller's
+        if self._done:  # the answer is complete: a later failure does not concern the caller
             return
         error = _error(failure, self.turn, partial=True)
         if error is not None:
-            await self._tell_error(error)
-        await end(self._context, failure, _facts(self.turn, self.request_id, events=self._told))
+            await self._send_error(error)
+        await end(self._context, failure, _facts(self.turn, self.request_id, events=self._sent))
 
-    async def _tell_error(self, error: pb.Error) -> None:
-        response = pb.StreamCompletionResponse(sequence=self._told + 1, error=error)
-        # A write that was interrupted (its caller does not read, and the turn's time is over) goes on inside
-        # grpc, which takes one at a time and cannot be asked when it is free. A caller who leaves instead of
-        # reading on cancels this wait.
+    async def _send_error(self, error: pb.Error) -> None:
+        response = pb.StreamCompletionResponse(sequence=self._sent + 1, error=error)
+        # An interrupted write goes on inside grpc, which takes one at a time: see the top of the module.
         while True:
             try:
                 await self._context.write(response)
@@ -159,9 +166,9 @@ class _Stream:
 
 
 def _error(failure: TurnError, turn: Turn | None, *, partial: bool) -> pb.Error | None:
-    """What is told besides the status: something only of a turn that may have reached the upstream.
+    """Return the error that accompanies the status. Returns None when nothing was sent upstream.
 
-    `partial`: with what came of the answer, for which a status has no room.
+    `partial`: include the incomplete answer, for which a status has no room.
     """
     if turn is None or not turn.dispatched:
         return None
@@ -169,7 +176,7 @@ def _error(failure: TurnError, turn: Turn | None, *, partial: bool) -> pb.Error 
 
 
 def _facts(turn: Turn | None, request_id: str, *, events: int) -> dict[str, str]:
-    """What ErrorInfo says of the turn, besides what the error itself knows."""
+    """Return the facts of the turn for ErrorInfo; those of the error are added by `status_of`."""
     facts = {
         "sent": "true" if turn is not None and turn.dispatched else "false",
         "events_emitted": str(events),

@@ -1,7 +1,7 @@
-"""How a call fails: any exception → one failure → one status.
+"""End a call with the status of its failure: exception, then TurnError, then status.
 
-Owns what is told of a bug of ours (little) and what is logged of it (where, not what: an exception's own text
-may hold a prompt). Must never write to a stream: it knows endings only.
+A bug of the service is reported to the caller without details and logged with its traceback, but without the
+exception's text, which may hold a prompt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NOTHING_SENT = {"sent": "false", "events_emitted": "0"}
 
 
 def failure_of(error: Exception) -> TurnError:
-    """As the caller may hear it. Anything but a TurnError is a bug of ours."""
+    """Return the error as the caller may see it. Anything but a TurnError is a bug: it is logged."""
     where = "" if isinstance(error, TurnError) else "".join(traceback.format_tb(error.__traceback__))
     forget_frames(error)
     if isinstance(error, TurnError):
@@ -38,7 +38,7 @@ def failure_of(error: Exception) -> TurnError:
 async def end(
     context: Context, error: TurnError, facts: Mapping[str, str], detail: pb.Error | None = None
 ) -> NoReturn:
-    """Ends the call with the status of this failure. Raises, as `context.abort` does: nothing follows it."""
+    """End the call with the status of this failure. Always raises, as `context.abort` does."""
     calls.failed(error.reason.value)
     status = status_of(error, facts, detail)
     await context.abort(status.code, status.details, status.trailing_metadata)

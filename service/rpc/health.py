@@ -1,7 +1,7 @@
-"""Answer health checks: `grpc.health.v1.Health`, for anybody.
+"""Answer health checks: `grpc.health.v1.Health`, without authentication.
 
-Each watcher is a task of its own and holds no lock, so one that does not read, or leaves, is nobody else's
-concern. It is told the newest status: what changed and changed back while it did not read is not told.
+Each watcher is a task of its own and holds no lock, so one that does not read, or leaves, affects no other. A
+watcher gets the latest status; one that changed and changed back while it did not read is not sent.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import grpc
 from grpc_health.v1 import health_pb2 as pb
 
 from service.rpc.failure import Context
-from service.rpc.methods import GenericHandler, Intake, anybody, generic_handler
-from service.rpc.receiving import Places, Receiver
+from service.rpc.methods import GenericHandler, RequestReader, admit_anyone, generic_handler
+from service.rpc.receiving import Receiver, Slots
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Health"]
 MAX_REQUEST_BYTES = 1024
-"""A request is the name of a service."""
+"""A request holds the name of a service."""
 MAX_WATCHERS = 1000
-SLOW_PLACES = 2
+SLOW_SLOTS = 2
 SLOW_S = 1.0
 LATE = f"the request did not arrive within {SLOW_S:g} s"
-"""For a check that meets a busy machine. Each place may hold what a stranger sends: 33 MiB by default."""
+"""For a check on a busy machine. A slot may hold what any peer sends: 33 MiB by default."""
 
 SERVING = pb.HealthCheckResponse.SERVING
 NOT_SERVING = pb.HealthCheckResponse.NOT_SERVING
@@ -31,7 +31,7 @@ SERVICE_UNKNOWN = pb.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class HealthService:
-    """The status of each service, and of the whole by the name ""."""
+    """The status of each service; the empty name stands for the whole server."""
 
     def __init__(self, services: Iterable[str]) -> None:
         self._statuses = dict.fromkeys(("", *services), NOT_SERVING)
@@ -42,12 +42,12 @@ class HealthService:
         return f"HealthService({self._statuses}, {self._watchers} watchers)"
 
     def handler(self) -> GenericHandler:
-        """The methods as the server takes them."""
-        intake = Intake(Receiver(Places(SLOW_PLACES), SLOW_S, LATE), anybody, MAX_REQUEST_BYTES)
-        return generic_handler(SERVICE, self, intake)
+        """Return the methods for the server."""
+        reader = RequestReader(Receiver(Slots(SLOW_SLOTS), SLOW_S, LATE), admit_anyone, MAX_REQUEST_BYTES)
+        return generic_handler(SERVICE, self, reader)
 
-    def tell(self, status: pb.HealthCheckResponse.ServingStatus) -> None:
-        """Set the status of all services. Watchers are notified, and nobody waits for them."""
+    def set_status(self, status: pb.HealthCheckResponse.ServingStatus) -> None:
+        """Set the status of all services and notify watchers without waiting for them."""
         self._statuses = dict.fromkeys(self._statuses, status)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
@@ -68,14 +68,14 @@ class HealthService:
             self._watchers -= 1
 
     async def _watch(self, service: str, context: Context) -> None:
-        """Runs until it is cancelled."""
-        told: int | None = None
+        """Send each new status. Runs until it is cancelled."""
+        sent: int | None = None
         while True:
             changed = self._changed
             status = self._statuses.get(service, SERVICE_UNKNOWN)
-            if status != told:
+            if status != sent:
                 await context.write(pb.HealthCheckResponse(status=status))
-                told = status
+                sent = status
             await changed.wait()
 
     async def List(self, request: pb.HealthListRequest, context: Context) -> pb.HealthListResponse:  # noqa: N802  the contract's

@@ -1,8 +1,8 @@
-"""Register the methods of a service so that no request is received before the call may be served.
+"""Register the methods of a service so that a request is received only after the call was admitted.
 
-A handler of grpc's unary kind starts once its request is received, whole. These are registered as streaming
-their requests, which is the same on the wire, and take one message: admit the caller, receive, serve. Further
-messages are ignored, as grpc does for unary requests.
+A handler of grpc's unary kind starts once its request has been received in full. These are registered as
+streaming their requests, which is the same on the wire, and take one message: admit the caller, receive,
+serve. Further messages are ignored, as grpc does for unary requests.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from service.rpc.receiving import Receiver
 GenericHandler: TypeAlias = "grpc.GenericRpcHandler[Any, Any]"
 
 Admit = Callable[[], str]
-"""Returns who holds the place that a slow request takes. Raises TurnError when the call is refused unread."""
+"""Returns the holder of the slot that a slow request takes. Raises TurnError to refuse the call unread."""
 
 CUT_OFF_S = 0.01
-"""How long the end of a stream may be one half of a cancellation, whose other half is on its way."""
+"""How long to wait after the end of a stream for a cancellation that belongs to it."""
 
 
-def admitting(check: Callable[[Caller], None] | None) -> Admit:
+def admit_authenticated(check: Callable[[Caller], None] | None) -> Admit:
     """Admit authenticated callers. `check` may refuse them by raising TurnError."""
 
     def admit() -> str:
@@ -45,22 +45,22 @@ def admitting(check: Callable[[Caller], None] | None) -> Admit:
     return admit
 
 
-def anybody() -> str:
-    """Admit callers without authentication. They all are one holder of places."""
+def admit_anyone() -> str:
+    """Admit callers without authentication. All of them are one holder of slots."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """How requests of a service come in. Up to `max_bytes` they are parsed at once; None: the servicer gets
-    them as they came, since it counts and parses large ones in its own way.
+class RequestReader:
+    """Read the request of a call. Up to `max_bytes` it is parsed at once; None: the servicer gets the bytes,
+    since it scans and parses large ones in its own way.
     """
 
     receiver: Receiver
     admit: Admit
     max_bytes: int | None = None
 
-    async def take(self, kind: type[Message], context: Context) -> Message | bytes:
+    async def read(self, kind: type[Message], context: Context) -> Message | bytes:
         """Raises TurnError when the call is refused, and grpc.aio.InternalError when its caller has left."""
         raw = await self.receiver.receive(context, self.admit())
         if raw is None:
@@ -69,16 +69,16 @@ class Intake:
         return raw if self.max_bytes is None else parse_small(kind, raw, self.max_bytes)
 
 
-def generic_handler(service: ServiceDescriptor, servicer: object, intake: Intake) -> GenericHandler:
-    """All methods of a service whose requests are single messages, served by the servicer's coroutines."""
+def generic_handler(service: ServiceDescriptor, servicer: object, reader: RequestReader) -> GenericHandler:
+    """Return the methods of a service with single requests, served by the servicer's coroutines."""
     handlers = {
-        method.name: _handler(method, getattr(servicer, method.name), intake) for method in service.methods
+        method.name: _handler(method, getattr(servicer, method.name), reader) for method in service.methods
     }
     return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
 
 def _handler(
-    method: MethodDescriptor, behaviour: Callable[[Any, Context], Any], intake: Intake
+    method: MethodDescriptor, behaviour: Callable[[Any, Context], Any], reader: RequestReader
 ) -> grpc.RpcMethodHandler[Any, Any]:
     kind = GetMessageClass(method.input_type)
     made = (
@@ -89,10 +89,10 @@ def _handler(
 
     async def serve(_messages: object, context: Context) -> object:
         try:
-            request = await intake.take(kind, context)
+            request = await reader.read(kind, context)
         except grpc.aio.InternalError:
             raise  # the caller has just left; grpc expects it
-        except Exception as error:  # noqa: BLE001  whatever it is, the call ends once and says so
+        except Exception as error:  # noqa: BLE001  any error ends the call once, with its status
             await end(context, failure_of(error), NOTHING_SENT)
         return await behaviour(request, context)
 

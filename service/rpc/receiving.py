@@ -1,16 +1,23 @@
 """Receive one message of a call, bounded in bytes and in time.
 
-grpc core widens the window of a stream only while a receive is pending, and then for all that the message
-announces: up to `grpc.max_receive_message_length`, for as long as the caller likes. A handler that streams
-its requests decides for itself whether, and for how long, more than the first 64 KiB are received.
+Theory. grpc core widens the flow-control window of a stream only while a receive is pending, and then by
+all that the message announces: up to `grpc.max_receive_message_length`, for as long as the caller likes. A
+handler that streams its requests decides itself whether, and for how long, more than the first 64 KiB are
+received.
 
-A message normally arrives with its headers. Until the grace is over it needs nothing, and memory is bounded
-by what the network brings in that time. A slower one needs one of a few places, for at most a named wait:
+A message normally arrives with its headers. During the first `GRACE_S` it needs nothing, and memory is
+bounded by what the network delivers in that time. After that a message needs one of a few slots, for at
+most a named timeout. Without a free slot the call is refused at once, because a receive cannot be paused:
 
-    places * (MAX_REQUEST_BYTES + 1 MiB) ≤ 256 MiB, a quarter of the memory of a replica
+    0 ms     read() is pending
+    50 ms    not there yet: acquire a slot, or refuse with OVERLOADED
+    + limit  still not there: refuse with TIMEOUT and release the slot
 
-These are 7 places for the default of 32 MiB, and one tenant may hold 4 of them. Where no place is free, the
-call is refused at once: a receive cannot be paused.
+The number of slots bounds the memory that slow messages can hold:
+
+    slots * (MAX_REQUEST_BYTES + 1 MiB) ≤ 256 MiB, a quarter of the memory of a replica
+
+Example: for the default of 32 MiB there are 7 slots (7 * 33 MiB = 231 MiB), and one tenant may hold 4.
 """
 
 from __future__ import annotations
@@ -30,8 +37,8 @@ SLOW_BYTES = 256 * 1024 * 1024
 RETRY_AFTER_S = 1.0
 
 
-class Places:
-    """Places for slow messages: `number` in all, `share` of them for one holder."""
+class Slots:
+    """Slots for slow messages: `number` in all, `share` of them for one holder."""
 
     def __init__(self, number: int, share: int | None = None) -> None:
         self._number = number
@@ -39,10 +46,10 @@ class Places:
         self._held: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        return f"Places({self._held.total()} of {self._number} taken)"
+        return f"Slots({self._held.total()} of {self._number} taken)"
 
-    def take(self, holder: str) -> None:
-        """Raises OVERLOADED when there is none for this holder."""
+    def acquire(self, holder: str) -> None:
+        """Take a slot. Raises OVERLOADED when there is none for this holder."""
         if self._held.total() >= self._number:
             taken = f"all {self._number} places for slow messages are taken"
         elif self._held[holder] >= self._share:
@@ -53,31 +60,31 @@ class Places:
         late = f"the message did not arrive within {GRACE_S * 1000:g} ms"
         raise TurnError(Reason.OVERLOADED, f"{late} and {taken}", retry_after=RETRY_AFTER_S)
 
-    def give_back(self, holder: str) -> None:
+    def release(self, holder: str) -> None:
         self._held[holder] -= 1
         if not self._held[holder]:
             del self._held[holder]
 
 
-def places_for(max_message_bytes: int) -> Places:
-    """At least two, so that one tenant never holds them all."""
+def slots_for(max_message_bytes: int) -> Slots:
+    """Return the slots for messages of this size: at least two, so that one tenant never holds all."""
     number = max(2, SLOW_BYTES // max_message_bytes)
-    return Places(number, (number + 1) // 2)
+    return Slots(number, (number + 1) // 2)
 
 
 class Receiver:
-    """Receives messages. `late` is the message of the error that ends a wait of `timeout_s`."""
+    """Receive messages. `late` is the error message when a slot's `timeout_s` has passed."""
 
-    def __init__(self, places: Places, timeout_s: float, late: str) -> None:
-        self.places = places
+    def __init__(self, slots: Slots, timeout_s: float, late: str) -> None:
+        self.slots = slots
         self.timeout_s = timeout_s
         self.late = late
 
     async def receive(self, context: Context, holder: str = "") -> bytes | None:
-        """Receive the next message. Returns None when the caller has ended their side.
+        """Receive the next message. Returns None when the caller has half-closed the stream.
 
-        Raises OVERLOADED when it is slow and finds no place, TIMEOUT when its place's time is over. A message
-        that is there by then counts as received. Cancellation gives the place back.
+        Raises OVERLOADED when the message is slow and no slot is free, TIMEOUT when its slot's time is over;
+        a message that has arrived by then counts as received. Cancellation releases the slot.
         """
         wait: _Wait | None = None
         try:
@@ -95,10 +102,11 @@ class Receiver:
 
 
 class _Wait:
-    """What becomes of a message that has not arrived: a place after the grace, an end after the timeout.
+    """Time the wait for one message: acquire a slot after the grace, refuse after the timeout.
 
-    A busy loop may find a timer and the message due in the same round, and calls the timer before the task
-    that waits for the message. So what a timer decides, it decides a round later.
+    A busy event loop may find a timer and the message due in the same iteration, and runs the timer before
+    the task that waits for the message. So a timer only schedules its decision for the next iteration; if the
+    message is there by then, `end` cancels the decision.
     """
 
     __slots__ = ("_handle", "_holder", "_holds", "_limit", "_loop", "_receiver", "refusal")
@@ -110,26 +118,26 @@ class _Wait:
         self._limit = limit
         self._holds = False
         self._loop = asyncio.get_running_loop()
-        self._handle: asyncio.Handle = self._loop.call_later(GRACE_S, self._next_round, self._enter)
+        self._handle: asyncio.Handle = self._loop.call_later(GRACE_S, self._next_iteration, self._acquire)
 
     def end(self) -> None:
         self._handle.cancel()
         if self._holds:
             self._holds = False
-            self._receiver.places.give_back(self._holder)
+            self._receiver.slots.release(self._holder)
 
-    def _next_round(self, decide: Callable[[], None]) -> None:
+    def _next_iteration(self, decide: Callable[[], None]) -> None:
         self._handle = self._loop.call_soon(decide)
 
-    def _enter(self) -> None:
+    def _acquire(self) -> None:
         try:
-            self._receiver.places.take(self._holder)
+            self._receiver.slots.acquire(self._holder)
         except TurnError as refusal:
             self._refuse(refusal)
             return
         self._holds = True
         refuse = partial(self._refuse, TurnError(Reason.TIMEOUT, self._receiver.late))
-        self._handle = self._loop.call_later(self._receiver.timeout_s, self._next_round, refuse)
+        self._handle = self._loop.call_later(self._receiver.timeout_s, self._next_iteration, refuse)
 
     def _refuse(self, refusal: TurnError) -> None:
         self.refusal = refusal

@@ -1,7 +1,6 @@
-"""The gRPC server: what listens, and what it serves.
+"""Configure and run the gRPC server.
 
-Owns the port and the server's options. Must never close the port to refuse a call: callers could not tell
-that from a crash.
+It never closes its port to refuse a call: a caller could not distinguish that from a crash.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from service.rpc.auth.interceptor import Authentication
 from service.rpc.auth.tls import server_credentials
 from service.rpc.completion_service import CompletionService
 from service.rpc.health import HealthService
-from service.rpc.methods import GenericHandler, Intake, admitting, generic_handler
-from service.rpc.receiving import Receiver, places_for
+from service.rpc.methods import GenericHandler, RequestReader, admit_authenticated, generic_handler
+from service.rpc.receiving import Receiver, slots_for
 from service.rpc.reflection import ReflectionService
 from service.rpc.session_service import SessionService
 from service.telemetry.rpc_interceptor import Observation
@@ -37,7 +36,7 @@ METHODS = frozenset(
 MEBIBYTE = 1024 * 1024
 METADATA_BYTES = 16 * 1024
 STREAMS_BESIDES = 128
-"""On one connection: health, sessions, and turns that are being refused."""
+"""Streams of one connection that are no turns: health, sessions, and turns being refused."""
 
 
 class Server:
@@ -55,7 +54,7 @@ class Server:
         self._server.add_generic_rpc_handlers(tuple(handlers))
 
     async def start(self) -> str:
-        """Listens and serves. Returns host and port: the bound one, where the setting left it open."""
+        """Listen and serve. Returns host and port; with port 0 it is the bound one. Raises SettingsError."""
         try:
             port = self._bind()
         except RuntimeError as error:
@@ -63,7 +62,7 @@ class Server:
                 f"TRUNKLINE_LISTEN cannot be served: {self._listen} is taken or not an address of this host"
             )
             raise SettingsError(problem) from error
-        self._health.tell(health.SERVING)
+        self._health.set_status(health.SERVING)
         await self._server.start()
         return f"{self._listen.rpartition(':')[0]}:{port}"
 
@@ -73,48 +72,51 @@ class Server:
         return self._server.add_secure_port(self._listen, self._credentials)
 
     def not_serving(self) -> None:
-        """Report NOT_SERVING to load balancers. Calls still get in, to be refused by name."""
-        self._health.tell(health.NOT_SERVING)
+        """Report NOT_SERVING to load balancers. Calls are still accepted, and refused with a reason."""
+        self._health.set_status(health.NOT_SERVING)
 
     async def stop(self, grace_s: float) -> None:
-        """Closes the port, waits that long for calls to take their ending, and cancels the rest."""
+        """Close the port, wait `grace_s` seconds for calls to end, and cancel the rest."""
         await self._server.stop(grace_s)
 
 
 def _ours(settings: Settings, manager: Manager) -> Iterator[GenericHandler]:
-    """Our own methods. A turn that is refused whatever it says is refused before it is received."""
+    """Yield the methods of this service. A turn that no request could make valid is refused unread."""
     receiver = Receiver(
-        places_for(settings.max_request_bytes + MEBIBYTE),
+        slots_for(settings.max_request_bytes + MEBIBYTE),
         settings.receive_timeout_s,
         f"the request did not arrive within {settings.receive_timeout_s:g} s (TRUNKLINE_RECEIVE_TIMEOUT_S)",
     )
-    turns, sessions = Intake(receiver, admitting(manager.check)), Intake(receiver, admitting(None))
+    turns, sessions = (
+        RequestReader(receiver, admit_authenticated(manager.check)),
+        RequestReader(receiver, admit_authenticated(None)),
+    )
     yield generic_handler(COMPLETION, CompletionService(manager, settings), turns)
     yield generic_handler(SESSION, SessionService(manager, settings), sessions)
 
 
 def options(settings: Settings) -> dict[str, int]:
-    """What grpc core is told. It takes any name, so a test compares these with the library's own."""
+    """Return the options of grpc core. It accepts any name, so a test compares these with the library's."""
     return {
-        # The default lets two services share a port without a word.
+        # By default two processes could share a port unnoticed.
         "grpc.so_reuseport": 0,
-        # Above our own bound, which names the field.
+        # Above the bound of the service, whose error names the field.
         "grpc.max_receive_message_length": settings.max_request_bytes + MEBIBYTE,
         "grpc.max_send_message_length": 64 * MEBIBYTE,
-        # No client of ours compresses, and what is not taken need not be unpacked: bit 0 is "identity".
+        # The clients do not compress, and what is refused need not be decompressed: bit 0 is "identity".
         "grpc.compression_enabled_algorithms_bitset": 1,
-        # Of what a connection has read, grpc may keep a buffer this large; the default is 4 MiB.
+        # The read buffer that grpc may keep for a connection; the default is 4 MiB.
         "grpc.experimental.tcp_max_read_chunk_size": 256 * 1024,
-        # A caller that vanished without a word is found within a minute …
+        # A caller that vanished is detected within a minute …
         "grpc.keepalive_time_ms": 40_000,
         "grpc.keepalive_timeout_ms": 20_000,
-        # … and one that pings more than this, more than twice, is sent away.
+        # … and one that pings more often than this more than twice is disconnected.
         "grpc.keepalive_permit_without_calls": 1,
         "grpc.http2.min_ping_interval_without_data_ms": 10_000,
         "grpc.http2.max_ping_strikes": 2,
-        # Over all that may run and wait: so that a turn too many is refused by name, and does not hang.
+        # More than may run and wait, so that one turn too many is refused with a reason and does not hang.
         "grpc.max_concurrent_streams": settings.max_turns + settings.queue_size + STREAMS_BESIDES,
-        # Both, or grpc refuses what lies between them by chance.
+        # Both are equal: between them grpc would refuse at random.
         "grpc.max_metadata_size": METADATA_BYTES,
         "grpc.absolute_max_metadata_size": METADATA_BYTES,
     }

@@ -1,6 +1,6 @@
-"""Sessions: `SessionService`.
+"""Serve sessions: `SessionService`.
 
-Owns paging. Must never hold a session: it asks the manager, each time.
+It keeps no session and asks the manager each time.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 _Response = TypeVar("_Response")
 
 
-def _answered(
+def _reporting_errors(
     handler: Callable[[SessionService, bytes], Awaitable[_Response]],
 ) -> Callable[[SessionService, bytes, Context], Awaitable[_Response]]:
-    """The handler as grpc calls it: what it raises becomes the status."""
+    """Wrap a handler so that what it raises becomes the status of the call."""
 
     @wraps(handler)
-    async def answer(self: SessionService, raw: bytes, context: Context) -> _Response:
+    async def call(self: SessionService, raw: bytes, context: Context) -> _Response:
         try:
             return await handler(self, raw)
-        except Exception as error:  # noqa: BLE001  whatever it is, the call ends once and says so
+        except Exception as error:  # noqa: BLE001  any error ends the call once, with its status
             await end(context, failure_of(error), NOTHING_SENT)
 
-    return answer
+    return call
 
 
 class SessionService:
-    """Each method gets its request as it came."""
+    """Each method gets the raw bytes of its request."""
 
     def __init__(self, manager: Manager, settings: Settings) -> None:
         self._parse = partial(parse, max_bytes=settings.max_request_bytes, max_messages=settings.max_messages)
         self._manager = manager
         self._replica = settings.replica
 
-    @_answered
+    @_reporting_errors
     async def WarmSession(self, raw: bytes) -> pb.WarmSessionResponse:  # noqa: N802
         caller = CALLER.get()
         caller.check_size(len(raw))
@@ -68,25 +68,25 @@ class SessionService:
         view = await self._manager.warm(caller, request.session_id, prime)
         return pb.WarmSessionResponse(session=session_out(view))
 
-    @_answered
+    @_reporting_errors
     async def GetSession(self, raw: bytes) -> pb.GetSessionResponse:  # noqa: N802
         request = await self._parse(pb.GetSessionRequest, raw)
         view = self._manager.session(CALLER.get().tenant, read_session_id(request))
         return pb.GetSessionResponse(session=session_out(view))
 
-    @_answered
+    @_reporting_errors
     async def ListSessions(self, raw: bytes) -> pb.ListSessionsResponse:  # noqa: N802
         after, size = read_page(await self._parse(pb.ListSessionsRequest, raw))
         views = self._manager.sessions(
             CALLER.get().tenant, after, size + 1
-        )  # one more tells whether there is more
+        )  # one more shows whether there is a next page
         return pb.ListSessionsResponse(
             sessions=[session_out(view) for view in views[:size]],
             next_page_token=page_token(views[size - 1].session_id) if len(views) > size else "",
             replica=self._replica,
         )
 
-    @_answered
+    @_reporting_errors
     async def ReleaseSession(self, raw: bytes) -> pb.ReleaseSessionResponse:  # noqa: N802
         request = await self._parse(pb.ReleaseSessionRequest, raw)
         self._manager.release(CALLER.get().tenant, read_session_id(request))

@@ -1,7 +1,7 @@
-"""Failures → gRPC statuses.
+"""Convert failures to gRPC statuses, within the size that peers accept.
 
-Owns the one table from reason to code, and how much a status may carry. Must never decide what a caller may
-do about a failure: that is the reason's own (`service.domain.failure_policy`).
+This module holds the table from reason to code. What a caller may do about a failure belongs to the reason
+(`service.domain.failure_policy`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 
 from service.domain.errors import Reason, TurnError
 from service.gen.trunkline.v1 import completion_pb2 as pb
-from service.rpc.convert.responses import cut, duration_out
+from service.rpc.convert.responses import duration_out, truncate
 
 DOMAIN = "trunkline"
 
@@ -47,14 +47,14 @@ CODES: dict[Reason, grpc.StatusCode] = {
 
 MAX_STATUS_BYTES = 4096
 MAX_TRAILER_BYTES = 7168
-"""On the wire the details are base64, and the message is beside them percent-encoded; peers take 8 KiB."""
+"""Of the trailers: details in base64 plus the message, percent-encoded; peers accept 8 KiB."""
 
 LADDER = ((500, 20), (250, 20), (250, 10), (120, 10), (120, 5), (60, 3), (30, 1))
-"""What a status may carry: characters a text, violations. The first that fits is taken; the last does."""
+"""Characters of a text and number of violations: the first pair that fits is used; the last always does."""
 
 
 def status_of(error: TurnError, facts: Mapping[str, str], detail: pb.Error | None = None) -> grpc.Status:
-    """`facts` go into ErrorInfo, if not empty; `detail` is the Error of a call that has no stream for it."""
+    """Return the status of an error. `facts` go into ErrorInfo; `detail` is for calls without a stream."""
     public = error.public()
     steps = (_status(public, facts, detail, characters, violations) for characters, violations in LADDER)
     return rpc_status.to_status(next(filter(_fits, steps)))
@@ -68,7 +68,7 @@ def _status(
     violations: int,
 ) -> status_pb2.Status:
     number = cast(tuple[int, str], CODES[error.reason].value)[0]
-    status = status_pb2.Status(code=number, message=cut(error.message, characters))
+    status = status_pb2.Status(code=number, message=truncate(error.message, characters))
     _attach(status, _error_info(error, facts, characters))
     if error.retry_after is not None:
         _attach(status, error_details_pb2.RetryInfo(retry_delay=duration_out(error.retry_after)))
@@ -84,20 +84,21 @@ def _attach(status: status_pb2.Status, detail: Message) -> None:
 
 
 def _error_info(error: TurnError, facts: Mapping[str, str], characters: int) -> error_details_pb2.ErrorInfo:
-    told = dict(facts)
+    metadata = dict(facts)
     if error.upstream is not None:
-        told["upstream_code"] = error.upstream.code
-        told["upstream_type"] = error.upstream.type
-        told["upstream_status"] = str(error.upstream.status or "")
-        told["upstream_request_id"] = error.upstream.request_id
-    metadata = {name: cut(value, min(characters, 128)) for name, value in told.items() if value}
+        metadata["upstream_code"] = error.upstream.code
+        metadata["upstream_type"] = error.upstream.type
+        metadata["upstream_status"] = str(error.upstream.status or "")
+        metadata["upstream_request_id"] = error.upstream.request_id
+    metadata = {name: truncate(value, min(characters, 128)) for name, value in metadata.items() if value}
     return error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN, metadata=metadata)
 
 
 def _bad_request(error: TurnError, characters: int, violations: int) -> error_details_pb2.BadRequest:
     fields = [
         error_details_pb2.BadRequest.FieldViolation(
-            field=cut(violation.field, characters), description=cut(violation.description, characters)
+            field=truncate(violation.field, characters),
+            description=truncate(violation.description, characters),
         )
         for violation in error.violations[:violations]
     ]
@@ -108,11 +109,11 @@ def _shortened(detail: pb.Error, characters: int) -> pb.Error:
     short = pb.Error()
     short.CopyFrom(detail)
     short.ClearField("partial")
-    short.message = cut(detail.message, characters)
-    short.report.response_id = cut(detail.report.response_id, min(characters, 128))
+    short.message = truncate(detail.message, characters)
+    short.report.response_id = truncate(detail.report.response_id, min(characters, 128))
     if detail.HasField("upstream"):
         for name in ("code", "type", "request_id"):
-            setattr(short.upstream, name, cut(getattr(detail.upstream, name), min(characters, 128)))
+            setattr(short.upstream, name, truncate(getattr(detail.upstream, name), min(characters, 128)))
     return short
 
 
@@ -123,5 +124,5 @@ def _fits(status: status_pb2.Status) -> bool:
 
 
 def _percent_encoded(message: str) -> int:
-    """Bytes of the message as the header `grpc-message` carries it."""
+    """Return the bytes of the message in the header `grpc-message`."""
     return sum(1 if 0x20 <= byte <= 0x7E and byte != 0x25 else 3 for byte in message.encode())

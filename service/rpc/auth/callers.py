@@ -1,6 +1,6 @@
-"""Who calls: metadata and certificate → `Caller`.
+"""Authenticate calls: metadata and certificate become a `Caller`.
 
-Owns which proof counts. Must never tell, log or show a secret, nor say which part of a wrong one was right.
+No secret appears in an error or a log, nor does an error say which part of a proof was wrong.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from service.config.reload import Watched
 from service.config.settings import Settings
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller, Credential
-from service.rpc.auth.tenants import Reading
+from service.rpc.auth.tenants import TenantReader
 
 CALLER: ContextVar[Caller] = ContextVar("caller")
-"""Whose call this task serves. No default: a call that nobody authenticated fails."""
+"""The caller of this task. It has no default, so a call that was not authenticated fails."""
 
 UPSTREAM_KEY = "x-upstream-key"
 
@@ -25,11 +25,11 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 
 class Callers:
-    """`certified`: every connection has brought a certificate of our CA, so its names count as a proof."""
+    """Identify callers. `certified`: each connection has a certificate of the CA, so its names count."""
 
     def __init__(self, settings: Settings) -> None:
         path = settings.auth_file
-        read = Reading(path, settings.auth_tokens)
+        read = TenantReader(path, settings.auth_tokens)
         self._tenants = Watched("TRUNKLINE_AUTH_FILE", [path] if path else [], read)
         self._named = bool(path or settings.auth_tokens)
         self._takes_keys = settings.caller_keys
@@ -39,17 +39,17 @@ class Callers:
         return f"Callers({self._tenants.current()!r})"
 
     def caller(self, metadata: Metadata, certificate: Collection[str] = ()) -> Caller:
-        """Who sends this metadata over a connection with a certificate of these names.
+        """Return who sends this metadata over a connection with a certificate of these names.
 
-        Where no tenant is named in the settings, everybody is the tenant "". Raises UNAUTHENTICATED; of a key
-        that the service does not take, PERMISSION_DENIED.
+        Without tenants in the settings, every caller is the tenant "". Raises UNAUTHENTICATED, or
+        PERMISSION_DENIED for an upstream key where the service accepts none.
         """
         caller = self._proven(_values(metadata, "authorization"), certificate) if self._named else Caller()
         key = self._key(_values(metadata, UPSTREAM_KEY))
         return caller if key is None else replace(caller, key=key)
 
     def _proven(self, authorization: list[bytes], certificate: Collection[str]) -> Caller:
-        """By the token, by the certificate, or by both, if they agree: one must never outvote the other."""
+        """Identify by token, certificate, or both if they agree: neither overrides the other."""
         tenants = self._tenants.current()
         holder = tenants.of_certificate(certificate)
         if holder is not None and not authorization:

@@ -1,7 +1,7 @@
-"""What happens to a call before its handler.
+"""Authenticate each call before its handler runs.
 
-Owns the order of that. Must never touch what a handler says. grpc runs interceptors and handler in one task,
-so what must reach the handler is a context variable.
+grpc runs the interceptors and the handler of a call in one task, so the caller is passed on in a context
+variable. Messages are not touched.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from service.rpc.auth.callers import CALLER, Callers, Metadata
 from service.rpc.auth.tls import certificate_names
 from service.rpc.failure import NOTHING_SENT, Context, end
 
-OURS = "/trunkline."
-"""Health and reflection answer anybody."""
+AUTHENTICATED = "/trunkline."
+"""The prefix of authenticated methods; health and reflection are open."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
-    """Says whose call it is, or refuses it before a byte of the request is read.
+    """Set the caller of each call, or refuse it before any byte of the request is read.
 
-    Where certificates count it is said a step later, and still before that: grpc shows them to handlers only.
+    With client certificates this happens in a wrapper of the handler, still before the request is read: grpc
+    shows certificates to handlers only.
     """
 
     def __init__(self, callers: Callers) -> None:
@@ -36,7 +37,7 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # g
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        if not handler_call_details.method.startswith(OURS):
+        if not handler_call_details.method.startswith(AUTHENTICATED):
             return await continuation(handler_call_details)
         if self._callers.certified:
             metadata = handler_call_details.invocation_metadata
@@ -48,10 +49,12 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # g
         return await continuation(handler_call_details)
 
     def _identified(self, handler: Handler | None, metadata: Metadata) -> Handler:
-        """The same handler, behind a look at the caller's certificate. All of ours are
-        coroutines that stream their requests."""
+        """Return the handler, wrapped in a check of the caller's certificate.
+
+        All handlers of the service are coroutines that stream their requests.
+        """
         if handler is None:
-            return cast(Handler, None)  # an unknown method, which grpc takes, and its stubs do not know
+            return cast(Handler, None)  # an unknown method: grpc accepts None, its stubs do not
         style = "stream_stream" if handler.response_streaming else "stream_unary"
         behaviour = getattr(handler, style)
 
@@ -67,7 +70,7 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # g
 
 
 def _refusal(error: TurnError) -> Handler:
-    """Of any call: a handler that streams both ways is started before the request is read."""
+    """Return a handler that refuses any call, as a stream both ways: it starts before the request is read."""
 
     async def refuse(_requests: object, context: Context) -> None:
         await end(context, error, NOTHING_SENT)

@@ -1,7 +1,7 @@
-"""The tenants and their proofs, as the auth file and the environment name them: `Tenants`.
+"""Read the tenants and their proofs from the auth file and the environment.
 
-Owns the file's format. Must never hold a token: only what it hashes to. A token is long and random, so one
-sha256 is right: there is nothing to guess that a slow hash would protect.
+Only hashes of tokens are kept. A token is long and random, so one SHA-256 is enough: there is nothing to
+guess that a slow hash would protect.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROOFS = ("token_sha256", "certificates")
 
 
 class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One table of the file. What it leaves out is not limited."""
+    """One table of the file. A limit that it omits does not apply."""
 
     token_sha256: tuple[Digest, ...] = ()
     certificates: tuple[Text, ...] = ()
@@ -50,7 +50,7 @@ class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         )
 
     def limits(self) -> frozenset[str]:
-        """The names of those that it has."""
+        """Return the names of the limits that are set."""
         return frozenset(
             name for name in self.__struct_fields__ if name not in PROOFS and getattr(self, name) is not None
         )
@@ -61,7 +61,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Tenants:
-    """Who has which token or certificate."""
+    """The callers by token and by certificate."""
 
     def __init__(self, tokens: Sequence[tuple[bytes, Caller]], certificates: Mapping[str, Caller]) -> None:
         self._tokens = tokens
@@ -73,24 +73,24 @@ class Tenants:
     def of_token(self, token: bytes) -> Caller | None:
         given = sha256(token).digest()
         found = None
-        for known, caller in self._tokens:  # all of them, always: time tells nothing
+        for known, caller in self._tokens:  # always all of them: constant time
             if hmac.compare_digest(known, given):
                 found = caller
         return found
 
     def of_certificate(self, names: Iterable[str]) -> Caller | None:
-        """None: nobody's, or that of more than one tenant."""
+        """Return the caller. Returns None when the names belong to no tenant or to more than one."""
         found = {name: self._certificates[name] for name in names if name in self._certificates}
         tenants = {caller.tenant for caller in found.values()}
         return next(iter(found.values())) if len(tenants) == 1 else None
 
 
-class Reading:
-    """Reads the tenants of the file ("": none) and of the environment's pairs, whose limits the file may set.
+class TenantReader:
+    """Read the tenants of the file ("": none) and of the environment's pairs, whose limits the file may set.
 
-    It knows what it read before, because a file that was cut off (a full disk, a write in progress) is often
-    valid, and its last tenants have no limits any more. So a limit that a tenant had is never lifted by its
-    absence; a file without tenants is broken.
+    A file that was truncated (a full disk, a write in progress) is often still valid, but its last tenants
+    have lost their limits. So the limits read before are remembered: one that a tenant had is never lifted by
+    its absence, and a file without tenants is invalid.
     """
 
     def __init__(self, path: str, given: Sequence[tuple[str, str]]) -> None:
@@ -99,7 +99,7 @@ class Reading:
         self._limited: dict[str, frozenset[str]] = {}
 
     def __call__(self) -> Tenants:
-        """ValueError, OSError: the file is invalid, and where; never what it holds."""
+        """Read the file. Raises ValueError or OSError that says where it is invalid, without its content."""
         tables = _tables(self._path) if self._path else {}
         found = _tenants(tables, self._given)
         limited = {tenant: table.limits() for tenant, table in tables.items()}

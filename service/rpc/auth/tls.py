@@ -1,7 +1,6 @@
-"""TLS towards callers: certificates, and the names in theirs.
+"""Set up TLS towards callers and read the names in their certificates.
 
-Owns how they are read, checked, and read again. Must never know tenants. New certificates serve new
-connections; those that are open keep what they began with.
+Renewed certificate files apply to new connections; open connections keep the certificate they began with.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ COMMON_NAME = "x509_common_name"
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """`client_ca` None: callers are not asked for certificates."""
+    """The contents of the files. `client_ca` None: callers need no certificate."""
 
     chain: bytes
     key: bytes = field(repr=False)
@@ -33,7 +32,7 @@ class _Files:
 
 
 def server_credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    """None: the service speaks plain text. SettingsError: the files make no sense, or not together."""
+    """Return the credentials. Returns None without TLS. Raises SettingsError when the files are invalid."""
     if not settings.tls_cert:
         return None
     paths = [path for path in (settings.tls_cert, settings.tls_key, settings.tls_client_ca) if path]
@@ -45,7 +44,7 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials | None:
     served = files.current()
 
     def renewed() -> grpc.ServerCertificateConfiguration | None:
-        """grpc asks before each handshake, on a thread of its own. None: nothing has changed."""
+        """Return a renewed configuration; grpc asks before each handshake, in a thread. None: unchanged."""
         nonlocal served
         now = files.current()
         if now is served:
@@ -61,18 +60,18 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials | None:
 
 
 def certificate_names(auth_context: Mapping[str, Iterable[bytes]]) -> set[str]:
-    """What the caller's certificate is called: its alternative names, or the common one if it has none."""
+    """Return the alternative names of the caller's certificate, or its common name if it has none."""
     names = auth_context.get(SUBJECT_NAMES) or auth_context.get(COMMON_NAME) or ()
     return {name.decode(errors="replace") for name in names}
 
 
 def _read(chain: str, key: str, client_ca: str) -> _Files:
-    """ValueError, OSError: what is wrong with which file."""
+    """Read and check the files. Raises ValueError or OSError that names the file."""
     authority = read(client_ca, MAX_PEM_BYTES) if client_ca else None
     files = _Files(read(chain, MAX_PEM_BYTES), read(key, MAX_PEM_BYTES), authority)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        # Without the password that it would ask for on the terminal.
+        # An empty password, or OpenSSL would ask for one on the terminal.
         context.load_cert_chain(chain, key, password=lambda: b"")
     except ssl.SSLError as error:
         raise ValueError(f"{chain} and {key} are no certificate and its key: {error.reason}") from error

@@ -1,6 +1,6 @@
-"""Enums of the contract and of the domain: literal tables, each total (a test says so).
+"""Map the enums of the contract to those of the domain and back.
 
-Owns which number means what. Must never hold a rule: what is allowed where is decided where it is read.
+Each table is total; a test checks that.
 """
 
 from __future__ import annotations

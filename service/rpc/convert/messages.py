@@ -1,7 +1,7 @@
-"""The conversation, both ways: messages of the contract ↔ messages of the domain.
+"""Convert messages of the contract to messages of the domain and back.
 
-Owns which part may stand where, and what each part must hold. Must never read JSON, or judge what a model may
-be given: that is the upstream's business.
+Reading checks which part may occur in which role, and what each part must hold. JSON in a message is not
+parsed, and what a model accepts is left to the upstream.
 """
 
 from __future__ import annotations
@@ -30,32 +30,32 @@ from service.rpc.convert.validate import Violations
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Somewhere parts stand. `said_by_model`: an empty text is what came, and a text may have a phase."""
+class PartContext:
+    """Where parts may occur. `from_model`: the model wrote them, so a text may have a phase."""
 
     name: str
     parts: frozenset[str]
-    said_by_model: bool = False
+    from_model: bool = False
     empty_text: bool = False
 
 
-PLACES: dict[Role, Place] = {
-    Role.USER: Place("a message of ROLE_USER", frozenset({"text", "image", "file"})),
-    Role.ASSISTANT: Place(
+PART_CONTEXTS: dict[Role, PartContext] = {
+    Role.USER: PartContext("a message of ROLE_USER", frozenset({"text", "image", "file"})),
+    Role.ASSISTANT: PartContext(
         "a message of ROLE_ASSISTANT",
         frozenset({"text", "tool_call", "reasoning", "refusal"}),
-        said_by_model=True,
+        from_model=True,
         empty_text=True,
     ),
-    Role.TOOL: Place("a message of ROLE_TOOL", frozenset({"tool_result"})),
-    Role.SYSTEM: Place("a message of ROLE_SYSTEM", frozenset({"text"})),
-    Role.DEVELOPER: Place("a message of ROLE_DEVELOPER", frozenset({"text"})),
+    Role.TOOL: PartContext("a message of ROLE_TOOL", frozenset({"tool_result"})),
+    Role.SYSTEM: PartContext("a message of ROLE_SYSTEM", frozenset({"text"})),
+    Role.DEVELOPER: PartContext("a message of ROLE_DEVELOPER", frozenset({"text"})),
 }
-TOOL_RESULT = Place("a tool result", frozenset({"text", "image", "file"}), empty_text=True)
+TOOL_RESULT = PartContext("a tool result", frozenset({"text", "image", "file"}), empty_text=True)
 
 
 def read_messages(found: Violations, messages: Sequence[pb.Message], most: int) -> tuple[Message, ...]:
-    """Read the whole conversation. Where something was found, what is returned is not complete."""
+    """Read the conversation. If a violation was found, the result is incomplete."""
     if not messages:
         found.add("messages", "is empty; send the whole conversation")
     if len(messages) > most:
@@ -64,7 +64,7 @@ def read_messages(found: Violations, messages: Sequence[pb.Message], most: int) 
     before = len(found)
     reader = _Reader(found)
     read = [reader.message(index, message) for index, message in enumerate(messages)]
-    if len(found) == before:  # else a call may be missing only because its message was refused
+    if len(found) == before:  # otherwise a call may be missing only because its message was refused
         for message_index, part_index in orphans(read):
             path = f"messages[{message_index}].parts[{part_index}].tool_result.call_id"
             found.add(path, "answers no call of an earlier message")
@@ -72,7 +72,7 @@ def read_messages(found: Violations, messages: Sequence[pb.Message], most: int) 
 
 
 class _Reader:
-    """Where the reading stands, so that a path is written only for a violation, and what it has counted."""
+    """Read parts, count them, and keep the position, so that a path is formatted only for a violation."""
 
     def __init__(self, found: Violations) -> None:
         self._found = found
@@ -88,12 +88,12 @@ class _Reader:
             problem = "is not set" if message.role == 0 else f"{message.role} is not a role"
             self._found.add(f"messages[{index}].role", problem)
             return Message(Role.USER, ())
-        # The model may have said nothing (a limit cut its only call), and what it said can be sent back.
+        # The model's message may be empty (a limit cut its only call), and can be sent back.
         if not message.parts and role is not Role.ASSISTANT:
             self._found.add(f"messages[{index}].parts", "is empty; a message has at least one part")
-        return Message(role, self._read_parts(message.parts, PLACES[role]))
+        return Message(role, self._read_parts(message.parts, PART_CONTEXTS[role]))
 
-    def _read_parts(self, parts: Sequence[pb.Part], place: Place) -> tuple[Any, ...]:
+    def _read_parts(self, parts: Sequence[pb.Part], context: PartContext) -> tuple[Any, ...]:
         self._parts += len(parts)
         if self._parts > MAX_PARTS:
             self._found.add(
@@ -105,32 +105,32 @@ class _Reader:
         self._path.append(0)
         for index, part in enumerate(parts):
             self._path[depth] = index
-            read.append(self._part(part, place))
+            read.append(self._part(part, context))
         self._path.pop()
         return tuple(part for part in read if part is not None)
 
-    def _part(self, part: pb.Part, place: Place) -> Part | None:
+    def _part(self, part: pb.Part, context: PartContext) -> Part | None:
         kind = part.WhichOneof("part")
         self._kind = kind or ""
         if kind is None:
-            self._add("", f"is empty; set one of {', '.join(sorted(place.parts))}")
+            self._add("", f"is empty; set one of {', '.join(sorted(context.parts))}")
             return None
-        if kind not in place.parts:
-            self._add("", f"does not belong into {place.name}; {', '.join(sorted(place.parts))} do")
+        if kind not in context.parts:
+            self._add("", f"does not belong into {context.name}; {', '.join(sorted(context.parts))} do")
             return None
         if kind == "text":
-            return self._text(part.text, place)
+            return self._text(part.text, context)
         return READERS[kind](self, getattr(part, kind))
 
-    def _text(self, text: pb.TextPart, place: Place) -> TextPart:
-        said = text.text  # once: each look decodes it again
-        if not said and not place.empty_text:
-            self._add(".text", f"must not be empty in {place.name}")
+    def _text(self, text: pb.TextPart, context: PartContext) -> TextPart:
+        content = text.text  # read once: each access decodes it again
+        if not content and not context.empty_text:
+            self._add(".text", f"must not be empty in {context.name}")
         if text.phase:
-            if not place.said_by_model:
-                self._add(".phase", f"does not belong into {place.name}; only ROLE_ASSISTANT has phases")
+            if not context.from_model:
+                self._add(".phase", f"does not belong into {context.name}; only ROLE_ASSISTANT has phases")
             self._at_most(".phase", text.phase, MAX_NAME)
-        return TextPart(said, text.phase)
+        return TextPart(content, text.phase)
 
     def image(self, image: pb.ImagePart) -> ImagePart:
         url, data, file_id = self._source(image)
@@ -145,7 +145,7 @@ class _Reader:
         return FilePart(url, data, file_id, file.filename, file.mime_type)
 
     def _source(self, part: pb.ImagePart | pb.FilePart) -> tuple[str, bytes, str]:
-        """url, data and file_id, of which one is set. It is read once: each look makes a copy."""
+        """Return url, data and file_id, of which one is set. Each is read once: each access makes a copy."""
         source = part.WhichOneof("source")
         url = part.url if source == "url" else ""
         data = part.data if source == "data" else b""
@@ -201,7 +201,7 @@ class _Reader:
             self._add(field, f"has {len(value)} characters; at most {characters} are allowed")
 
     def _add(self, field: str, description: str) -> None:
-        """A violation of the part that is read now."""
+        """Add a violation of the current part."""
         message, *parts = self._path
         # Only the result of a tool has parts of its own.
         path = ".tool_result".join(f".parts[{index}]" for index in parts)
@@ -217,7 +217,7 @@ READERS: dict[str, Callable[[_Reader, Any], Part]] = {
     "reasoning": _Reader.reasoning,
     "refusal": _Reader.refusal,
 }
-"""Every part but text, which is judged by its place."""
+"""The readers of every part but text, whose check depends on the context."""
 
 
 def message_out(message: Message) -> pb.Message:
@@ -249,6 +249,6 @@ def _part_out(part: Part) -> pb.Part:
 
 
 def _source_out(part: ImagePart | FilePart) -> dict[str, Any]:
-    """The one source that is set: naming another, even an empty one, would unset it."""
+    """Return the one source that is set: passing another, even an empty one, would unset it."""
     sources = {"url": part.url, "data": part.data, "file_id": part.file_id}
     return {name: value for name, value in sources.items() if value}

@@ -1,7 +1,6 @@
-"""Tools and options of a turn: from the contract to the domain.
+"""Convert the tools and options of a turn to the domain, and check their bounds.
 
-Owns their bounds. Must never open a JSON string, nor know a value that the upstream alone defines (an effort,
-a tier): those go as they came.
+JSON strings are not parsed. Values that only the upstream defines (an effort, a tier) are passed through.
 """
 
 from __future__ import annotations
@@ -97,7 +96,7 @@ def _given(options: pb.CompletionOptions, name: str) -> Any:
 
 
 def _metadata(found: Violations, options: pb.CompletionOptions) -> tuple[tuple[str, str], ...]:
-    """Sorted: a map has no order, and the same request is always written the same."""
+    """Return the pairs sorted: a map has no order, and equal requests must be written equally."""
     if (count := len(options.metadata)) > MAX_METADATA_PAIRS:
         found.add("options.metadata", f"has {count} pairs; at most {MAX_METADATA_PAIRS} are allowed")
         return ()
@@ -173,13 +172,13 @@ def _text_format(found: Violations, text: pb.TextOptions) -> TextFormat | None:
 
 
 def check_json(found: Violations, tools: Sequence[Tool], options: Options) -> None:
-    """The bytes of each JSON string, and what they hold in all: each is counted where it is read."""
+    """Check the size of each JSON string, and the size and nodes of all together."""
     texts = [(f"tools[{index}].parameters", tool.parameters) for index, tool in enumerate(tools)]
     if options.text_format is not None:
         texts.append(("options.text.json_schema.schema", options.text_format.schema))
     texts.append(("options.extra_body_json", options.extra_body_json))
     if (size := sum(len(text) for _, text in texts)) <= MAX_JSON_NODES:
-        return  # as nearly all are: so many nodes do not fit into it
+        return  # the usual case: fewer bytes than the limit of nodes
     for field, text in texts:
         if len(text) > MAX_JSON_BYTES:
             found.add(field, f"has {len(text)} characters; at most {MAX_JSON_BYTES} bytes are allowed")

@@ -1,7 +1,7 @@
-"""Raw bytes → a message of the contract: `parse`.
+"""Parse raw bytes to a message of the contract.
 
-A large request is looked at before protobuf sees it (`service.rpc.convert.scan`) and parsed in a thread; a
-small one costs less than the way there.
+A large request is scanned before protobuf sees it (`service.rpc.convert.scan`) and parsed in a thread. A
+small one is parsed at once, because that costs less than passing it to a thread.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _SMALL = (
 
 
 async def parse(kind: type[_Kind], raw: bytes, *, max_bytes: int, max_messages: int) -> _Kind:
-    """The message. TurnError INVALID_REQUEST: it is none, or more of something than is allowed.
+    """Parse a message. Raises INVALID_REQUEST when it is malformed or exceeds a bound.
 
-    Cancelled: a thread may go on with it for a moment.
+    Cancellation: a thread may continue with it for a moment.
     """
     most = min(max_bytes, MAX_SESSION_CALL_BYTES) if issubclass(kind, _SMALL) else max_bytes
     if LARGE_BYTES < len(raw) <= most:
@@ -49,7 +49,7 @@ def _checked(kind: type[_Kind], raw: bytes, max_messages: int) -> _Kind:
     check_shape(raw, kind.DESCRIPTOR.full_name, max_messages)
     message = _parsed(kind, raw)
     if isinstance(message, completion_pb2.StreamCompletionRequest | completion_pb2.CompleteRequest):
-        # The one field that is read of it on the loop.
+        # The one field that is read in the event loop.
         found = Violations()
         found.at_most("request_id", message.request_id, MAX_REQUEST_ID)
         found.check()

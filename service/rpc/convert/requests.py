@@ -1,7 +1,7 @@
-"""Requests of the contract → what the manager takes: the last time protobuf is seen on the way in.
+"""Convert requests of the contract to those of the domain.
 
-Owns the order of the checks: where one violation makes the others meaningless, it is told alone. Must never
-admit half a request: a function returns a valid value or raises INVALID_REQUEST with the fields.
+A function returns a valid value or raises INVALID_REQUEST that names every invalid field. A violation that
+makes later checks meaningless is reported alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def read_completion(
     settings: Settings,
     size: int,
 ) -> CompletionRequest:
-    """`size`: its bytes, as they came."""
+    """Read a turn. `size`: the bytes of the request as received."""
     found = Violations()
     found.session_id(request.session_id)
     found.required("model", request.model)
@@ -50,7 +50,7 @@ def read_completion(
 
 
 def read_prime(request: session_pb2.WarmSessionRequest, size: int) -> CompletionRequest | None:
-    """What a line is primed with: a turn without messages. None: it is only opened."""
+    """Read what a connection is primed with: a turn without messages. None: it is only opened."""
     found = Violations()
     found.session_id(request.session_id)
     found.at_most("model", request.model, MAX_MODEL)
@@ -79,7 +79,7 @@ def read_session_id(request: session_pb2.GetSessionRequest | session_pb2.Release
 
 
 def read_page(request: session_pb2.ListSessionsRequest) -> tuple[str, int]:
-    """After which session id the page begins, and how many it holds."""
+    """Return the session id after which the page begins, and its size."""
     found = Violations()
     if request.page_size < 0:
         found.add("page_size", "must not be negative")
@@ -93,7 +93,7 @@ def read_page(request: session_pb2.ListSessionsRequest) -> tuple[str, int]:
 
 
 def page_token(last: str) -> str:
-    """Where the page after the session `last` begins."""
+    """Return the token of the page that begins after the session `last`."""
     return base64.urlsafe_b64encode(last.encode()).decode()
 
 

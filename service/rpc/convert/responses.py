@@ -1,7 +1,4 @@
-"""What the domain tells → messages of the contract.
-
-Owns the shape of every answer. Must never decide what is told: it is given events, errors, reports and views.
-"""
+"""Convert events, errors, reports and session views to messages of the contract."""
 
 from __future__ import annotations
 
@@ -33,13 +30,13 @@ from service.transport.upstream import PROVIDER
 _Ended = TypeVar("_Ended", pb.Done, pb.CompleteResponse)
 
 MAX_TEXT = 500
-"""Characters of an error's text: it may be the upstream's, which has no bound."""
+"""The characters of an error's text, which may be the upstream's and unbounded."""
 MAX_SECONDS = 253_402_300_799
-"""The end of the year 9999: the last second that the contract can tell."""
+"""The end of the year 9999: the last second that a Timestamp can hold."""
 
 
 def event_out(event: Event, sequence: int, report: Callable[[], TurnReport]) -> pb.StreamCompletionResponse:
-    """The report is asked for where it is told only: not for each delta."""
+    """Convert an event. `report` is called only for events that contain a report, not for each delta."""
     match event:
         case TextDelta(index, delta):
             text = pb.TextDelta(content_index=index, delta=delta)
@@ -91,7 +88,7 @@ def error_out(
 ) -> pb.Error:
     return pb.Error(
         reason=error.reason.value,
-        message=cut(error.message, MAX_TEXT),
+        message=truncate(error.message, MAX_TEXT),
         retryable=error.retryable,
         retry_after=duration_out(error.retry_after),
         upstream=_upstream(error.upstream),
@@ -101,8 +98,8 @@ def error_out(
     )
 
 
-def cut(text: str, characters: int) -> str:
-    """At most that many characters, the last one a sign that there were more. Always valid Unicode."""
+def truncate(text: str, characters: int) -> str:
+    """Shorten the text to that many characters, the last one then an ellipsis. Always valid Unicode."""
     if len(text) > characters:
         text = f"{text[: characters - 1]}…"
     return text.encode(errors="replace").decode()
@@ -112,10 +109,10 @@ def _upstream(detail: UpstreamDetail | None) -> pb.UpstreamError | None:
     if detail is None:
         return None
     return pb.UpstreamError(
-        code=cut(detail.code, MAX_TEXT),
-        type=cut(detail.type, MAX_TEXT),
+        code=truncate(detail.code, MAX_TEXT),
+        type=truncate(detail.type, MAX_TEXT),
         status=detail.status,
-        request_id=cut(detail.request_id, MAX_TEXT),
+        request_id=truncate(detail.request_id, MAX_TEXT),
     )
 
 
@@ -177,18 +174,18 @@ def session_out(view: SessionView) -> Session:
 def duration_out(seconds: float | None) -> Duration | None:
     if seconds is None:
         return None
-    whole, nanos = divmod(round(_told(seconds) * 1e9), 1_000_000_000)
+    whole, nanos = divmod(round(_clamped(seconds) * 1e9), 1_000_000_000)
     return Duration(seconds=whole, nanos=nanos)
 
 
 def _timestamp(seconds: float) -> Timestamp | None:
-    """0 is "not known"."""
+    """Return None for 0, which means unknown."""
     if not seconds:
         return None
-    whole, micros = divmod(round(_told(seconds) * 1e6), 1_000_000)
+    whole, micros = divmod(round(_clamped(seconds) * 1e6), 1_000_000)
     return Timestamp(seconds=whole, nanos=micros * 1000)
 
 
-def _told(seconds: float) -> float:
-    """As it is, within what a message can hold: it may be the upstream's."""
+def _clamped(seconds: float) -> float:
+    """Limit seconds to what a message can hold: the value may be the upstream's."""
     return min(max(0.0, seconds), MAX_SECONDS)

@@ -1,13 +1,15 @@
-"""The wire format of a large request, read for its shape before it is parsed.
+"""Check the shape of a large request on the wire before protobuf parses it.
 
-protobuf turns the 4 bytes of an empty submessage into about 100, for as many as there are, and holds the GIL
-meanwhile; a check of its result comes too late. This walk looks at tags and lengths only, follows those
-submessages that hold something that has a bound, and stops at the first bound that is exceeded. It costs
-about 0.3 µs a field, and at most `MAX_FIELDS` of them are looked at, so that 32 MiB of anything cost 0.1 s of
-a thread and no memory. What is not well-formed is left to protobuf to refuse.
+Theory. protobuf turns the 4 bytes of an empty submessage into about 100, for as many as there are, and
+holds the GIL meanwhile; a check of its result comes too late. This walk reads tags and lengths only,
+follows those submessages that hold something that has a bound, and stops at the first bound that is
+exceeded. What is not well-formed is left to protobuf to refuse.
 
-Example: of `22 04 12 02 0A 00` (messages, 4 bytes: parts, 2 bytes: text, empty) it counts one message, one
+Example: in `22 04 12 02 0A 00` (messages, 4 bytes: parts, 2 bytes: text, empty) it counts one message, one
 part and three fields.
+
+Measurement: a field costs about 0.3 µs, and at most `MAX_FIELDS` are read, so 32 MiB of anything cost 0.1 s
+of a thread and no memory.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from service.gen.trunkline.v1 import completion_pb2, message_pb2, session_pb2
 
 VARINT, FIXED64, LENGTH, START_GROUP, END_GROUP, FIXED32 = range(6)
 MAX_DEPTH = 100
-"""As deep as protobuf goes."""
+"""The depth at which protobuf stops."""
 
 _COUNTED: dict[tuple[str, str], tuple[str, int]] = {
     ("Message", "parts"): ("messages[].parts", MAX_PARTS),
@@ -45,14 +47,14 @@ _COUNTED: dict[tuple[str, str], tuple[str, int]] = {
     ("StreamCompletionRequest", "messages"): ("messages", 0),
     ("CompleteRequest", "messages"): ("messages", 0),
 }
-"""Repeated fields (message, field): the name that an error gives them, and the bound; 0: a setting's."""
+"""Bounded repeated fields (message, field): the name in errors, and the bound; 0: from a setting."""
 
 _Fields = dict[int, tuple[str, int, Any]]
-"""By number: the counted name or "", its bound, and the fields of the submessage or None."""
+"""By field number: the name in `_COUNTED` or "", the bound, and the submessage's fields or None."""
 
 
 def _fields(kind: Descriptor, known: dict[str, _Fields]) -> _Fields:
-    """What to look for in a message of this kind. Kinds nest in themselves: each is made once."""
+    """Return the table of a message type. Types may be recursive, so each table is built once."""
     if kind.full_name in known:
         return known[kind.full_name]
     fields = known[kind.full_name] = {}
@@ -70,11 +72,11 @@ for _module in (completion_pb2, message_pb2, session_pb2):
 
 
 def check_shape(raw: bytes, kind: str, max_messages: int) -> None:
-    """Raises INVALID_REQUEST where there is more of something than is allowed; it names the field.
+    """Check the bounds of a serialised message; `kind` is its full name.
 
-    `kind` is the full name of the message.
+    Raises INVALID_REQUEST that names the field with too many entries.
     """
-    with suppress(IndexError):  # It ends in the middle of a field, which protobuf says better.
+    with suppress(IndexError):  # It ends within a field: protobuf reports that better.
         _walk(raw, _KNOWN[kind], {"messages": max_messages})
 
 

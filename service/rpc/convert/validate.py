@@ -1,7 +1,6 @@
-"""What is wrong with a request: collected, then told in one error.
+"""Collect what is wrong with a request and report it in one error.
 
-Owns the list of violations and its bound, and the checks that several fields share. Must never know a message
-of the contract: it is given paths and values.
+The checks here are shared by several fields; they get paths and values, not messages.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from service.domain.errors import Reason, TurnError, Violation
 
 MAX_VIOLATIONS = 20
 SHOWN_CHARACTERS = 64
-"""How much of a caller's own value is repeated to them."""
+"""The characters of a caller's value that an error repeats."""
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Violations:
-    """The list. Ends the search with `TurnError` when it is full: nobody reads the 21st."""
+    """The violations found so far. Raises INVALID_REQUEST once there are `MAX_VIOLATIONS`."""
 
     def __init__(self) -> None:
         self._found: list[Violation] = []
@@ -33,7 +32,7 @@ class Violations:
             self.check()
 
     def check(self) -> None:
-        """Raises INVALID_REQUEST if anything was found."""
+        """Raise INVALID_REQUEST if there is any violation."""
         if not self._found:
             return
         first = self._found[0]
@@ -50,7 +49,7 @@ class Violations:
             self.add(field, f"has {len(value)} characters; at most {characters} are allowed")
 
     def within(self, field: str, value: float | None, low: float, high: float) -> None:
-        """NaN is within nothing."""
+        """Check a range. NaN is in no range."""
         if value is not None and not low <= value <= high:
             self.add(field, f"must be a number from {low:g} to {high:g}")
 
@@ -60,5 +59,5 @@ class Violations:
 
 
 def shown(value: str) -> str:
-    """A caller's own value, as an error repeats it."""
+    """Return a caller's value as an error repeats it."""
     return repr(value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}…")

@@ -19,7 +19,7 @@ INVALID_ARGUMENT, DEADLINE_EXCEEDED = "3", "4"
 @pytest.fixture
 def service():
     service = HealthService(["one"])
-    service.tell(SERVING)
+    service.set_status(SERVING)
     return service
 
 
@@ -52,7 +52,7 @@ async def watching(service, number):
 
 async def test_a_service_is_checked_by_its_name(service, stub):
     assert (await stub.Check(asked("one"))).status == SERVING
-    service.tell(NOT_SERVING)
+    service.set_status(NOT_SERVING)
     assert (await stub.Check(asked())).status == NOT_SERVING
 
 
@@ -76,7 +76,7 @@ async def test_a_watcher_who_leaves_harms_no_other(service, stub):
     assert [(await watch.read()).status for watch in (leaving, staying)] == [SERVING, SERVING]
     leaving.cancel()
     await watching(service, 1)
-    service.tell(NOT_SERVING)
+    service.set_status(NOT_SERVING)
     assert (await staying.read()).status == NOT_SERVING
 
 
@@ -87,7 +87,7 @@ async def test_a_watcher_who_does_not_read_holds_up_nobody(service, stub, port):
         await watching(service, 1)
         watch = stub.Watch(asked())
         assert (await watch.read()).status == SERVING
-        service.tell(NOT_SERVING)
+        service.set_status(NOT_SERVING)
         assert (await watch.read()).status == NOT_SERVING
         assert (await stub.Check(asked())).status == NOT_SERVING
     await watching(service, 1)

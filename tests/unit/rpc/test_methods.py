@@ -11,8 +11,8 @@ from service.domain.tenant import Caller as Tenant
 from service.gen.trunkline.v1 import session_pb2 as pb
 from service.rpc.auth.callers import CALLER
 from service.rpc.failure import Context
-from service.rpc.methods import Intake, admitting, anybody, generic_handler
-from service.rpc.receiving import Places, Receiver
+from service.rpc.methods import RequestReader, admit_anyone, admit_authenticated, generic_handler
+from service.rpc.receiving import Receiver, Slots
 from tests.attack.http2 import Caller, message
 
 SERVICE = pb.DESCRIPTOR.services_by_name["SessionService"]
@@ -48,14 +48,14 @@ def servicer():
 
 
 @pytest.fixture
-def intake():
-    return Intake(Receiver(Places(1), 0.05, "too late"), anybody, 1000)
+def reader():
+    return RequestReader(Receiver(Slots(1), 0.05, "too late"), admit_anyone, 1000)
 
 
 @pytest.fixture
-async def port(servicer, intake):
+async def port(servicer, reader):
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 1000)])
-    server.add_generic_rpc_handlers((generic_handler(SERVICE, servicer, intake),))
+    server.add_generic_rpc_handlers((generic_handler(SERVICE, servicer, reader),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield port
@@ -93,9 +93,9 @@ async def test_bytes_that_are_no_request_are_refused(port):
 
 
 async def test_a_servicer_without_a_bound_gets_the_bytes_as_they_came():
-    taken = Intake(Receiver(Places(1), 0.05, "too late"), anybody)
+    taken = RequestReader(Receiver(Slots(1), 0.05, "too late"), admit_anyone)
     context = cast(Context, Sent(b"\xff"))
-    assert await taken.take(pb.GetSessionRequest, context) == b"\xff"
+    assert await taken.read(pb.GetSessionRequest, context) == b"\xff"
 
 
 async def test_a_message_over_the_limit_of_grpc_has_its_status(port):
@@ -120,18 +120,18 @@ def refuse(_caller):
 
 def test_a_check_refuses_the_authenticated_caller():
     CALLER.set(Tenant("alpha"))
-    assert admitting(None)() == "alpha"
+    assert admit_authenticated(None)() == "alpha"
     with pytest.raises(TurnError, match="it drains"):
-        admitting(refuse)()
+        admit_authenticated(refuse)()
 
 
 class TestRefusedUnread:
     @pytest.fixture
-    def intake(self):
+    def reader(self):
         def admit():
             raise TurnError(Reason.SHUTTING_DOWN, "it drains")
 
-        return Intake(Receiver(Places(1), 3600, "too late"), admit)
+        return RequestReader(Receiver(Slots(1), 3600, "too late"), admit)
 
     async def test_a_refused_call_waits_for_no_message(self, port):
         async with asyncio.timeout(PATIENCE_S), Caller(port) as caller:
@@ -141,8 +141,8 @@ class TestRefusedUnread:
 
 class TestSmallOnly:
     @pytest.fixture
-    def intake(self):
-        return Intake(Receiver(Places(1), 3600, "too late"), anybody, 10)
+    def reader(self):
+        return RequestReader(Receiver(Slots(1), 3600, "too late"), admit_anyone, 10)
 
     async def test_a_larger_message_is_refused_before_it_is_parsed(self, port):
         status, words = await told(port, message(b"\xff" * 11))

@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.errors import Reason, TurnError
 from service.rpc import receiving
-from service.rpc.receiving import GRACE_S, Places, Receiver, places_for
+from service.rpc.receiving import GRACE_S, Receiver, Slots, slots_for
 
 PATIENCE_S = 30
 MIB = 1024 * 1024
@@ -23,13 +23,13 @@ class FakeContext:
 
 
 def receiver(number=1, share=None, timeout_s=3600.0):
-    return Receiver(Places(number, share), timeout_s, "too late")
+    return Receiver(Slots(number, share), timeout_s, "too late")
 
 
-async def entered(places):
+async def entered(slots):
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            if repr(places).startswith("Places(1 of"):
+            if repr(slots).startswith("Slots(1 of"):
                 return
             await asyncio.sleep(0.005)
 
@@ -49,10 +49,10 @@ async def test_the_end_of_the_stream_is_no_message():
 async def test_a_slow_message_holds_a_place_until_it_came():
     context, one = FakeContext(), receiver()
     task = asyncio.create_task(one.receive(context, "alpha"))
-    await entered(one.places)
+    await entered(one.slots)
     context.message.set_result(b"m")
     assert await task == b"m"
-    assert repr(one.places) == "Places(0 of 1 taken)"
+    assert repr(one.slots) == "Slots(0 of 1 taken)"
 
 
 async def test_a_slow_message_without_a_place_is_refused():
@@ -67,17 +67,17 @@ async def test_a_message_slower_than_its_place_allows_times_out():
     with pytest.raises(TurnError, match="too late") as late:
         await one.receive(FakeContext())
     assert late.value.reason is Reason.TIMEOUT
-    assert repr(one.places) == "Places(0 of 1 taken)"
+    assert repr(one.slots) == "Slots(0 of 1 taken)"
 
 
 async def test_a_caller_who_leaves_gives_the_place_back():
     one = receiver()
     task = asyncio.create_task(one.receive(FakeContext()))
-    await entered(one.places)
+    await entered(one.slots)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert repr(one.places) == "Places(0 of 1 taken)"
+    assert repr(one.slots) == "Slots(0 of 1 taken)"
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -86,7 +86,7 @@ async def test_message_and_timer_due_at_once_the_message_wins(number):
     task = asyncio.create_task(one.receive(context))
     await asyncio.sleep(0)
     if number:
-        await entered(one.places)
+        await entered(one.slots)
     time.sleep(GRACE_S * 1.5)  # noqa: ASYNC251  the loop is busy until the timer is due
     context.message.set_result(b"m")
     assert await task == b"m"
@@ -100,24 +100,24 @@ async def test_a_timeout_of_others_is_not_taken_for_our_own():
 
 
 def test_one_holder_has_no_more_than_its_share():
-    places = Places(3, 2)
-    places.take("alpha")
-    places.take("alpha")
+    slots = Slots(3, 2)
+    slots.acquire("alpha")
+    slots.acquire("alpha")
     with pytest.raises(TurnError, match="the 2 places for slow messages of one tenant"):
-        places.take("alpha")
-    places.take("beta")
+        slots.acquire("alpha")
+    slots.acquire("beta")
     with pytest.raises(TurnError, match="all 3 places"):
-        places.take("gamma")
-    places.give_back("alpha")
-    places.take("gamma")
+        slots.acquire("gamma")
+    slots.release("alpha")
+    slots.acquire("gamma")
 
 
 @pytest.mark.parametrize(("mebibytes", "number", "share"), [(33, 7, 4), (9, 28, 14), (500, 2, 1)])
 def test_places_fit_a_quarter_of_a_replicas_memory(mebibytes, number, share):
-    places = places_for(mebibytes * MIB)
+    slots = slots_for(mebibytes * MIB)
     for _ in range(share):
-        places.take("alpha")
+        slots.acquire("alpha")
     with pytest.raises(TurnError):
-        places.take("alpha")
-    assert repr(places) == f"Places({share} of {number} taken)"
+        slots.acquire("alpha")
+    assert repr(slots) == f"Slots({share} of {number} taken)"
     assert number == 2 or number * mebibytes * MIB <= receiving.SLOW_BYTES

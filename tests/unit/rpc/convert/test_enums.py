@@ -18,7 +18,7 @@ from service.rpc.convert.enums import (
     TRANSPORTS,
     TRANSPORTS_OUT,
 )
-from service.rpc.convert.messages import PLACES, READERS, TOOL_RESULT
+from service.rpc.convert.messages import PART_CONTEXTS, READERS, TOOL_RESULT
 from service.rpc.status import CODES
 
 UNSPECIFIED = 0
@@ -33,7 +33,7 @@ UNSPECIFIED = 0
         (STOP_REASONS, StopReason),
         (LINE_STATES, LineState),
         (CODES, Reason),
-        (PLACES, Role),
+        (PART_CONTEXTS, Role),
     ],
     ids=["roles", "transports", "reasoning kinds", "stop reasons", "line states", "codes", "places"],
 )
@@ -75,7 +75,7 @@ def test_each_means_what_it_is_called(table, prefix, contract):
 def test_every_part_of_the_contract_has_a_reader_and_a_place():
     kinds = {field.name for field in message_pb2.Part.DESCRIPTOR.oneofs_by_name["part"].fields}
     assert set(READERS) | {"text"} == kinds
-    assert set().union(*(place.parts for place in PLACES.values())) == kinds
+    assert set().union(*(place.parts for place in PART_CONTEXTS.values())) == kinds
     assert kinds > TOOL_RESULT.parts
 
 

@@ -21,7 +21,14 @@ from service.domain.plan import ContextReason
 from service.domain.report import LineState, SessionView, Timings, TransportReason, TurnReport
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
-from service.rpc.convert.responses import complete_out, cut, error_out, event_out, report_out, session_out
+from service.rpc.convert.responses import (
+    complete_out,
+    error_out,
+    event_out,
+    report_out,
+    session_out,
+    truncate,
+)
 
 REPORT = TurnReport(
     "turn_1",
@@ -195,4 +202,4 @@ def test_session():
     [("", ""), ("abcd", "abcd"), ("abcde", "abc…"), ("😀😀😀😀😀", "😀😀😀…"), ("\ud83d", "?")],
 )
 def test_cut(text, short):
-    assert cut(text, 4) == short
+    assert truncate(text, 4) == short
