@@ -1,4 +1,4 @@
-"""A manager that plays a script: what a turn does, step by step, and what it saw."""
+"""A manager that plays a script of what a turn does, and records what it saw."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -60,7 +60,7 @@ class FakeTurn:
 
 
 class FakeManager:
-    """Plays one script for every turn. `refused` is raised before it, `at_exit` behind it; `limit` in s."""
+    """Plays one script for every turn. `refused` is raised before it, `at_exit` after it; `limit` in s."""
 
     def __init__(self):
         self.steps = []

@@ -1,4 +1,4 @@
-"""Turns over a real channel: the grammar of the stream, and every way it ends."""
+"""Test turns over a real channel: the grammar of the stream, and every way it ends."""
 
 import asyncio
 import json
@@ -52,15 +52,15 @@ def detail(error, kind):
     found = [packed for packed in rpc_status.from_call(error).details if packed.Is(kind.DESCRIPTOR)]
     if not found:
         return None
-    told = kind()
-    found[0].Unpack(told)
-    return told
+    reported = kind()
+    found[0].Unpack(reported)
+    return reported
 
 
 def info(error):
-    told = detail(error, error_details_pb2.ErrorInfo)
-    assert told.domain == "trunkline"
-    return told.reason, dict(told.metadata)
+    reported = detail(error, error_details_pb2.ErrorInfo)
+    assert reported.domain == "trunkline"
+    return reported.reason, dict(reported.metadata)
 
 
 async def test_start_content_done(completion, manager):
@@ -76,13 +76,17 @@ async def test_start_content_done(completion, manager):
     assert manager.turns[0].left_by is None
 
 
-async def test_a_failure_behind_content(completion, manager):
+async def test_a_failure_after_content_ends_with_error_and_status(completion, manager):
     manager.steps = [[STARTED], [text("he")], LOST]
     messages, error = await ended(completion.StreamCompletion(STREAM))
     assert kinds(messages) == ["start", "text_delta", "error"]
-    told = messages[-1].error
-    assert (told.reason, told.message, told.retryable) == ("CONNECTION_LOST", "the line is gone", True)
-    assert (told.partial.parts[0].text.text, told.usage.total_tokens) == ("hello", 2)
+    reported = messages[-1].error
+    assert (reported.reason, reported.message, reported.retryable) == (
+        "CONNECTION_LOST",
+        "the line is gone",
+        True,
+    )
+    assert (reported.partial.parts[0].text.text, reported.usage.total_tokens) == ("hello", 2)
     assert (error.code(), error.details()) == (grpc.StatusCode.ABORTED, "the line is gone")
     assert info(error) == (
         "CONNECTION_LOST",
@@ -127,7 +131,7 @@ async def test_a_turn_that_was_not_admitted(completion, manager):
 
 @pytest.mark.parametrize("dispatched", [False, True])
 async def test_grpc_itself_can_retry_only_what_was_not_sent(address, manager, dispatched):
-    """Nothing but the status goes out, so that this holds for any client, and for a proxy."""
+    """Only the status is sent, so that this holds for any client and proxy."""
     manager.dispatched = dispatched
     manager.steps = [TurnError(Reason.CONNECT_FAILED, "no route")]
     policy: dict[str, Any] = {
@@ -145,7 +149,7 @@ async def test_grpc_itself_can_retry_only_what_was_not_sent(address, manager, di
     assert len(manager.calls) == (1 if dispatched else 3)
 
 
-async def test_a_turn_whose_time_is_over_while_it_waits(completion, manager):
+async def test_a_turn_that_times_out_while_waiting_ends_with_error(completion, manager):
     manager.limit = 0.05
     manager.steps = [[STARTED], asyncio.Event()]
     messages, error = await ended(completion.StreamCompletion(STREAM))
@@ -153,7 +157,7 @@ async def test_a_turn_whose_time_is_over_while_it_waits(completion, manager):
     assert (error.code(), info(error)[0]) == (grpc.StatusCode.ABORTED, "INTERRUPTED")
 
 
-async def test_what_goes_wrong_behind_done_is_not_the_callers(completion, manager):
+async def test_a_failure_after_done_is_not_reported(completion, manager):
     manager.steps = [[STARTED, COMPLETED]]
     manager.at_exit = TurnError(Reason.TIMEOUT, "late")
     messages, error = await ended(completion.StreamCompletion(STREAM))
@@ -165,19 +169,19 @@ async def test_bad_input(completion, manager):
     messages, error = await ended(completion.StreamCompletion(pb.StreamCompletionRequest(session_id="s")))
     assert (messages, manager.calls) == ([], [])
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    told = detail(error, error_details_pb2.BadRequest).field_violations
-    assert [one.field for one in told] == ["model", "messages"]
+    reported = detail(error, error_details_pb2.BadRequest).field_violations
+    assert [one.field for one in reported] == ["model", "messages"]
 
 
-async def test_bad_json_that_the_manager_finds(completion, manager):
+async def test_invalid_json_found_by_the_manager_names_its_field(completion, manager):
     violation = Violation("tools[0].parameters", "is not JSON")
     manager.refused = TurnError(Reason.INVALID_REQUEST, "bad", violations=(violation,))
     error = await failed(completion.Complete(UNARY))
-    (told,) = detail(error, error_details_pb2.BadRequest).field_violations
-    assert (told.field, told.description) == ("tools[0].parameters", "is not JSON")
+    (reported,) = detail(error, error_details_pb2.BadRequest).field_violations
+    assert (reported.field, reported.description) == ("tools[0].parameters", "is not JSON")
 
 
-async def test_a_request_over_our_bound_and_over_that_of_grpc(completion, manager):
+async def test_a_request_over_either_size_limit_is_refused(completion, manager):
     big = pb.CompleteRequest(**ASKED, instructions="x" * 100_000)
     error = await failed(completion.Complete(big))
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -189,7 +193,7 @@ async def test_a_request_over_our_bound_and_over_that_of_grpc(completion, manage
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "reported"),
     [
         (([[STARTED], RuntimeError("s3cret prompt")], True), ["start", "error"]),
         (([RuntimeError("s3cret prompt")], False), []),
@@ -198,11 +202,11 @@ async def test_a_request_over_our_bound_and_over_that_of_grpc(completion, manage
     ],
     ids=["bug", "bug before dispatch", "no ending", "nothing at all"],
 )
-async def test_a_bug_of_ours_ends_as_one_internal(completion, manager, caplog, script, told):
+async def test_a_bug_ends_the_stream_once_with_internal(completion, manager, caplog, script, reported):
     manager.steps, manager.dispatched = script
     messages, error = await ended(completion.StreamCompletion(STREAM))
     unary = await failed(completion.Complete(UNARY))
-    assert kinds(messages) == told
+    assert kinds(messages) == reported
     for failure in (error, unary):
         assert failure.code() is grpc.StatusCode.INTERNAL
         assert info(failure)[0] == "INTERNAL"
@@ -255,8 +259,8 @@ async def test_a_slow_reader_stops_the_turn_and_gets_all_of_it(completion, manag
     assert len(messages) == CHUNKS + 1
 
 
-async def test_a_reader_who_stopped_is_told_the_end_behind_what_was_written(completion, manager):
-    """The turn ends inside a write that cannot go on; the error stands behind that write all the same."""
+async def test_the_error_follows_an_interrupted_write_once_the_caller_reads(completion, manager):
+    """The turn ends within a blocked write; the error is sent after that write."""
     manager.limit = 0.3
     manager.steps = [[STARTED], *([text(CHUNK)] for _ in range(CHUNKS)), [COMPLETED]]
     call = completion.StreamCompletion(STREAM)
@@ -265,15 +269,15 @@ async def test_a_reader_who_stopped_is_told_the_end_behind_what_was_written(comp
     await turn.left.wait()
     assert turn.left_by is GeneratorExit  # it stood at its yield; the handler was in the write
     messages, error = await ended(call)
-    told = kinds([first, *messages])
-    assert told[0] == "start"
-    assert told[-1] == "error"
-    assert set(told[1:-1]) == {"text_delta"}
-    assert info(error)[1]["events_emitted"] == str(len(told) - 1)
+    reported = kinds([first, *messages])
+    assert reported[0] == "start"
+    assert reported[-1] == "error"
+    assert set(reported[1:-1]) == {"text_delta"}
+    assert info(error)[1]["events_emitted"] == str(len(reported) - 1)
     assert error.code() is grpc.StatusCode.ABORTED
 
 
-async def test_a_reader_who_stopped_and_left(server, completion, manager, caplog):
+async def test_a_caller_who_stops_reading_and_leaves_ends_the_call(server, completion, manager, caplog):
     manager.limit = 0.3
     manager.steps = [[STARTED], *([text(CHUNK)] for _ in range(CHUNKS)), [COMPLETED]]
     call = completion.StreamCompletion(STREAM)
@@ -298,9 +302,13 @@ async def test_complete_carries_the_error_once_something_was_sent(completion, ma
     manager.steps = [[STARTED, text("he")], LOST]
     error = await failed(completion.Complete(UNARY))
     assert error.code() is grpc.StatusCode.ABORTED
-    told = detail(error, pb.Error)
-    assert (told.reason, told.usage.total_tokens, told.report.attempts) == ("CONNECTION_LOST", 2, 1)
-    assert not told.HasField("partial")
+    reported = detail(error, pb.Error)
+    assert (reported.reason, reported.usage.total_tokens, reported.report.attempts) == (
+        "CONNECTION_LOST",
+        2,
+        1,
+    )
+    assert not reported.HasField("partial")
     assert info(error)[1]["sent"] == "true"
 
 

@@ -1,4 +1,4 @@
-"""`python -m service` as a process: what it says, and how it ends."""
+"""Test `python -m service` as a process: its output, and how it ends."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ async def channel_to(running):
 
 @pytest.fixture
 async def silence():
-    """An upstream that takes connections and never says a word."""
+    """An upstream that accepts connections and sends nothing."""
     begun = asyncio.Event()
 
     async def take(reader, writer):
@@ -67,7 +67,7 @@ async def silence():
         yield f"http://127.0.0.1:{port}/v1", begun
 
 
-async def test_it_serves_until_it_is_told_to_stop():
+async def test_it_serves_until_a_signal_stops_it():
     async with process() as running, channel_to(running) as channel:
         status = await HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         assert status.status == health_pb2.HealthCheckResponse.SERVING
@@ -75,7 +75,7 @@ async def test_it_serves_until_it_is_told_to_stop():
         assert await running.wait() == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux tells its threads apart, others do not")
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="only Linux schedules threads separately")
 async def test_no_thread_of_grpc_takes_the_core_from_the_loop():
     async with process() as running:
         await address_of(running)
@@ -85,7 +85,7 @@ async def test_no_thread_of_grpc_takes_the_core_from_the_loop():
     assert others == {os.SCHED_BATCH}
 
 
-async def test_settings_without_sense_are_told_line_by_line():
+async def test_invalid_settings_are_reported_line_by_line():
     async with process(max_turns="many", listn="x") as running:
         said = (await running.communicate())[1].decode()
     assert running.returncode == 2
@@ -105,21 +105,21 @@ async def test_a_port_that_is_taken():
 
 
 @pytest.mark.parametrize("hook", ["no_such_module:hook", "os:no_such_function", "os:sep"])
-async def test_a_hook_that_cannot_be_had(hook):
+async def test_an_unavailable_hook_stops_the_start(hook):
     async with process(payload_hook=hook) as running:
         said = (await running.communicate())[1].decode()
     assert running.returncode == 2
     assert said.startswith("trunkline: TRUNKLINE_PAYLOAD_HOOK ")
 
 
-async def test_a_hook_that_is_there():
+async def test_an_available_hook_is_used():
     async with process(payload_hook="os:fspath") as running:
         await address_of(running)
         running.terminate()
         assert await running.wait() == 0
 
 
-async def test_a_drain_tells_refuses_and_waits_and_a_second_signal_ends_it(silence):
+async def test_a_drain_reports_refuses_and_waits_until_a_second_signal(silence):
     url, begun = silence
     async with process(upstream_url=url) as running, channel_to(running) as channel:
         completion = CompletionServiceStub(channel)
@@ -139,7 +139,7 @@ async def test_a_drain_tells_refuses_and_waits_and_a_second_signal_ends_it(silen
         watch.cancel()
 
 
-async def test_who_has_not_noticed_the_drain_is_refused_by_name_although_nothing_runs():
+async def test_a_call_during_an_idle_drain_is_refused():
     async with process(drain_notice_s="60") as running, channel_to(running) as channel:
         await HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         running.terminate()
@@ -156,7 +156,7 @@ async def unhealthy(channel):
             return
 
 
-async def test_a_turn_that_outlasts_the_grace_ends_by_name(silence):
+async def test_a_turn_that_outlasts_the_grace_is_interrupted(silence):
     url, begun = silence
     async with process(upstream_url=url, drain_grace_s="0") as running, channel_to(running) as channel:
         turn = asyncio.ensure_future(ended(CompletionServiceStub(channel).StreamCompletion(STREAM)))

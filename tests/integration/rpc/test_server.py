@@ -27,7 +27,7 @@ def bearer(token):
 
 
 @pytest.mark.parametrize("service", ["", *SERVICES])
-async def test_health_answers_anybody_and_knows_of_the_drain(server, channel, service):
+async def test_health_needs_no_token_and_reports_the_drain(server, channel, service):
     health = HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service=service)
     assert (await health.Check(request)).status == SERVING
@@ -39,13 +39,13 @@ async def test_health_answers_anybody_and_knows_of_the_drain(server, channel, se
     watch.cancel()
 
 
-async def test_calls_still_get_in_while_the_service_drains(server, completion, manager):
+async def test_calls_are_accepted_while_the_service_drains(server, completion, manager):
     server.not_serving()
     manager.steps = [[STARTED, COMPLETED]]
     assert await completion.Complete(UNARY, metadata=bearer("t-one"))
 
 
-async def test_reflection_answers_anybody(channel):
+async def test_reflection_needs_no_token(channel):
     ask = reflection_pb2.ServerReflectionRequest
     call = ServerReflectionStub(channel).ServerReflectionInfo(
         iter([ask(list_services=""), ask(file_containing_symbol="trunkline.v1.Done")])
@@ -70,7 +70,7 @@ NOBODY = {
 
 
 @pytest.mark.parametrize("metadata", NOBODY.values(), ids=NOBODY.keys())
-async def test_a_stranger_is_refused_at_every_door(completion, sessions, manager, metadata):
+async def test_every_method_refuses_an_unauthenticated_caller(completion, sessions, manager, metadata):
     _, error = await ended(completion.StreamCompletion(STREAM, metadata=metadata))
     unary = await failed(completion.Complete(UNARY, metadata=metadata))
     listed = await failed(sessions.ListSessions(session_pb2.ListSessionsRequest(), metadata=metadata))
@@ -80,7 +80,7 @@ async def test_a_stranger_is_refused_at_every_door(completion, sessions, manager
     assert manager.calls == []
 
 
-async def test_a_token_is_its_tenant_and_sessions_are_the_tenants_own(completion, sessions, manager):
+async def test_sessions_belong_to_the_tenant_of_the_token(completion, sessions, manager):
     manager.steps = [[STARTED, COMPLETED]]
     for token in ("t-one", "t-two"):
         assert await completion.Complete(UNARY, metadata=bearer(token))

@@ -26,7 +26,7 @@ async def test_prime(sessions, manager):
     assert (tenant, prime.model, prime.tools[0].name, prime.messages) == ("", "gpt", "look", ())
 
 
-async def test_a_line_that_cannot_be_opened(sessions, manager):
+async def test_a_warm_up_without_a_connection_fails(sessions, manager):
     manager.refused = TurnError(Reason.CONNECT_FAILED, "no route")
     error = await failed(sessions.WarmSession(pb.WarmSessionRequest(session_id="s")))
     assert (error.code(), info(error)[0]) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
@@ -67,7 +67,7 @@ async def test_bad_input(sessions, method, request_, field):
     assert [one.field for one in detail(error, error_details_pb2.BadRequest).field_violations] == [field]
 
 
-async def test_a_bug_of_ours(sessions, manager, caplog):
+async def test_a_bug_ends_as_internal(sessions, manager, caplog):
     manager.refused = KeyError("s3cret")
     error = await failed(sessions.WarmSession(pb.WarmSessionRequest(session_id="s")))
     assert (error.code(), info(error)[0]) == (grpc.StatusCode.INTERNAL, "INTERNAL")

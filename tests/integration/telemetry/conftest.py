@@ -1,4 +1,4 @@
-"""What a test sees of the service, and a service to look at."""
+"""Fixtures: what the service exports, and a service to observe."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -15,7 +15,7 @@ def seen() -> Iterator[Seen]:
 
 
 @pytest.fixture
-async def house(seen: Seen) -> AsyncIterator[Stack]:
-    """A service with the default settings, watched from its first moment."""
+async def service(seen: Seen) -> AsyncIterator[Stack]:
+    """A service with the default settings, observed from its start."""
     async with stack() as running:
         yield running

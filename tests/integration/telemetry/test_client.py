@@ -1,4 +1,4 @@
-"""A trace begins with the caller: the Python client's span is the parent of the service's."""
+"""Test that the Python client's span is the parent of the service's."""
 
 import asyncio
 from contextlib import suppress
@@ -40,8 +40,8 @@ def blocking(address):
 
 
 @pytest.mark.parametrize("kind", ["stream", "complete"])
-async def test_a_call_that_ends_well(house, seen, kind):
-    async with AsyncClient(house.address) as client:
+async def test_a_call_that_ends_well(service, seen, kind):
+    async with AsyncClient(service.address) as client:
         if kind == "stream":
             await turn_of(client).result()
         else:
@@ -50,9 +50,9 @@ async def test_a_call_that_ends_well(house, seen, kind):
     assert (span.attributes[names.RPC_STATUS], span.status.status_code) == ("OK", StatusCode.UNSET)
 
 
-async def test_a_call_that_fails(house, seen):
-    house.simulator.enqueue(Script(Say("Half", closed=False), Fail()))
-    async with AsyncClient(house.address) as client:
+async def test_a_call_that_fails(service, seen):
+    service.simulator.enqueue(Script(Say("Half", closed=False), Fail()))
+    async with AsyncClient(service.address) as client:
         with pytest.raises(TrunklineError):
             await turn_of(client).result()
         span, server = await pair(seen)
@@ -60,9 +60,9 @@ async def test_a_call_that_fails(house, seen):
     assert span.status.status_code is StatusCode.ERROR
 
 
-async def test_a_call_that_is_left(house, seen):
-    house.simulator.enqueue(MIDDLE)
-    async with AsyncClient(house.address) as client, turn_of(client) as turn:
+async def test_an_abandoned_call_ends_its_span(service, seen):
+    service.simulator.enqueue(MIDDLE)
+    async with AsyncClient(service.address) as client, turn_of(client) as turn:
         async for event in turn:
             if type(event).__name__ == "TextDelta":
                 break
@@ -70,12 +70,12 @@ async def test_a_call_that_is_left(house, seen):
     assert span.attributes[names.RPC_STATUS] == server.attributes[names.RPC_STATUS] == "CANCELLED"
 
 
-async def test_a_task_that_is_cancelled(house, seen):
-    house.simulator.enqueue(MIDDLE)
-    async with AsyncClient(house.address) as client:
+async def test_a_task_that_is_cancelled(service, seen):
+    service.simulator.enqueue(MIDDLE)
+    async with AsyncClient(service.address) as client:
         asked = client.complete(session_id="s1", model=MODEL, messages=[user("Hello.")])
         task = asyncio.ensure_future(asked)
-        await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1)
+        await service.simulator.wait_for(lambda: service.simulator.stats.in_flight == 1)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -83,31 +83,31 @@ async def test_a_task_that_is_cancelled(house, seen):
     assert span.attributes[names.RPC_STATUS] == "CANCELLED"
 
 
-async def test_the_blocking_client_too(house, seen):
+async def test_the_blocking_client_too(service, seen):
     def stream():
-        with Client(house.address) as client:
+        with Client(service.address) as client:
             turn_of(client).result()
 
     await asyncio.to_thread(stream)
     span, _ = await pair(seen)
     assert span.attributes[names.RPC_STATUS] == "OK"
-    await asyncio.to_thread(blocking, house.address)
+    await asyncio.to_thread(blocking, service.address)
     span, _ = await pair(seen, "trunkline.v1.CompletionService/Complete")
     assert span.attributes[names.RPC_STATUS] == "OK"
 
 
-async def test_the_blocking_client_hears_of_failures(house, seen):
-    house.simulator.enqueue(Script(Say("Half", closed=False), Fail()))
+async def test_the_blocking_client_records_failures(service, seen):
+    service.simulator.enqueue(Script(Say("Half", closed=False), Fail()))
     with pytest.raises(TrunklineError):
-        await asyncio.to_thread(blocking, house.address)
+        await asyncio.to_thread(blocking, service.address)
     span, _ = await pair(seen, "trunkline.v1.CompletionService/Complete")
     assert span.attributes[names.ERROR_TYPE] == "INTERNAL"
 
 
-async def test_without_opentelemetry_nothing_happens(house, seen, monkeypatch):
+async def test_without_opentelemetry_nothing_happens(service, seen, monkeypatch):
     monkeypatch.setattr(tracing, "trace", None)
     monkeypatch.setattr(tracing, "inject", None)
-    async with AsyncClient(house.address) as client:
+    async with AsyncClient(service.address) as client:
         await turn_of(client).result()
     await seen.until(lambda: seen.named(STREAM))
     assert seen.one(STREAM).parent is None

@@ -1,4 +1,4 @@
-"""What was said is shown where the operator asked for it, and nowhere else."""
+"""Test that content is exported only where the operator asked for it."""
 
 import pytest
 
@@ -13,8 +13,8 @@ CONTENT = {names.INPUT_MESSAGES, names.OUTPUT_MESSAGES, names.SYSTEM_INSTRUCTION
 @pytest.mark.parametrize("capture", Capture)
 async def test_content_is_shown_where_it_was_asked_for(capture):
     with watching(capture=capture) as seen:
-        async with stack() as house:
-            await house.done(request("pr0mpt", instructions="Be kind."))
+        async with stack() as service:
+            await service.done(request("pr0mpt", instructions="Be kind."))
         chat = seen.one(f"chat {MODEL}")
     on_span = CONTENT & set(chat.attributes or {})
     details = [event for event in chat.events if event.name == names.EVENT_DETAILS]

@@ -1,4 +1,4 @@
-"""Every query of the dashboard and of the alerts asks for what the service really exports."""
+"""Test that every query of the dashboard and the alerts names what the service exports."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ NAME = re.compile(r"[a-z_][a-z0-9_:]*(?![a-z0-9_:]*\()")
 
 
 def queries():
-    """Of the dashboard with their legends, and of the alerts."""
+    """The queries of the dashboard with their legends, and those of the alerts."""
     dashboard = json.loads((DEPLOY / "grafana/dashboards/trunkline.json").read_text(encoding="utf-8"))
     for panel in dashboard["panels"]:
         for target in panel.get("targets", ()):
@@ -48,33 +48,33 @@ def asked(query):
     return set(NAME.findall(re.sub(r"\s+\(", "(", bare))) - WORDS, labels
 
 
-async def everything(house):
-    """Whatever is counted, happens once."""
-    first = await house.done(request("Hello."))
-    await house.done(request("Hello.", first.message, "And?"))
+async def everything(service):
+    """Cause every counted event once."""
+    first = await service.done(request("Hello."))
+    await service.done(request("Hello.", first.message, "And?"))
     for script in (
         Script(Start(), Drop()),
         Script(Start(), Emit({"type": "response.jingle"}), Say("Hello.")),
         Script(Say("Half", closed=False), Fail()),
         Script(Say("Half", closed=False), Hang()),
     ):
-        house.simulator.enqueue(script)
-        call = house.completions.StreamCompletion(request("Hello.", session="other"), timeout=PATIENCE_S)
+        service.simulator.enqueue(script)
+        call = service.completions.StreamCompletion(request("Hello.", session="other"), timeout=PATIENCE_S)
         try:
             async for event in call:
                 if script.steps[-1] == Hang() and event.HasField("text_delta"):
-                    await refuse(house)
+                    await refuse(service)
                     call.cancel()
         except (grpc.RpcError, asyncio.CancelledError):
             pass
-    house.simulator.settings.refuse_websocket = 426
-    await house.done(request("Hello.", session="third"))
+    service.simulator.settings.refuse_websocket = 426
+    await service.done(request("Hello.", session="third"))
 
 
-async def refuse(house):
-    """There is one place, and it is taken."""
+async def refuse(service):
+    """The only admission slot is taken."""
     with pytest.raises(grpc.RpcError):
-        await house.done(request("Hello.", options={"transport": pb.TRANSPORT_SSE}))
+        await service.done(request("Hello.", options={"transport": pb.TRANSPORT_SSE}))
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +84,10 @@ def exported():
     async def run():
         settings = load({"TRUNKLINE_UPSTREAM_URL": "http://up/v1", "TRUNKLINE_METRICS_LISTEN": "127.0.0.1:0"})
         telemetry = Telemetry(settings, {})
-        async with stack({"MAX_TURNS": "1"}) as house, httpx.AsyncClient() as client:
-            sampling = asyncio.create_task(sampler.run(house.manager.counts, period_s=0.01))
-            await everything(house)
-            await until(lambda: not house.manager.counts().turns)
+        async with stack({"MAX_TURNS": "1"}) as service, httpx.AsyncClient() as client:
+            sampling = asyncio.create_task(sampler.run(service.manager.counts, period_s=0.01))
+            await everything(service)
+            await until(lambda: not service.manager.counts().turns)
             await asyncio.sleep(0.05)
             page = (await client.get(f"http://{telemetry.metrics_address}/metrics")).text
             sampling.cancel()
@@ -102,7 +102,7 @@ def exported():
 
 
 @pytest.mark.parametrize(("query", "legend"), list(queries()))
-def test_a_query_asks_for_what_there_is(exported, query, legend):
+def test_each_query_names_exported_metrics(exported, query, legend):
     metrics, labels = asked(query)
     assert metrics
     known = set(BY_PROMETHEUS)
@@ -113,8 +113,8 @@ def test_a_query_asks_for_what_there_is(exported, query, legend):
     assert set(legend) <= known
 
 
-def test_what_is_exported_is_shown(exported):
-    """All of ours: what nobody looks at should not be counted."""
+def test_each_exported_metric_is_shown(exported):
+    """Every metric of the service: one that is not shown should not be counted."""
     shown = {
         metric.removesuffix("_bucket").removesuffix("_count")
         for query, _ in queries()
@@ -132,8 +132,8 @@ def test_the_queries_were_found():
     assert len(list(queries())) > 40
 
 
-def test_an_alert_on_too_little_counts_what_never_was_as_nothing():
-    """Prometheus would say nothing, and the alert with it: a counter exists from its first event on."""
+def test_an_alert_on_too_little_treats_absent_counters_as_zero():
+    """A counter exists only after its first event; without a default the alert would never fire."""
     little = [query for query, _ in queries() if re.search(r"\) < [\d.]+", query)]
     assert little
     assert all("or vector(0)" in query for query in little)

@@ -1,5 +1,4 @@
-"""How a turn can end, and what it looks like: on the span of the call, on that of the attempt, in the
-metrics.
+"""Test how each ending of a turn appears on its spans and in the metrics.
 
 The table is the one of the docs.
 """
@@ -47,29 +46,29 @@ SCRIPTS = {
 }
 
 
-async def play(house, ending):
-    """One turn that ends so. Returns what the caller was told."""
+async def play(service, ending):
+    """Run one turn that ends this way. Returns the status that the caller saw."""
     if ending in SCRIPTS:
-        house.simulator.enqueue(SCRIPTS[ending])
+        service.simulator.enqueue(SCRIPTS[ending])
     timeout = 0.5 if ending == "deadline" else PATIENCE_S
-    call = house.completions.StreamCompletion(request("Tell me. secret"), timeout=timeout)
+    call = service.completions.StreamCompletion(request("Tell me. secret"), timeout=timeout)
     try:
         async for event in call:
             if event.HasField("text_delta") and ending == "caller's cancel":
                 call.cancel()
             if event.HasField("text_delta") and ending == "drain":
-                await house.manager.drain(0)
+                await service.manager.drain(0)
     except (grpc.RpcError, asyncio.CancelledError):
         pass
     return (await call.code()).name
 
 
 @pytest.mark.parametrize("ending", TABLE)
-async def test_an_ending_looks_the_same_from_everywhere(house, seen, ending, monkeypatch):
+async def test_spans_metrics_and_status_agree_on_the_ending(service, seen, ending, monkeypatch):
     status, red, error_type, turn_ending, by = TABLE[ending]
     if ending == "exception":
         monkeypatch.setattr(ResponseDecoder, "feed", bug)
-    assert await play(house, ending) == status
+    assert await play(service, ending) == status
     await seen.until(lambda: seen.named(METHOD))
 
     server, chat = seen.one(METHOD), seen.one(f"chat {MODEL}")
@@ -101,10 +100,10 @@ def test_the_table_of_the_docs_is_this_table(ending):
     assert row in PAGE.read_text(encoding="utf-8")
 
 
-async def test_a_turn_that_was_never_begun(house, seen):
-    """Refused before it was a turn: the call says why, and there is nothing else to see."""
+async def test_a_refused_turn_has_only_the_span_of_its_call(service, seen):
+    """It is refused before it becomes a turn; the call's span has the reason."""
     with pytest.raises(grpc.RpcError):
-        await house.turn(request("Hello.", session="no such session id"))
+        await service.turn(request("Hello.", session="no such session id"))
     await seen.until(lambda: seen.spans)
     assert [span.name for span in seen.spans] == [METHOD]
     server = seen.one(METHOD)
@@ -113,8 +112,8 @@ async def test_a_turn_that_was_never_begun(house, seen):
     assert server.status.status_code is StatusCode.UNSET
 
 
-async def test_a_refusal_of_the_model_is_no_failure(house, seen):
-    house.simulator.enqueue(Script(Refuse("No.")))
-    await house.done(request("Tell me."))
+async def test_a_refusal_of_the_model_is_no_failure(service, seen):
+    service.simulator.enqueue(Script(Refuse("No.")))
+    await service.done(request("Tell me."))
     await seen.until(lambda: seen.named(f"chat {MODEL}"))
     assert seen.one(f"chat {MODEL}").attributes[names.FINISH_REASONS] == ("stop",)

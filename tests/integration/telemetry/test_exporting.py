@@ -1,4 +1,4 @@
-"""Where spans and measurements go: by the standard switches, and never at a turn's cost."""
+"""Test where spans and measurements go, by the standard switches, without delaying a turn."""
 
 import asyncio
 import time
@@ -35,8 +35,8 @@ async def telemetry(monkeypatch, environ, **settings):
 
 
 @asynccontextmanager
-async def sampled(house):
-    task = asyncio.create_task(sampler.run(house.manager.counts, period_s=0.01))
+async def sampled(service):
+    task = asyncio.create_task(sampler.run(service.manager.counts, period_s=0.01))
     try:
         yield
     finally:
@@ -54,8 +54,8 @@ async def test_both_signals_over_both_protocols(monkeypatch, protocol):
             "OTEL_METRIC_EXPORT_INTERVAL": "20",
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
         }
-        async with telemetry(monkeypatch, environ, replica="blue"), stack() as house:
-            await house.done(request("Hello."))
+        async with telemetry(monkeypatch, environ, replica="blue"), stack() as service:
+            await service.done(request("Hello."))
             await until(lambda: len(received.spans) == 4 and "trunkline.turns" in received.metrics)
     assert received.names() == {
         "trunkline.v1.CompletionService/StreamCompletion",
@@ -69,7 +69,7 @@ async def test_both_signals_over_both_protocols(monkeypatch, protocol):
     assert received.resource["deployment.environment.name"] == "test"
 
 
-async def test_what_the_environment_says_of_the_process_goes_first(monkeypatch):
+async def test_resource_attributes_of_the_environment_take_precedence(monkeypatch):
     environ = {"OTEL_TRACES_EXPORTER": "console", "OTEL_RESOURCE_ATTRIBUTES": "service.name=mine"}
     async with telemetry(monkeypatch, environ) as started:
         assert started._tracers.resource.attributes["service.name"] == "mine"
@@ -80,8 +80,8 @@ async def test_what_the_environment_says_of_the_process_goes_first(monkeypatch):
 async def test_the_sampler_is_the_standard_one(monkeypatch):
     async with http_receiver() as (received, url):
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_TRACES_SAMPLER": "always_off"}
-        async with telemetry(monkeypatch, environ), stack() as house:
-            await house.done(request("Hello."))
+        async with telemetry(monkeypatch, environ), stack() as service:
+            await service.done(request("Hello."))
     assert received.spans == []
     assert received.metrics
 
@@ -104,14 +104,14 @@ async def test_off_is_off(monkeypatch, environ):
         assert (started._tracers, started._meters) == (None, None)
 
 
-def test_a_switch_without_sense_is_told(monkeypatch):
+def test_an_invalid_switch_is_reported(monkeypatch):
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
     with pytest.raises(SettingsError, match="OTEL_TRACES_EXPORTER must be one of none, otlp, console"):
         Telemetry(SETTINGS)
 
 
-async def test_a_deaf_collector_slows_and_fails_nothing(monkeypatch):
-    """Its queue fills, spans are dropped, turns go on; and the end of the process does not wait for it."""
+async def test_an_unresponsive_collector_slows_and_fails_nothing(monkeypatch):
+    """Its queue fills, spans are dropped, turns continue, and the process ends without waiting for it."""
     monkeypatch.setattr(setup, "CLOSE_TIMEOUT_S", 0.2)
     async with deaf_receiver() as url:
         environ = {
@@ -122,28 +122,28 @@ async def test_a_deaf_collector_slows_and_fails_nothing(monkeypatch):
             "OTEL_METRIC_EXPORT_INTERVAL": "10",
         }
         async with telemetry(monkeypatch, environ):
-            async with stack() as house:
+            async with stack() as service:
                 for number in range(20):
-                    await house.done(request("Hello.", session=f"s{number}"))
+                    await service.done(request("Hello.", session=f"s{number}"))
             began = time.perf_counter()
         assert time.perf_counter() - began < setup.CLOSE_TIMEOUT_S * 20
 
 
-async def test_a_dead_collector_fails_nothing(monkeypatch):
+async def test_an_unreachable_collector_fails_nothing(monkeypatch):
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_BSP_SCHEDULE_DELAY": "1"}
-    async with telemetry(monkeypatch, environ), stack() as house:
-        await house.done(request("Hello."))
+    async with telemetry(monkeypatch, environ), stack() as service:
+        await service.done(request("Hello."))
 
 
 async def test_prometheus_reads_what_happened(monkeypatch):
     async with (
         telemetry(monkeypatch, {}, metrics_listen="127.0.0.1:0") as started,
-        stack() as house,
-        sampled(house),
+        stack() as service,
+        sampled(service),
         httpx.AsyncClient() as client,
     ):
-        first = await house.done(request("Hello."))
-        await house.done(request("Hello.", first.message, "And?"))
+        first = await service.done(request("Hello."))
+        await service.done(request("Hello.", first.message, "And?"))
         await until(lambda: signals().gauges.counts == Counts(sessions=1, lines=IDLE))
         page = await client.get(f"http://{started.metrics_address}/metrics")
     samples = {}
@@ -168,7 +168,7 @@ async def test_an_address_that_is_taken():
             Telemetry(replace(SETTINGS, metrics_listen=listen))
 
 
-async def test_the_loop_that_is_late_is_told(seen):
+async def test_the_lag_of_the_event_loop_is_recorded(seen):
     task = asyncio.create_task(sampler.run(lambda: Counts(turns=3), period_s=0.001))
     await asyncio.sleep(0)
     time.sleep(0.02)  # noqa: ASYNC251  that is the point

@@ -1,4 +1,4 @@
-"""Every style of handler, every way to end: what the caller is told is what the span and the metric say."""
+"""Test every style of handler and every ending: span, metric and status agree."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ SENT = {False: [b"a"], True: [b"a", b"b"]}
 
 
 async def behave(ending, context):
-    """What a handler does behind its answer."""
+    """End a handler after its answer in this way."""
     if ending == "abort":
         await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "enough")
     if ending == "set_code":
@@ -36,30 +36,30 @@ async def behave(ending, context):
 
 
 def handler_of(style, ending, began, *, yields):
-    """A handler of this style: it reads everything, answers b"1" (a stream also b"2"), and ends so."""
+    """A handler of this style: it reads everything, answers b"1" (a stream also b"2"), and ends this way."""
 
     async def read(request):
         return [message async for message in request] if style.startswith("stream") else [request]
 
-    def told(context):
+    def reported(context):
         return SimpleNamespace(abort=context.abort, set_code=context.set_code, began=began)
 
     async def one(request, context):
         assert await read(request) in SENT.values()
-        await behave(ending, told(context))
+        await behave(ending, reported(context))
         return b"1"
 
     async def write(request, context):
         assert await read(request) in SENT.values()
         await context.write(b"1")
         await context.write(b"2")
-        await behave(ending, told(context))
+        await behave(ending, reported(context))
 
     async def generate(request, context):
         assert await read(request) in SENT.values()
         yield b"1"
         yield b"2"
-        await behave(ending, told(context))
+        await behave(ending, reported(context))
 
     many = generate if yields else write
     behaviour = many if style.endswith("_stream") else one
@@ -116,12 +116,12 @@ CASES = [(style, yields) for style in STYLES for yields in ([False, True] if sty
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(("style", "yields"), CASES)
-async def test_what_the_caller_is_told_is_what_is_seen(seen, style, yields, ending):
+async def test_span_and_metric_show_the_caller_s_status(seen, style, yields, ending):
     code, status = ENDINGS[ending]
     async with serving(handler_of(style, ending, asyncio.Event(), yields=yields)) as channel:
-        messages, told = await finish(open_call(channel, style))
+        messages, reported = await finish(open_call(channel, style))
         span = await the_span(seen)
-    assert told is code
+    assert reported is code
     if style.endswith("_stream"):
         assert messages == [b"1", b"2"]
     assert span.kind is SpanKind.SERVER
@@ -149,14 +149,14 @@ async def test_a_caller_who_leaves(seen, style, yields):
 @pytest.mark.parametrize(("style", "yields"), CASES)
 async def test_a_deadline(seen, style, yields):
     async with serving(handler_of(style, "hang", asyncio.Event(), yields=yields)) as channel:
-        _, told = await finish(open_call(channel, style, timeout=0.3))
+        _, reported = await finish(open_call(channel, style, timeout=0.3))
         span = await the_span(seen)
-    assert told is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert reported is grpc.StatusCode.DEADLINE_EXCEEDED
     assert span.attributes[names.RPC_STATUS] == "DEADLINE_EXCEEDED"
     assert span.status.status_code is StatusCode.ERROR
 
 
-async def test_a_caller_who_leaves_long_before_the_deadline_has_left(seen):
+async def test_a_cancellation_long_before_the_deadline_is_cancelled(seen):
     began = asyncio.Event()
     async with serving(handler_of("unary_unary", "hang", began, yields=False)) as channel:
         call = open_call(channel, "unary_unary", timeout=PATIENCE_S)
@@ -176,9 +176,9 @@ async def test_a_server_that_stops(seen):
 
 async def test_a_method_that_does_not_exist(seen):
     async with serving(handler_of("unary_unary", "ok", asyncio.Event(), yields=False)) as channel:
-        _, told = await finish(open_call(channel, "unary_unary", method="/t.Test/Gone"))
+        _, reported = await finish(open_call(channel, "unary_unary", method="/t.Test/Gone"))
         await seen.until(lambda: seen.spans)
-    assert told is grpc.StatusCode.UNIMPLEMENTED
+    assert reported is grpc.StatusCode.UNIMPLEMENTED
     span = seen.one("_OTHER")
     assert span.attributes[names.RPC_METHOD_ORIGINAL] == "/t.Test/Gone"
     assert (span.attributes[names.RPC_STATUS], span.status.status_code) == ("UNIMPLEMENTED", StatusCode.ERROR)
@@ -194,13 +194,13 @@ async def test_a_request_that_cannot_be_read(seen):
 
     handler = grpc.unary_unary_rpc_method_handler(never, request_deserializer=unreadable)
     async with serving(handler) as channel:
-        _, told = await finish(open_call(channel, "unary_unary"))
+        _, reported = await finish(open_call(channel, "unary_unary"))
         span = await the_span(seen)
-    assert told is grpc.StatusCode.UNKNOWN
+    assert reported is grpc.StatusCode.UNKNOWN
     assert (span.attributes[names.RPC_STATUS], span.status.status_code) == ("UNKNOWN", StatusCode.ERROR)
 
 
-async def test_a_handler_that_blocks_is_served_and_its_span_claims_nothing(seen):
+async def test_a_blocking_handler_is_served_without_a_recorded_status(seen):
     async with serving(grpc.unary_unary_rpc_method_handler(lambda request, context: b"1")) as channel:
         assert await finish(open_call(channel, "unary_unary")) == ([b"1"], grpc.StatusCode.OK)
         span = await the_span(seen)
@@ -212,12 +212,12 @@ async def test_a_status_given_by_its_number(seen):
         await context.abort(7, "no")
 
     async with serving(grpc.unary_unary_rpc_method_handler(refuse)) as channel:
-        _, told = await finish(open_call(channel, "unary_unary"))
+        _, reported = await finish(open_call(channel, "unary_unary"))
         span = await the_span(seen)
-    assert told.name == span.attributes[names.RPC_STATUS] == "PERMISSION_DENIED"
+    assert reported.name == span.attributes[names.RPC_STATUS] == "PERMISSION_DENIED"
 
 
-async def test_a_trace_that_began_elsewhere_goes_on(seen):
+async def test_a_remote_trace_is_continued(seen):
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     metadata = (("traceparent", f"00-{trace}-{parent}-01"), ("other-bin", b"\0"))
     async with serving(handler_of("unary_unary", "ok", asyncio.Event(), yields=False)) as channel:
@@ -228,16 +228,16 @@ async def test_a_trace_that_began_elsewhere_goes_on(seen):
 
 
 @pytest.mark.parametrize("traceparent", ["", "nonsense", "00-0-0-01"])
-async def test_a_trace_that_cannot_be_read_is_no_reason_to_fail(seen, traceparent):
+async def test_an_unreadable_trace_header_fails_nothing(seen, traceparent):
     async with serving(handler_of("unary_unary", "ok", asyncio.Event(), yields=False)) as channel:
         metadata = (("traceparent", traceparent), ("traceparent", traceparent))
-        _, told = await finish(open_call(channel, "unary_unary", metadata=metadata))
+        _, reported = await finish(open_call(channel, "unary_unary", metadata=metadata))
         span = await the_span(seen)
-    assert told is grpc.StatusCode.OK
+    assert reported is grpc.StatusCode.OK
     assert span.parent is None
 
 
-async def test_probes_leave_nothing(seen):
+async def test_probes_have_no_spans_or_metrics(seen):
     async with serving(handler_of("unary_unary", "ok", asyncio.Event(), yields=False)) as channel:
         await finish(open_call(channel, "unary_unary", method="/grpc.health.v1.Health/Check"))
         await finish(open_call(channel, "unary_unary", method="/grpc.reflection.v1alpha.X/Y"))
@@ -246,7 +246,7 @@ async def test_probes_leave_nothing(seen):
     assert [span.name for span in seen.spans] == ["t.Test/Go"]
 
 
-async def test_calls_side_by_side_keep_apart(seen, caplog):
+async def test_concurrent_calls_have_separate_traces(seen, caplog):
     """Each in its own trace, and nothing that would be detached in another context."""
     with caplog.at_level(logging.ERROR):
         async with serving(handler_of("unary_stream", "ok", asyncio.Event(), yields=True)) as channel:

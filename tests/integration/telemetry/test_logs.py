@@ -1,4 +1,4 @@
-"""What the service says: one line a turn, every change at DEBUG, and never a secret or a prompt."""
+"""Test the log: one line for each turn, changes at DEBUG, never a secret or a prompt."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ SECRETS = (KEY, TOKEN, PROMPT, ANSWER)
 
 
 class Said:
-    """A running service, and what it has said."""
+    """A running service and its log."""
 
     def __init__(self, process, address, lines):
         self.process, self.address, self.lines = process, address, lines
@@ -74,7 +74,7 @@ async def ended(call):
 
 
 async def everything(stub, simulator):
-    """A turn of every kind. What goes wrong repeats the prompt, as upstreams do."""
+    """Run a turn of every kind. Upstream errors repeat the prompt, as real ones do."""
     asked = request(PROMPT, request_id="r-7")
     scripts = {
         "ok": Script(Say(ANSWER)),
@@ -98,7 +98,7 @@ async def everything(stub, simulator):
 
 
 @pytest.mark.parametrize("level", ["debug", "info"])
-async def test_a_full_run_says_what_happened_and_gives_nothing_away(level):
+async def test_the_log_of_a_run_holds_no_secret_or_prompt(level):
     async with Simulator() as simulator, http_receiver() as (received, url):
         environ = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": url,
@@ -111,8 +111,8 @@ async def test_a_full_run_says_what_happened_and_gives_nothing_away(level):
     for secret in SECRETS:
         assert not [line for line in lines if secret in line]
         assert not [span for span in received.spans if secret in str(span)]
-    told = [json.loads(line) for line in lines]
-    turns = [line for line in told if line["message"] == "turn"]
+    reported = [json.loads(line) for line in lines]
+    turns = [line for line in reported if line["message"] == "turn"]
     assert [turn["ending"] for turn in turns] == [
         "OK",
         "OK",
@@ -127,11 +127,11 @@ async def test_a_full_run_says_what_happened_and_gives_nothing_away(level):
     assert replayed["attempts"] == 2
     spans = {span.trace_id.hex() for span in received.spans}
     assert all(turn["trace_id"] in spans for turn in turns)
-    assert bool([line for line in told if line["level"] == "debug"]) is (level == "debug")
+    assert bool([line for line in reported if line["level"] == "debug"]) is (level == "debug")
 
 
-async def test_a_terminal_gets_lines_for_a_person():
-    """A terminal of its own, as a person would have it."""
+async def test_a_terminal_gets_console_lines():
+    """A pseudo-terminal."""
     ours, theirs = pty.openpty()
     environ = {"OPENAI_API_KEY": KEY, "TRUNKLINE_LISTEN": "127.0.0.1:0", "PATH": os.environ["PATH"]}
     process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""The picture of a turn: which spans, in which order, below which, and what stands on them."""
+"""Test the spans of a turn: which, in which order, with which parents and attributes."""
 
 import asyncio
 import gc
@@ -31,10 +31,10 @@ OPTIONS = {
 }
 
 
-async def turn(house, seen, *said, **fields):
-    """One turn that ends well, and the spans that are below its call."""
+async def turn(service, seen, *said, **fields):
+    """Run one turn to its end; return it and the spans below its call."""
     before = len(seen.named(METHOD))
-    done = await house.done(request(*said, **fields))
+    done = await service.done(request(*said, **fields))
     await seen.until(lambda: len(seen.named(METHOD)) == before + 1)
     return done, below(seen, seen.named(METHOD)[-1])
 
@@ -47,8 +47,8 @@ def events_of(span):
     return [event.name for event in span.events]
 
 
-async def test_a_first_turn(house, seen):
-    done, (acquire, chat) = await turn(house, seen, "Hello.", request_id="r-1", options=OPTIONS)
+async def test_a_first_turn(service, seen):
+    done, (acquire, chat) = await turn(service, seen, "Hello.", request_id="r-1", options=OPTIONS)
     server, dial = seen.one(METHOD), seen.one(names.SPAN_DIAL)
 
     assert [span.name for span in (acquire, chat)] == [names.SPAN_ACQUIRE, CHAT]
@@ -66,10 +66,10 @@ async def test_a_first_turn(house, seen):
     ]
     assert {span.status.status_code for span in seen.spans} == {StatusCode.UNSET}
 
-    told = dict(chat.attributes)
-    waited = told.pop(names.TIME_TO_FIRST_CHUNK)
+    reported = dict(chat.attributes)
+    waited = reported.pop(names.TIME_TO_FIRST_CHUNK)
     assert 0 < waited < PATIENCE_S
-    assert told == {
+    assert reported == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.conversation.id": "s1",
@@ -108,9 +108,9 @@ async def test_a_first_turn(house, seen):
     assert server.attributes[names.RPC_SYSTEM] == "grpc"
 
 
-async def test_the_next_turn_is_linked_to_the_dial_of_the_first(house, seen):
-    first, _ = await turn(house, seen, "Hello.")
-    done, (acquire, chat) = await turn(house, seen, "Hello.", first.message, "And?")
+async def test_the_next_turn_is_linked_to_the_dial_of_the_first(service, seen):
+    first, _ = await turn(service, seen, "Hello.")
+    done, (acquire, chat) = await turn(service, seen, "Hello.", first.message, "And?")
     dial = seen.one(names.SPAN_DIAL)
     assert [link.context.span_id for link in acquire.links] == [dial.context.span_id]
     assert dial.context.trace_id != acquire.context.trace_id
@@ -126,9 +126,9 @@ async def test_the_next_turn_is_linked_to_the_dial_of_the_first(house, seen):
     assert seen.count(names.LINE_DIALS, result="ok") == 1
 
 
-async def test_a_fallback(house, seen):
-    house.simulator.settings.refuse_websocket = 426
-    done, (acquire, chat) = await turn(house, seen, "Hello.")
+async def test_a_fallback(service, seen):
+    service.simulator.settings.refuse_websocket = 426
+    done, (acquire, chat) = await turn(service, seen, "Hello.")
     dial = seen.one(names.SPAN_DIAL)
     assert dial.parent.span_id == acquire.context.span_id
     for span in (acquire, dial):
@@ -147,9 +147,9 @@ async def test_a_fallback(house, seen):
     assert seen.count(names.LINE_DIALS, result="CONNECT_FAILED") == 1
 
 
-async def test_a_replay(house, seen):
-    house.simulator.enqueue(Script(Start(), Drop()))
-    done, spans = await turn(house, seen, "Hello.")
+async def test_a_replay(service, seen):
+    service.simulator.enqueue(Script(Start(), Drop()))
+    done, spans = await turn(service, seen, "Hello.")
     assert [span.name for span in spans] == [names.SPAN_ACQUIRE, CHAT, names.SPAN_ACQUIRE, CHAT]
     lost, replay = seen.named(CHAT)
     assert lost.attributes[names.ERROR_TYPE] == "CONNECTION_LOST"
@@ -162,10 +162,10 @@ async def test_a_replay(house, seen):
     assert seen.count(names.LINE_CLOSES, reason="upstream_gone") == 1
 
 
-async def test_a_lost_chain(house, seen):
-    first, _ = await turn(house, seen, "Hello.")
-    house.simulator.enqueue(Script(Fail(code="previous_response_not_found", status=400)))
-    _, spans = await turn(house, seen, "Hello.", first.message, "And?")
+async def test_a_lost_chain(service, seen):
+    first, _ = await turn(service, seen, "Hello.")
+    service.simulator.enqueue(Script(Fail(code="previous_response_not_found", status=400)))
+    _, spans = await turn(service, seen, "Hello.", first.message, "And?")
     lost, replay = [span for span in spans if span.name == CHAT]
     assert (lost.attributes[names.CONTEXT], lost.attributes[names.ERROR_TYPE]) == (
         "incremental",
@@ -179,12 +179,12 @@ async def test_a_lost_chain(house, seen):
     assert seen.count(names.REPLAYS, cause="CHAIN_LOST") == 1
 
 
-async def test_an_attempt_that_is_given_up_before_it_is_written(house, seen):
-    """A wait for a line ends with its turn."""
-    house.simulator.settings.hang_handshake = True
-    call = house.completions.StreamCompletion(request("Hello."))
+async def test_a_turn_cancelled_while_dialling_has_no_attempt(service, seen):
+    """A wait for a connection ends with its turn."""
+    service.simulator.settings.hang_handshake = True
+    call = service.completions.StreamCompletion(request("Hello."))
     reading = asyncio.ensure_future(call.read())
-    await house.simulator.wait_for(lambda: house.simulator.stats.handshakes == 1, PATIENCE_S)
+    await service.simulator.wait_for(lambda: service.simulator.stats.handshakes == 1, PATIENCE_S)
     call.cancel()
     await asyncio.gather(reading, return_exceptions=True)
     await seen.until(lambda: seen.named(METHOD))
@@ -195,38 +195,38 @@ async def test_an_attempt_that_is_given_up_before_it_is_written(house, seen):
     assert seen.count(names.CONTINUATION) == 0
 
 
-async def test_usage_of_a_turn_that_failed(house, seen):
-    house.simulator.enqueue(Script(Say("Half", closed=False), Fail(usage=True)))
+async def test_a_failed_turn_still_counts_its_usage(service, seen):
+    service.simulator.enqueue(Script(Say("Half", closed=False), Fail(usage=True)))
     with pytest.raises(grpc.RpcError):
-        await house.turn(request("Hello."))
+        await service.turn(request("Hello."))
     chat = seen.one(CHAT)
     assert chat.attributes[names.INPUT_TOKENS] > 0
     assert seen.count(names.TOKENS, model="other", type="input") == chat.attributes[names.INPUT_TOKENS]
 
 
-async def test_a_model_has_its_label_once_it_answered(house, seen):
+async def test_a_model_has_its_label_once_it_answered(service, seen):
     for number in range(MAX_VALUES + 10):
-        house.simulator.enqueue(Script(Fail("No such model.", "model_not_found", 400)))
+        service.simulator.enqueue(Script(Fail("No such model.", "model_not_found", 400)))
         with pytest.raises(grpc.RpcError):
-            await house.turn(request("Hello.", model=f"invented-{number}"))
-    await house.done(request("Hello."))
+            await service.turn(request("Hello.", model=f"invented-{number}"))
+    await service.done(request("Hello."))
     await seen.until(lambda: seen.count(names.TOKENS, model=MODEL))
     models = {dict(found)[names.REQUEST_MODEL] for found in seen.points(names.OPERATION_DURATION)}
     assert models == {"other", MODEL}
 
 
 async def test_tokens_by_tenant_and_model(seen):
-    async with stack({"AUTH_TOKENS": "t0ken=acme"}) as house:
+    async with stack({"AUTH_TOKENS": "t0ken=acme"}) as service:
         bearer = (("authorization", "Bearer t0ken"),)
-        usage = (await house.done(request("Hello."), metadata=bearer)).usage
+        usage = (await service.done(request("Hello."), metadata=bearer)).usage
     for kind, number in {"input": usage.input_tokens, "output": usage.output_tokens}.items():
         assert seen.count(names.TOKENS, tenant="acme", model=MODEL, type=kind) == number
         assert seen.count(names.TOKEN_USAGE, gen_ai__token__type=kind) == 1
 
 
-async def test_events_of_unknown_kinds(house, seen):
-    house.simulator.enqueue(Script(Start(), Emit({"type": "response.jingle"}), Say("Hello.")))
-    _, (_, chat) = await turn(house, seen, "Hello.")
+async def test_events_of_unknown_kinds(service, seen):
+    service.simulator.enqueue(Script(Start(), Emit({"type": "response.jingle"}), Say("Hello.")))
+    _, (_, chat) = await turn(service, seen, "Hello.")
     assert chat.attributes[names.IGNORED_EVENTS] == ("response.jingle",)
     assert seen.count(names.UNKNOWN_EVENTS, kind="unknown") == 1
 
@@ -235,25 +235,25 @@ async def test_events_of_unknown_kinds(house, seen):
     ("limits", "limit"), [({"MAX_TURNS": "1"}, "turns"), ({"MAX_SESSIONS": "1"}, "sessions")]
 )
 async def test_what_a_limit_refuses(seen, limits, limit):
-    async with stack(limits) as house:
-        house.simulator.enqueue(Script(Start(), Hang()))
-        running = house.completions.StreamCompletion(request("Wait."))
+    async with stack(limits) as service:
+        service.simulator.enqueue(Script(Start(), Hang()))
+        running = service.completions.StreamCompletion(request("Wait."))
         await running.read()
         with pytest.raises(grpc.RpcError):
-            await house.turn(request("Hello.", session="s2"))
+            await service.turn(request("Hello.", session="s2"))
         running.cancel()
     assert seen.count(names.REFUSED, limit=limit) == 1
     assert seen.count(names.TURNS, ending="OVERLOADED", transport="none") == 1
 
 
-async def test_no_line_to_be_had(seen):
-    async with stack({"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "0.2"}) as house:
-        house.simulator.enqueue(Script(Start(), Hang()))
-        running = house.completions.StreamCompletion(request("Wait."))
+async def test_an_unavailable_connection_is_recorded(seen):
+    async with stack({"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "0.2"}) as service:
+        service.simulator.enqueue(Script(Start(), Hang()))
+        running = service.completions.StreamCompletion(request("Wait."))
         await running.read()
         forced = request("Hello.", session="s2", options={"transport": pb.TRANSPORT_WEBSOCKET})
         with pytest.raises(grpc.RpcError):
-            await house.turn(forced)
+            await service.turn(forced)
         running.cancel()
     assert seen.count(names.REFUSED, limit="connections") == 1
     assert seen.count(names.LINE_CHECKOUT, result="OVERLOADED") == 1
@@ -263,20 +263,20 @@ async def test_no_line_to_be_had(seen):
     ("step", "reason"),
     [(Close(1011), "upstream_1011"), (Close(3999), "upstream_other"), (Drop(), "upstream_gone")],
 )
-async def test_why_lines_end(house, seen, step, reason):
-    house.simulator.enqueue(Script(Say("Half", closed=False), step))
+async def test_each_upstream_close_is_counted_by_reason(service, seen, step, reason):
+    service.simulator.enqueue(Script(Say("Half", closed=False), step))
     with pytest.raises(grpc.RpcError):
-        await house.turn(request("Hello."))
+        await service.turn(request("Hello."))
     await seen.until(lambda: seen.count(names.LINE_CLOSES, reason=reason))
 
 
-async def test_why_we_end_lines(seen):
-    async with stack() as house:
-        await house.done(request("Hello.", session="gone"))
-        house.manager.release("", "gone")
-        await house.done(request("Hello.", session="stays"))
-        house.simulator.enqueue(Script(Say("Half", closed=False), Hang()))
-        call = house.completions.StreamCompletion(request("Hello.", session="cut"))
+async def test_each_local_close_is_counted_by_reason(seen):
+    async with stack() as service:
+        await service.done(request("Hello.", session="gone"))
+        service.manager.release("", "gone")
+        await service.done(request("Hello.", session="stays"))
+        service.simulator.enqueue(Script(Say("Half", closed=False), Hang()))
+        call = service.completions.StreamCompletion(request("Hello.", session="cut"))
         while not (await call.read()).HasField("text_delta"):
             pass
         call.cancel()
@@ -286,16 +286,16 @@ async def test_why_we_end_lines(seen):
         assert seen.count(names.LINE_CLOSES, reason=reason) == 1
 
 
-async def test_a_warm_up_opens_a_line_below_its_own_call(house, seen):
-    await house.sessions.WarmSession(session_pb2.WarmSessionRequest(session_id="s1"))
+async def test_a_warm_up_dials_within_its_own_call(service, seen):
+    await service.sessions.WarmSession(session_pb2.WarmSessionRequest(session_id="s1"))
     await seen.until(lambda: len(seen.spans) == 2)
     server = seen.one("trunkline.v1.SessionService/WarmSession")
     assert seen.one(names.SPAN_DIAL).parent.span_id == server.context.span_id
-    _, (acquire, _) = await turn(house, seen, "Hello.")
+    _, (acquire, _) = await turn(service, seen, "Hello.")
     assert acquire.links[0].context.trace_id == server.context.trace_id
 
 
-async def test_a_spare_line_is_dialled_in_a_trace_of_its_own(seen):
+async def test_a_spare_connection_is_dialled_in_its_own_trace(seen):
     async with stack({"WARM_SPARES": "1"}):
         await seen.until(lambda: seen.named(names.SPAN_DIAL))
     assert seen.one(names.SPAN_DIAL).parent is None
@@ -304,11 +304,11 @@ async def test_a_spare_line_is_dialled_in_a_trace_of_its_own(seen):
 async def test_the_trace_reaches_the_upstream_over_http_and_only_there(seen):
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     metadata = (("traceparent", f"00-{trace}-00f067aa0ba902b7-01"), ("baggage", "who=me"))
-    async with stack(upstream=Settings()) as house:
+    async with stack(upstream=Settings()) as service:
         sse = request("Hello.", options={"transport": pb.TRANSPORT_SSE})
-        await house.turn(sse, metadata=metadata)
-        await house.turn(request("Hello.", session="s2"), metadata=metadata)
-        over_http, over_line = house.simulator.requests
+        await service.turn(sse, metadata=metadata)
+        await service.turn(request("Hello.", session="s2"), metadata=metadata)
+        over_http, over_line = service.simulator.requests
     chat = seen.named(CHAT)[0]
     assert over_http.headers["traceparent"] == f"00-{trace}-{chat.context.span_id:016x}-01"
     for received in (over_http, over_line):
@@ -317,8 +317,8 @@ async def test_the_trace_reaches_the_upstream_over_http_and_only_there(seen):
     assert trace not in str(over_line.body)
 
 
-async def test_an_idle_session_keeps_nothing_of_its_turns(house, seen):
-    """Its line was dialled in the first of them, and still has the context of that call."""
+async def test_an_idle_session_keeps_nothing_of_its_turns(service, seen):
+    """Its connection was dialled in the first turn and still has the context of that call."""
 
     def kept():
         gc.collect()
@@ -326,22 +326,22 @@ async def test_an_idle_session_keeps_nothing_of_its_turns(house, seen):
         return {id(one): one for one in gc.get_objects() if isinstance(one, kinds)}
 
     before = kept()
-    await turn(house, seen, "Hello.")
+    await turn(service, seen, "Hello.")
     after = kept()
     assert [after[one] for one in after.keys() - before.keys()] == []
 
 
-async def test_what_was_never_written_is_not_told_as_sent(seen):
-    """Neither way leads to the upstream: there is nobody."""
-    async with stack({"UPSTREAM_URL": "http://127.0.0.1:9/v1"}) as house:
+async def test_a_request_never_written_has_no_sent_event(seen):
+    """No transport reaches the upstream: nothing listens there."""
+    async with stack({"UPSTREAM_URL": "http://127.0.0.1:9/v1"}) as service:
         with pytest.raises(grpc.RpcError):
-            await house.turn(request("Hello."))
+            await service.turn(request("Hello."))
     assert events_of(seen.one(CHAT)) == [names.EVENT_TERMINAL]
     assert seen.one(CHAT).attributes[names.ERROR_TYPE] == "CONNECT_FAILED"
 
 
-async def test_the_phases_over_http(house, seen):
-    _, (_, chat) = await turn(house, seen, "Hello.", options={"transport": pb.TRANSPORT_SSE})
+async def test_the_phases_over_http(service, seen):
+    _, (_, chat) = await turn(service, seen, "Hello.", options={"transport": pb.TRANSPORT_SSE})
     assert events_of(chat) == [
         names.EVENT_SENT,
         names.EVENT_CREATED,
@@ -350,18 +350,18 @@ async def test_the_phases_over_http(house, seen):
     ]
 
 
-async def test_an_invented_method_makes_no_name(house, seen):
+async def test_an_unknown_method_never_names_a_span(service, seen):
     with pytest.raises(grpc.RpcError):
-        await house.channel.unary_unary("/trunkline.v1.CompletionService/Jingle")(b"")
+        await service.channel.unary_unary("/trunkline.v1.CompletionService/Jingle")(b"")
     await seen.until(lambda: seen.spans)
     assert seen.one("_OTHER").attributes[names.RPC_STATUS] == "UNIMPLEMENTED"
     assert seen.count(names.RPC_SERVER_CALL_DURATION, rpc__method="_OTHER") == 1
 
 
-async def test_a_caller_who_is_nobody(seen):
-    async with stack({"AUTH_TOKENS": "t0ken=acme"}) as house:
+async def test_an_unauthenticated_call_has_a_span_with_its_reason(seen):
+    async with stack({"AUTH_TOKENS": "t0ken=acme"}) as service:
         with pytest.raises(grpc.RpcError):
-            await house.turn(request("Hello."), metadata=(("authorization", "Bearer guess"),))
+            await service.turn(request("Hello."), metadata=(("authorization", "Bearer guess"),))
         await seen.until(lambda: seen.spans)
     server = seen.one(METHOD)
     assert server.attributes[names.RPC_STATUS] == server.attributes[names.REASON] == "UNAUTHENTICATED"
@@ -369,11 +369,11 @@ async def test_a_caller_who_is_nobody(seen):
     assert "guess" not in server.to_json()
 
 
-async def test_a_warm_up_between_two_attempts_is_told_of_neither(house, seen, caplog):
-    """The first attempt is lost on a warm line; the second one's line is new, and is warmed up."""
-    await turn(house, seen, "Hello.")
-    house.simulator.enqueue(Script(Start(), Drop()))
-    _, spans = await turn(house, seen, "Hello.", options={"warm_up": True})
+async def test_a_warm_up_between_two_attempts_belongs_to_neither(service, seen, caplog):
+    """The first attempt is lost on a warm connection; the second opens a new one and warms it up."""
+    await turn(service, seen, "Hello.")
+    service.simulator.enqueue(Script(Start(), Drop()))
+    _, spans = await turn(service, seen, "Hello.", options={"warm_up": True})
     lost, again = [span for span in spans if span.name == CHAT]
     assert events_of(lost).count(names.EVENT_SENT) == events_of(again).count(names.EVENT_SENT) == 1
     # Exporters of other tests may still speak of their collectors.

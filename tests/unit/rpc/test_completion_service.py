@@ -1,4 +1,4 @@
-"""A caller who leaves in the instant of a write: what no real channel does on demand."""
+"""Test a caller who leaves in the instant of a write, which no real channel does on demand."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.integration.rpc.test_completion import STREAM
 
 
 class LeftContext:
-    """The context of a call whose caller is gone, but whose task is not cancelled yet."""
+    """The context of a call whose caller has left, but whose task is not cancelled yet."""
 
     def __init__(self):
         self.written = 0
@@ -25,7 +25,7 @@ class LeftContext:
         raise grpc.aio.InternalError("Failed execute_batch")
 
     async def abort(self, *_status):
-        raise AssertionError("there is nobody to tell")
+        raise AssertionError("the caller has left")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ class LeftContext:
     [[[STARTED, COMPLETED]], [TurnError(Reason.CONNECTION_LOST, "gone")]],
     ids=["an event", "the error"],
 )
-async def test_a_write_to_nobody_is_left_to_grpc(caplog, steps):
+async def test_grpc_handles_a_write_to_a_caller_who_left(caplog, steps):
     CALLER.set(Caller())
     manager: Any = FakeManager()
     context: Any = LeftContext()

@@ -1,4 +1,4 @@
-"""The health service as its standard says, each watcher a caller made by hand."""
+"""Test the health service; each watcher is a caller made by hand."""
 
 import asyncio
 
@@ -68,7 +68,7 @@ async def test_an_unknown_service_is_watched_as_unknown(stub):
 
 async def test_all_statuses_are_listed(stub):
     statuses = (await stub.List(pb.HealthListRequest())).statuses
-    assert {name: told.status for name, told in statuses.items()} == {"": SERVING, "one": SERVING}
+    assert {name: reported.status for name, reported in statuses.items()} == {"": SERVING, "one": SERVING}
 
 
 async def test_a_watcher_who_leaves_harms_no_other(service, stub):
@@ -80,7 +80,7 @@ async def test_a_watcher_who_leaves_harms_no_other(service, stub):
     assert (await staying.read()).status == NOT_SERVING
 
 
-async def test_a_watcher_who_does_not_read_holds_up_nobody(service, stub, port):
+async def test_a_watcher_who_does_not_read_delays_no_other(service, stub, port):
     async with Caller(port, window=0) as deaf:
         stream = await deaf.begin(WATCH)
         await deaf.send(stream, message(b""))
@@ -115,7 +115,7 @@ async def test_watchers_beyond_the_bound_are_refused(service, stub, monkeypatch)
     ],
     ids=["no message", "a long name", "a message without an end"],
 )
-async def test_what_is_no_small_request_is_refused(port, path, body, status):
+async def test_a_large_or_malformed_request_is_refused(port, path, body, status):
     async with asyncio.timeout(PATIENCE_S), Caller(port) as caller:
         stream = await caller.begin(path, end=not body)
         if body:

@@ -1,4 +1,4 @@
-"""What happens to a call before its method runs, over a real connection and by hand."""
+"""Test what happens to a call before its method runs, over a real connection and by hand."""
 
 import asyncio
 from typing import cast
@@ -62,7 +62,7 @@ async def port(servicer, reader):
     await server.stop(0)
 
 
-async def told(port, body, *, end=True):
+async def outcome(port, body, *, end=True):
     async with asyncio.timeout(PATIENCE_S), Caller(port) as caller:
         stream = await caller.begin(GET, end=not body)
         if body:
@@ -73,37 +73,37 @@ async def told(port, body, *, end=True):
 @pytest.mark.parametrize("end", [True, False])
 async def test_a_message_is_served_before_or_after_the_half_close(port, servicer, end):
     body = message(pb.GetSessionRequest(session_id="s").SerializeToString())
-    assert await told(port, body, end=end) == ("0", "")
+    assert await outcome(port, body, end=end) == ("0", "")
     assert [request.session_id for request in servicer.requests] == ["s"]
 
 
 async def test_a_call_without_a_message_gets_a_status(port, servicer):
-    status, words = await told(port, b"")
+    status, words = await outcome(port, b"")
     assert (status, servicer.requests) == (INVALID_ARGUMENT, [])
     assert "without a request" in words
 
 
 async def test_further_messages_are_ignored(port, servicer):
-    assert (await told(port, message(b"") + message(b"\xff")))[0] == "0"
+    assert (await outcome(port, message(b"") + message(b"\xff")))[0] == "0"
     assert len(servicer.requests) == 1
 
 
 async def test_bytes_that_are_no_request_are_refused(port):
-    assert (await told(port, message(b"\xff")))[0] == INVALID_ARGUMENT
+    assert (await outcome(port, message(b"\xff")))[0] == INVALID_ARGUMENT
 
 
-async def test_a_servicer_without_a_bound_gets_the_bytes_as_they_came():
+async def test_a_servicer_without_a_bound_gets_raw_bytes():
     taken = RequestReader(Receiver(Slots(1), 0.05, "too late"), admit_anyone)
     context = cast(Context, Sent(b"\xff"))
     assert await taken.read(pb.GetSessionRequest, context) == b"\xff"
 
 
 async def test_a_message_over_the_limit_of_grpc_has_its_status(port):
-    assert (await told(port, message(b"\0" * 1001)))[0] == RESOURCE_EXHAUSTED
+    assert (await outcome(port, message(b"\0" * 1001)))[0] == RESOURCE_EXHAUSTED
 
 
 async def test_a_message_whose_end_never_comes_times_out(port):
-    status, words = await told(port, message(b"", announced=900), end=False)
+    status, words = await outcome(port, message(b"", announced=900), end=False)
     assert (status, words) == (DEADLINE_EXCEEDED, "too late")
 
 
@@ -145,5 +145,5 @@ class TestSmallOnly:
         return RequestReader(Receiver(Slots(1), 3600, "too late"), admit_anyone, 10)
 
     async def test_a_larger_message_is_refused_before_it_is_parsed(self, port):
-        status, words = await told(port, message(b"\xff" * 11))
+        status, words = await outcome(port, message(b"\xff" * 11))
         assert (status, words) == (INVALID_ARGUMENT, "request: has 11 bytes; at most 10 are allowed")

@@ -34,19 +34,19 @@ async def entered(slots):
             await asyncio.sleep(0.005)
 
 
-async def test_a_message_that_is_there_needs_no_place():
+async def test_a_message_within_the_grace_needs_no_slot():
     context = FakeContext()
     context.message.set_result(b"m")
     assert await receiver(0).receive(context) == b"m"
 
 
-async def test_the_end_of_the_stream_is_no_message():
+async def test_a_half_close_returns_none():
     context = FakeContext()
     context.message.set_result(grpc.aio.EOF)  # type: ignore[attr-defined]  # missing in its stubs
     assert await receiver(0).receive(context) is None
 
 
-async def test_a_slow_message_holds_a_place_until_it_came():
+async def test_a_slow_message_holds_a_slot_until_it_arrives():
     context, one = FakeContext(), receiver()
     task = asyncio.create_task(one.receive(context, "alpha"))
     await entered(one.slots)
@@ -55,14 +55,14 @@ async def test_a_slow_message_holds_a_place_until_it_came():
     assert repr(one.slots) == "Slots(0 of 1 taken)"
 
 
-async def test_a_slow_message_without_a_place_is_refused():
+async def test_a_slow_message_without_a_slot_is_refused():
     with pytest.raises(TurnError, match="all 0 places") as refused:
         await receiver(0).receive(FakeContext())
     assert refused.value.reason is Reason.OVERLOADED
     assert refused.value.retry_after is not None
 
 
-async def test_a_message_slower_than_its_place_allows_times_out():
+async def test_a_message_slower_than_its_slot_allows_times_out():
     one = receiver(timeout_s=0.01)
     with pytest.raises(TurnError, match="too late") as late:
         await one.receive(FakeContext())
@@ -70,7 +70,7 @@ async def test_a_message_slower_than_its_place_allows_times_out():
     assert repr(one.slots) == "Slots(0 of 1 taken)"
 
 
-async def test_a_caller_who_leaves_gives_the_place_back():
+async def test_a_caller_who_leaves_releases_the_slot():
     one = receiver()
     task = asyncio.create_task(one.receive(FakeContext()))
     await entered(one.slots)
@@ -81,7 +81,7 @@ async def test_a_caller_who_leaves_gives_the_place_back():
 
 
 @pytest.mark.parametrize("number", [0, 1])
-async def test_message_and_timer_due_at_once_the_message_wins(number):
+async def test_a_message_due_with_its_timer_is_received(number):
     context, one = FakeContext(), receiver(number, timeout_s=GRACE_S)
     task = asyncio.create_task(one.receive(context))
     await asyncio.sleep(0)
@@ -92,14 +92,14 @@ async def test_message_and_timer_due_at_once_the_message_wins(number):
     assert await task == b"m"
 
 
-async def test_a_timeout_of_others_is_not_taken_for_our_own():
+async def test_a_timeout_of_the_caller_is_not_swallowed():
     context = FakeContext()
     context.message.set_exception(TimeoutError("foreign"))
     with pytest.raises(TimeoutError, match="foreign"):
         await receiver().receive(context)
 
 
-def test_one_holder_has_no_more_than_its_share():
+def test_a_holder_gets_no_more_slots_than_its_share():
     slots = Slots(3, 2)
     slots.acquire("alpha")
     slots.acquire("alpha")
@@ -113,7 +113,7 @@ def test_one_holder_has_no_more_than_its_share():
 
 
 @pytest.mark.parametrize(("mebibytes", "number", "share"), [(33, 7, 4), (9, 28, 14), (500, 2, 1)])
-def test_places_fit_a_quarter_of_a_replicas_memory(mebibytes, number, share):
+def test_slots_fit_a_quarter_of_a_replica_s_memory(mebibytes, number, share):
     slots = slots_for(mebibytes * MIB)
     for _ in range(share):
         slots.acquire("alpha")

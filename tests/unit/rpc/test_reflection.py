@@ -1,4 +1,4 @@
-"""Reflection within its bounds."""
+"""Test the bounds of reflection."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What grpc core is told. It takes any name without a word, so a wrong one goes unnoticed."""
+"""Test the options of grpc core. It accepts any name, so a wrong one would go unnoticed."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ def test_each_option_is_one_that_grpc_core_knows():
     assert {name for name in options(Settings()) if name.encode() not in known} == set()
 
 
-async def test_pings_above_the_interval_are_taken_for_ever():
+async def test_pings_slower_than_the_interval_are_always_accepted():
     given = options(Settings())
     [interval] = [name for name in given if "ping_interval" in name]
     assert given[interval] == 10_000

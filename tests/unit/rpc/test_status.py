@@ -1,4 +1,4 @@
-"""What a status carries, and that it always fits into trailers."""
+"""Test the content of a status, and that it always fits into trailers."""
 
 import base64
 from typing import Any
@@ -41,7 +41,7 @@ def test_the_barest_failure():
     assert (info.reason, info.domain, dict(info.metadata)) == ("TIMEOUT", "trunkline", {})
 
 
-def test_what_the_upstream_said_and_the_facts_of_the_turn():
+def test_error_info_holds_upstream_details_and_facts():
     upstream = UpstreamDetail("rate_limit_exceeded", "requests", 429, "req_1")
     error = TurnError(Reason.RATE_LIMITED, "slow down", retry_after=1.5, upstream=upstream)
     details = details_of(status_of(error, {"sent": "true", "request_id": ""}))
@@ -55,14 +55,14 @@ def test_what_the_upstream_said_and_the_facts_of_the_turn():
     assert details[error_details_pb2.RetryInfo].retry_delay.ToMilliseconds() == 1500
 
 
-def test_what_the_upstream_did_not_say_is_left_out():
+def test_absent_upstream_details_are_left_out():
     error = TurnError(Reason.UPSTREAM_ERROR, "oops", upstream=UpstreamDetail(code="server_error"))
     assert dict(details_of(status_of(error, {}))[error_details_pb2.ErrorInfo].metadata) == {
         "upstream_code": "server_error"
     }
 
 
-def test_a_reason_between_us_and_the_upstream_goes_by_its_public_name():
+def test_an_internal_reason_is_shown_by_its_public_name():
     status = status_of(TurnError(Reason.CHAIN_LOST, "lost"), {})
     assert status.code is grpc.StatusCode.INTERNAL
     assert details_of(status)[error_details_pb2.ErrorInfo].reason == "PROTOCOL_ERROR"
@@ -71,19 +71,21 @@ def test_a_reason_between_us_and_the_upstream_goes_by_its_public_name():
 def test_violations():
     violations = tuple(Violation(f"messages[{i}].role", "is not set") for i in range(20))
     status = status_of(TurnError(Reason.INVALID_REQUEST, "20 things", violations=violations), {})
-    told = details_of(status)[error_details_pb2.BadRequest].field_violations
-    assert [(one.field, one.description) for one in told] == [(v.field, v.description) for v in violations]
+    reported = details_of(status)[error_details_pb2.BadRequest].field_violations
+    assert [(one.field, one.description) for one in reported] == [
+        (v.field, v.description) for v in violations
+    ]
 
 
-def test_the_error_of_a_call_without_a_stream_comes_without_the_partial_message():
+def test_a_unary_error_omits_the_partial_message():
     rest: dict[str, Any] = {
         "reason": "TIMEOUT",
         "usage": {"total_tokens": 3},
         "report": {"response_id": "resp_1"},
     }
     error = pb.Error(message="late", partial={"role": "ROLE_ASSISTANT"}, **rest)
-    told = details_of(status_of(TurnError(Reason.TIMEOUT, "late"), {}, error))[pb.Error]
-    assert told == pb.Error(message="late", **rest)
+    reported = details_of(status_of(TurnError(Reason.TIMEOUT, "late"), {}, error))[pb.Error]
+    assert reported == pb.Error(message="late", **rest)
     assert error.HasField("partial")  # the caller's own is left as it was
 
 
@@ -124,10 +126,10 @@ def test_a_status_always_fits(text, length, violations, unary):
     assert status_of(error, dict.fromkeys(names, long), detail) == status
 
 
-def test_a_cut_text_says_so():
+def test_a_truncated_status_text_ends_with_an_ellipsis():
     status = status_of(TurnError(Reason.UPSTREAM_ERROR, "x" * 501), {})
     assert status.details == "x" * 499 + "…"
 
 
-def test_half_a_character_is_no_obstacle():
+def test_a_lone_surrogate_is_replaced_in_a_status():
     assert status_of(TurnError(Reason.UPSTREAM_ERROR, "half \ud83d"), {}).details == "half ?"

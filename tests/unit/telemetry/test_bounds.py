@@ -1,4 +1,4 @@
-"""Whatever a caller or an upstream calls itself: what is shown of it is short, and nothing of it stays."""
+"""Test that no long name of a caller or an upstream is shown in full or kept."""
 
 import dataclasses
 import gc
@@ -38,7 +38,7 @@ KEPT_BYTES = 256 * 1024
 
 
 def stuffed(kind: type, **given: Any) -> Any:
-    """One whose every text that is not given has 1 MiB."""
+    """An instance in which every text that is not given has 1 MiB."""
     texts = {field.name: LONG for field in dataclasses.fields(kind) if field.type in ("str", "str | None")}
     return kind(**texts | given)
 
@@ -58,7 +58,7 @@ def asked() -> Any:
 
 
 def play(error: TurnError | None = None) -> None:
-    """One turn whose every name is long, from its call to its log line, in a context of its own."""
+    """One turn whose names are all long, from its call to its log line, in its own context."""
     copy_context().run(_play, error)
 
 
@@ -72,15 +72,15 @@ def _play(error: TurnError | None) -> None:
         attempts=1,
     )
     call = calls.begin(f"/{LONG}", (("traceparent", LONG), ("tracestate", LONG)), known=False)
-    with suppress(TurnError), TurnPublisher(LONG, request) as watch:
-        watch.admitted(lambda: report)
-        watch.attempt(report, response)
-        watch.created(stuffed(Started, created_at=0.0))
+    with suppress(TurnError), TurnPublisher(LONG, request) as publisher:
+        publisher.admitted(lambda: report)
+        publisher.attempt(report, response)
+        publisher.created(stuffed(Started, created_at=0.0))
         if error is not None:
-            watch.failed(error)
+            publisher.failed(error)
             raise error
         message = Message(Role.ASSISTANT, (TextPart(LONG),))
-        watch.completed(
+        publisher.completed(
             stuffed(
                 Completed,
                 created_at=0.0,
@@ -98,7 +98,7 @@ def failure() -> TurnError:
 
 
 def texts_of(seen):
-    """Every text on a span, with whether it is content, which the operator asked for."""
+    """Every text on a span, and whether it is content."""
     for span in seen.spans:
         yield False, span.name
         for attributes in (span.attributes, *(event.attributes for event in span.events)):
@@ -148,7 +148,7 @@ def test_no_log_line_holds_a_long_text(terminal):
         logging.getLogger(logs.SERVICE).setLevel(logging.NOTSET)
 
 
-def test_nothing_of_a_long_text_is_kept():
+def test_long_texts_are_not_cached():
     with watching() as seen:
         play()
         encode(seen.spans)
@@ -165,6 +165,6 @@ def test_nothing_of_a_long_text_is_kept():
     assert kept <= KEPT_BYTES
 
 
-def test_a_text_is_cut_with_a_sign():
+def test_a_truncated_text_ends_with_an_ellipsis():
     assert truncate("short") == "short"
     assert truncate("long", 3) == "lo…"

@@ -7,7 +7,7 @@ from service.telemetry.spans import Span
 
 @pytest.fixture
 def now(monkeypatch):
-    """A clock that stands still until told."""
+    """A clock that the test sets."""
     time = [100.0]
     monkeypatch.setattr("time.perf_counter", lambda: time[0])
     return time
@@ -26,14 +26,14 @@ def now(monkeypatch):
         (1000.0, 990.0, "DEADLINE_EXCEEDED"),
     ],
 )
-def test_who_is_cut_off_close_to_the_deadline_has_met_it(now, deadline, passed, word):
+def test_a_cancellation_close_to_the_deadline_counts_as_the_deadline(now, deadline, passed, word):
     call = Call(Span(None, "call", dict), {})
     call.due_in(deadline)
     now[0] += passed
     assert call.cut_off() == word
 
 
-def test_what_was_said_once_stays_true(now):
+def test_the_status_of_a_cut_off_call_never_changes(now):
     call = Call(Span(None, "call", dict), {})
     call.due_in(10.0)
     assert call.cut_off() == "CANCELLED"
@@ -46,11 +46,11 @@ def test_outside_of_a_call_there_is_none():
     calls.failed("INTERNAL")
 
 
-def test_what_is_told_behind_a_call_does_not_lengthen_it():
+def test_callbacks_after_a_call_do_not_lengthen_its_span():
     span = Span(None, "call", dict)
     call = Call(span, {})
-    told = []
-    call.on_end(lambda: told.append(span.ended))
+    reported = []
+    call.on_end(lambda: reported.append(span.ended))
     call.end("OK")
-    assert told == [span.ended]
+    assert reported == [span.ended]
     assert call.span is None

@@ -50,28 +50,28 @@ from service.telemetry.attributes import FINISH_REASONS
     ],
 )
 def test_a_part(part, shown):
-    told = content.input_attributes(CompletionRequest("s", "m", (Message(Role.USER, (part,)),)))
-    assert json.loads(told["gen_ai.input.messages"]) == [{"role": "user", "parts": [shown]}]
-    assert list(told) == ["gen_ai.input.messages"]
+    reported = content.input_attributes(CompletionRequest("s", "m", (Message(Role.USER, (part,)),)))
+    assert json.loads(reported["gen_ai.input.messages"]) == [{"role": "user", "parts": [shown]}]
+    assert list(reported) == ["gen_ai.input.messages"]
 
 
 def test_a_request_with_everything():
-    told = content.input_attributes(
+    reported = content.input_attributes(
         CompletionRequest("s", "m", (), instructions="Be kind.", tools=(Tool("look", "Looks."),))
     )
-    assert json.loads(told["gen_ai.system_instructions"]) == [{"type": "text", "content": "Be kind."}]
-    assert json.loads(told["gen_ai.tool.definitions"]) == [
+    assert json.loads(reported["gen_ai.system_instructions"]) == [{"type": "text", "content": "Be kind."}]
+    assert json.loads(reported["gen_ai.tool.definitions"]) == [
         {"type": "function", "name": "look", "description": "Looks."}
     ]
 
 
 def test_an_answer():
-    told = content.output_attributes(Message(Role.ASSISTANT, (TextPart("Hö"),)), StopReason.LENGTH)
-    assert told == {
+    reported = content.output_attributes(Message(Role.ASSISTANT, (TextPart("Hö"),)), StopReason.LENGTH)
+    assert reported == {
         "gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"Hö"}],'
         '"finish_reason":"length"}]'
     }
 
 
-def test_every_stop_reason_has_a_word():
+def test_every_stop_reason_has_a_finish_reason():
     assert set(FINISH_REASONS) == set(StopReason)

@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[3] / "docs/observability.md"
 
 
 class Meter(NoOpMeter):
-    """Writes down what is made."""
+    """A meter that records what is created."""
 
     def __init__(self):
         super().__init__("test")
@@ -51,21 +51,21 @@ def test_values_are_bounded():
     assert bounded(f"model-{MAX_VALUES}") == "other"
 
 
-def test_a_value_that_was_never_learned_takes_no_place():
+def test_a_value_that_was_never_admitted_takes_no_entry():
     bounded = BoundedLabel()
     assert {bounded(f"invented-{number}") for number in range(MAX_VALUES * 2)} == {"other"}
     bounded.admit("real")
     assert bounded("real") == "real"
 
 
-def test_a_long_value_is_cut():
+def test_a_long_label_value_is_truncated():
     bounded = BoundedLabel()
     bounded.admit("m" * 2**20)
     assert bounded("m" * 2**20) == "m" * (SHOWN_CHARACTERS - 1) + "…"
 
 
-def test_times_are_told_apart_up_to_ten_minutes():
-    """All but the loop's own: whoever waits that long for the loop has other troubles."""
+def test_buckets_of_seconds_reach_ten_minutes():
+    """All but those of the loop's lag, which is never that long."""
     times = {name: bounds for name, bounds in BUCKETS.items() if name.endswith(("duration", "wait", "chunk"))}
     assert {max(bounds) for bounds in times.values()} == {600.0}
     assert all(list(bounds) == sorted(set(bounds)) for bounds in BUCKETS.values())
@@ -76,7 +76,7 @@ def test_there_are_counters_to_look_at():
 
 
 def test_each_histogram_has_buckets():
-    """A forgotten one would end at 10 s."""
+    """A histogram without buckets would end at 10 s."""
     assert set(MADE.histograms) == set(BUCKETS)
     assert len(views()) == len(BUCKETS)
 
@@ -91,7 +91,7 @@ def test_a_name_stands_for_one_thing():
     assert len(spelled) == len(set(spelled))
 
 
-def test_a_count_is_read_off_as_often_as_anybody_likes_and_keeps_its_sums_by_labels():
+def test_a_counter_keeps_its_sums_by_labels():
     reader = InMemoryMetricReader()
     count = Counter(MeterProvider([reader]).get_meter("test"), "turns", "{turn}", "Turns.")
     count.add(1, {"ending": "OK"})
@@ -105,7 +105,7 @@ def test_a_count_is_read_off_as_often_as_anybody_likes_and_keeps_its_sums_by_lab
 
 
 @pytest.mark.parametrize(("environ", "shown"), [({}, 0), ({"OTEL_METRICS_EXEMPLAR_FILTER": "always_on"}, 1)])
-def test_exemplars_are_there_for_who_asks(monkeypatch, environ, shown):
+def test_exemplars_are_off_unless_asked_for(monkeypatch, environ, shown):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     reader = InMemoryMetricReader()

@@ -42,14 +42,14 @@ def said(stream):
     return stream.getvalue()
 
 
-def test_a_machine_gets_json():
+def test_a_record_is_formatted_as_json():
     stream = io.StringIO()
     logs.configure("info", stream)
     logs.bind(session="s1", request_id="")
     logging.getLogger("service.turn").info("turn", extra={"ending": "OK"})
-    told = json.loads(said(stream))
-    del told["timestamp"]
-    assert told == {
+    reported = json.loads(said(stream))
+    del reported["timestamp"]
+    assert reported == {
         "message": "turn",
         "level": "info",
         "logger": "service.turn",
@@ -58,7 +58,7 @@ def test_a_machine_gets_json():
     }
 
 
-def test_a_person_gets_a_line():
+def test_a_record_is_formatted_for_a_terminal():
     stream = Terminal()
     logs.configure("info", stream)
     logging.getLogger("service.turn").info("turn", extra={"ending": "OK"})
@@ -75,41 +75,41 @@ def test_a_line_names_its_span():
     span = TracerProvider(shutdown_on_exit=False).get_tracer("test").start_span("a")
     with use_span(span):
         logging.getLogger("service").warning("here")
-    told = json.loads(said(stream))
-    assert told["trace_id"] == f"{span.get_span_context().trace_id:032x}"
-    assert told["span_id"] == f"{span.get_span_context().span_id:016x}"
+    reported = json.loads(said(stream))
+    assert reported["trace_id"] == f"{span.get_span_context().trace_id:032x}"
+    assert reported["span_id"] == f"{span.get_span_context().span_id:016x}"
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
-def test_of_an_exception_the_place_is_told_and_not_the_text(stream):
+def test_an_exception_is_logged_without_its_text(stream):
     logs.configure("info", stream)
     try:
         int(PROMPT)
     except ValueError:
         logging.getLogger("service").exception("unexpected")
-    told = said(stream)
-    assert "ValueError" in told
-    assert "test_logs.py" in told
-    assert PROMPT not in told
+    reported = said(stream)
+    assert "ValueError" in reported
+    assert "test_logs.py" in reported
+    assert PROMPT not in reported
 
 
-def test_a_collector_that_is_gone_is_told_once_a_minute_whatever_the_wall_clock_does():
+def test_exporter_errors_are_logged_once_a_minute():
     now = [1000.0]
-    seldom = logs._Throttle(lambda: now[0])
+    throttle = logs._Throttle(lambda: now[0])
     exporter = logging.getLogger("opentelemetry.exporter.otlp")
     passed = []
     for second in (0, 1, 59, 61, 62):
         now[0] = 1000.0 + second
         record = exporter.makeRecord(exporter.name, logging.ERROR, "", 0, "failed to export", (), None)
         record.created -= 86_400 * second
-        passed.append(seldom.filter(record))
+        passed.append(throttle.filter(record))
     assert passed == [True, False, False, True, False]
     ours = logging.getLogger("service").makeRecord("service", logging.ERROR, "", 0, "of ours", (), None)
-    assert [seldom.filter(ours), seldom.filter(ours)] == [True, True]
+    assert [throttle.filter(ours), throttle.filter(ours)] == [True, True]
 
 
 @pytest.mark.parametrize(("level", "count"), [("debug", 2), ("info", 1), ("error", 0)])
-def test_only_ours_speaks_below_warning(level, count):
+def test_only_the_service_logs_below_warning(level, count):
     stream = io.StringIO()
     logs.configure(level, stream)
     for name in ("websockets.client", "httpx", "grpc", "asyncio"):
@@ -122,7 +122,7 @@ def test_only_ours_speaks_below_warning(level, count):
     assert "key" not in said(stream)
 
 
-def test_half_a_character_costs_no_line():
+def test_a_lone_surrogate_loses_no_line():
     stream = io.StringIO()
     logs.configure("info", stream)
     logging.getLogger("service.turn").info("turn", extra={"file": "caf\udce9"})
@@ -138,21 +138,21 @@ def test_a_line_has_a_bounded_length_and_stays_json(character, fields):
     logging.getLogger("service.turn").info("turn", extra=extra | {"attempts": 3})
     line = said(stream)
     assert len(line.encode(errors="surrogatepass")) <= logs.LINE_BYTES + 1
-    told = json.loads(line)
-    assert told["message"] == "turn"
+    reported = json.loads(line)
+    assert reported["message"] == "turn"
     if fields == 1:
-        assert told["attempts"] == 3
-        assert told["field0"].startswith(character * 100)
+        assert reported["attempts"] == 3
+        assert reported["field0"].startswith(character * 100)
 
 
-def test_a_line_for_a_person_has_a_bounded_length():
+def test_a_console_line_has_a_bounded_length():
     stream = Terminal()
     logs.configure("info", stream)
     logging.getLogger("service.turn").info("turn", extra={"model": "x" * 1_000_000})
     assert len(said(stream)) <= logs.LINE_BYTES + 1
 
 
-def test_of_a_deep_exception_the_innermost_place_is_told():
+def test_a_deep_exception_is_logged_with_its_innermost_frames():
     def deeper(depth):
         if depth == 0:
             return 1 // 0
@@ -167,12 +167,12 @@ def test_of_a_deep_exception_the_innermost_place_is_told():
         deeper(300)
     except ZeroDivisionError:
         logging.getLogger("service").exception("unexpected")
-    told = json.loads(said(stream))["exception"]
-    assert told.endswith("ZeroDivisionError")
-    assert "1 // 0" in told
+    reported = json.loads(said(stream))["exception"]
+    assert reported.endswith("ZeroDivisionError")
+    assert "1 // 0" in reported
 
 
-def test_what_cannot_be_formatted_is_a_lost_line_and_no_error():
+def test_a_record_that_cannot_be_formatted_is_counted_as_lost():
     stream = io.StringIO()
     logs.configure("info", stream)
     logging.getLogger("service").info("%d of them", "many")
@@ -180,7 +180,7 @@ def test_what_cannot_be_formatted_is_a_lost_line_and_no_error():
     assert logs.lost() == 1
 
 
-def test_warnings_and_what_nobody_caught_are_lines_too():
+def test_warnings_and_uncaught_exceptions_are_logged():
     stream = io.StringIO()
     logs.configure("info", stream)
     logs.catch()
@@ -192,8 +192,8 @@ def test_warnings_and_what_nobody_caught_are_lines_too():
     thread.join()
     sys.excepthook(ValueError, ValueError(PROMPT), None)
     sys.excepthook(SystemExit, SystemExit(0), None)
-    told = [json.loads(line) for line in said(stream).splitlines()]
-    assert [line["level"] for line in told] == ["warning", "error", "error"]
-    assert "an old way" in told[0]["message"]
-    assert told[1]["exception"].endswith("ValueError")
-    assert PROMPT not in str(told)
+    reported = [json.loads(line) for line in said(stream).splitlines()]
+    assert [line["level"] for line in reported] == ["warning", "error", "error"]
+    assert "an old way" in reported[0]["message"]
+    assert reported[1]["exception"].endswith("ValueError")
+    assert PROMPT not in str(reported)

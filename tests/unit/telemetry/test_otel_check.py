@@ -1,4 +1,4 @@
-"""OpenTelemetry's own variables: each wrong one is one line that names it."""
+"""Test that each invalid OpenTelemetry variable is one line that names it."""
 
 import os
 
@@ -26,7 +26,7 @@ GOOD = {
 }
 
 
-def test_what_the_sdk_takes_is_taken():
+def test_values_that_the_sdk_accepts_pass():
     check(dict(GOOD))
     check({})
 
@@ -64,7 +64,7 @@ def test_what_the_sdk_takes_is_taken():
         ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),
     ],
 )
-def test_a_wrong_one_is_one_line_that_names_it(name, text):
+def test_an_invalid_variable_is_one_line_with_its_name(name, text):
     with pytest.raises(SettingsError) as caught:
         check({name: text})
     (problem,) = caught.value.problems
@@ -72,7 +72,7 @@ def test_a_wrong_one_is_one_line_that_names_it(name, text):
     assert "\n" not in problem
 
 
-def test_all_wrong_ones_are_named_together():
+def test_all_invalid_variables_are_reported_together():
     with pytest.raises(SettingsError) as caught:
         check({"OTEL_BSP_SCHEDULE_DELAY": "x", "OTEL_PROPAGATORS": "x", "OTEL_METRIC_EXPORT_TIMEOUT": "x"})
     assert len(caught.value.problems) == 3
@@ -86,13 +86,13 @@ def test_a_batch_larger_than_the_queue_is_refused(environ):
         check(environ)
 
 
-def test_an_empty_one_is_not_set():
+def test_an_empty_variable_counts_as_not_set():
     environ = {"OTEL_BSP_SCHEDULE_DELAY": "", "OTEL_TRACES_SAMPLER_ARG": " ", "PATH": ""}
     check(environ)
     assert environ == {"PATH": ""}
 
 
-def test_where_the_sdk_is_off_only_what_it_reads_all_the_same_counts():
+def test_with_the_sdk_disabled_only_plugins_are_checked():
     check({"OTEL_SDK_DISABLED": "true", "OTEL_BSP_SCHEDULE_DELAY": "x"})
     with pytest.raises(SettingsError, match="OTEL_PROPAGATORS"):
         check({"OTEL_SDK_DISABLED": "true", "OTEL_PROPAGATORS": "x"})

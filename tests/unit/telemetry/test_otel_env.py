@@ -62,6 +62,6 @@ def test_where_content_is_shown(given, shown, on_span, as_event):
         ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "yes"),
     ],
 )
-def test_a_value_that_means_nothing_is_told(name, value):
+def test_an_unknown_value_is_reported(name, value):
     with pytest.raises(SwitchError, match=f"{name} must be one of "):
         read({name: value})

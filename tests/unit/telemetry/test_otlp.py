@@ -1,4 +1,4 @@
-"""Our encoding is the library's: what a collector decodes is the same to the last field."""
+"""Test that the OTLP encoding decodes to what the library would have sent."""
 
 import pytest
 from hypothesis import given
@@ -53,27 +53,27 @@ def decoded(data):
 
 
 @given(st.lists(SPANS, max_size=5))
-def test_a_collector_reads_what_the_library_would_have_sent(spans):
+def test_the_encoding_decodes_to_that_of_the_library(spans):
     assert decoded(encode(spans)) == encode_spans(spans)
 
 
-def test_half_a_character_costs_itself_only():
+def test_a_lone_surrogate_is_replaced_in_a_span():
     context = SpanContext(1, 2, False)
-    told = decoded(
+    reported = decoded(
         encode([ReadableSpan("a", context, attributes={"said": "x\ud800y"}, resource=RESOURCES[1])])
     )
-    (span,) = told.resource_spans[0].scope_spans[0].spans
+    (span,) = reported.resource_spans[0].scope_spans[0].spans
     assert span.attributes[0].value.string_value == "x?y"
 
 
 @pytest.mark.parametrize("spoilt", [ReadableSpan("a", None), object()])
-def test_a_batch_that_cannot_be_written_is_lost_with_a_word(caplog, spoilt):
+def test_a_batch_that_cannot_be_encoded_is_logged(caplog, spoilt):
     exporter = HttpSpans("http://127.0.0.1:9/v1/traces")
     assert exporter.export([spoilt]) is SpanExportResult.FAILURE
     assert "a batch of spans is lost" in caplog.text
 
 
-def test_nothing_is_sent_behind_the_end():
+def test_nothing_is_sent_after_shutdown():
     exporter = HttpSpans("http://127.0.0.1:9/v1/traces")
     exporter.shutdown()
     assert exporter.export([]) is SpanExportResult.FAILURE

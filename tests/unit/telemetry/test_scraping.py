@@ -1,4 +1,4 @@
-"""The endpoint for Prometheus: one page, and nobody keeps others from it."""
+"""Test the Prometheus endpoint: one page, which no peer can block."""
 
 import asyncio
 import gzip
@@ -26,7 +26,7 @@ def endpoint():
 
 
 async def asked(endpoint, request):
-    """The status, the fields and the body of the answer; the connection ends behind it."""
+    """The status, the fields and the body of the answer; the connection ends after it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", endpoint.port)
     try:
         writer.write(request)

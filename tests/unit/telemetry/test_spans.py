@@ -1,4 +1,4 @@
-"""A span of ours is told as the SDK would tell it."""
+"""Test that a span is exported as the SDK would export it."""
 
 import time
 from unittest.mock import Mock
@@ -25,7 +25,7 @@ ABOVE = SpanContext(7, 8, True, TraceFlags(TraceFlags.SAMPLED), TraceState([("ve
 UNSAMPLED = SpanContext(7, 8, True, TraceFlags(0))
 
 
-class Told:
+class Exported:
     def __init__(self, sampler=ALWAYS_ON):
         self._kept = InMemorySpanExporter()
         processor = SimpleSpanProcessor(self._kept)
@@ -40,11 +40,11 @@ class Told:
 
 @pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF, ParentBased(ALWAYS_ON), TraceIdRatioBased(1.0)])
 @pytest.mark.parametrize("above", [INVALID_SPAN_CONTEXT, ABOVE, UNSAMPLED])
-def test_it_is_who_the_sdk_would_have_made_it(sampler, above):
-    told = Told(sampler)
-    ours = Span(told.tracer, "a", dict, SpanKind.SERVER, above).context
+def test_ids_and_flags_equal_those_of_the_sdk(sampler, above):
+    exported = Exported(sampler)
+    ours = Span(exported.tracer, "a", dict, SpanKind.SERVER, above).context
     with use_span(NonRecordingSpan(above)):
-        theirs = told.provider.get_tracer("test").start_span("a", kind=SpanKind.SERVER).get_span_context()
+        theirs = exported.provider.get_tracer("test").start_span("a", kind=SpanKind.SERVER).get_span_context()
     assert (ours.trace_flags, ours.trace_state, ours.is_remote) == (
         theirs.trace_flags,
         theirs.trace_state,
@@ -55,10 +55,10 @@ def test_it_is_who_the_sdk_would_have_made_it(sampler, above):
     assert (ours.trace_id == above.trace_id) is above.is_valid is (theirs.trace_id == above.trace_id)
 
 
-def test_everything_that_was_kept_is_told_with_the_time_at_which_it_was():
-    told = Told()
+def test_everything_is_exported_with_its_own_time():
+    exported = Exported()
     before = time.time_ns()
-    span = Span(told.tracer, "chat x", lambda: {"model": "x", "n": 1}, SpanKind.CLIENT, ABOVE)
+    span = Span(exported.tracer, "chat x", lambda: {"model": "x", "n": 1}, SpanKind.CLIENT, ABOVE)
     span.event("sent")
     span.event("over", {"ending": "LOST"})
     span.attributes["n"] = 2
@@ -66,9 +66,9 @@ def test_everything_that_was_kept_is_told_with_the_time_at_which_it_was():
     span.fail({"error.type": "LOST"})
     span.end()
     after = time.time_ns()
-    assert told.spans == ()
+    assert exported.spans == ()
     span.export()
-    (seen,) = told.spans
+    (seen,) = exported.spans
     assert (seen.name, seen.kind, seen.parent, seen.context) == (
         "chat x",
         SpanKind.CLIENT,
@@ -84,35 +84,35 @@ def test_everything_that_was_kept_is_told_with_the_time_at_which_it_was():
     assert seen.status.status_code is StatusCode.ERROR
     times = [before, seen.start_time, *(event.timestamp for event in seen.events), seen.end_time, after]
     assert times == sorted(times)
-    assert seen.resource == told.provider.resource
+    assert seen.resource == exported.provider.resource
     assert seen.instrumentation_scope.name == "test"
 
 
-def test_it_hangs_below_the_current_one():
-    told = Told()
+def test_a_span_is_a_child_of_the_current_span():
+    exported = Exported()
     with use_span(NonRecordingSpan(ABOVE)):
-        span = Span(told.tracer, "a", dict)
+        span = Span(exported.tracer, "a", dict)
     assert span.parent == ABOVE
 
 
-def test_its_facts_are_asked_for_once_and_only_when_needed():
+def test_facts_are_computed_once_and_only_when_needed():
     facts = Mock(return_value={})
-    span = Span(Told().tracer, "a", facts)
+    span = Span(Exported().tracer, "a", facts)
     facts.assert_not_called()
     assert span.context is span.context
     span.export()
     facts.assert_called_once_with()
 
 
-def test_what_is_not_sampled_is_not_told():
-    told = Told(ALWAYS_OFF)
-    span = Span(told.tracer, "a", dict)
+def test_a_span_that_is_not_sampled_is_not_exported():
+    exported = Exported(ALWAYS_OFF)
+    span = Span(exported.tracer, "a", dict)
     span.export()
     assert not span.sampled
-    assert told.spans == ()
+    assert exported.spans == ()
 
 
-def test_without_a_tracer_it_is_nobody():
+def test_without_a_tracer_the_context_is_invalid():
     span = Span(None, "a", lambda: pytest.fail("nobody asks"))
     span.event("x")
     span.export()
@@ -121,18 +121,18 @@ def test_without_a_tracer_it_is_nobody():
 
 
 @pytest.mark.parametrize(("which", "of_event"), [("ATTRIBUTE", "abc"), ("SPAN_ATTRIBUTE", "abcdef")])
-def test_texts_are_as_long_as_the_operator_wants_them(monkeypatch, which, of_event):
+def test_the_sdk_limits_of_text_lengths_apply(monkeypatch, which, of_event):
     monkeypatch.setenv(f"OTEL_{which}_VALUE_LENGTH_LIMIT", "3")
-    told = Told()
-    span = Span(told.tracer, "a", lambda: {"said": "abcdef", "n": 123456})
+    exported = Exported()
+    span = Span(exported.tracer, "a", lambda: {"said": "abcdef", "n": 123456})
     span.event("x", {"said": "abcdef"})
     span.export()
-    (seen,) = told.spans
+    (seen,) = exported.spans
     assert seen.attributes == {"said": "abc", "n": 123456}
     assert seen.events[0].attributes["said"] == of_event
 
 
-def test_a_wall_clock_that_steps_back_makes_no_span_end_before_its_beginning(monkeypatch):
+def test_a_wall_clock_step_never_reverses_a_span(monkeypatch):
     span = Span(None, "a", dict)
     monkeypatch.setattr("service.telemetry.spans.time.time_ns", lambda: 0)
     span.event("sent")

@@ -1,4 +1,4 @@
-"""A log that nobody reads, that is slow, full or gone: whoever logs goes on."""
+"""Test a log whose reader is absent, slow, full or closed: logging continues."""
 
 import errno
 import os
@@ -46,7 +46,7 @@ class Sink:
         return min(len(data), self.most)
 
 
-def test_all_lines_come_out_in_order_with_the_last_ones_at_the_end():
+def test_all_lines_are_written_in_order():
     sink = Sink()
     writer = Writer(sink)
     lines = [b"%d\n" % number for number in range(1000)]
@@ -57,7 +57,7 @@ def test_all_lines_come_out_in_order_with_the_last_ones_at_the_end():
     assert writer.lost == 0
 
 
-def test_lines_that_come_together_are_written_together():
+def test_lines_queued_together_are_written_together():
     sink = Sink()
     writer = Writer(sink)
     for _ in range(1000):
@@ -66,7 +66,7 @@ def test_lines_that_come_together_are_written_together():
     assert sink.calls <= 100_000 // BATCH_BYTES + 5
 
 
-def test_a_pipe_that_nobody_reads_loses_lines_and_delays_nobody(pipe):
+def test_a_pipe_without_a_reader_loses_lines_without_blocking(pipe):
     read, write = pipe
     said: list[int] = []
     writer = Writer(to_descriptor(write), on_recovery=said.append, max_bytes=100_000)
@@ -81,7 +81,7 @@ def test_a_pipe_that_nobody_reads_loses_lines_and_delays_nobody(pipe):
     until(lambda: said == [writer.lost])
 
 
-def test_a_reader_that_is_gone_costs_lines_and_nothing_else(pipe):
+def test_a_closed_pipe_only_loses_lines(pipe):
     read, write = pipe
     os.close(read)
     writer = Writer(to_descriptor(write))
@@ -92,7 +92,7 @@ def test_a_reader_that_is_gone_costs_lines_and_nothing_else(pipe):
     assert writer.lost == 2
 
 
-def test_a_full_disk_loses_lines_until_there_is_room_and_cuts_none_in_two():
+def test_a_full_disk_loses_whole_lines_until_there_is_room():
     sink = Sink()
     recovered: list[int] = []
     writer = Writer(sink, on_recovery=recovered.append)
@@ -117,7 +117,7 @@ def test_a_full_disk_loses_lines_until_there_is_room_and_cuts_none_in_two():
     assert recovered == [2]
 
 
-def test_a_write_that_takes_a_part_goes_on_with_the_rest():
+def test_a_partial_write_continues_with_the_rest():
     sink = Sink(most=3)
     writer = Writer(sink)
     writer.put(b"a longer line\n")
@@ -125,7 +125,7 @@ def test_a_write_that_takes_a_part_goes_on_with_the_rest():
     assert sink.data == b"a longer line\n"
 
 
-def test_a_descriptor_that_somebody_made_non_blocking_is_waited_for(pipe):
+def test_a_non_blocking_descriptor_is_waited_for(pipe):
     read, write = pipe
     os.set_blocking(write, False)
     writer = Writer(to_descriptor(write))

@@ -46,7 +46,7 @@ def test_refused(metadata):
     assert "s3cret" not in caught.value.message
 
 
-def test_without_tokens_everybody_is_one_tenant():
+def test_without_tokens_all_callers_are_one_tenant():
     assert Callers(Settings()).caller((("authorization", "Bearer anything"),)) == Caller()
 
 
@@ -54,6 +54,6 @@ def test_tokens_are_not_shown():
     assert repr(CALLERS) == "Callers(Tenants(2 tokens, 0 certificates))"
 
 
-def test_nobody_is_a_tenant_by_default():
+def test_the_caller_has_no_default():
     with pytest.raises(LookupError):
         CALLER.get()

@@ -1,4 +1,4 @@
-"""The tables are total, both ways."""
+"""Test that the enum tables are total in both directions."""
 
 import pytest
 
@@ -37,7 +37,7 @@ UNSPECIFIED = 0
     ],
     ids=["roles", "transports", "reasoning kinds", "stop reasons", "line states", "codes", "places"],
 )
-def test_every_noun_of_ours_is_told(table, ours):
+def test_every_domain_value_has_a_contract_value(table, ours):
     assert set(table) == set(ours)
 
 

@@ -21,7 +21,7 @@ async def test_a_request_comes_as_it_was_sent(characters):
     assert await parse(pb.CompleteRequest, sent.SerializeToString(), **BOUNDS) == sent
 
 
-async def test_a_request_that_is_too_big_is_not_looked_into():
+async def test_a_request_that_is_too_large_is_not_parsed():
     violation = await refused(pb.CompleteRequest, b"\xff" * (2**20 + 1))
     assert violation.description == "has 1048577 bytes; at most 1048576 are allowed"
 

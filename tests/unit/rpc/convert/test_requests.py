@@ -1,4 +1,4 @@
-"""Each bad input by name, with the path of its field; and what good input becomes."""
+"""Test that invalid input is reported with the path of its field, and what valid input becomes."""
 
 import math
 import time
@@ -241,7 +241,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("changes", "field"), BAD.values(), ids=BAD.keys())
-def test_bad_input_is_told_with_its_field(changes, field):
+def test_invalid_input_is_reported_with_its_field(changes, field):
     (violation,) = violations_of(read, **changes)
     assert violation.field == field
     assert violation.description
@@ -252,7 +252,7 @@ def test_a_call_is_refused_the_same_way():
         read_completion(pb.CompleteRequest(session_id="s"), SETTINGS, 0)
 
 
-def test_an_orphan_is_not_told_beside_what_may_explain_it():
+def test_an_orphan_is_not_reported_beside_other_violations():
     broken_call = assistant(CALL, m.Part())
     (violation,) = violations_of(read, messages=[broken_call, tool(RESULT)])
     assert violation.field == "messages[0].parts[1]"
@@ -263,7 +263,7 @@ def test_the_search_ends_at_twenty():
     assert [violation.field for violation in found] == [f"messages[{i}].parts" for i in range(20)]
 
 
-def test_too_many_messages_are_not_looked_into():
+def test_too_many_messages_are_not_read():
     settings = Settings(max_messages=2)
     assert read(settings, messages=[USER] * 2).messages
     (violation,) = violations_of(read, settings, messages=[user()] * 3)
@@ -462,7 +462,7 @@ def test_bad_page_size():
     assert violation.field == "page_size"
 
 
-def test_a_long_conversation_is_read_in_no_time():
+def test_a_long_conversation_is_read_quickly():
     messages = [USER, assistant(CALL), tool(result(m.Part(text=m.TextPart(text="x" * 12_000))))] * 17
     big = request(messages=messages)
     assert big.ByteSize() > 200_000
@@ -506,7 +506,7 @@ def test_a_name_in_a_part_is_bounded(part, field):
         (m.Part(reasoning=m.ReasoningPart(id="r", content=[""] * 1_001)), "reasoning.content"),
     ],
 )
-def test_what_the_model_said_is_bounded(part, field):
+def test_content_of_the_model_is_bounded(part, field):
     (violation,) = violations_of(read, messages=[m.Message(role=m.ROLE_ASSISTANT, parts=[part]), USER])
     assert violation.field == f"messages[0].parts[0].{field}"
     assert "at most" in violation.description

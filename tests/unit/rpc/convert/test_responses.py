@@ -136,7 +136,7 @@ def test_the_end_is_the_same_with_and_without_a_stream():
     assert pb.Done(**ENDED_OUT).SerializeToString() == pb.CompleteResponse(**ENDED_OUT).SerializeToString()
 
 
-def test_a_time_that_is_not_known_is_not_told():
+def test_an_unknown_time_is_not_set():
     event = dataclasses.replace(COMPLETED, created_at=0.0)
     assert not complete_out(event, REPORT).HasField("created_at")
 
@@ -172,15 +172,17 @@ def test_error():
 
 
 def test_an_error_that_knows_little():
-    told = error_out(TurnError(Reason.TIMEOUT, "x" * 1000), REPORT, None)
-    assert (told.reason, len(told.message)) == ("TIMEOUT", 500)
-    assert not any(told.HasField(name) for name in ("retry_after", "upstream", "partial", "usage"))
+    reported = error_out(TurnError(Reason.TIMEOUT, "x" * 1000), REPORT, None)
+    assert (reported.reason, len(reported.message)) == ("TIMEOUT", 500)
+    assert not any(reported.HasField(name) for name in ("retry_after", "upstream", "partial", "usage"))
 
 
 @pytest.mark.parametrize("seconds", [math.inf, math.nan, -1, 1e300])
-def test_a_delay_without_sense_is_told_with_bounds(seconds):
-    told = error_out(TurnError(Reason.RATE_LIMITED, "wait", retry_after=seconds), REPORT, None).retry_after
-    assert 0 <= told.seconds <= 253_402_300_799
+def test_an_invalid_retry_delay_is_clamped(seconds):
+    reported = error_out(
+        TurnError(Reason.RATE_LIMITED, "wait", retry_after=seconds), REPORT, None
+    ).retry_after
+    assert 0 <= reported.seconds <= 253_402_300_799
 
 
 def test_session():

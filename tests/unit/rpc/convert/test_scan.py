@@ -1,4 +1,4 @@
-"""The walk over the wire format: what it counts, where it stops, and that it never judges more than that."""
+"""Test the scan of the wire format: what it counts and where it stops."""
 
 from typing import Any
 
@@ -105,5 +105,5 @@ def varint(number):
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_make_it_fail(raw):
+def test_no_input_raises_anything_else(raw):
     check_shape(raw, STREAM, 10_000)
