@@ -1,1 +1,1 @@
-"""The gRPC face: the only room that speaks protobuf."""
+"""The gRPC layer: the only one that uses protobuf."""

@@ -134,6 +134,7 @@ class _Stream:
         self._done = False
 
     async def send(self, event: Event, turn: Turn) -> None:
+        """Write one event. Cancellation leaves the write to grpc: see the top of the module."""
         self._done = isinstance(event, Completed)
         self._sent += 1
         self._writing = True
@@ -141,10 +142,12 @@ class _Stream:
         self._writing = False
 
     def check_done(self) -> None:
+        """Raise RuntimeError when the turn ended without a Completed event."""
         if not self._done:
             raise _no_ending()
 
     async def fail(self, failure: TurnError) -> None:
+        """End the stream with an error, if anything was sent upstream, and a status."""
         if self._done:  # the answer is complete: a later failure does not concern the caller
             return
         error = _error(failure, self.turn, partial=True)

@@ -38,7 +38,7 @@ RETRY_AFTER_S = 1.0
 
 
 class Slots:
-    """Slots for slow messages: `number` in all, `share` of them for one holder."""
+    """Slots for slow messages: `number` in all, `share` for one holder. Errors and docs call them places."""
 
     def __init__(self, number: int, share: int | None = None) -> None:
         self._number = number

@@ -40,6 +40,8 @@ STREAMS_BESIDES = 128
 
 
 class Server:
+    """The gRPC server with its services, interceptors and credentials."""
+
     def __init__(self, settings: Settings, manager: Manager) -> None:
         self._listen = settings.listen
         self._credentials = server_credentials(settings)

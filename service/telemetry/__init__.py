@@ -1,1 +1,1 @@
-"""What can be seen of the service: spans, metrics, logs. It watches, and never decides."""
+"""Spans, metrics and logs of the service. Telemetry observes; it decides nothing."""

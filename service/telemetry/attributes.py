@@ -31,50 +31,55 @@ def of_operation(request: CompletionRequest) -> Attributes:
 
 
 def of_request(request: CompletionRequest) -> Attributes:
-    shown = _of_options(request.options)
-    shown[names.CONVERSATION] = request.session_id
-    shown[names.REQUEST_STREAM] = True
-    shown[names.OPENAI_API] = "responses"
+    """Return the attributes of a request and its options, without content."""
+    attributes = _of_options(request.options)
+    attributes[names.CONVERSATION] = request.session_id
+    attributes[names.REQUEST_STREAM] = True
+    attributes[names.OPENAI_API] = "responses"
     if request.request_id:
-        shown[names.REQUEST_ID] = request.request_id
-    return shown
+        attributes[names.REQUEST_ID] = request.request_id
+    return attributes
 
 
 def _of_options(options: Options) -> Attributes:
-    wishes = {
+    values = {
         names.REQUEST_TEMPERATURE: options.temperature,
         names.REQUEST_TOP_P: options.top_p,
         names.REQUEST_MAX_TOKENS: options.max_output_tokens,
         names.REQUEST_REASONING: options.reasoning_effort or None,
         names.OPENAI_TIER: options.service_tier or None,
     }
-    shown: Attributes = {name: wish for name, wish in wishes.items() if wish is not None}
-    form = options.text_format
-    shown[names.OUTPUT_TYPE] = "json" if form is not None and form.kind != "text" else "text"
-    return shown
+    attributes: Attributes = {name: value for name, value in values.items() if value is not None}
+    text_format = options.text_format
+    attributes[names.OUTPUT_TYPE] = (
+        "json" if text_format is not None and text_format.kind != "text" else "text"
+    )
+    return attributes
 
 
 def of_report(report: TurnReport) -> Attributes:
     """Return the transport and the context of the turn, and the reasons for both."""
-    shown: Attributes = {
+    attributes: Attributes = {
         names.TURN_ID: report.turn_id,
         names.TRANSPORT: report.transport.value,
         names.TRANSPORT_REASON: report.transport_reason.value,
         names.REUSED: report.connection_reused,
     }
     if report.context_reason is not None:
-        shown[names.CONTEXT] = context_of(report)
-        shown[names.CONTEXT_REASON] = report.context_reason.value
-        shown[names.BYTES_SENT] = report.bytes_sent
-        shown[names.BYTES_SAVED] = report.bytes_saved
-    return shown
+        attributes[names.CONTEXT] = context_of(report)
+        attributes[names.CONTEXT_REASON] = report.context_reason.value
+        attributes[names.BYTES_SENT] = report.bytes_sent
+        attributes[names.BYTES_SAVED] = report.bytes_saved
+    return attributes
 
 
 def context_of(report: TurnReport) -> str:
+    """Return how the conversation was sent: "incremental" or "full"."""
     return "incremental" if report.incremental else "full"
 
 
 def of_answer(completed: Completed) -> Attributes:
+    """Return id, model and finish reason of a complete response."""
     return {
         names.RESPONSE_ID: completed.response_id,
         names.RESPONSE_MODEL: completed.model,
@@ -83,6 +88,7 @@ def of_answer(completed: Completed) -> Attributes:
 
 
 def of_usage(usage: Usage) -> Attributes:
+    """Return the tokens of an attempt."""
     return {
         names.INPUT_TOKENS: usage.input_tokens,
         names.CACHE_READ_TOKENS: usage.cached_input_tokens,
@@ -93,12 +99,13 @@ def of_usage(usage: Usage) -> Attributes:
 
 
 def of_upstream(host: str, port: int) -> Attributes:
+    """Return the address of the upstream."""
     return {names.SERVER_ADDRESS: host, names.SERVER_PORT: port}
 
 
 def of_failure(ending: str, error: BaseException | None) -> Attributes:
     """Return the attributes of a failure. `ending` is the reason or the status that names it."""
-    shown: Attributes = {names.ERROR_TYPE: ending}
+    attributes: Attributes = {names.ERROR_TYPE: ending}
     detail = error.upstream if isinstance(error, TurnError) else None
     if detail is not None:
         upstream: Attributes = {
@@ -107,5 +114,5 @@ def of_failure(ending: str, error: BaseException | None) -> Attributes:
             names.UPSTREAM_STATUS: detail.status,
             names.UPSTREAM_REQUEST: detail.request_id,
         }
-        shown |= {name: value for name, value in upstream.items() if value}
-    return shown
+        attributes |= {name: value for name, value in upstream.items() if value}
+    return attributes

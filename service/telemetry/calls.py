@@ -125,6 +125,7 @@ def begin(method: str, metadata: Metadata, *, known: bool = True) -> Call:
 
 
 def current() -> Call | None:
+    """Return the call of this task. Returns None outside of a call."""
     return _CALL.get()
 
 

@@ -62,18 +62,22 @@ class Chat:
         return self.span.ended > 0
 
     def sent(self) -> None:
+        """The request was written."""
         self._sent_at = time.perf_counter()
         self.span.event(names.EVENT_SENT)
 
     def created(self, started: Started) -> None:
+        """The upstream began its response."""
         self.span.event(names.EVENT_CREATED)
         self.span.attributes[names.RESPONSE_ID] = started.response_id
 
     def first_content(self) -> None:
+        """The first content arrived."""
         self._first_chunk_s = time.perf_counter() - self._sent_at
         self.span.event(names.EVENT_FIRST_CONTENT)
 
     def completed(self, completed: Completed) -> None:
+        """The response is complete. Ends the attempt."""
         self._completed = completed
         if signals().capture.as_event:
             self.span.event(

@@ -29,14 +29,14 @@ from service.telemetry.attributes import FINISH_REASONS
 
 def input_attributes(request: CompletionRequest) -> dict[str, str]:
     """Return messages, instructions and tools of the request as attributes."""
-    shown = {names.INPUT_MESSAGES: _dumps(_message(message) for message in request.messages)}
+    attributes = {names.INPUT_MESSAGES: _dumps(_message(message) for message in request.messages)}
     if request.instructions:
-        shown[names.SYSTEM_INSTRUCTIONS] = _dumps([_text(request.instructions)])
+        attributes[names.SYSTEM_INSTRUCTIONS] = _dumps([_text(request.instructions)])
     if request.tools:
-        shown[names.TOOL_DEFINITIONS] = _dumps(
+        attributes[names.TOOL_DEFINITIONS] = _dumps(
             {"type": "function", "name": tool.name, "description": tool.description} for tool in request.tools
         )
-    return shown
+    return attributes
 
 
 def output_attributes(message: Message, stop: StopReason) -> dict[str, str]:

@@ -26,6 +26,7 @@ CUT_OFF_BY = {
 
 
 def measure(tenant: str, request: CompletionRequest, report: TurnReport | None, ending: str) -> None:
+    """Record the metrics of a finished turn."""
     instruments = signals().instruments
     transport = report.transport.value if report is not None else "none"
     instruments.turns.add(1, {names.LABEL_ENDING: ending, names.LABEL_TRANSPORT: transport})
@@ -46,6 +47,7 @@ def measure(tenant: str, request: CompletionRequest, report: TurnReport | None, 
 
 
 def count_tokens(tenant: str, model: str, usage: Usage) -> None:
+    """Count the tokens of one attempt by tenant, model and type."""
     now = signals()
     now.tenant.admit(tenant)  # tenants are the operator's own, so they are few
     labels = {names.LABEL_TENANT: now.tenant(tenant), names.LABEL_MODEL: now.model(model)}
@@ -66,6 +68,7 @@ def log(
     ending: str,
     completed: Completed | None,
 ) -> None:
+    """Write the log line of a finished turn at INFO."""
     if not logger.isEnabledFor(logging.INFO):
         return
     fields: dict[str, object] = {"ending": ending, "tenant": tenant, "model": request.model}

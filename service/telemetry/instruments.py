@@ -35,6 +35,7 @@ MAX_VALUES = 50
 
 
 def views() -> list[View]:
+    """Return the views that give each histogram its buckets."""
     return [
         View(instrument_name=name, aggregation=ExplicitBucketHistogramAggregation(bounds))
         for name, bounds in BUCKETS.items()
@@ -69,9 +70,9 @@ class Counter:
 
     __slots__ = ("_sums",)
 
-    def __init__(self, meter: Meter, name: str, unit: str, what: str) -> None:
+    def __init__(self, meter: Meter, name: str, unit: str, description: str) -> None:
         self._sums: dict[tuple[tuple[str, str], ...], int] = {}
-        meter.create_observable_counter(name, [self._read], unit, what)
+        meter.create_observable_counter(name, [self._read], unit, description)
 
     def add(self, number: int, labels: Mapping[str, str] = {}) -> None:
         key = tuple(labels.items())
@@ -86,11 +87,11 @@ class Instruments:
     """The instruments of events. Those of states are in `gauges`."""
 
     def __init__(self, meter: Meter) -> None:
-        def seconds(name: str, what: str) -> Histogram:
-            return meter.create_histogram(name, "s", what)
+        def seconds(name: str, description: str) -> Histogram:
+            return meter.create_histogram(name, "s", description)
 
-        def count(name: str, unit: str, what: str) -> Counter:
-            return Counter(meter, name, unit, what)
+        def count(name: str, unit: str, description: str) -> Counter:
+            return Counter(meter, name, unit, description)
 
         self.rpc_duration = seconds(names.RPC_SERVER_CALL_DURATION, "How long calls took.")
         self.operation_duration = seconds(names.OPERATION_DURATION, "How long attempts upstream took.")

@@ -58,8 +58,10 @@ def closed(reason: str) -> None:
 
 
 def breaker_became(state: str) -> None:
+    """Log a new state of the circuit breaker."""
     logger.debug("breaker", extra={"state": state})
 
 
 def refused(limit: str) -> None:
+    """Count a turn that was refused by this limit."""
     signals().instruments.refused.add(1, {names.LABEL_LIMIT: limit})

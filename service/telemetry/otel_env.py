@@ -36,7 +36,7 @@ class Capture(Enum):
     SPAN_AND_EVENT = "span_and_event"
 
     @property
-    def shown(self) -> bool:
+    def enabled(self) -> bool:
         return self is not Capture.NO_CONTENT
 
     @property

@@ -36,6 +36,7 @@ _now = Signals()
 
 
 def signals() -> Signals:
+    """Return where telemetry goes now. Not kept by callers: set-up may replace it."""
     return _now
 
 

@@ -138,15 +138,18 @@ class TurnPublisher:
             self._chat.sent()
 
     def created(self, started: Started) -> None:
+        """The upstream began its response."""
         logger.debug("turn began upstream", extra={"response_id": started.response_id})
         if self._chat is not None:
             self._chat.created(started)
 
     def first_content(self) -> None:
+        """The first content of an attempt arrived."""
         if self._chat is not None:
             self._chat.first_content()
 
     def completed(self, completed: Completed) -> None:
+        """The response is complete. What fails after this does not change the ending."""
         self._completed = completed
         if self._chat is not None:
             self._chat.completed(completed)

@@ -1,1 +1,1 @@
-"""Who calls: tokens, certificates, tenants."""
+"""Authentication of callers: tokens, certificates and tenants."""

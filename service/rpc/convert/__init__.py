@@ -1,1 +1,1 @@
-"""Messages of the contract to and from domain values."""
+"""Conversion between messages of the contract and domain values."""

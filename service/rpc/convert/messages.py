@@ -221,6 +221,7 @@ READERS: dict[str, Callable[[_Reader, Any], Part]] = {
 
 
 def message_out(message: Message) -> pb.Message:
+    """Convert a message of the domain to the contract."""
     return pb.Message(role=ROLES_OUT[message.role], parts=[_part_out(part) for part in message.parts])
 
 

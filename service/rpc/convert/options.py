@@ -32,6 +32,7 @@ from service.rpc.convert.validate import TOOL_NAME, Violations, shown
 
 
 def read_tools(found: Violations, tools: Sequence[ToolMessage]) -> tuple[Tool, ...]:
+    """Read the tools of a request. If a violation was found, the result is incomplete."""
     if len(tools) > MAX_TOOLS:
         found.add("tools", f"has {len(tools)} tools; at most {MAX_TOOLS} are allowed")
         return ()
@@ -51,6 +52,7 @@ DEFAULT = Options()
 
 
 def read_options(found: Violations, options: pb.CompletionOptions, tools: Sequence[Tool]) -> Options:
+    """Read the options of a turn. `tools` are those that a tool choice may name."""
     if not options.ByteSize():
         return DEFAULT
     transport = TRANSPORTS.get(options.transport)

@@ -59,6 +59,7 @@ def event_out(event: Event, sequence: int, report: Callable[[], TurnReport]) -> 
 
 
 def complete_out(event: Completed, report: TurnReport) -> pb.CompleteResponse:
+    """Convert a complete answer to the response of a unary call."""
     return _ended(pb.CompleteResponse, event, report)
 
 
@@ -117,6 +118,7 @@ def _upstream(detail: UpstreamDetail | None) -> pb.UpstreamError | None:
 
 
 def report_out(report: TurnReport) -> pb.TurnReport:
+    """Convert the report of a turn."""
     return pb.TurnReport(
         response_id=report.response_id,
         transport=TRANSPORTS_OUT[report.transport],
@@ -159,6 +161,7 @@ def _usage(usage: Usage) -> pb.Usage:
 
 
 def session_out(view: SessionView) -> Session:
+    """Convert a view of a session."""
     return Session(
         session_id=view.session_id,
         live=view.live,
@@ -172,6 +175,7 @@ def session_out(view: SessionView) -> Session:
 
 
 def duration_out(seconds: float | None) -> Duration | None:
+    """Convert seconds. Returns None for None."""
     if seconds is None:
         return None
     whole, nanos = divmod(round(_clamped(seconds) * 1e9), 1_000_000_000)

@@ -21,4 +21,4 @@ async def test_content_is_shown_where_it_was_asked_for(capture):
     in_events = {name for event in details for name in event.attributes or {}}
     assert len(on_span) == (3 if capture.on_span else 0)
     assert len(in_events) == (3 if capture.as_event else 0)
-    assert ("pr0mpt" in chat.to_json()) is capture.shown
+    assert ("pr0mpt" in chat.to_json()) is capture.enabled
