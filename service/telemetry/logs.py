@@ -216,14 +216,14 @@ def _encoded(fields: dict[str, object]) -> str:
 
 def _encoded_shortened(fields: dict[str, object]) -> str:
     """Encode with each text truncated; if that is still too long, keep only the fields of every line."""
-    short = {name: _cut(name, value) for name, value in fields.items()}
+    short = {name: _truncated(name, value) for name, value in fields.items()}
     line = _encoded(short)
     if _fits(line):
         return line
     return _encoded({name: short[name] for name in ("timestamp", "level", "logger", "message")})
 
 
-def _cut(name: str, value: object) -> object:
+def _truncated(name: str, value: object) -> object:
     if isinstance(value, float | datetime):
         return value
     text = str(value)

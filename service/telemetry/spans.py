@@ -84,9 +84,9 @@ class Tracer:
                 span.context,
                 parent if parent.is_valid else None,
                 self._resource,
-                _cut(span.attributes, self._longest),
+                _truncated(span.attributes, self._longest),
                 [
-                    Event(name, _cut(attributes, self._longest_event), at)
+                    Event(name, _truncated(attributes, self._longest_event), at)
                     for name, attributes, at in span.events
                 ],
                 [Link(to) for to in span.links],
@@ -192,16 +192,16 @@ class Span:
         self._context = self._tracer.identify(self.name, self.kind, self.parent, self.attributes)
 
 
-def _cut(attributes: Mapping[str, AttributeValue], longest: int | None) -> Mapping[str, AttributeValue]:
+def _truncated(attributes: Mapping[str, AttributeValue], longest: int | None) -> Mapping[str, AttributeValue]:
     most = SHOWN_CHARACTERS if longest is None else min(longest, SHOWN_CHARACTERS)
     if not any(type(value) is str and len(value) > most for value in attributes.values()):
         return attributes
     return {
-        name: _cut_text(name, value, longest) if isinstance(value, str) else value
+        name: _truncated_text(name, value, longest) if isinstance(value, str) else value
         for name, value in attributes.items()
     }
 
 
-def _cut_text(name: str, text: str, longest: int | None) -> str:
+def _truncated_text(name: str, text: str, longest: int | None) -> str:
     text = truncate(text, CONTENT_CHARACTERS if name in names.CONTENT else SHOWN_CHARACTERS)
     return text if longest is None else text[:longest]

@@ -57,7 +57,7 @@ class TurnPublisher:
         self._request = request
         self._call = calls.current()
         self._began = time.perf_counter()
-        self._asked_at: float | None = None
+        self._checkout_began: float | None = None
         self._report: Callable[[], TurnReport] | None = None
         self._acquire: Span | None = None
         self._chat: Chat | None = None
@@ -70,7 +70,7 @@ class TurnPublisher:
         logs.bind(session=self._request.session_id, request_id=self._request.request_id)
         self._current = _Current(self)
         _CURRENT.set(self._current)
-        self._acquiring()
+        self._begin_acquire()
         return self
 
     def __exit__(
@@ -114,12 +114,12 @@ class TurnPublisher:
 
     def checkout(self) -> None:
         """The turn asks the pool for a connection."""
-        self._asked_at = time.perf_counter()
-        self._acquiring()
+        self._checkout_began = time.perf_counter()
+        self._begin_acquire()
 
     def leased(self, dialed: SpanContext | None, *, reused: bool) -> None:
         """The turn has a connection. `dialed` is the span in which that was opened."""
-        self._checked_out("reused" if reused else "dialed")
+        self._end_checkout("reused" if reused else "dialed")
         if self._acquire is not None:
             self._acquire.event(names.EVENT_LEASED, {names.REUSED: reused})
             if dialed is not None:
@@ -158,7 +158,7 @@ class TurnPublisher:
         """The attempt failed, or no connection was available. The turn may continue."""
         reason = error.reason.value
         logger.debug("attempt failed", extra={"reason": reason, "attempt": self._attempts})
-        self._checked_out(reason)
+        self._end_checkout(reason)
         self._close(reason, error)
 
     def fell_back(self, why: TransportReason) -> None:
@@ -169,7 +169,7 @@ class TurnPublisher:
         """A request that was sent is about to be sent again."""
         signals().instruments.replays.add(1, {names.LABEL_CAUSE: error.reason.value})
 
-    def _acquiring(self) -> None:
+    def _begin_acquire(self) -> None:
         if self._acquire is None:
             self._acquire = Span(signals().tracer, names.SPAN_ACQUIRE, self._identity)
             self._phases.append(self._acquire)
@@ -177,10 +177,10 @@ class TurnPublisher:
     def _identity(self) -> attributes.Attributes:
         return {names.CONVERSATION: self._request.session_id, names.TENANT: self._tenant}
 
-    def _checked_out(self, result: str) -> None:
-        if self._asked_at is not None:
-            self._waits.append((time.perf_counter() - self._asked_at, result))
-            self._asked_at = None
+    def _end_checkout(self, result: str) -> None:
+        if self._checkout_began is not None:
+            self._waits.append((time.perf_counter() - self._checkout_began, result))
+            self._checkout_began = None
 
     def _end_acquire(self) -> None:
         if self._acquire is not None:
