@@ -182,7 +182,7 @@ class Pool:
             self._newest = line.id
             line.by_callers_key = key is not None
             line.on_close = self._lost
-            line.on_first_word = self._breaker.received
+            line.on_first_message = self._breaker.received
         finally:
             if session is not None:
                 session.dialing = False

@@ -71,7 +71,7 @@ class Line:
         self.received_any = False
         self.by_callers_key = False
         """Opened with a caller's own key: what becomes of it may be that key's fault."""
-        self.on_first_word: Callable[[], None] = lambda: None
+        self.on_first_message: Callable[[], None] = lambda: None
         self.on_close: Callable[[Line], None] = lambda line: None
         self.dialed: lines.SpanContext | None = None
         self._connection = connection
@@ -181,7 +181,7 @@ class Line:
                 raise TimeoutError
         if not self.received_any:
             self.received_any = True
-            self.on_first_word()
+            self.on_first_message()
         return connection.take()
 
     def rest(self) -> None:
@@ -251,9 +251,9 @@ class Line:
             self._alarm.cancel()
         self._wake()
         self.on_close(self)
-        expired = now() >= self.expires_at
+        too_old = now() >= self.expires_at
         protocol = self._connection.protocol
-        lines.closed(ending_of(protocol, dead=self._dead, cut_off=self._cut_off, expired=expired))
+        lines.closed(ending_of(protocol, dead=self._dead, cut_off=self._cut_off, expired=too_old))
 
     def _failure(self) -> TurnError:
         protocol = self._connection.protocol

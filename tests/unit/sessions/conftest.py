@@ -22,7 +22,7 @@ class _Line:
         self.expired = False
         self.received_any = False
         self.by_callers_key = False
-        self.on_first_word = lambda: None
+        self.on_first_message = lambda: None
         self.on_close = lambda line: None
 
     def __repr__(self) -> str:
@@ -30,7 +30,7 @@ class _Line:
 
     def receive(self) -> None:
         self.received_any = True
-        self.on_first_word()
+        self.on_first_message()
 
     def rest(self) -> None:
         """Nothing is due."""

@@ -34,7 +34,7 @@ async def test_what_arrives_in_one_read_is_handed_on_together(line, peer):
 
 async def test_the_first_word_is_told_once_and_a_pong_is_none(line, peer):
     told = []
-    line.on_first_word = lambda: told.append(line.received_any)
+    line.on_first_message = lambda: told.append(line.received_any)
     peer.write(Frame(Opcode.PONG, b""), Frame(Opcode.PING, b"?"))
     await until(lambda: line._connection.heard_at > line.opened_at)
     assert (line.received_any, told) == (False, [])
