@@ -24,7 +24,7 @@ PY_SPY = BENCH / ".plots/bin/py-spy"
 SECONDS = 8
 WAITS = re.compile(
     r"Condition\.wait|_PollLikeSelector\.select|EpollSelector\.select|Thread\.run \(threading"
-    r"|PacedSelector\._between"  # it yields the core here
+    r"|PacedSelector\._interleave"  # it yields the core here
 )
 PARTS = {
     "grpc: writing a message": r"_Stream\.tell \(",

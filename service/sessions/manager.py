@@ -196,7 +196,7 @@ class Manager:
             self._admission.waiting,
             len(self._registry),
             self._pool.counts(),
-            self._upstream.pace.hold_s,
+            self._upstream.pace.delay_s,
         )
 
     def refuse(self) -> None:

@@ -1,8 +1,4 @@
-"""What an exchange needs of a transport: `Channel`. And the waits that bound it.
-
-Owns the seam between "what is said" (exchange) and "over what" (websocket, http). Must never know events or
-plans.
-"""
+"""The interface between an exchange and its transport, `Channel`, and the timeouts that bound it."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ CLOSE_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long each named wait may last, in seconds."""
+    """The timeouts of an exchange, in seconds."""
 
     connect_s: float = 8.0
     send_s: float = 10.0
@@ -24,32 +20,37 @@ class Waits:
 
 
 class Channel(Protocol):
-    """One way to the upstream, as long as one exchange lasts."""
+    """Carry one exchange to the upstream and back: a WebSocket connection or an HTTP stream."""
 
     @property
     def open(self) -> bool:
-        """Whether it may still be written to: False proves that nothing was sent."""
+        """Whether it can still be written to. False before `send` proves that nothing was sent."""
         ...
 
     async def settle(self) -> None:
-        """Take note of what has already arrived, so that `open` is true of this moment. Cancelled: nothing is
-        lost.
+        """Process what has already arrived, so that `open` is current.
+
+        Cancellation: nothing is lost.
         """
         ...
 
     async def send(self, data: bytes | bytearray, within_s: float) -> None:
-        """Writes one request. TimeoutError: the peer did not take it in time.
+        """Write one request.
 
-        Cancelled: it may have been written in part.
+        Raises TurnError if the channel is closed, and TimeoutError if the peer does not take the request in
+        `within_s` seconds.
+
+        Cancellation: the request may have been written in part.
         """
         ...
 
-    async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
-        """All frames that wait, at least one: text as str, binary as bytes. `patient`: while the loop is
-        busy, they may wait for its next look (`Pace`).
+    async def receive(self, within_s: float, *, may_wait: bool = False) -> list[str | bytes]:
+        """Return all messages that have arrived, at least one: text as str, binary as bytes.
 
-        TurnError: none can come any more. TimeoutError: none came in time.
+        `may_wait`: while the event loop is busy, they may wait for its next poll of running answers (`Pace`).
 
-        Cancelled: nothing is lost.
+        Raises TurnError if none can arrive any more, and TimeoutError if none arrives in `within_s` seconds.
+
+        Cancellation: nothing is lost.
         """
         ...

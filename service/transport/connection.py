@@ -123,7 +123,7 @@ class Line:
         arrived = select.poll()
         arrived.register(self._fd, select.POLLIN)
         if arrived.poll(0):
-            self._pace.prefer(self._fd)
+            self._pace.prioritise(self._fd)
             # The first round of the loop finds it, behind this task; in the second it has been read.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
@@ -132,7 +132,7 @@ class Line:
         connection = self._connection
         if not self.open:
             raise self._failure()
-        self._pace.prefer(self._fd)
+        self._pace.prioritise(self._fd)
         connection.resting = False
         if len(data) > ONE_FRAME_BYTES:
             await self._send_fragments(data, within_s)
@@ -164,13 +164,13 @@ class Line:
                 except OSError as exc:
                     raise self._failure() from exc
 
-    async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
+    async def receive(self, within_s: float, *, may_wait: bool = False) -> list[str | bytes]:
         connection = self._connection
         while not connection.messages:
             if not self.open:
                 raise self._failure()
-            if patient:
-                self._pace.defer(self._fd)
+            if may_wait:
+                self._pace.throttle(self._fd)
             self._set_alarm(within_s)
             self._waiter = self._loop.create_future()
             try:
@@ -238,7 +238,7 @@ class Line:
         self._alarm = None
         if self._waiter is None or self._waiter.done():
             return  # nobody waits: the next one sets it
-        if self._pace.prefer(self._fd) or self._loop.time() < self._due_at:
+        if self._pace.prioritise(self._fd) or self._loop.time() < self._due_at:
             # What came and was not looked at is read before this rings again.
             self._alarm = self._loop.call_at(self._due_at, self._ring, context=NOBODYS)
         else:
@@ -282,7 +282,7 @@ class Line:
         if not self._connection.reading:
             self._pinged_at = None
             delay = self._ping_interval_s
-        elif self._suspect and self._pace.prefer(self._fd):
+        elif self._suspect and self._pace.prioritise(self._fd):
             delay = 0.0  # what came and was not looked at is read first
         elif silence < self._ping_interval_s:
             delay = self._ping_interval_s - silence

@@ -98,7 +98,7 @@ class Exchange:
         told = 0
         while not self._decoder.finished:
             try:
-                frames = await self._channel.receive(wait, patient=told > AWAITED)
+                frames = await self._channel.receive(wait, may_wait=told > AWAITED)
             except TimeoutError as exc:
                 raise _out_of_time("the wait for the upstream's next event", wait, name) from exc
             wait, name = self._waits.idle_s, "IDLE_TIMEOUT_S"

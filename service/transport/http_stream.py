@@ -86,9 +86,9 @@ class Post:
         # Upstreams echo instructions and tools, and the largest requests come here.
         self._sse = SseDecoder(MAX_MESSAGE_BYTES + len(data))
 
-    async def receive(self, within_s: float, *, patient: bool = False) -> list[str | bytes]:
-        if patient and (hold_s := self._pace.hold_s):
-            await asyncio.sleep(self._taken_at + hold_s - time.monotonic())
+    async def receive(self, within_s: float, *, may_wait: bool = False) -> list[str | bytes]:
+        if may_wait and (delay_s := self._pace.delay_s):
+            await asyncio.sleep(self._taken_at + delay_s - time.monotonic())
         async with asyncio.timeout(within_s):
             frames = await self._frames()
         self._taken_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""A service whose loop is busy: running answers wait for its next look, and nothing is lost by it."""
+"""A service whose loop is busy: running answers wait for the next poll, and nothing is lost."""
 
 import asyncio
 
@@ -18,18 +18,18 @@ SLOW = "sim:slow(n=60, delay_ms=5)"
 
 @pytest.fixture(params=[SHARED_S, 5 * SHARED_S, LONGEST_S])
 def busy(request, monkeypatch):
-    """Runs a talk with a service whose pause is always this long."""
-    monkeypatch.setattr(paced_loop, "pause", lambda *_: request.param)
+    """Run a talk with a service whose delay is always this long."""
+    monkeypatch.setattr(paced_loop, "next_delay", lambda *_: request.param)
 
     def run(talk, settings=None):
-        async def held():
+        async def busy_service():
             async with stack(settings, pace=keeper) as house:
-                await until(lambda: keeper.hold_s)
+                await until(lambda: keeper.delay_s)
                 return await asyncio.wait_for(talk(house), PATIENCE_S)
 
         runner, keeper = paced()
         with runner:
-            return runner.run(held())
+            return runner.run(busy_service())
 
     return run
 
@@ -45,7 +45,7 @@ def test_answers_side_by_side_come_whole(busy):
         assert text_of(events) == events[-1].done.message.parts[0].text.text
 
 
-def test_a_line_that_is_cut_ends_its_turn_once_with_all_that_came(busy):
+def test_a_cut_connection_ends_its_turn_once_with_all_that_arrived(busy):
     async def talk(house):
         house.simulator.enqueue(Script(Say(SAID, closed=False), Drop(reset=False)))
         return await ended(house)
@@ -56,8 +56,8 @@ def test_a_line_that_is_cut_ends_its_turn_once_with_all_that_came(busy):
     assert text_of(found.events) == found.error.partial.parts[0].text.text == SAID
 
 
-def test_an_answer_that_waits_for_the_next_look_is_no_silence(busy):
-    """The upstream speaks each 5 ms; nobody looks for longer than its silence may last."""
+def test_an_answer_that_waits_for_the_next_poll_is_no_silence(busy):
+    """The upstream sends each 5 ms, and is not polled for longer than the idle timeout."""
 
     async def talk(house):
         return await house.done(request(SLOW))
@@ -65,7 +65,7 @@ def test_an_answer_that_waits_for_the_next_look_is_no_silence(busy):
     assert busy(talk, {"IDLE_TIMEOUT_S": "0.15"}).message.parts
 
 
-def test_a_session_goes_on_over_the_line_that_was_held(busy):
+def test_a_session_continues_over_the_connection_that_was_throttled(busy):
     async def talk(house):
         first = await house.done(request(SLOW))
         second = await house.done(request(SLOW, first.message, SLOW))

@@ -9,10 +9,12 @@ from service.runtime.workers import PINNED, THREADS, aside, maybe_aside
 class Pins:
     def __init__(self):
         self.count = 0
+        self.any = threading.Event()
         self.none_left = asyncio.Event()
 
     def pin(self):
         self.count += 1
+        self.any.set()
 
     def unpin(self):
         self.count -= 1
@@ -34,7 +36,7 @@ async def test_what_it_raises_is_raised_here():
 async def test_what_the_call_holds_is_pinned_while_a_thread_works():
     pins = Pins()
     PINNED.set(pins)
-    assert await aside(lambda: pins.count) == 1
+    assert await aside(lambda: pins.any.wait(30) and pins.count) == 1
     assert pins.count == 0
 
 

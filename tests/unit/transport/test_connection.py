@@ -281,37 +281,37 @@ async def test_each_wait_has_its_own_length_though_one_timer_serves_them_all(lin
     assert await waiting == ["in time"]
 
 
-class Told(Pace):
-    """A pace that remembers what it was told."""
+class RecordedPace(Pace):
+    """A pace that records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
         self.fds: set[int] = set()
 
-    def defer(self, fd: int) -> None:
-        self.told.append("defer")
+    def throttle(self, fd: int) -> None:
+        self.calls.append("throttle")
         self.fds.add(fd)
 
-    def prefer(self, fd: int) -> bool:
-        self.told.append("prefer")
+    def prioritise(self, fd: int) -> bool:
+        self.calls.append("prioritise")
         self.fds.add(fd)
         return False
 
 
-async def test_only_a_patient_reader_who_has_to_wait_is_deferred_and_the_next_request_preferred(dial, peer):
-    pace = Told()
+async def test_a_read_that_may_wait_is_throttled_until_the_next_request(dial, peer):
+    pace = RecordedPace()
     line = await dial(pace=pace)
     await line.send(b"{}", PATIENCE_S)
-    for patient in (False, True):
-        reading = asyncio.create_task(line.receive(PATIENCE_S, patient=patient))
+    for may_wait in (False, True):
+        reading = asyncio.create_task(line.receive(PATIENCE_S, may_wait=may_wait))
         await until(lambda: line._waiter is not None)
         peer.write(text("word"))
         assert await reading == ["word"]
     peer.write(text("here"))
     await until(lambda: line._connection.messages)
-    assert await line.receive(PATIENCE_S, patient=True) == ["here"]
+    assert await line.receive(PATIENCE_S, may_wait=True) == ["here"]
     await line.send(b"{}", PATIENCE_S)
-    assert pace.told == ["prefer", "defer", "prefer"]
+    assert pace.calls == ["prioritise", "throttle", "prioritise"]
     assert pace.fds == {line._connection.transport.get_extra_info("socket").fileno()}
 
 

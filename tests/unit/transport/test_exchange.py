@@ -29,7 +29,7 @@ class Scripted:
         self.closing = False
         self.sent: list[bytes] = []
         self.sending: asyncio.Future[None] | None = None
-        self.patient: list[bool] = []
+        self.may_wait: list[bool] = []
         self._reads = list(reads)
 
     async def settle(self) -> None:
@@ -41,8 +41,8 @@ class Scripted:
             async with asyncio.timeout(within_s):
                 await self.sending
 
-    async def receive(self, within_s: float, *, patient: bool = False):
-        self.patient.append(patient)
+    async def receive(self, within_s: float, *, may_wait: bool = False):
+        self.may_wait.append(may_wait)
         read = self._reads.pop(0)
         if isinstance(read, TurnError):
             raise read

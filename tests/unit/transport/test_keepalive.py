@@ -60,13 +60,13 @@ async def test_a_peer_that_answers_pings_lives(line, clock):
     assert line.healthy
 
 
-async def test_a_peer_whose_answer_may_wait_for_the_next_look_is_not_judged_before(line, clock, peer):
+async def test_a_peer_is_not_judged_before_the_next_poll(line, clock, peer):
     peer.stop_reading()
     clock.now += 20
     keep_alive(line)
     clock.now += 10
-    deferred = iter([True, False])
-    line._pace.prefer = lambda _fd: next(deferred)
+    throttled = iter([True, False])
+    line._pace.prioritise = lambda _fd: next(throttled)
     assert keep_alive(line) == pytest.approx(0, abs=0.5)
     assert line.open
     line._keep_alive()
