@@ -1,64 +1,42 @@
-"""The service as a process: wires the rooms; starts, serves, drains.
-
-Owns the order of start and stop. Must never know what a turn is.
-"""
+"""Assemble the service from its layers, and run it: start, serve, drain."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import importlib
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any, cast
 
 from service.config import reload
 from service.config.settings import Settings, SettingsError, doubts
 from service.rpc.server import Server
-from service.runtime import memory
-from service.runtime.paced_loop import Pace, PacedSelector
+from service.runtime import process
+from service.runtime.paced_loop import Pace
 from service.sessions.manager import Manager
 from service.telemetry import logs, sampler
 from service.telemetry.setup import Telemetry
-from service.transport.preload import rehearse
+from service.transport.preload import preload
 from service.transport.upstream import Upstream
 
 STOP_GRACE_S = 2.0
-"""How long calls that have ended may take to hand their ending to a slow caller."""
-
-SWITCH_INTERVAL_S = 0.0005
-
-COLLECT = (20_000, 20, 50)
-"""How seldom the collector looks. Each look stops all streams, and there is little for it to find: what ends
-here lets go of itself.
-"""
+"""How long calls that have ended may take to write their last message to a slow caller."""
 
 logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> int:
-    """`serve` in a loop of its own."""
-    runner, pace = paced()
+    """Run `serve` in an event loop of its own."""
+    runner, pace = process.runner(settings.tuning)
     with runner:
         return runner.run(serve(settings, pace))
 
 
-def paced() -> tuple[asyncio.Runner, Pace]:
-    """A loop that looks at running answers less often while it is busy, and what tells how often."""
-    pace = PacedSelector()
-    return asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(pace)), pace
-
-
 async def serve(settings: Settings, pace: Pace | None = None) -> int:
-    """Serves until SIGTERM or SIGINT, then drains. Returns the exit code."""
-    # Threads encode spans: none of them is to keep the loop waiting for the usual 5 ms.
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    schedule("SCHED_BATCH")
-    memory.keep_little()
+    """Serve until SIGTERM or SIGINT, then drain. Return the exit code."""
+    process.tune(settings.tuning)
     stop = _stop_signal()
     logs.configure(settings.log_level)
     logs.catch()
@@ -67,16 +45,12 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     server = Server(settings, manager)
     sampling = asyncio.create_task(sampler.run(manager.counts), name="sampler")
     try:
-        await rehearse()
+        await preload()
         manager.start()
         address = await server.start()
-        schedule("SCHED_OTHER")
-        # What stands now stays: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECT)
+        process.settle(settings.tuning)
         logger.info("trunkline listening on %s, upstream %s", address, settings.upstream_url)
-        _tell_route(settings)
+        _log_route(settings)
         if telemetry.metrics_address:
             logger.info("metrics on %s", telemetry.metrics_address)
         for doubt in doubts(settings, os.environ):
@@ -85,7 +59,7 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         logger.info("draining for up to %g s", settings.drain_grace_s)
         manager.refuse()
         server.not_serving()
-        # Even if nothing runs: a call that meets the closing port ends without a word of what became of it.
+        # Even if nothing runs: a call that arrives while the port closes gets no status of ours.
         await asyncio.gather(manager.drain(settings.drain_grace_s), asyncio.sleep(settings.drain_notice_s))
     finally:
         await server.stop(STOP_GRACE_S)
@@ -95,7 +69,7 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     return 0
 
 
-def _tell_route(settings: Settings) -> None:
+def _log_route(settings: Settings) -> None:
     logger.info("upstream is reached %s", settings.route)
     if settings.route.proxy is not None and settings.upstream_url.startswith("http:"):
         logger.warning(
@@ -103,20 +77,13 @@ def _tell_route(settings: Settings) -> None:
         )
 
 
-def schedule(policy: str) -> None:
-    """How the system shares the core with this thread, and those that it begins from now on; where it can be
-    told.
-
-    grpc's thread, which learns that a message is written, would otherwise take the core from the loop for
-    each. Of the batch class, it waits until the loop does, and tells of several at once.
-    """
-    if hasattr(os, policy):
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, getattr(os, policy), os.sched_param(0))
-
-
 def _hook(path: str) -> Callable[[dict[str, Any]], object] | None:
-    """The operator's own function. No path: none."""
+    """Load the operator's function.
+
+    Returns None when no path is given.
+
+    Raises SettingsError if it cannot be loaded or called.
+    """
     if not path:
         return None
     module, _, name = path.partition(":")
@@ -131,12 +98,13 @@ def _hook(path: str) -> Callable[[dict[str, Any]], object] | None:
 
 def _read_files() -> None:
     logger.info("SIGHUP: the files are read again")
-    reload.look_again()
+    reload.read_again()
 
 
 def _stop_signal() -> asyncio.Event:
-    """Set by the first signal. The second one is the system's own, and ends the process at once. SIGHUP reads
-    the files again.
+    """Return an event that the first SIGTERM or SIGINT sets.
+
+    The second has the system's default action and ends the process at once. SIGHUP reads the files again.
     """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()

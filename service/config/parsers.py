@@ -16,6 +16,8 @@ MAX_COUNT = 2**30
 MAX_NAME = 256
 ENDPOINTS = ("/responses", "/chat/completions", "/completions")
 """Ends of URLs that are mistaken for the base."""
+TUNING = frozenset({"gc", "malloc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"})
+"""The pieces of `service.runtime.process`."""
 
 
 def positive_seconds(text: str) -> float:
@@ -131,6 +133,15 @@ def level(text: str) -> str:
     if text not in ("debug", "info", "warning", "error"):
         raise ValueError("must be debug, info, warning or error")
     return text
+
+
+def tuning(text: str) -> frozenset[str]:
+    """Return the pieces to leave out."""
+    if text in ("on", "off"):
+        return TUNING if text == "off" else frozenset()
+    if not (left_out := frozenset(piece.strip() for piece in text.split(","))) <= TUNING:
+        raise ValueError(f"must be on, off, or a list of pieces to leave out: {', '.join(sorted(TUNING))}")
+    return left_out
 
 
 def name(text: str) -> str:

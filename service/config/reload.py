@@ -57,7 +57,7 @@ class Watched(Generic[_Value]):
     """What `read` makes of the files: at the start, and again when one of them changed.
 
     They are looked at when the value is asked for, at most once in `LOOK_EVERY_S`: no task, no thread; and by
-    `look_again`. `read` raises ValueError or OSError, in words that hold no secret. SettingsError: it does so
+    `read_again`. `read` raises ValueError or OSError, in words that hold no secret. SettingsError: it does so
     at the start. Threads may share it.
     """
 
@@ -143,7 +143,7 @@ class Watched(Generic[_Value]):
         return tuple((one.st_mtime_ns, one.st_ctime_ns, one.st_size, one.st_ino) for one in stats)
 
 
-def look_again() -> None:
+def read_again() -> None:
     """Read all files that are watched, at once."""
     for watched in list(_ALL):
         watched.look()

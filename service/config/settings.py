@@ -135,6 +135,9 @@ class Settings:
     payload_hook: str = _setting(
         parsers.hook, "", "`module:function` that sees each full request and may change it."
     )
+    tuning: frozenset[str] = _setting(
+        parsers.tuning, "on", "Tuning of the process: `on`, `off`, or a list of the pieces to leave out."
+    )
     replica: str = _setting(parsers.name, "", "What this process calls itself. Empty: the host's name.")
     given: frozenset[str] = frozenset()
     route: proxies.Route = proxies.DIRECT

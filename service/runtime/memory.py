@@ -22,16 +22,16 @@ M_MMAP_THRESHOLD = -3
 """As malloc.h has them."""
 
 LARGE_BYTES = 1024 * 1024
-"""Turns that carry less leave nothing worth a look."""
+"""Turns that carry less leave too little to return."""
 
-LOOKS = 3
-"""So many times it is looked after one of them. What it held is free only when its caller has the last of it:
-an error with the answer so far is written after the turn has ended.
+TRIMS = 3
+"""How many times memory is returned after a large turn. What it held is free only when its caller has the
+last of it: an error with the answer so far is written after the turn has ended.
 """
 
 
 def keep_little() -> bool:
-    """Fix the thresholds of malloc. Returns False where the C library has none."""
+    """Fix the thresholds of malloc. Return False where the C library has none."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
@@ -40,26 +40,26 @@ def keep_little() -> bool:
 
 
 class Heap:
-    """What turns have used and the system may have back."""
+    """Return the memory of large turns to the system."""
 
     def __init__(self) -> None:
-        self._looks = 0
+        self._trims_left = 0
 
     def used(self, size: int) -> None:
-        """A turn has ended that carried so many bytes."""
+        """Note that a turn has ended that carried `size` bytes."""
         if size > LARGE_BYTES:
-            self._looks = LOOKS
+            self._trims_left = TRIMS
 
     def tidy(self) -> bool:
-        """Give free memory back, if a large turn has ended lately. Returns whether there was any."""
-        if not self._looks:
+        """Return free memory to the system if a large turn has ended lately. Return whether there was any."""
+        if not self._trims_left:
             return False
-        self._looks -= 1
+        self._trims_left -= 1
         return _trim()
 
 
 def _trim() -> bool:
-    """Returns False where nothing can be given back, as without glibc."""
+    """Return whether memory was returned; False without glibc."""
     try:
         return bool(ctypes.CDLL(None).malloc_trim(0))
     except (AttributeError, OSError):

@@ -107,8 +107,8 @@ class Pace:
 class PacedSelector(DefaultSelector, Pace):
     """Keep two sets of sockets: those that wake the loop, and throttled ones, which are polled at intervals.
 
-    A socket is throttled only while it is registered: asyncio unregisters what it closes or stops reading, and
-    the number may belong to another socket afterwards.
+    A socket is throttled only while it is registered: asyncio unregisters what it closes or stops reading,
+    and the number may belong to another socket afterwards.
     """
 
     def __init__(self) -> None:

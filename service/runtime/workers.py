@@ -1,7 +1,7 @@
-"""A thread for work that would hold the event loop: `aside`.
+"""Run work that would block the event loop in a thread: `aside`.
 
-A thread's Python code gives the loop its turn after 0.5 ms (`sys.setswitchinterval`, in service.app); C code
-only at its end, so what is given to a thread calls nothing that takes longer than about 50 ms. A request of
+A thread's Python code yields to the event loop after 0.5 ms (`process.set_switch_interval`); C code only at
+its end, so what is given to a thread calls nothing that takes longer than about 50 ms. A request of
 less than `LARGE_BYTES` never comes here: the way to a thread and back takes 0.1 ms.
 
 One thread: Python runs one at a time anyway, and two large requests that are parsed or written at the same
@@ -21,7 +21,7 @@ THREADS = 1
 
 
 class Pinned(Protocol):
-    """Something that must not be given back while a thread works for it."""
+    """A resource that must not be released while a thread works for it."""
 
     def pin(self) -> None: ...
 
@@ -29,17 +29,17 @@ class Pinned(Protocol):
 
 
 PINNED: ContextVar[Pinned | None] = ContextVar("pinned", default=None)
-"""What the call of this task holds."""
+"""The resource that the call of this task holds."""
 
 _Result = TypeVar("_Result")
 _THREADS = ThreadPoolExecutor(THREADS, "worker")
 
 
 async def aside(work: Callable[[], _Result]) -> _Result:
-    """Run the work in a thread.
+    """Run the work in a thread and return its result.
 
-    Cancelled: work that has not begun never does. What runs goes on for nobody, and what the call had pinned
-    stays so until it ends.
+    Cancellation: work that has not begun never does. Work that runs is finished, its result is dropped, and
+    what the call had pinned stays pinned until then.
     """
     pinned = PINNED.get()
     loop = asyncio.get_running_loop()
@@ -57,7 +57,7 @@ async def aside(work: Callable[[], _Result]) -> _Result:
 
 
 async def maybe_aside(large: bool, work: Callable[[], _Result]) -> _Result:
-    """Run the work: in a thread if it is large, else at once."""
+    """Run the work in a thread if it is large, otherwise here."""
     return await aside(work) if large else work()
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import select
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from contextvars import Context
 from itertools import count
@@ -39,11 +38,6 @@ FRAGMENT_BYTES = 1024 * 1024
 
 NOBODYS = Context()
 """Where a line's timers run: in that of the turn that set them they would keep it as long as they wait."""
-
-SSLProtocol.max_size = 16 * 1024
-"""What asyncio keeps as a buffer for each connection over TLS, as long as it lives. Its own 256 KiB would be
-most of an idle line; a record of TLS is never longer than this.
-"""
 
 PONG_OVERDUE_S = 1.0
 """A ping that waits longer for its answer makes the line unfit, long before it makes it dead."""

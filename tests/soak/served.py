@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from service.app import paced, serve
+from service.app import serve
 from service.config.settings import load, raise_file_limit
+from service.runtime import process
 from service.runtime.paced_loop import Pace
 from service.sessions.manager import Manager
 
@@ -65,6 +66,6 @@ async def main(pace: Pace) -> int:
 
 
 if __name__ == "__main__":
-    runner, pace = paced()
+    runner, pace = process.runner()
     with runner:
         sys.exit(runner.run(main(pace)))

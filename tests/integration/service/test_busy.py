@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from service.app import paced
-from service.runtime import paced_loop
+from service.runtime import paced_loop, process
 from service.runtime.paced_loop import LONGEST_S, SHARED_S
 from simulator.scripts import Drop, Say, Script
 from tests.integration.faults.endings import ended
@@ -27,7 +26,7 @@ def busy(request, monkeypatch):
                 await until(lambda: keeper.delay_s)
                 return await asyncio.wait_for(talk(house), PATIENCE_S)
 
-        runner, keeper = paced()
+        runner, keeper = process.runner()
         with runner:
             return runner.run(busy_service())
 

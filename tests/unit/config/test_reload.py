@@ -168,13 +168,13 @@ def test_told_to_look_it_reads_at_once_and_says_what_came_of_it(tmp_path, clock,
     path.write_text("1")
     watched = number(path)
     path.write_text("22")
-    reload.look_again()
+    reload.read_again()
     assert watched.current() == 22
     path.write_text("two")
     for _ in range(2):
-        reload.look_again()
+        reload.read_again()
     path.unlink()
-    reload.look_again()
+    reload.read_again()
     assert watched.current() == 22
     assert [record.levelname for record in caplog.records] == ["INFO", "ERROR", "ERROR", "ERROR"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.config import settings
+from service.config import parsers, settings
 from service.config.settings import ROWS, Settings, SettingsError, doubts, load, raise_file_limit, table
 
 KEY = {"OPENAI_API_KEY": "sk-secret"}
@@ -39,6 +39,7 @@ PRODUCT = {
     "METRICS_LISTEN": "",
     "ALLOW_INSECURE": False,
     "PAYLOAD_HOOK": "",
+    "TUNING": frozenset(),
 }
 
 
@@ -98,6 +99,9 @@ def test_the_module_prints_its_table():
         ("TRUNKLINE_METRICS_LISTEN", "0.0.0.0:9464", "0.0.0.0:9464"),
         ("TRUNKLINE_PAYLOAD_HOOK", "my.hooks:tag", "my.hooks:tag"),
         ("TRUNKLINE_REPLICA", "blue", "blue"),
+        ("TRUNKLINE_TUNING", "on", frozenset()),
+        ("TRUNKLINE_TUNING", "off", parsers.TUNING),
+        ("TRUNKLINE_TUNING", "gc, tls-buffers", frozenset({"gc", "tls-buffers"})),
         ("OPENAI_API_KEY", "sk-other", "sk-other"),
     ],
 )
@@ -134,6 +138,7 @@ def test_no_count(name, number):
         ("TRUNKLINE_LISTEN", "h\u00f4te:1", "HOST:PORT"),
         ("TRUNKLINE_LISTEN", "a b:1", "HOST:PORT"),
         ("TRUNKLINE_METRICS_LISTEN", "9464", "HOST:PORT"),
+        ("TRUNKLINE_TUNING", "gc,nothing", "paced-loop, scheduler"),
         ("TRUNKLINE_REPLICA", "blue\n", "printable"),
         ("TRUNKLINE_REPLICA", "\udce9", "printable"),
         ("TRUNKLINE_REPLICA", "x" * 257, "at most 256"),

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from service.runtime.memory import LARGE_BYTES, LOOKS, Heap, keep_little
+from service.runtime.memory import LARGE_BYTES, TRIMS, Heap, keep_little
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="thresholds of glibc")
@@ -31,16 +31,16 @@ def asked(monkeypatch):
     return asked
 
 
-def test_memory_is_given_back_a_few_times_after_a_large_turn(asked):
+def test_memory_is_returned_a_few_times_after_a_large_turn(asked):
     """Its caller may not have the last of it yet."""
     heap = Heap()
     heap.used(LARGE_BYTES + 1)
     heap.used(1)
-    assert [heap.tidy() for _ in range(LOOKS + 1)] == [True] * LOOKS + [False]
-    assert asked == [0] * LOOKS
+    assert [heap.tidy() for _ in range(TRIMS + 1)] == [True] * TRIMS + [False]
+    assert asked == [0] * TRIMS
 
 
-def test_small_turns_leave_nothing_worth_a_look(asked):
+def test_small_turns_trim_nothing(asked):
     heap = Heap()
     heap.used(LARGE_BYTES)
     assert not heap.tidy()
