@@ -4,8 +4,8 @@ Owns the socket, its liveness and its backpressure. Must never know what the fra
 line serves. The rule that would be broken first: the peer is judged only while we read; a caller who does not
 keep up is not its fault.
 
-`websockets` does the protocol. What was received waits in `Inbox`; the library's keepalive, which takes
-unread pongs for a dead peer, is replaced by ours, which takes any inbound byte for life.
+`websockets` does the protocol. What was received waits in `BufferedConnection`; the library's keepalive,
+which takes unread pongs for a dead peer, is replaced by ours, which takes any inbound byte for life.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from service.domain.errors import Reason, TurnError
 from service.runtime.paced_loop import Pace
 from service.telemetry import lines, turns
 from service.transport.channel import CLOSE_TIMEOUT_S
-from service.transport.close_reason import ending_of
-from service.transport.receive_buffer import Inbox, now
+from service.transport.close_reason import close_reason
+from service.transport.receive_buffer import BufferedConnection, now
 from service.wire import error_classifier
 
 ONE_FRAME_BYTES = 16 * 1024 * 1024
@@ -52,7 +52,7 @@ class Line:
 
     def __init__(
         self,
-        connection: Inbox,
+        connection: BufferedConnection,
         *,
         ping_interval_s: float,
         ping_timeout_s: float,
@@ -247,7 +247,7 @@ class Line:
         self.on_close(self)
         too_old = now() >= self.expires_at
         protocol = self._connection.protocol
-        lines.closed(ending_of(protocol, dead=self._dead, cut_off=self._cut_off, expired=too_old))
+        lines.closed(close_reason(protocol, dead=self._dead, cut_off=self._cut_off, expired=too_old))
 
     def _failure(self) -> TurnError:
         protocol = self._connection.protocol

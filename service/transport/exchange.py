@@ -1,8 +1,7 @@
-"""One exchange: a request written upstream, and its answer as batches of domain events.
+"""Write one request upstream and decode its answer into batches of domain events: `Exchange`.
 
-Owns the order of things (write, wait, read, decode) and the named waits between them; the same for every
-channel, so that the same upstream events give the same domain events over each. Must never know sessions,
-leases or whether it is a replay.
+It is the same for every channel, so that the same upstream events become the same domain events over each.
+Every wait has a timeout that is a setting, and its error names the setting.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from service.transport.channel import Channel, Waits
 from service.wire.request import bytes_saved
 from service.wire.response_decoder import ResponseDecoder
 
-NO_NEWS = frozenset(
+REDUNDANT_EVENTS = frozenset(
     {
         "response.content_part.added",
         "response.content_part.done",
@@ -26,16 +25,18 @@ NO_NEWS = frozenset(
         "response.reasoning_summary_part.done",
     }
 )
-"""Events of every answer, which say only what others say, too."""
+"""Events of every answer that repeat what other events contain."""
 
-AWAITED = 1
-"""So many reads with content are awaited; those behind them may wait (`Channel.receive`). A short answer is
-told as it comes.
+IMMEDIATE_READS = 1
+"""Deliver the first N reads with content immediately; later ones may wait (`Channel.receive`) and be
+coalesced. A short answer is not delayed.
 """
 
 
 class Exchange:
-    """One request and its answer. Used once. `dispatched`: the upstream may have seen some of it."""
+    """Carry one request and its answer, once. `dispatched`: the upstream may have read some of the
+    request.
+    """
 
     def __init__(self, channel: Channel, request: bytes | bytearray, plan: Plan, waits: Waits) -> None:
         self.plan = plan
@@ -48,7 +49,7 @@ class Exchange:
 
     @property
     def orderly(self) -> bool:
-        """The upstream ended the response itself, and nothing more of it can come: the line is free again."""
+        """Whether the upstream ended the response, so that the connection can carry another."""
         return self._decoder.orderly
 
     @property
@@ -57,12 +58,12 @@ class Exchange:
 
     @property
     def bytes_saved(self) -> int:
-        """How much longer the same request would have been in full."""
+        """How much longer the request would have been with the whole history, in bytes."""
         return bytes_saved(self.plan)
 
     @property
     def size(self) -> int:
-        """What the request and the answer take."""
+        """The size of the request and the answer, in bytes."""
         return self._bytes_sent + self._decoder.size
 
     @property
@@ -71,17 +72,20 @@ class Exchange:
 
     @property
     def ignored(self) -> dict[str, int]:
-        """What meant nothing here, by kind; all but what never does."""
-        return {kind: number for kind, number in self._decoder.ignored.items() if kind not in NO_NEWS}
+        """How many events of each type were ignored, except `REDUNDANT_EVENTS`."""
+        return {
+            kind: number for kind, number in self._decoder.ignored.items() if kind not in REDUNDANT_EVENTS
+        }
 
     def partial(self) -> Message | None:
         return self._decoder.partial()
 
     async def batches(self) -> AsyncGenerator[list[Event], None]:
-        """The events of the answer, all of one read together. Ends behind the terminal event; raises
-        TurnError.
+        """Yield the events of the answer, those of one read together, until the terminal event.
 
-        Left early or cancelled: the channel is in the middle of an answer and must not be used again.
+        Raises TurnError if the exchange fails.
+
+        Cancellation, and closing early: the channel is in the middle of an answer and must not be used again.
         """
         try:
             await self._send()
@@ -90,15 +94,15 @@ class Exchange:
                     yield events
         except TurnError as error:
             if error.reason in (Reason.CONNECT_FAILED, Reason.OVERLOADED):
-                self.dispatched = False  # These prove the opposite of what had to be assumed.
+                self.dispatched = False  # these prove that nothing was sent
             raise
 
     async def _answer(self) -> AsyncGenerator[list[Event], None]:
         wait, name = self._waits.first_event_s, "FIRST_EVENT_TIMEOUT_S"
-        told = 0
+        delivered = 0
         while not self._decoder.finished:
             try:
-                frames = await self._channel.receive(wait, may_wait=told > AWAITED)
+                frames = await self._channel.receive(wait, may_wait=delivered > IMMEDIATE_READS)
             except TimeoutError as exc:
                 raise _out_of_time("the wait for the upstream's next event", wait, name) from exc
             wait, name = self._waits.idle_s, "IDLE_TIMEOUT_S"
@@ -109,19 +113,19 @@ class Exchange:
                 if events:
                     yield events
                 raise
-            del frames  # a large one is not held while the next is waited for
+            del frames  # release large frames while waiting for the next
             if events:
                 yield events
-                told += not isinstance(events[-1], Started)
+                delivered += not isinstance(events[-1], Started)
 
     async def _send(self) -> None:
         await self._channel.settle()
         if not self._channel.open:
-            raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
+            raise TurnError(Reason.CONNECTION_LOST, "the connection closed before the request was written")
         self.dispatched = True
         wait = self._waits.send_s
         try:
-            # It is let go of: whoever sends it again writes it again, and an answer may take minutes.
+            # Released: an answer may take minutes, and a replay encodes the request again.
             request, self._request = self._request, b""
             await self._channel.send(request, wait)
         except TimeoutError as exc:

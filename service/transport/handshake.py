@@ -12,12 +12,12 @@ from websockets.asyncio.client import connect
 
 from service.config.proxies import Proxy
 from service.transport.channel import CLOSE_TIMEOUT_S
-from service.transport.receive_buffer import Inbox
+from service.transport.receive_buffer import BufferedConnection
 from service.wire.bounds import MAX_MESSAGE_BYTES
 
 HAPPY_EYEBALLS_DELAY_S = 0.25
 """After this the next address of a name is tried as well, where the first does not answer (RFC 8305, section
-5). The POST's connections do the same.
+5). The connections of HTTP streams do the same.
 """
 
 
@@ -30,8 +30,13 @@ class _Dialer(connect):
 
 async def connect_to(
     url: str, headers: Mapping[str, str], tls: ssl.SSLContext, proxy: Proxy | None = None
-) -> Inbox:
-    """The handshake. Raises what `websockets` and the system raise; cancelled: the socket is closed."""
+) -> BufferedConnection:
+    """Connect, through the proxy if there is one, and complete the handshake.
+
+    Raises what `websockets` and the system raise.
+
+    Cancellation: the socket is closed.
+    """
     secure: dict[str, Any] = {}
     if url.startswith("wss:"):
         secure["ssl"] = tls
@@ -42,7 +47,7 @@ async def connect_to(
         additional_headers=headers,
         proxy=proxy.url if proxy is not None else None,
         happy_eyeballs_delay=_next_address_after(proxy.url if proxy is not None else url),
-        create_connection=Inbox,
+        create_connection=BufferedConnection,
         compression=None,
         max_size=MAX_MESSAGE_BYTES,
         open_timeout=None,
@@ -50,7 +55,7 @@ async def connect_to(
         close_timeout=CLOSE_TIMEOUT_S,
         **secure,
     )
-    assert isinstance(connection, Inbox)
+    assert isinstance(connection, BufferedConnection)
     return connection
 
 

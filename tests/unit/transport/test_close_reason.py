@@ -3,7 +3,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Close
 from websockets.uri import parse_uri
 
-from service.transport.close_reason import ending_of
+from service.transport.close_reason import close_reason
 
 
 def protocol(sent=None, received=None, *, answered=False):
@@ -32,4 +32,4 @@ def protocol(sent=None, received=None, *, answered=False):
 )
 def test_why_a_line_ended(made, flags, word):
     given = {"dead": False, "cut_off": False, "expired": False} | flags
-    assert ending_of(made, **given) == word
+    assert close_reason(made, **given) == word

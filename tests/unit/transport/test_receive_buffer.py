@@ -1,4 +1,4 @@
-"""However the bytes are cut, the messages are the same, and in order."""
+"""However the bytes are divided into reads, the messages are the same, and in order."""
 
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,7 @@ from service.transport.receive_buffer import (
     MAX_SMALL_FRAMES,
     MAX_UNREAD_PONGS,
     STRAY_BYTES,
-    Inbox,
+    BufferedConnection,
 )
 from tests.unit.transport.conftest import more, text
 
@@ -26,7 +26,7 @@ HANDSHAKE = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 
 
 class Socket:
-    """What the inbox needs of its transport."""
+    """What the connection needs of its transport."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -55,28 +55,30 @@ class Socket:
         self.closing = self.aborted = True
 
 
-def opened(*, cutting: bool) -> Any:
-    """Behind its handshake. Not `cutting`: every byte goes through the library, as a check on us."""
+def opened(*, splitting: bool) -> Any:
+    """Return a connection after its handshake. Not `splitting`: the library parses everything."""
     protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"), max_size=2**20)
     protocol.state = State.OPEN
     # The handshake's own parser is never started, so frames are parsed from here on.
     protocol.parser = super(ClientProtocol, protocol).parse()
     next(protocol.parser)
-    inbox = Inbox.__new__(Inbox)
-    inbox.__dict__.update(transport=Socket(), protocol=protocol, response=object(), debug=False)
-    inbox.__dict__.update(messages=[], reading=True, on_data=lambda: None, close_deadline=None)
-    inbox.__dict__.update(_waiting_bytes=0, _opcode=None, _fragments=0, _whole=bytearray(), resting=False)
-    inbox.__dict__.update(_small_frames=0, _unread_pongs=0, _stray_bytes=0, _refused=False)
-    inbox.__dict__.update(paused=False, drain_waiters=[])
-    inbox.__dict__.update(_cutting=cutting, _header=b"", _owed=0)
-    inbox.__dict__.update(close_timeout=None, pending_pings={}, heard_at=0.0)
-    return inbox
+    connection = BufferedConnection.__new__(BufferedConnection)
+    connection.__dict__.update(transport=Socket(), protocol=protocol, response=object(), debug=False)
+    connection.__dict__.update(messages=[], reading=True, on_data=lambda: None, close_deadline=None)
+    connection.__dict__.update(
+        _waiting_bytes=0, _opcode=None, _fragments=0, _partial=bytearray(), resting=False
+    )
+    connection.__dict__.update(_small_frames=0, _unread_pongs=0, _stray_bytes=0, _refused=False)
+    connection.__dict__.update(paused=False, drain_waiters=[])
+    connection.__dict__.update(_splitting=splitting, _header=b"", _owed=0)
+    connection.__dict__.update(close_timeout=None, pending_pings={}, heard_at=0.0)
+    return connection
 
 
-def fed(inbox: Any, pieces: list[bytes]) -> list[str | bytes]:
+def fed(connection: Any, pieces: list[bytes]) -> list[str | bytes]:
     for piece in pieces:
-        inbox.data_received(piece)
-    messages: list[str | bytes] = inbox.messages
+        connection.data_received(piece)
+    messages: list[str | bytes] = connection.messages
     return messages
 
 
@@ -104,7 +106,7 @@ def cuts(data: bytes, at: list[int]) -> list[bytes]:
 @given(st.lists(frames, max_size=8), st.lists(st.integers(0, 2**20), max_size=12))
 def test_it_is_what_the_library_makes_of_it(groups, at):
     data = b"".join(frame.serialize(mask=False) for group in groups for frame in group)
-    ours, theirs = opened(cutting=True), opened(cutting=False)
+    ours, theirs = opened(splitting=True), opened(splitting=False)
     assert fed(ours, cuts(data, at)) == fed(theirs, [data])
     # Pings were answered alike; the answers' masks are random.
     assert sum(map(len, ours.transport.written)) == sum(map(len, theirs.transport.written))
@@ -113,13 +115,13 @@ def test_it_is_what_the_library_makes_of_it(groups, at):
 def test_it_is_the_same_byte_by_byte():
     sent = [text("one"), text("x" * 200), Frame(Opcode.PING, b"?"), text("y" * 70_000), text("")]
     data = b"".join(frame.serialize(mask=False) for frame in sent)
-    told = fed(opened(cutting=True), [data[at : at + 1] for at in range(len(data))])
+    told = fed(opened(splitting=True), [data[at : at + 1] for at in range(len(data))])
     assert told == ["one", "x" * 200, "y" * 70_000, ""]
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
 def test_any_bytes_end_in_the_same_messages_and_the_same_state(data, at):
-    ours, theirs = opened(cutting=True), opened(cutting=False)
+    ours, theirs = opened(splitting=True), opened(splitting=False)
     pieces = cuts(data, at)
     assert fed(ours, pieces) == fed(theirs, pieces)
     # A plain text whose header is not whole yet is held back; it is no sign of anything.
@@ -129,69 +131,69 @@ def test_any_bytes_end_in_the_same_messages_and_the_same_state(data, at):
 @pytest.mark.parametrize("first", [0x81 | 0x40, 0x01, 0x80, 0x83], ids=hex)
 def test_what_is_not_plain_is_the_librarys(first):
     data = bytes([first, 2]) + b"{}"
-    assert fed(opened(cutting=True), [data]) == fed(opened(cutting=False), [data])
+    assert fed(opened(splitting=True), [data]) == fed(opened(splitting=False), [data])
 
 
 def test_reading_stops_above_the_high_water_mark_and_goes_on_when_all_is_taken():
-    inbox = opened(cutting=True)
-    fed(inbox, [text("x" * 60_000).serialize(mask=False)] * 2)
-    assert sum(map(len, inbox.messages)) > HIGH_WATER_BYTES
-    assert not inbox.transport.reading
-    assert len(inbox.take()) == 2
-    assert inbox.transport.reading
+    connection = opened(splitting=True)
+    fed(connection, [text("x" * 60_000).serialize(mask=False)] * 2)
+    assert sum(map(len, connection.messages)) > HIGH_WATER_BYTES
+    assert not connection.transport.reading
+    assert len(connection.take()) == 2
+    assert connection.transport.reading
 
 
 EMPTY = more("", fin=False).serialize(mask=False)
 
 
-def refusal(inbox: Any) -> tuple[int, str]:
-    """How the inbox closed on its peer."""
-    assert inbox.protocol.state is State.CLOSING
-    assert inbox.transport.closing
-    return inbox.protocol.close_sent.code, inbox.protocol.close_sent.reason
+def refusal(connection: Any) -> tuple[int, str]:
+    """How the connection closed on its peer."""
+    assert connection.protocol.state is State.CLOSING
+    assert connection.transport.closing
+    return connection.protocol.close_sent.code, connection.protocol.close_sent.reason
 
 
-@pytest.mark.parametrize("cutting", [True, False])
-def test_fragments_without_end_are_refused(cutting):
-    inbox = opened(cutting=cutting)
-    assert fed(inbox, [text("", fin=False).serialize(mask=False), *[EMPTY] * MAX_FRAGMENTS]) == []
-    assert refusal(inbox) == (1008, "more than 1024 fragments of a message")
+@pytest.mark.parametrize("splitting", [True, False])
+def test_fragments_without_end_are_refused(splitting):
+    connection = opened(splitting=splitting)
+    assert fed(connection, [text("", fin=False).serialize(mask=False), *[EMPTY] * MAX_FRAGMENTS]) == []
+    assert refusal(connection) == (1008, "more than 1024 fragments of a message")
 
 
 def test_a_long_message_may_have_more_of_them():
-    inbox = opened(cutting=True)
+    connection = opened(splitting=True)
     pieces = [more("x" * FRAGMENT_BYTES, fin=False).serialize(mask=False)] * (2 * MAX_FRAGMENTS // 4)
     small = [EMPTY] * (MAX_FRAGMENTS - 1)
     end = more("", fin=True).serialize(mask=False)
-    messages = fed(inbox, [text("a", fin=False).serialize(mask=False), *pieces, *small, end])
+    messages = fed(connection, [text("a", fin=False).serialize(mask=False), *pieces, *small, end])
     assert messages == ["a" + "x" * FRAGMENT_BYTES * len(pieces)]
 
 
-@pytest.mark.parametrize("cutting", [True, False])
+@pytest.mark.parametrize("splitting", [True, False])
 @pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.BINARY])
-def test_small_frames_by_the_thousand_in_one_read_are_refused(opcode, cutting):
-    inbox = opened(cutting=cutting)
+def test_small_frames_by_the_thousand_in_one_read_are_refused(opcode, splitting):
+    connection = opened(splitting=splitting)
     flood = Frame(opcode, b"").serialize(mask=False) * 30_000
-    fed(inbox, [flood[: 2 * MAX_SMALL_FRAMES]])
-    assert inbox.protocol.state is State.OPEN
-    fed(inbox, [flood])
-    assert refusal(inbox) == (1008, "more than 1024 small frames at once")
-    assert len(inbox.messages) <= 4 * MAX_SMALL_FRAMES
-    assert len(b"".join(inbox.transport.written)) < 64 * 1024
+    fed(connection, [flood[: 2 * MAX_SMALL_FRAMES]])
+    assert connection.protocol.state is State.OPEN
+    fed(connection, [flood])
+    assert refusal(connection) == (1008, "more than 1024 small frames at once")
+    assert len(connection.messages) <= 4 * MAX_SMALL_FRAMES
+    assert len(b"".join(connection.transport.written)) < 64 * 1024
 
 
 def test_pings_are_answered_as_long_as_the_answers_are_read():
-    inbox = opened(cutting=True)
+    connection = opened(splitting=True)
     ping = Frame(Opcode.PING, b"?").serialize(mask=False)
-    inbox.pause_writing()
-    fed(inbox, [ping] * MAX_UNREAD_PONGS)
-    inbox.resume_writing()
-    inbox.pause_writing()
-    fed(inbox, [ping] * MAX_UNREAD_PONGS)
-    assert inbox.protocol.state is State.OPEN
-    fed(inbox, [ping])
-    assert refusal(inbox) == (1008, "more than 1024 pings, and no answer to them is read")
-    assert inbox.transport.aborted
+    connection.pause_writing()
+    fed(connection, [ping] * MAX_UNREAD_PONGS)
+    connection.resume_writing()
+    connection.pause_writing()
+    fed(connection, [ping] * MAX_UNREAD_PONGS)
+    assert connection.protocol.state is State.OPEN
+    fed(connection, [ping])
+    assert refusal(connection) == (1008, "more than 1024 pings, and no answer to them is read")
+    assert connection.transport.aborted
 
 
 @pytest.mark.parametrize(
@@ -206,9 +208,9 @@ def test_pings_are_answered_as_long_as_the_answers_are_read():
     ids=["text", "fragment", "the beginning of a long one", "ping", "pong"],
 )
 def test_at_rest_the_beginning_of_a_message_is_news(sent, stray):
-    inbox = opened(cutting=True)
+    connection = opened(splitting=True)
     news = []
-    inbox.on_data, inbox.resting = lambda: news.append(1), True
+    connection.on_data, connection.resting = lambda: news.append(1), True
     for _ in range(3):
-        inbox.data_received(sent.serialize(mask=False)[: STRAY_BYTES + 1])
+        connection.data_received(sent.serialize(mask=False)[: STRAY_BYTES + 1])
     assert bool(news) is stray
