@@ -1,11 +1,20 @@
-"""One line: a WebSocket to the upstream that outlives its turns.
+"""One WebSocket connection to the upstream, which serves many turns, one after the other: `Line`.
 
-Owns the socket, its liveness and its backpressure. Must never know what the frames say, or which session a
-line serves. The rule that would be broken first: the peer is judged only while we read; a caller who does not
-keep up is not its fault.
+`websockets` implements the protocol, and `BufferedConnection` keeps what was received. One timer replaces the
+library's keepalive, which takes an unread pong for a dead peer: a slow caller pauses reading, of pongs as
+well. The first state that applies counts:
 
-`websockets` does the protocol. What was received waits in `BufferedConnection`; the library's keepalive,
-which takes unread pongs for a dead peer, is replaced by ours, which takes any inbound byte for life.
+| state when the timer fires                          | what follows                                         |
+|-----------------------------------------------------|------------------------------------------------------|
+| reading is paused                                   | no judgement; again after `ping_interval_s`          |
+| a ping is unanswered, the socket was throttled      | read first, then judge                               |
+| something was received within `ping_interval_s`     | again when that much silence has passed              |
+| a ping is unanswered, or the connection is closed   | the peer is dead: the socket is closed               |
+| silence                                             | a ping; again after `ping_timeout_s`                 |
+
+Any inbound byte counts as an answer, not only a pong. Example, with 20 s and 20 s: an idle peer that
+disappears is pinged after 20 s of silence and is dead after 40 s; from `PONG_OVERDUE_S` after the ping the
+connection carries no new turn.
 """
 
 from __future__ import annotations
@@ -28,25 +37,24 @@ from service.transport.receive_buffer import BufferedConnection, now
 from service.wire import error_classifier
 
 ONE_FRAME_BYTES = 16 * 1024 * 1024
-"""A larger message goes in fragments. Sent as one frame it is copied five times at once, and the loop waits
-0.1 s for each 32 MiB. Up to the default of TRUNKLINE_MAX_FRAME_BYTES it is one frame all the same: that is
-what upstreams are known to take.
+"""A larger message is sent in fragments. As one frame it is copied five times at once, which blocks the loop
+for 0.1 s per 32 MiB. Up to the default of TRUNKLINE_MAX_FRAME_BYTES a message is one frame, which is what
+upstreams are known to accept.
 """
 
 FRAGMENT_BYTES = 1024 * 1024
 
-
-NOBODYS = Context()
-"""Where a line's timers run: in that of the turn that set them they would keep it as long as they wait."""
+EMPTY_CONTEXT = Context()
+"""The context of a connection's timers: with the context of the turn that starts them, they would keep the
+turn's objects alive until they fire.
+"""
 
 PONG_OVERDUE_S = 1.0
-"""A ping that waits longer for its answer makes the line unfit, long before it makes it dead."""
+"""A connection whose ping is unanswered this long carries no new turn, long before it counts as dead."""
 
 
 class Line:
-    """One open WebSocket. One exchange at a time; whoever holds the line for a turn is the manager's
-    business.
-    """
+    """Carry one exchange at a time over an open WebSocket; the pool says which."""
 
     _ids = count(1)
 
@@ -64,7 +72,7 @@ class Line:
         self.expires_at = expires_at
         self.received_any = False
         self.by_callers_key = False
-        """Opened with a caller's own key: what becomes of it may be that key's fault."""
+        """Opened with a caller's own key: its failures may be caused by that key."""
         self.on_first_message: Callable[[], None] = lambda: None
         self.on_close: Callable[[Line], None] = lambda line: None
         self.dialed: lines.SpanContext | None = None
@@ -78,12 +86,12 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._pace = pace or Pace()
         self._fd = connection.transport.get_extra_info("socket").fileno()
-        self._due_at = 0.0
+        self._deadline = 0.0
         self._late = False
         self._alarm: asyncio.TimerHandle | None = None
-        self._timer = self._loop.call_later(ping_interval_s, self._keep_alive, context=NOBODYS)
-        connection.on_data = self._heard
-        connection.on_lost = self._lost
+        self._timer = self._loop.call_later(ping_interval_s, self._keep_alive, context=EMPTY_CONTEXT)
+        connection.on_data = self._on_data
+        connection.on_lost = self._on_lost
 
     def __repr__(self) -> str:
         return f"Line({self.id}, {'open' if self.open else 'closed'}, {now() - self.opened_at:.0f} s old)"
@@ -94,23 +102,22 @@ class Line:
 
     @property
     def expired(self) -> bool:
-        """Whether no turn will ever run over the line again: it is closed or too old, or has unread words on
-        it.
-        """
+        """Whether no turn may use the connection any more: it is closed, too old, or has unread messages."""
         return not self.open or now() >= self.expires_at or bool(self._connection.messages)
 
     @property
     def healthy(self) -> bool:
-        """Whether the line may carry a turn now: it is not worn, and its peer owes no answer."""
+        """Whether the connection may carry a turn now: it is not expired, and no ping is overdue."""
         moment = now()
         owing = self._suspect and self._pinged_at is not None and moment - self._pinged_at > PONG_OVERDUE_S
         silent = moment - self._connection.heard_at > self._ping_interval_s + self._ping_timeout_s
         return not (self.expired or owing or silent)
 
     async def settle(self) -> None:
-        """A line may have died while nobody used it, and the system know what the loop has not read yet.
-        Written to, it would make a turn that may have run of one that cannot have. So: ask the system, which
-        takes 1 µs, and if something is there, let the loop read it.
+        """Let the loop read what has already arrived, so that `open` is current.
+
+        A connection may have been closed while idle without the loop having read that. Written to, it would
+        turn a request that cannot have run into one that may have. The system is asked first, in 1 µs.
         """
         if not self.open:
             return
@@ -118,11 +125,17 @@ class Line:
         arrived.register(self._fd, select.POLLIN)
         if arrived.poll(0):
             self._pace.prioritise(self._fd)
-            # The first round of the loop finds it, behind this task; in the second it has been read.
+            # The loop's first round finds it, after this task; by the second it has been read.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
     async def send(self, data: bytes | bytearray, within_s: float) -> None:
+        """Write one text message.
+
+        Raises TurnError if the connection is closed, TimeoutError if the peer does not read in time.
+
+        Cancellation: the message may have been written in part.
+        """
         connection = self._connection
         if not self.open:
             raise self._failure()
@@ -148,7 +161,7 @@ class Line:
         await self._written(within_s)
 
     async def _written(self, within_s: float) -> None:
-        """Hands over what the protocol has, and waits while the peer does not read."""
+        """Write what the protocol has produced, and wait while the peer does not read."""
         connection = self._connection
         connection.send_data()
         if connection.paused:
@@ -159,6 +172,7 @@ class Line:
                     raise self._failure() from exc
 
     async def receive(self, within_s: float, *, may_wait: bool = False) -> list[str | bytes]:
+        """Return all messages that have arrived, at least one; see `Channel.receive`."""
         connection = self._connection
         while not connection.messages:
             if not self.open:
@@ -179,22 +193,18 @@ class Line:
         return connection.take()
 
     def rest(self) -> None:
-        """Wait for the next `send`: nothing is due until then, and a peer that says something is closed on at
-        once, since nobody would read it.
-        """
+        """Mark the connection idle until the next `send`: a message meanwhile closes it, as none is due."""
         self._connection.resting = True
         if self._connection.messages:
             self.close()
 
     def discard(self) -> None:
-        """Closes the socket now, without a farewell: who is in the middle of an answer learns it at once."""
+        """Close the socket now, without a close frame: a peer in the middle of an answer notices at once."""
         self._cut_off = True
         self._connection.transport.abort()
 
     def close(self, *, going_away: bool = False) -> None:
-        """Says farewell and closes, without waiting for an answer; a peer that does not even read gets
-        `CLOSE_TIMEOUT_S`.
-        """
+        """Send a close frame and close, without waiting for the peer's; it may take `CLOSE_TIMEOUT_S`."""
         self._timer.cancel()
         if self.open:
             code = CloseCode.GOING_AWAY if going_away else CloseCode.NORMAL_CLOSURE
@@ -204,10 +214,10 @@ class Line:
         self._connection.transport.close()
 
     async def closed(self) -> None:
-        """Returns when the socket is gone."""
+        """Wait until the socket is closed."""
         await asyncio.shield(self._connection.connection_lost_waiter)
 
-    def _heard(self) -> None:
+    def _on_data(self) -> None:
         if self._connection.resting:
             self.close()
         self._wake()
@@ -217,29 +227,29 @@ class Line:
             self._waiter.set_result(None)
 
     def _set_alarm(self, within_s: float) -> None:
-        """The reader waits this long from now. One timer serves many waits: it is set anew when it rings too
-        early, not for each read.
+        """Bound the reader's wait. One timer serves many waits: it is set again when it fires too early, not
+        for each read.
         """
         self._late = False
-        self._due_at = self._loop.time() + within_s
-        if self._alarm is not None and self._alarm.when() > self._due_at:
+        self._deadline = self._loop.time() + within_s
+        if self._alarm is not None and self._alarm.when() > self._deadline:
             self._alarm.cancel()
             self._alarm = None
         if self._alarm is None:
-            self._alarm = self._loop.call_at(self._due_at, self._ring, context=NOBODYS)
+            self._alarm = self._loop.call_at(self._deadline, self._on_alarm, context=EMPTY_CONTEXT)
 
-    def _ring(self) -> None:
+    def _on_alarm(self) -> None:
         self._alarm = None
         if self._waiter is None or self._waiter.done():
-            return  # nobody waits: the next one sets it
-        if self._pace.prioritise(self._fd) or self._loop.time() < self._due_at:
-            # What came and was not looked at is read before this rings again.
-            self._alarm = self._loop.call_at(self._due_at, self._ring, context=NOBODYS)
+            return  # no reader waits: the next one sets the timer
+        if self._pace.prioritise(self._fd) or self._loop.time() < self._deadline:
+            # What has arrived and was not polled is read before the timer fires again.
+            self._alarm = self._loop.call_at(self._deadline, self._on_alarm, context=EMPTY_CONTEXT)
         else:
             self._late = True
             self._waiter.set_result(None)
 
-    def _lost(self) -> None:
+    def _on_lost(self) -> None:
         self._timer.cancel()
         if self._alarm is not None:
             self._alarm.cancel()
@@ -260,24 +270,22 @@ class Line:
         if frame is None:
             return error_classifier.from_close(None, "")
         if by_us and frame.code in error_classifier.OUR_CLOSES:
-            self.received_any = True  # too much, or nonsense: not that nobody is there
+            self.received_any = True  # an invalid or too large message: the peer is not silent
         return error_classifier.from_close(frame.code, frame.reason, by_us=by_us)
 
     @property
     def _suspect(self) -> bool:
-        """A ping was sent, and nothing was heard since."""
+        """Whether nothing was received since the last ping."""
         return self._pinged_at is not None and self._connection.heard_at <= self._pinged_at
 
     def _keep_alive(self) -> None:
-        """1. We do not read, or have not looked yet: no verdict. 2. Something came: wait on. 3. No answer to
-        a ping: dead. 4. Silence: ask.
-        """
+        """Judge the peer; the table at the top of the module."""
         silence = now() - self._connection.heard_at
         if not self._connection.reading:
             self._pinged_at = None
             delay = self._ping_interval_s
         elif self._suspect and self._pace.prioritise(self._fd):
-            delay = 0.0  # what came and was not looked at is read first
+            delay = 0.0  # what has arrived and was not polled is read first
         elif silence < self._ping_interval_s:
             delay = self._ping_interval_s - silence
         elif self._suspect or not self.open:
@@ -289,4 +297,4 @@ class Line:
             self._connection.protocol.send_ping(b"trunkline")
             self._connection.send_data()
             delay = self._ping_timeout_s
-        self._timer = self._loop.call_later(delay, self._keep_alive, context=NOBODYS)
+        self._timer = self._loop.call_later(delay, self._keep_alive, context=EMPTY_CONTEXT)

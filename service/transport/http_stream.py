@@ -1,7 +1,6 @@
-"""One HTTP POST, answered by server-sent events: the channel for one exchange.
+"""Send one HTTP POST that is answered by server-sent events: `HttpStream`, a channel for one exchange.
 
-Owns the request, the response stream and how their failures are told. Must never know what the events say.
-There is no retry here: whether a turn is sent again is the replay policy's to say.
+There is no retry here: the replay policy decides whether a turn is sent again.
 """
 
 from __future__ import annotations
@@ -27,27 +26,27 @@ from service.wire.sse import SseDecoder
 
 CANNOT_CONNECT = "cannot connect over HTTP"
 END_OF_BODY_S = 0.05
-"""How long the end of the body may take behind the last event, for its connection to serve again."""
+"""How long the end of the body may take after the last event, for its connection to be reused."""
 
 PIECE_BYTES = 256 * 1024
-"""A larger body is sent in pieces: each layer below makes a copy of what it is given."""
+"""A larger body is sent in pieces, since each layer below copies what it is given."""
 
 ERROR_BODY_BYTES = 64 * 1024
 """More of an error's body is not read."""
 
 CHUNK_BYTES = 64 * 1024
-"""How much is searched for events at once: 5 ms, if it is all line ends."""
+"""How much is searched for events at once: 5 ms if it consists of line ends."""
 
-HELD_S = 0.01
-"""How long chunks are read one after the other before the loop has its turn. httpx waits for the socket
-alone: what it holds already (a read may hold thousands of chunks of one byte) it gives at once.
+YIELD_AFTER_S = 0.01
+"""How long chunks are read before the loop runs other tasks. httpx suspends only for the socket: chunks that
+it has already read, and there may be thousands of one byte, it returns at once.
 """
 
 logger = logging.getLogger("service.line")
 
 
-class Post:
-    """A channel over HTTP."""
+class HttpStream:
+    """Carry one exchange over an HTTP POST."""
 
     def __init__(
         self,
@@ -60,38 +59,37 @@ class Post:
         self._client = client
         self._connecting = connecting
         self._pace = pace
-        self._taken_at = 0.0
+        self._received_at = 0.0
         self._url = url
         self._headers = headers
         self._body: bytes | bytearray = b""
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._chunk = b""
-        self._turn_at = 0.0
+        self._yielded_at = 0.0
         self._sse = SseDecoder()
         self._ended = False
-        self._writing = _Writing()
+        self._write_trace = _WriteTrace()
 
     @property
     def open(self) -> bool:
         return not self._ended
 
     async def settle(self) -> None:
-        """Nothing is open yet."""
+        """Do nothing: no connection is open yet."""
 
     async def send(self, data: bytes | bytearray, within_s: float) -> None:
-        # HTTP gives its answer's head only with the first event, so writing and waiting for that are one step
-        # there.
+        # The response's head arrives with the first event, so `receive` writes and waits in one step.
         self._body = data
-        # Upstreams echo instructions and tools, and the largest requests come here.
+        # Upstreams echo instructions and tools, and the largest requests are sent this way.
         self._sse = SseDecoder(MAX_MESSAGE_BYTES + len(data))
 
     async def receive(self, within_s: float, *, may_wait: bool = False) -> list[str | bytes]:
         if may_wait and (delay_s := self._pace.delay_s):
-            await asyncio.sleep(self._taken_at + delay_s - time.monotonic())
+            await asyncio.sleep(self._received_at + delay_s - time.monotonic())
         async with asyncio.timeout(within_s):
             frames = await self._frames()
-        self._taken_at = time.monotonic()
+        self._received_at = time.monotonic()
         return frames
 
     async def _frames(self) -> list[str | bytes]:
@@ -112,10 +110,10 @@ class Post:
         return frames
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes:
-        """The next bytes, at most `CHUNK_BYTES`. Raises StopAsyncIteration behind the last."""
-        if time.monotonic() - self._turn_at > HELD_S:
+        """The next bytes, at most `CHUNK_BYTES`. Raises StopAsyncIteration after the last."""
+        if time.monotonic() - self._yielded_at > YIELD_AFTER_S:
             await asyncio.sleep(0)
-            self._turn_at = time.monotonic()
+            self._yielded_at = time.monotonic()
         chunk = self._chunk or await anext(chunks)
         self._chunk = chunk[CHUNK_BYTES:]
         return chunk[:CHUNK_BYTES]
@@ -131,7 +129,7 @@ class Post:
             content = bytes(body)
         del body
         request = self._client.build_request(
-            "POST", self._url, content=content, headers=headers, extensions={"trace": self._writing.note}
+            "POST", self._url, content=content, headers=headers, extensions={"trace": self._write_trace.note}
         )
         try:
             response = await self._sent(request)
@@ -142,7 +140,7 @@ class Post:
                 Reason.TIMEOUT, "writing the request took too long (TRUNKLINE_SEND_TIMEOUT_S)"
             ) from exc
         except httpx.HTTPError as exc:
-            if not self._writing.began:  # a proxy that hung up over its CONNECT
+            if not self._write_trace.began:  # a proxy that hung up over its CONNECT
                 raise self._connecting.failed(CANNOT_CONNECT, exc) from exc
             raise _lost(exc) from exc
         if self._connecting.proxied and response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
@@ -160,10 +158,10 @@ class Post:
         return chunks
 
     async def _sent(self, request: httpx.Request) -> httpx.Response:
-        """The head of the answer.
+        """Send the request and return the response, its head only.
 
-        httpx loses connections that it is about to close when asyncio cancels it. So it works in a task of
-        its own, which a scope of anyio's ends: that one spares the closing.
+        httpx leaks connections that it is about to close when asyncio cancels it. So it runs in a task of its
+        own, which is cancelled by an anyio scope: that does not interrupt the closing.
         """
         scope = anyio.CancelScope()
 
@@ -182,13 +180,15 @@ class Post:
         return self._response
 
     async def close(self, *, ended: bool = False) -> None:
-        """Ends the exchange: an answer that is not at its end stops here. Bounded by `CLOSE_TIMEOUT_S`.
+        """End the exchange, within `CLOSE_TIMEOUT_S`; an answer that is not complete is cut off.
 
         `ended`: its last event was read, and only the end of the body is missing.
+
+        Cancellation: raised once the response is closed.
         """
         if self._response is None:
             return
-        # In a task of its own, too, and who is cancelled still waits for it.
+        # In a task of its own, too; a caller that is cancelled waits for it.
         closing = asyncio.ensure_future(self._close(self._response, ended=ended))
         try:
             await asyncio.shield(closing)
@@ -204,13 +204,13 @@ class Post:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await response.aclose()
                 await self._end_of_iteration()
-            # The one it had holds it, and the connection: both would wait for the collector.
+            # Its stream refers to it and to the connection: a cycle for the garbage collector.
             response.stream = httpx.ByteStream(b"")
 
     async def _end_of_body(self) -> None:
         assert self._chunks is not None, "an event was read"
         try:
-            # Not a timeout of asyncio's, which could hit httpx in the middle of its closing.
+            # Not a timeout of asyncio, which could cancel httpx while it closes.
             with anyio.move_on_after(END_OF_BODY_S):
                 async for _ in self._chunks:
                     pass
@@ -218,9 +218,11 @@ class Post:
             pass  # The connection closes, as it does in the middle of an answer.
 
     async def _end_of_iteration(self) -> None:
-        """Ends the iterators of httpx, which are generators one within the other, none of which closes the
-        next: left in the middle of a body they would wait for the collector, and be ended by tasks of its
-        making. The connection is closed, so reading on fails at once, through all of them.
+        """Exhaust the iterators of httpx.
+
+        They are nested generators, none of which closes the next: left in the middle of a body they would
+        wait for the garbage collector, and asyncio would close each in a task. The connection is closed, so
+        reading on fails at once, through all of them.
         """
         if self._chunks is not None:
             with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
@@ -228,9 +230,10 @@ class Post:
                     pass
 
 
-class _Writing:
-    """How far the writing of the request is, as httpx reports it on the way: waiting for the head, one would
-    learn of it too late. An object of its own, since the response keeps it, and would keep the post.
+class _WriteTrace:
+    """Report when the request is written, as httpx traces it: the response's head would be too late.
+
+    An object of its own, since the response refers to it and would keep the `HttpStream` alive.
     """
 
     def __init__(self) -> None:
@@ -238,7 +241,7 @@ class _Writing:
 
     async def note(self, phase: str, info: Mapping[str, Any]) -> None:
         if phase.endswith("send_request_headers.started"):
-            # A proxy's CONNECT goes before the request, and reports the same of itself.
+            # A proxy's CONNECT precedes the request and is traced by the same names.
             self.began = info["request"].method != b"CONNECT"
         elif self.began and phase.endswith("send_request_body.complete"):
             turns.sent()
@@ -253,13 +256,13 @@ async def _pieces(body: bytes | bytearray) -> AsyncIterator[bytes]:
 async def _refusal(response: httpx.Response, chunks: AsyncIterator[bytes]) -> TurnError:
     body = b""
     try:
-        # As it comes: what is encoded is not read, since a few bytes of it may be gigabytes.
+        # Undecoded: a few compressed bytes may expand to gigabytes.
         async for chunk in chunks:
             body += chunk
             if len(body) > ERROR_BODY_BYTES or error_classifier.encoding_of(response.headers):
                 break
     except httpx.HTTPError:
-        pass  # The status alone says enough.
+        pass  # the status is enough
     return error_classifier.from_http(
         response.status_code, response.headers, body[:ERROR_BODY_BYTES], continuing=False, now=time.time()
     )

@@ -1,7 +1,6 @@
-"""The upstream: one endpoint, two transports.
+"""Reach the upstream, one endpoint over two transports: `Upstream`.
 
-Owns addresses, TLS and the dialling. Must never know sessions, plans' reasons, or when to use
-which transport. The key leaves this room only in a request's header, and only to the configured host.
+A key leaves this layer only in a request's header, and only to the configured host.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from service.transport.connection import Line
 from service.transport.credentials import Keys
 from service.transport.exchange import Exchange
 from service.transport.handshake import connect_to
-from service.transport.http_stream import Post
+from service.transport.http_stream import HttpStream
 from service.transport.receive_buffer import now
 from service.wire import error_classifier
 from service.wire.request import PayloadHook, PreparedRequest, encode, item_sizes, prepare
@@ -47,16 +46,16 @@ PROVIDER = "openai"
 HTTP_HEADERS = {
     "Content-Type": "application/json",
     "Accept": "text/event-stream",
-    "Accept-Encoding": "identity",  # what comes is read as it comes
+    "Accept-Encoding": "identity",  # what comes is not decoded
 }
 AGE_SPREAD = 0.1
-"""Lines live up to this share shorter than they may, at random: a thousand that were opened together do
-not end together.
+"""Connections are closed up to this share before their maximum age, at random, so that a thousand that were
+opened together do not end together.
 """
 
 
 class Upstream:
-    """What the manager knows of the model's side."""
+    """Open connections and exchanges to the upstream."""
 
     def __init__(
         self,
@@ -77,13 +76,13 @@ class Upstream:
         self._random = random or Random()
         self._keys = Keys(settings)
         self._url = settings.http_url
-        self._most = MAX_JSON_GROWTH * settings.max_request_bytes
+        self._max_body_bytes = MAX_JSON_GROWTH * settings.max_request_bytes
         self._tls = tls.context_of(settings)
         self._proxy = settings.route.proxy
         self._connecting = Connecting(settings.route)
         self._http = httpx.AsyncClient(
             headers=HTTP_HEADERS,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # callers share the client
             verify=self._tls,
             proxy=self._http_proxy(),
             trust_env=False,  # the environment was read once, for both transports
@@ -95,17 +94,20 @@ class Upstream:
         return f"Upstream({self._url})"
 
     async def prepare(self, request: CompletionRequest) -> PreparedRequest:
-        """The request in the upstream's dialect, past the operator's hook. TurnError: it cannot be said in
-        it.
+        """Convert the request to the upstream's format, and apply the operator's hook.
+
+        Raises TurnError if the format cannot express it.
         """
-        return await maybe_aside(request.large, partial(prepare, request, self._hook, most=self._most))
+        return await maybe_aside(
+            request.large, partial(prepare, request, self._hook, most=self._max_body_bytes)
+        )
 
     def sizes(self, prepared: PreparedRequest, items: Sequence[Item]) -> list[int]:
-        """What each item takes in a request, in bytes, separator included."""
+        """Return the size of each item in a request, in bytes, separator included."""
         return item_sizes(items, store=prepared.store, large=prepared.large)
 
     def check_key(self, key: Credential | None) -> None:
-        """TurnError UNAUTHENTICATED: there is no key to pay with."""
+        """Raise TurnError UNAUTHENTICATED when neither the caller nor the service has a key."""
         self._keys.check(key)
 
     def _http_proxy(self) -> httpx.Proxy | None:
@@ -114,10 +116,12 @@ class Upstream:
         return httpx.Proxy(self._proxy.url, ssl_context=self._tls if self._proxy.secure else None)
 
     async def dial(self, key: Credential | None = None) -> Line:
-        """A new line, within the connect wait. TurnError CONNECT_FAILED, UPSTREAM_AUTH, or OVERLOADED (this
-        machine lacks what a connection takes): nothing was sent.
+        """Open a connection within the connect timeout.
 
-        Cancelled: the socket is closed.
+        Raises TurnError CONNECT_FAILED, UPSTREAM_AUTH, or OVERLOADED (this machine has no file, port or
+        memory left): nothing was sent.
+
+        Cancellation: the socket is closed.
         """
         with lines.dialing() as span:
             line = await self._dial(key)
@@ -156,11 +160,14 @@ class Upstream:
     async def over_line(
         self, line: Line, prepared: PreparedRequest, plan: Plan, *, generate: bool = True, refused: int = 0
     ) -> Exchange:
-        """The exchange over an open line. `refused`: the size of a frame that was found too big; 0: none was.
+        """Return the exchange over an open connection.
 
-        TurnError MESSAGE_TOO_BIG: the frame is over the gate, or no smaller than that one; nothing was sent.
+        `refused`: the size in bytes of a frame that the upstream refused as too big; 0: none.
+
+        Raises TurnError MESSAGE_TOO_BIG if the frame is over the limit or no smaller than that: nothing was
+        sent.
         """
-        write = partial(encode, prepared, plan, websocket=True, generate=generate, most=self._most)
+        write = partial(encode, prepared, plan, websocket=True, generate=generate, most=self._max_body_bytes)
         frame = await maybe_aside(prepared.large, write)
         size, limit = len(frame), self._settings.max_frame_bytes
         if size > limit:
@@ -175,18 +182,18 @@ class Upstream:
     async def over_http(
         self, prepared: PreparedRequest, plan: Plan, key: Credential | None = None
     ) -> AsyncGenerator[Exchange, None]:
-        """The exchange over one POST; its connection is closed on the way out unless the answer was read
-        to its end.
+        """Open the exchange over one POST; its connection is closed on exit unless the answer was read to its
+        end.
         """
-        write = partial(encode, prepared, plan, websocket=False, most=self._most)
+        write = partial(encode, prepared, plan, websocket=False, most=self._max_body_bytes)
         body = await maybe_aside(prepared.large, write)
-        post = Post(self._http, self._url, self._keys.headers(key), self.pace, self._connecting)
-        exchange = Exchange(post, body, plan, self.waits)
+        stream = HttpStream(self._http, self._url, self._keys.headers(key), self.pace, self._connecting)
+        exchange = Exchange(stream, body, plan, self.waits)
         del body
         try:
             yield exchange
         finally:
-            await post.close(ended=exchange.orderly)
+            await stream.close(ended=exchange.orderly)
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -276,7 +276,7 @@ async def test_each_wait_has_its_own_length_though_one_timer_serves_them_all(lin
         await line.receive(0.01)
     waiting = asyncio.create_task(line.receive(PATIENCE_S))
     await until(lambda: line._waiter is not None)
-    line._ring()  # set for a wait that is over
+    line._on_alarm()  # set for a wait that is over
     peer.write(text("in time"))
     assert await waiting == ["in time"]
 

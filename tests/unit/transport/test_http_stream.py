@@ -19,7 +19,7 @@ from service.domain.history import full_plan
 from service.domain.messages import CompletionRequest, Message, Role, TextPart
 from service.domain.plan import ContextReason
 from service.transport import http_stream
-from service.transport.http_stream import ERROR_BODY_BYTES, Post
+from service.transport.http_stream import ERROR_BODY_BYTES, HttpStream
 from service.transport.upstream import Upstream
 from tests.unit.transport.conftest import PATIENCE_S
 from tests.unit.wire.server_events import created, ended, text_delta
@@ -100,7 +100,7 @@ async def upstream(server) -> AsyncIterator[Upstream]:
 
 async def frames(upstream: Upstream, count: int = 1, request: bytes = b"{}") -> list[str | bytes]:
     """So many of the frames that one POST is answered with."""
-    post = Post(
+    post = HttpStream(
         upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace, upstream._connecting
     )
     read: list[str | bytes] = []
@@ -137,7 +137,7 @@ async def test_an_answer_is_the_same_however_it_is_cut(server, upstream, size):
 
 
 async def test_what_arrives_together_is_handed_on_together(server, upstream):
-    post = Post(
+    post = HttpStream(
         upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace, upstream._connecting
     )
     await post.send(b"{}", PATIENCE_S)
@@ -151,7 +151,7 @@ async def test_the_last_event_may_lack_its_blank_line(server, upstream):
 
 
 async def test_the_request_is_what_was_given_with_the_key(server, upstream):
-    post = Post(
+    post = HttpStream(
         upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace, upstream._connecting
     )
     await post.send(b'{"model":"m"}', PATIENCE_S)
