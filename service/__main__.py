@@ -1,6 +1,6 @@
-"""`python -m service`: reads the settings, reports what is wrong with them, serves.
+"""Run the service: `python -m service` reads the settings, reports what is wrong with them, serves.
 
-The exit code is 2 for settings that are wrong, 1 for an error that nobody foresaw, and 0 after a drain.
+The exit code is 2 for invalid settings, 1 for an unexpected error, and 0 after a drain.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import signal
 import sys
 import traceback
 
-# grpc core writes to standard error what a peer sent, too: the debug text of a GOAWAY frame, line ends
-# included, would be lines of the caller's own in our log. It reads this variable when it is loaded. An
-# operator who sets it to INFO or DEBUG gets such lines.
+# grpc core writes what a peer sent to standard error: the debug text of a GOAWAY frame, line ends included,
+# would let a caller forge lines of the log. It reads this variable when it is loaded. An operator who sets it
+# to INFO or DEBUG gets such lines.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from service.config.proxies import spare_loopback
@@ -31,42 +31,42 @@ def main() -> int:
         otel_check.check(os.environ)
         raise_file_limit(settings)
         spare_loopback(os.environ)
-        # Only now: it takes a second, and OpenTelemetry reads its variables while it is imported.
+        # Only now: the import takes a second, and OpenTelemetry reads its variables during it.
         from service.app import run  # noqa: PLC0415
 
         return run(settings)
     except SettingsError as error:
-        _say(*error.problems)
+        _report(*error.problems)
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  one line in place of a traceback
-        _say(_told(error))
+        _report(_described(error))
         if os.environ.get("TRUNKLINE_LOG_LEVEL") == "debug":
-            _say(*"".join(traceback.format_tb(error.__traceback__)).splitlines())
+            _report(*"".join(traceback.format_tb(error.__traceback__)).splitlines())
         return 1
     finally:
-        _ignore_signals()  # the loop gave them back
+        _ignore_signals()  # the event loop has restored their default actions
         _close_log()
 
 
-def _told(error: Exception) -> str:
-    """Its kind and its place; of the system's errors the text, too. Any other may hold a secret."""
+def _described(error: Exception) -> str:
+    """Return the type and place of the error, and the text of a system error: any other may hold a secret."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     text = f": {error}" if isinstance(error, OSError) else ""
     kind = type(error).__name__
     return f"{kind} in {place.filename}:{place.lineno}{text} (TRUNKLINE_LOG_LEVEL=debug shows the way there)"
 
 
-def _say(*problems: str) -> None:
-    """Past `sys.stderr`, which the interpreter would flush at the end, and fail on a full disk."""
+def _report(*problems: str) -> None:
+    """Write to standard error, not through `sys.stderr`: its flush at exit would fail on a full disk."""
     text = "".join(f"trunkline: {problem}\n" for problem in problems)
     with contextlib.suppress(OSError):
         os.write(2, text.encode(errors="replace"))
 
 
 def _open_standard_files() -> None:
-    """Where one of the three was closed at the start, a socket would take its number, and get the log."""
+    """Open what was closed at the start of the three: a socket would take its number, and receive the log."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -75,7 +75,7 @@ def _open_standard_files() -> None:
 
 
 def _ignore_signals() -> None:
-    """Those that would end the process without a drain. `serve` takes SIGHUP; the others mean nothing."""
+    """Ignore signals that would end the process without a drain. `serve` handles SIGHUP."""
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,7 +1,6 @@
-"""What the text of a setting may look like: one function a kind, text → value.
+"""Parse the text of a setting: one function for each format, text → value.
 
-Owns the formats and their bounds. Must never know which setting it reads: a ValueError says how the text must
-be, in words that follow a variable's name, and never repeats what may be a secret.
+Raises ValueError in words that follow a variable's name ("must be …") and never repeat what may be a secret.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ MAX_SECONDS = 365 * 86_400
 MAX_COUNT = 2**30
 MAX_NAME = 256
 ENDPOINTS = ("/responses", "/chat/completions", "/completions")
-"""Ends of URLs that are mistaken for the base."""
+"""Ends of URLs that are often given in place of the base."""
 TUNING = frozenset({"gc", "malloc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"})
 """The pieces of `service.runtime.process`."""
 
@@ -57,7 +56,7 @@ def optional_flag(text: str) -> bool | None:
 
 
 def address(text: str) -> str:
-    """HOST:PORT, an IPv6 host in brackets."""
+    """Parse HOST:PORT, an IPv6 host in brackets."""
     if not text:
         return ""
     host, colon, port = text.rpartition(":")
@@ -75,7 +74,7 @@ def address(text: str) -> str:
 
 
 def url(text: str) -> str:
-    """Errors do not repeat the URL: it may hold a password. The scheme is returned in lower case."""
+    """Return the base of the API, the scheme in lower case. No error repeats it: it may hold a password."""
     try:
         parts = urlsplit(text)
         sound = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
@@ -110,14 +109,14 @@ def hook(text: str) -> str:
 
 
 def key(text: str) -> str:
-    """It becomes a header."""
+    """Parse a key; it becomes a header's value."""
     if not re.fullmatch(r"[!-~]*", text):
         raise ValueError("must be printable ASCII without spaces; look for a stray line end")
     return text
 
 
 def tokens(text: str) -> tuple[tuple[str, str], ...]:
-    """Token and tenant, in pairs. Errors count the entries: a token is a secret."""
+    """Return pairs of token and tenant. Errors number the entries: a token is a secret."""
     pairs = []
     for number, entry in enumerate(text.split(",") if text else (), 1):
         token, equals, tenant = entry.strip().rpartition("=")

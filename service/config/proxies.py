@@ -1,4 +1,4 @@
-"""The way to the upstream, direct or through a proxy, as the environment's proxy variables say.
+"""Choose the route to the upstream, direct or through a proxy, by the environment's proxy variables.
 
 The variables have no standard. What is done here is what curl and Python's urllib agree on, and where they
 differ, the one that surprises less:
@@ -66,14 +66,14 @@ class _Given(NamedTuple):
 
 
 def route_to(url: str, environ: Mapping[str, str]) -> Route:
-    """The route to this http or https URL.
+    """Return the route to this http or https URL.
 
-    Raises ValueError: a proxy variable is invalid, or names a proxy of a kind that is not supported. It names
-    the variable, says what to do, and repeats no password.
+    Raises ValueError if a proxy variable is invalid or names a proxy of a kind that is not supported. It
+    names the variable, says what to do, and repeats no password.
     """
     target = urlsplit(url)
     host, port = (target.hostname or "").rstrip("."), target.port or DEFAULT_PORTS[target.scheme]
-    # All are read, so that a mistake is found at the start and not when the upstream's URL changes.
+    # All are read, so that a mistake is found at once and not when the upstream's URL changes.
     given = {kind: _given(kind, environ) for kind in ("http", "https", "all")}
     chosen = given[target.scheme] or given["all"]
     if chosen is None:
@@ -91,7 +91,7 @@ def route_to(url: str, environ: Mapping[str, str]) -> Route:
 
 
 def spare_loopback(environ: MutableMapping[str, str]) -> None:
-    """Excludes loopback from proxying for what reads the variables itself: the exporters of telemetry."""
+    """Exclude loopback from proxying for the exporters of telemetry, which read the variables themselves."""
     _, excluded = _value("no", environ)
     if excluded != "*" and any(_value(kind, environ)[0] for kind in ("grpc", "http", "https", "all")):
         # In lower case, which wins everywhere and is all that gRPC reads.
@@ -129,7 +129,7 @@ def _given(kind: str, environ: Mapping[str, str]) -> _Given | None:
 
 
 def _check(parts: SplitResult) -> None:
-    """Raises ValueError: this is no proxy's URL."""
+    """Raise ValueError if this is not the URL of a proxy."""
     host, port = parts.hostname or "", parts.port
     known = parts.scheme in DEFAULT_PORTS or parts.scheme in SOCKS
     named = re.fullmatch(r"[a-z0-9_.-]+", host) or _address(host)
@@ -146,14 +146,14 @@ def _proxy(given: _Given) -> Proxy:
     where = f"{host}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
     user = ""
     if parts.username is not None:
-        # Both, and written in the one way that both transports read alike.
+        # Encoded in the one form that both transports decode alike.
         secrets = (quote(unquote(secret or ""), safe="") for secret in (parts.username, parts.password))
         user = ":".join(secrets) + "@"
     return Proxy(given.variable, f"{parts.scheme}://{user}{where}", f"{parts.scheme}://{where}")
 
 
 def _excluded(host: str, port: int, environ: Mapping[str, str]) -> str:
-    """The variable that excludes the host from proxying; empty: none does."""
+    """Return the variable that excludes the host from proxying; empty if none does."""
     variable, text = _value("no", environ)
     address = _address(host)
     entries = re.split(r"[\s,]+", text.lower())
@@ -176,7 +176,7 @@ def _matches(entry: str, host: str, address: Address | None, port: int) -> bool:
 
 
 def _entry(text: str) -> tuple[str, str]:
-    """The host or network of an entry, and its port; empty: any."""
+    """Return the host or network of an entry, and its port; empty: any."""
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d+))?", text)
     if bracketed:
         return bracketed[1], bracketed[2] or ""

@@ -1,8 +1,7 @@
-"""The settings: environment → one frozen `Settings`.
+"""Read the settings from the environment into one frozen `Settings`.
 
-Owns the names, defaults and bounds of all settings: one field of `Settings` is one row of docs/settings.md.
-Must never know what the rooms do with them. Every error names the variable and says what to do; none shows a
-secret.
+One field of `Settings` is one row of docs/settings.md. Every error names the variable and says what to do;
+none shows a secret.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from service.config import parsers, proxies
 
 PREFIX = "TRUNKLINE_"
 FILES_BESIDES = 128
-"""File descriptors for what is neither a line nor a caller: listener, logs, exporters, a margin."""
+"""File descriptors for anything but connections and turns: listener, logs, exporters, a margin."""
 
 
 class SettingsError(ValueError):
-    """Expected: the environment does not make sense. `problems` holds one line for each thing to change."""
+    """Report invalid settings. `problems` holds one line for each thing to change."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
@@ -32,7 +31,7 @@ class SettingsError(ValueError):
 
 
 def _setting(parse: Callable[[str], object], default: str, doc: str, unit: str = "", **more: Any) -> Any:
-    """A row of the table. The default is written as the environment would write it, and goes the same way."""
+    """Declare a row of the table. The default is parsed like a value of the environment."""
     return dataclasses.field(
         default_factory=lambda: parse(default),
         repr=not more.get("secret"),
@@ -50,7 +49,7 @@ def _count(default: str, doc: str, unit: str = "", *, zero: bool = False) -> Any
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings. `given`: the fields that the environment set. `route`: what its proxy variables say."""
+    """All settings. `given`: the fields that the environment sets. `route`: as its proxy variables say."""
 
     listen: str = _setting(parsers.address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
     upstream_url: str = _setting(
@@ -161,11 +160,14 @@ ROWS = {
     for field in dataclasses.fields(Settings)
     if field.metadata
 }
-"""Each variable and the field that it sets."""
+"""Map each variable to the field that it sets."""
 
 
 def load(environ: Mapping[str, str]) -> Settings:
-    """The settings of this environment. Empty is the same as not set: so compose files pass what is not."""
+    """Return the settings of this environment. Empty is the same as not set, as compose files need it.
+
+    Raises SettingsError with all problems at once.
+    """
     ours = [name for name in environ if name in ROWS or name.startswith(PREFIX)]
     given = {name: environ[name] for name in ours if environ[name]}
     problems = [_unknown(name) for name in given if name not in ROWS]
@@ -212,7 +214,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
 
 
 def _exposures(settings: Settings) -> Iterator[str]:
-    """What is missing where others than this machine can call."""
+    """Yield what is missing when other machines can call."""
     where = "TRUNKLINE_LISTEN reaches beyond this machine and"
     instead = "or TRUNKLINE_ALLOW_INSECURE=1 where the network is trusted"
     if not (settings.auth_tokens or settings.auth_file or settings.tls_client_ca):
@@ -233,7 +235,7 @@ TOKEN_CHARACTERS = 16
 
 
 def doubts(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
-    """What is allowed and probably not meant, a line each."""
+    """Yield what is allowed and probably a mistake, a line each."""
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in ROWS and not environ[name]:
             yield f"{_unknown(name)} (it is empty, and does nothing)"
@@ -246,9 +248,11 @@ def doubts(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def raise_file_limit(settings: Settings) -> None:
-    """Lifts the soft limit of open files to the hard one; refuses settings that cannot fit it.
+    """Raise the soft limit of open files to the hard one.
 
-    A line is a file, and so is a turn by SSE. Callers share few connections, which the margin holds.
+    A connection is a file, and so is a turn by SSE. Callers share few connections, which the margin covers.
+
+    Raises SettingsError if the settings need more files than the hard limit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = settings.max_connections + settings.max_turns + FILES_BESIDES
@@ -263,7 +267,7 @@ def raise_file_limit(settings: Settings) -> None:
 
 
 def table() -> Iterator[str]:
-    """The table of docs/settings.md, line by line."""
+    """Yield the lines of the table in docs/settings.md."""
     yield "| variable | default | unit | what it is |"
     yield "|---|---|---|---|"
     for name, row in ROWS.items():

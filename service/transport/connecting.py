@@ -1,7 +1,7 @@
-"""Failures to connect: what the caller hears of them, and what the log says.
+"""Classify failures to connect: for the caller, and for the log.
 
-A caller hears the kind only. Addresses, certificates and proxies are the operator's: they are in the log, at
-most one line a minute for each kind, since a thousand turns may meet the same fault.
+A caller receives the kind only. Addresses, certificates and proxies concern the operator: they are logged, at
+most one line a minute for each kind, since a thousand turns may fail for the same cause.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from service.domain.errors import Reason, TurnError
 logger = logging.getLogger(__name__)
 
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-"""What the system says when it is this machine that lacks something."""
+"""The errors of a system that has no file, port or memory left."""
 
 RETRY_AFTER_SHORTAGE_S = 1.0
 LOG_EVERY_S = 60.0
@@ -39,16 +39,16 @@ CERTIFICATE_ADVICE = (
 
 
 class Connecting:
-    """Names the failures of one route."""
+    """Classify the failures of one route."""
 
     def __init__(self, route: Route) -> None:
         self.proxied = route.proxy is not None
         self._logged: dict[str, float] = {}
 
     def failed(self, what: str, error: Exception) -> TurnError:
-        """The failure of `what`, such as "cannot open a WebSocket": nothing was sent."""
+        """Return the error of `what`, such as "cannot open a WebSocket": nothing was sent."""
         chain = tuple(_chain(error))
-        if _short_of_something(chain):
+        if _is_shortage(chain):
             self._log("a shortage on this machine", chain)
             message = f"{what}: this replica has no file, port or memory left for a connection"
             return TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_SHORTAGE_S)
@@ -57,13 +57,13 @@ class Connecting:
         return TurnError(Reason.CONNECT_FAILED, f"{what}: {kind}")
 
     def refused_by_proxy(self, what: str, status: int) -> TurnError:
-        """The proxy answered in place of the upstream."""
+        """Return the error for a proxy that answered in place of the upstream."""
         kind = f"the proxy refused the connection with HTTP {status}"
         self._log(f"{what}: {kind}", ())
         return TurnError(Reason.CONNECT_FAILED, f"{what}: {kind}")
 
     def answered(self, error: TurnError) -> TurnError:
-        """The upstream's refusal. Logged where it says that the service's configuration is wrong."""
+        """Return the upstream's refusal, and log it if it shows that the configuration is wrong."""
         status = error.upstream.status if error.upstream is not None else 0
         if status in (404, 405) and error.reason is Reason.UPSTREAM_ERROR:
             self._log(error.message, ())
@@ -74,21 +74,21 @@ class Connecting:
             if kind := _of_proxy(error) or _of_tls(error) or self._of_network(error):
                 return kind
         if any(isinstance(error, OSError) for error in chain):
-            return f"no address of {self._whom()} took the connection"
+            return f"no address of {self._peer()} took the connection"
         where = "through the proxy: " if self.proxied else ""
         return f"{where}{type(chain[0]).__name__}: {chain[0]}"
 
     def _of_network(self, error: BaseException) -> str:
         match error:
             case httpx.ConnectTimeout():
-                return f"{self._whom()} did not answer in time (TRUNKLINE_CONNECT_TIMEOUT_S)"
+                return f"{self._peer()} did not answer in time (TRUNKLINE_CONNECT_TIMEOUT_S)"
             case socket.gaierror():
-                return f"the name of {self._whom()} cannot be resolved"
+                return f"the name of {self._peer()} cannot be resolved"
             case OSError() if error.errno:
-                return f"{self._whom()}: {os.strerror(error.errno)}"
+                return f"{self._peer()}: {os.strerror(error.errno)}"
         return ""
 
-    def _whom(self) -> str:
+    def _peer(self) -> str:
         return "the proxy" if self.proxied else "the upstream"
 
     def _log(self, kind: str, chain: tuple[BaseException, ...]) -> None:
@@ -126,14 +126,14 @@ def _of_tls(error: BaseException) -> str:
     return ""
 
 
-def _short_of_something(chain: tuple[BaseException, ...]) -> bool:
+def _is_shortage(chain: tuple[BaseException, ...]) -> bool:
     if any(isinstance(error, OSError) and error.errno in SHORTAGES for error in chain):
         return not any(isinstance(error, ssl.SSLError) for error in chain)
-    # The resolver, and a list of failed addresses, do not pass on why.
-    return not _a_file_can_be_had()
+    # The resolver, and a list of failed addresses, do not report the cause.
+    return not _can_open_file()
 
 
-def _a_file_can_be_had() -> bool:
+def _can_open_file() -> bool:
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -142,7 +142,7 @@ def _a_file_can_be_had() -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that caused it, those of groups included; the outermost first."""
+    """Yield the error and its causes, those of groups included, the outermost first."""
     waiting, seen = [error], 0
     while waiting and seen < MAX_CHAIN:
         current = waiting.pop(0)

@@ -1,7 +1,6 @@
-"""The keys that pay: the service's own, and what becomes of a caller's.
+"""The upstream's keys: the service's own, which may come from a file, and a caller's.
 
-Owns where the own one comes from, and when it is read again. Must never show one: a key leaves here only as a
-request's header.
+A key leaves this module only in a request's header.
 """
 
 from __future__ import annotations
@@ -18,21 +17,24 @@ MAX_KEY_BYTES = 4096
 
 
 class Keys:
-    """A new key in the file is for new lines and posts; a line that is open keeps its own."""
+    """Choose the key of a request.
+
+    A new key in the file counts for new connections and HTTP streams; an open connection keeps its own.
+    """
 
     def __init__(self, settings: Settings) -> None:
         path = settings.upstream_key_file
         read = partial(_read, path) if path else lambda: settings.openai_api_key
         self._own = Watched("TRUNKLINE_UPSTREAM_KEY_FILE", [path] if path else [], read)
-        self._callers_pay = settings.caller_keys
+        self._caller_keys = settings.caller_keys
 
     def check(self, key: Credential | None) -> None:
-        """TurnError UNAUTHENTICATED: the caller must bring a key, since the service has none to lend."""
-        if key is None and self._callers_pay and not self._own.current():
+        """Raise TurnError UNAUTHENTICATED when the caller must send a key, since the service has none."""
+        if key is None and self._caller_keys and not self._own.current():
             raise TurnError(Reason.UNAUTHENTICATED, "send the upstream's key in the metadata: x-upstream-key")
 
     def headers(self, key: Credential | None) -> dict[str, str]:
-        """What a request carries. None: the service's own key, if it has one."""
+        """Return the headers of a request. `key` None: the service's own key, if it has one."""
         secret = self._own.current() if key is None else key.secret
         return {"Authorization": f"Bearer {secret}"} if secret else {}
 

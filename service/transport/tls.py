@@ -1,4 +1,4 @@
-"""Whom the service trusts to be the upstream: the TLS context of both transports."""
+"""The TLS context of both transports: which certificates the upstream may have."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from service.config.settings import Settings, SettingsError
 
 
 def context_of(settings: Settings) -> ssl.SSLContext:
-    """The system's authorities, and those of TRUNKLINE_UPSTREAM_CA.
+    """Return a context that trusts the system's authorities and those of TRUNKLINE_UPSTREAM_CA.
 
-    TRUNKLINE_TLS_RELAXED takes back VERIFY_X509_STRICT, which Python sets since 3.13, and nothing else:
-    names, dates and signatures are checked all the same.
+    TRUNKLINE_TLS_RELAXED clears VERIFY_X509_STRICT, which Python sets since 3.13, and nothing else: names,
+    dates and signatures are still checked.
 
-    Raises SettingsError: a file that the environment names cannot be used.
+    Raises SettingsError if a file that the environment names cannot be used.
     """
-    if _speaks_tls(settings):
+    if _uses_tls(settings):
         _check_system_paths()
     context = ssl.create_default_context()
     if path := settings.upstream_ca:
@@ -27,7 +27,7 @@ def context_of(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def _speaks_tls(settings: Settings) -> bool:
+def _uses_tls(settings: Settings) -> bool:
     proxy = settings.route.proxy
     return settings.http_url.startswith("https:") or (proxy is not None and proxy.secure)
 
@@ -44,7 +44,7 @@ def _trust(context: ssl.SSLContext, path: str) -> None:
 
 
 def _check_system_paths() -> None:
-    """OpenSSL takes a path that is not there for one without authorities, and then each connection fails."""
+    """Raise SettingsError for missing paths: OpenSSL ignores them, and each connection would fail."""
     paths = ssl.get_default_verify_paths()
     file, folders = (
         os.environ.get(name, "") for name in (paths.openssl_cafile_env, paths.openssl_capath_env)

@@ -40,7 +40,7 @@ max_sessions = 1
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
-    monkeypatch.setattr(reload, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(reload, "CHECK_EVERY_S", 0.0)
     monkeypatch.setattr(reload, "SETTLED_S", 0.0)
 
 

@@ -21,7 +21,7 @@ def clock(monkeypatch):
 def later(clock, watched):
     """Its value when a change has been seen and left alone."""
     for _ in range(2):
-        clock[0] += max(reload.LOOK_EVERY_S, reload.SETTLED_S)
+        clock[0] += max(reload.CHECK_EVERY_S, reload.SETTLED_S)
         watched.current()
     return watched.current()
 
@@ -35,9 +35,9 @@ def test_a_file_is_looked_at_once_in_a_while(tmp_path, clock):
     path.write_text("1")
     watched = number(path)
     path.write_text("22")
-    clock[0] += reload.LOOK_EVERY_S * 0.9
+    clock[0] += reload.CHECK_EVERY_S * 0.9
     assert watched.current() == 1
-    clock[0] += reload.LOOK_EVERY_S * 0.2
+    clock[0] += reload.CHECK_EVERY_S * 0.2
     assert watched.current() == 1, "seen, but it may not be whole"
     clock[0] += reload.SETTLED_S
     assert watched.current() == 22
@@ -49,7 +49,7 @@ def test_it_is_read_only_if_it_changed(tmp_path, clock):
     reads = []
     watched = Watched("TRUNKLINE_NUMBER", [str(path)], lambda: reads.append(path.read_text()))
     for _ in range(3):
-        clock[0] += reload.LOOK_EVERY_S
+        clock[0] += reload.CHECK_EVERY_S
         watched.current()
     assert reads == ["1"]
 
@@ -110,7 +110,7 @@ def test_a_change_counts_only_when_the_file_was_left_alone(tmp_path, clock):
     watched = number(path)
     for text in ("22", "333", "4444"):
         path.write_text(text)
-        clock[0] += reload.LOOK_EVERY_S
+        clock[0] += reload.CHECK_EVERY_S
         assert watched.current() == 1
     clock[0] += reload.SETTLED_S
     assert watched.current() == 4444
@@ -124,7 +124,7 @@ def test_a_change_that_is_old_counts_at_once(tmp_path, clock, monkeypatch):
     changed = path.stat()
     written_at = max(changed.st_mtime_ns, changed.st_ctime_ns) / 1e9
     monkeypatch.setattr("service.config.reload.time.time", lambda: written_at + reload.SETTLED_S + 0.001)
-    clock[0] += reload.LOOK_EVERY_S
+    clock[0] += reload.CHECK_EVERY_S
     assert watched.current() == 22
 
 
