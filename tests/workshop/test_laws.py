@@ -50,8 +50,6 @@ UNTESTED = frozenset(
         "rpc/failure.py",
         "rpc/session_service.py",
         "sessions/lease.py",
-        "sessions/manager.py",
-        "sessions/turn.py",
         "sessions/turn_record.py",
         "sessions/warmup.py",
         "telemetry/attributes.py",
@@ -133,7 +131,7 @@ def reads_environment(tree: ast.Module) -> bool:
 
 
 def internals(tree: ast.Module) -> set[str]:
-    return INTERNAL_MODULES.intersection(modules(tree))
+    return set(modules(tree)) & INTERNAL_MODULES
 
 
 def has_logic(tree: ast.Module) -> bool:
