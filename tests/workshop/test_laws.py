@@ -40,8 +40,6 @@ UNTESTED = frozenset(
         "rpc/auth/interceptor.py",
         "rpc/auth/tenants.py",
         "rpc/auth/tls.py",
-        "rpc/convert/messages.py",
-        "rpc/convert/options.py",
         "rpc/session_service.py",
         "sessions/lease.py",
         "sessions/turn_record.py",

@@ -1,0 +1,127 @@
+import pytest
+
+from service.domain.errors import TurnError
+from service.domain.limits import MAX_NAME, MAX_URL
+from service.domain.messages import Role, TextPart, ToolCallPart
+from service.gen.trunkline.v1 import message_pb2 as m
+from service.rpc.convert.messages import message_out, read_messages
+from service.rpc.convert.validate import Violations
+
+TEXT = m.Part(text=m.TextPart(text="hi"))
+CALL = m.Part(tool_call=m.ToolCallPart(call_id="c1", name="f", arguments="{}"))
+RESULT = m.Part(tool_result=m.ToolResultPart(call_id="c1", parts=[TEXT]))
+
+
+def user(*parts):
+    return m.Message(role=m.ROLE_USER, parts=parts)
+
+
+def assistant(*parts):
+    return m.Message(role=m.ROLE_ASSISTANT, parts=parts)
+
+
+def fields(*messages, most=100):
+    """Read the messages, and return the paths of the fields that were refused."""
+    found = Violations()
+    read_messages(found, messages, most)
+    try:
+        found.check()
+    except TurnError as error:
+        return [violation.field for violation in error.violations]
+    return []
+
+
+def test_a_conversation_is_read_in_order():
+    found = Violations()
+    read = read_messages(found, [user(TEXT), assistant(CALL)], 2)
+    assert [message.role for message in read] == [Role.USER, Role.ASSISTANT]
+    assert read[0].parts == (TextPart("hi"),)
+    assert read[1].parts == (ToolCallPart("c1", "f", "{}"),)
+    assert len(found) == 0
+
+
+REFUSED = {
+    "no message": ((), "messages"),
+    "no role": ((m.Message(parts=[TEXT]),), "messages[0].role"),
+    "an unknown role": ((m.Message(role=99, parts=[TEXT]),), "messages[0].role"),  # type: ignore[arg-type]
+    "no part": ((user(),), "messages[0].parts"),
+    "an empty part": ((user(TEXT, m.Part()),), "messages[0].parts[1]"),
+    "a call of a user": ((user(CALL),), "messages[0].parts[0].tool_call"),
+    "an empty text": ((user(m.Part(text=m.TextPart())),), "messages[0].parts[0].text.text"),
+    "a phase of a user": (
+        (user(m.Part(text=m.TextPart(text="a", phase="final_answer"))),),
+        "messages[0].parts[0].text.phase",
+    ),
+    "an image of nothing": (
+        (user(m.Part(image=m.ImagePart())),),
+        "messages[0].parts[0].image.source",
+    ),
+    "data without a type": (
+        (user(m.Part(image=m.ImagePart(data=b"x"))),),
+        "messages[0].parts[0].image.mime_type",
+    ),
+    "a file without a name": (
+        (user(m.Part(file=m.FilePart(data=b"x", mime_type="a/b"))),),
+        "messages[0].parts[0].file.filename",
+    ),
+    "a long url": (
+        (user(m.Part(image=m.ImagePart(url="h" * (MAX_URL + 1)))),),
+        "messages[0].parts[0].image.url",
+    ),
+    "a long name": (
+        (assistant(m.Part(tool_call=m.ToolCallPart(call_id="c", name="f" * (MAX_NAME + 1)))),),
+        "messages[0].parts[0].tool_call.name",
+    ),
+    "an answer to no call": (
+        (m.Message(role=m.ROLE_TOOL, parts=[RESULT]),),
+        "messages[0].parts[0].tool_result.call_id",
+    ),
+}
+
+
+@pytest.mark.parametrize(("messages", "field"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_violation_names_its_field(messages, field):
+    assert fields(*messages) == [field]
+
+
+def test_a_part_within_a_result_has_its_own_path():
+    inner = m.Part(tool_result=m.ToolResultPart(call_id="c1", parts=[TEXT, CALL]))
+    messages = assistant(CALL), m.Message(role=m.ROLE_TOOL, parts=[inner])
+    assert fields(*messages) == ["messages[1].parts[0].tool_result.parts[1].tool_call"]
+
+
+def test_too_many_messages_are_refused_before_any_is_read():
+    assert fields(user(), user(), most=1) == ["messages"]
+
+
+def test_an_assistant_may_have_said_nothing():
+    assert fields(assistant()) == []
+    assert fields(assistant(m.Part(text=m.TextPart()))) == []
+
+
+def test_a_data_url_may_be_long():
+    assert fields(user(m.Part(image=m.ImagePart(url="data:" + "x" * MAX_URL)))) == []
+
+
+EVERY_PART = [
+    user(
+        TEXT,
+        m.Part(image=m.ImagePart(url="https://a", detail="low")),
+        m.Part(image=m.ImagePart(data=b"x", mime_type="image/png")),
+        m.Part(file=m.FilePart(file_id="f1", filename="a.pdf")),
+    ),
+    assistant(
+        m.Part(reasoning=m.ReasoningPart(id="r1", summary=["s"], encrypted_content="e", content=["c"])),
+        m.Part(text=m.TextPart(text="a", phase="commentary")),
+        m.Part(refusal=m.RefusalPart(text="no")),
+        CALL,
+    ),
+    m.Message(role=m.ROLE_TOOL, parts=[RESULT]),
+]
+
+
+def test_every_part_survives_the_way_in_and_out():
+    found = Violations()
+    read = read_messages(found, EVERY_PART, 10)
+    found.check()
+    assert [message_out(message) for message in read] == EVERY_PART
