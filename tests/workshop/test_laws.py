@@ -40,7 +40,6 @@ UNTESTED = frozenset(
         "rpc/auth/interceptor.py",
         "rpc/auth/tenants.py",
         "rpc/auth/tls.py",
-        "rpc/session_service.py",
         "sessions/lease.py",
         "sessions/turn_record.py",
         "sessions/warmup.py",
