@@ -37,9 +37,6 @@ INTERNAL_MODULES = frozenset({"gc", "sched", "selectors", "asyncio.sslproto", "a
 UNTESTED = frozenset(
     {
         "__main__.py",
-        "rpc/auth/interceptor.py",
-        "rpc/auth/tenants.py",
-        "rpc/auth/tls.py",
         "sessions/lease.py",
         "sessions/turn_record.py",
         "sessions/warmup.py",
