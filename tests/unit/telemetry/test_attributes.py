@@ -1,0 +1,63 @@
+import pytest
+
+from service.domain.errors import Reason, TurnError, UpstreamDetail
+from service.domain.events import StopReason
+from service.domain.messages import CompletionRequest, Message, Options, Role, TextFormat, TextPart, Transport
+from service.domain.plan import ContextReason
+from service.domain.report import TransportReason, TurnReport
+from service.telemetry import attributes, names
+
+SECRET = CompletionRequest("s", "gpt-1", (Message(Role.USER, (TextPart("s3cret"),)),), instructions="s3cret")
+
+
+def test_nothing_said_is_among_the_attributes_of_a_request():
+    shown = attributes.of_operation(SECRET) | attributes.of_request(SECRET)
+    assert "s3cret" not in str(shown)
+    assert shown[names.CONVERSATION] == "s"
+
+
+def test_only_options_that_are_set_are_shown():
+    request = CompletionRequest("s", "gpt-1", (), options=Options(temperature=0.0))
+    shown = attributes.of_request(request)
+    assert shown[names.REQUEST_TEMPERATURE] == 0.0
+    assert names.REQUEST_TOP_P not in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"), [("text", "text"), ("json_object", "json"), ("json_schema", "json")]
+)
+def test_every_json_format_is_json_output(kind, output):
+    request = CompletionRequest("s", "gpt-1", (), options=Options(text_format=TextFormat(kind)))
+    assert attributes.of_request(request)[names.OUTPUT_TYPE] == output
+
+
+def test_a_report_of_nothing_sent_has_no_context():
+    report = TurnReport("t", Transport.SSE, TransportReason.REQUESTED)
+    assert names.CONTEXT not in attributes.of_report(report)
+
+
+def test_a_report_says_whether_the_turn_was_incremental():
+    report = TurnReport(
+        "t",
+        Transport.WEBSOCKET,
+        TransportReason.PREFERRED,
+        incremental=True,
+        context_reason=ContextReason.CONTINUED,
+    )
+    shown = attributes.of_report(report)
+    assert (shown[names.CONTEXT], shown[names.CONTEXT_REASON]) == ("incremental", "continued")
+
+
+def test_every_stop_reason_has_its_finish_reason():
+    assert set(attributes.FINISH_REASONS) == set(StopReason)
+
+
+def test_a_failure_shows_codes_and_never_its_text():
+    detail = UpstreamDetail(code="c", status=500)
+    error = TurnError(Reason.UPSTREAM_ERROR, "s3cret", upstream=detail)
+    shown = attributes.of_failure("UPSTREAM_ERROR", error)
+    assert shown == {
+        names.ERROR_TYPE: "UPSTREAM_ERROR",
+        names.UPSTREAM_CODE: "c",
+        names.UPSTREAM_STATUS: 500,
+    }

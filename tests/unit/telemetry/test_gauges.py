@@ -1,0 +1,18 @@
+from service.telemetry import names
+from service.telemetry.gauges import Counts
+from service.telemetry.signals import signals
+from tests.watching import watching
+
+
+def test_the_last_counts_are_observed():
+    with watching() as seen:
+        signals().gauges.counts = Counts(9, 9, 9, {"idle": 9})
+        signals().gauges.counts = Counts(1, 2, 3, {"idle": 4, "leased": 5}, 0.5)
+        assert seen.count(names.TURNS_RUNNING) == 1
+        assert seen.count(names.TURNS_QUEUED) == 2
+        assert seen.count(names.SESSIONS) == 3
+        assert seen.count(names.LINE_HOLD) == 0.5
+        states = {
+            dict(labels)[names.LABEL_STATE]: count for labels, count in seen.points(names.LINES).items()
+        }
+    assert states == {"idle": 4, "leased": 5}
