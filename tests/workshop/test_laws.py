@@ -36,9 +36,6 @@ INTERNAL_MODULES = frozenset({"gc", "sched", "selectors", "asyncio.sslproto", "a
 
 UNTESTED = frozenset(
     {
-        "sessions/lease.py",
-        "sessions/turn_record.py",
-        "sessions/warmup.py",
         "telemetry/chat.py",
         "telemetry/endings.py",
         "telemetry/rpc_interceptor.py",
