@@ -37,8 +37,6 @@ INTERNAL_MODULES = frozenset({"gc", "sched", "selectors", "asyncio.sslproto", "a
 UNTESTED = frozenset(
     {
         "telemetry/chat.py",
-        "telemetry/endings.py",
-        "telemetry/rpc_interceptor.py",
         "telemetry/setup.py",
         "telemetry/turns.py",
     }
