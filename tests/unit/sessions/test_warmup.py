@@ -7,9 +7,10 @@ import pytest
 from service.domain.errors import TurnError
 from service.domain.plan import ContextReason
 from service.domain.tenant import Caller
+from service.sessions.manager import Manager
 from service.sessions.warmup import warm_up_rate
 from tests.integration.faults import raw
-from tests.unit.sessions.answering import PATIENCE_S, answered, asked
+from tests.unit.sessions.answering import PATIENCE_S, Answering, answered, asked
 
 ONE = Caller("one")
 EMPTY: list[raw.Event] = [
@@ -21,7 +22,7 @@ FAILED: list[raw.Event] = [
 ]
 
 
-async def context_after_warm_up(manager, upstream) -> ContextReason | None:
+async def context_after_warm_up(manager: Manager, upstream: Answering) -> ContextReason | None:
     """Warm a session up with a prime, and return how its first turn was planned."""
     async with asyncio.timeout(PATIENCE_S):
         await manager.warm(ONE, "s", asked())
