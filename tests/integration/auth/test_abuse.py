@@ -42,8 +42,8 @@ class Peer:
 
 
 @asynccontextmanager
-async def connected(house):
-    host, _, port = house.address.rpartition(":")
+async def connected(replica):
+    host, _, port = replica.address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     peer = Peer(reader, writer)
     await peer.send(PREFACE, frame(SETTINGS))
@@ -54,20 +54,20 @@ async def connected(house):
 
 
 async def test_who_pings_too_much_is_sent_away_and_nobody_else(start):
-    house = await start()
-    async with connected(house) as peer:
+    replica = await start()
+    async with connected(replica) as peer:
         await peer.next(SETTINGS)
         await peer.send(*[frame(PING, bytes(8))] * 10)
         farewell = await peer.next(GOAWAY)
         assert int.from_bytes(farewell[4:8], "big") == ENHANCE_YOUR_CALM
         assert farewell[8:] == b"too_many_pings"
         assert await asyncio.wait_for(peer.reader.read(), PATIENCE_S) == b"", "the connection is closed"
-    assert (await outcome(Knock(house.channel).complete))[0] == "OK"
+    assert (await outcome(Knock(replica.channel).complete))[0] == "OK"
 
 
 async def test_what_a_connection_may_hold_is_told_at_once(start):
-    house = await start({"MAX_TURNS": "10", "QUEUE_SIZE": "5"})
-    async with connected(house) as peer:
+    replica = await start({"MAX_TURNS": "10", "QUEUE_SIZE": "5"})
+    async with connected(replica) as peer:
         limits = dict(struct.iter_unpack(">HI", await peer.next(SETTINGS)))
     assert limits[MAX_CONCURRENT_STREAMS] == 10 + 5 + 128
     assert limits[MAX_HEADER_LIST_SIZE] == 16 * 1024
@@ -75,10 +75,10 @@ async def test_what_a_connection_may_hold_is_told_at_once(start):
 
 @pytest.mark.parametrize("size", [17_000, 100_000])
 async def test_metadata_that_is_too_big_is_refused_before_anything_looks_at_it(start, size):
-    house = await start({"AUTH_TOKENS": "t0k3n=alpha"})
-    refused, error = await outcome(Knock(house.channel, (*bearer("t0k3n"), ("x-big", "x" * size))).complete)
+    replica = await start({"AUTH_TOKENS": "t0k3n=alpha"})
+    refused, error = await outcome(Knock(replica.channel, (*bearer("t0k3n"), ("x-big", "x" * size))).complete)
     assert refused == grpc.StatusCode.RESOURCE_EXHAUSTED.name
     assert error is not None
     assert "x" * 100 not in (error.details() or "")
-    assert house.simulator.requests == []
-    assert (await outcome(Knock(house.channel, bearer("t0k3n")).complete))[0] == "OK"
+    assert replica.simulator.requests == []
+    assert (await outcome(Knock(replica.channel, bearer("t0k3n")).complete))[0] == "OK"

@@ -58,9 +58,9 @@ BY_TOKEN = {
 
 @pytest.mark.parametrize(("metadata", "expected"), BY_TOKEN.values(), ids=BY_TOKEN)
 async def test_by_token(start, auth_file, metadata, expected):
-    house = await start({"AUTH_FILE": str(auth_file), "AUTH_TOKENS": "t0k3n-env=gamma"})
-    assert await outcomes(Knock(house.channel, metadata)) == expected
-    assert bool(house.simulator.requests) is (expected is ALL)
+    replica = await start({"AUTH_FILE": str(auth_file), "AUTH_TOKENS": "t0k3n-env=gamma"})
+    assert await outcomes(Knock(replica.channel, metadata)) == expected
+    assert bool(replica.simulator.requests) is (expected is ALL)
 
 
 BY_MODEL = {
@@ -75,12 +75,12 @@ BY_MODEL = {
 
 @pytest.mark.parametrize(("model", "expected"), BY_MODEL.items(), ids=BY_MODEL)
 async def test_by_model(start, auth_file, model, expected):
-    house = await start({"AUTH_FILE": str(auth_file)})
-    caller = Knock(house.channel, bearer("t0k3n-modest"), model=model)
+    replica = await start({"AUTH_FILE": str(auth_file)})
+    caller = Knock(replica.channel, bearer("t0k3n-modest"), model=model)
     assert await outcomes(caller) == expected
-    assert bool(house.simulator.requests) is (expected is ALL)
+    assert bool(replica.simulator.requests) is (expected is ALL)
     if expected is not ALL:
-        assert house.simulator.stats.handshakes == 0
+        assert replica.simulator.stats.handshakes == 0
         told = f"tenant 'modest' may not use the model '{model}'"
         assert await refusal(caller.complete) == ("PERMISSION_DENIED", told)
 
@@ -98,28 +98,28 @@ BY_LIMIT = {
 
 
 @asynccontextmanager
-async def busy(house, metadata):
+async def busy(replica, metadata):
     """The tenant has a turn that runs, in a session of that name."""
-    before = house.simulator.stats.in_flight
-    house.simulator.enqueue(Script(Gate("go"), Say("At last.")))
-    running = asyncio.ensure_future(house.done(request("Hello.", session="busy"), metadata=metadata))
-    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight > before, PATIENCE_S)
+    before = replica.simulator.stats.in_flight
+    replica.simulator.enqueue(Script(Gate("go"), Say("At last.")))
+    running = asyncio.ensure_future(replica.done(request("Hello.", session="busy"), metadata=metadata))
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.in_flight > before, PATIENCE_S)
     yield
-    house.simulator.open_gate("go")
+    replica.simulator.open_gate("go")
     await running
 
 
 @pytest.mark.parametrize(("tenant", "expected", "says"), [(t, *c) for t, c in BY_LIMIT.items()], ids=BY_LIMIT)
 async def test_over_a_limit(start, auth_file, tenant, expected, says):
-    house = await start({"AUTH_FILE": str(auth_file)})
+    replica = await start({"AUTH_FILE": str(auth_file)})
     metadata = bearer(f"t0k3n-{tenant}")
-    async with busy(house, metadata):
-        before = (house.simulator.stats.requests_total, house.simulator.stats.handshakes)
-        caller = Knock(house.channel, metadata)
+    async with busy(replica, metadata):
+        before = (replica.simulator.stats.requests_total, replica.simulator.stats.handshakes)
+        caller = Knock(replica.channel, metadata)
         assert await outcomes(caller) == expected
         assert await refusal(caller.stream) == ("OVERLOADED", says)
-        assert (house.simulator.stats.requests_total, house.simulator.stats.handshakes) == before
-        assert await outcomes(Knock(house.channel, bearer("t0k3n-beta"))) == ALL, "the limit is another's"
+        assert (replica.simulator.stats.requests_total, replica.simulator.stats.handshakes) == before
+        assert await outcomes(Knock(replica.channel, bearer("t0k3n-beta"))) == ALL, "the limit is another's"
     assert await outcomes(caller) == ALL
 
 
@@ -144,34 +144,34 @@ BY_CERTIFICATE = {
 @pytest.mark.parametrize("case", BY_CERTIFICATE.values(), ids=BY_CERTIFICATE)
 async def test_by_certificate(start, auth_file, pki, case):
     name, metadata, expected = case
-    house = await start({"AUTH_FILE": str(auth_file)} | pki.settings(client_ca=True))
+    replica = await start({"AUTH_FILE": str(auth_file)} | pki.settings(client_ca=True))
     credentials = secure(pki.authority, getattr(pki, name) if name else None)
-    async with grpc.aio.secure_channel(house.address, credentials) as channel:
+    async with grpc.aio.secure_channel(replica.address, credentials) as channel:
         assert await outcomes(Knock(channel, metadata)) == expected
-    assert bool(house.simulator.requests) is (expected is ALL)
+    assert bool(replica.simulator.requests) is (expected is ALL)
 
 
 async def test_certificates_without_a_file_are_one_tenant(start, pki):
-    house = await start(pki.settings(client_ca=True))
-    async with grpc.aio.secure_channel(house.address, secure(pki.authority, pki.proxy)) as channel:
+    replica = await start(pki.settings(client_ca=True))
+    async with grpc.aio.secure_channel(replica.address, secure(pki.authority, pki.proxy)) as channel:
         assert await outcomes(Knock(channel)) == ALL
-    async with grpc.aio.secure_channel(house.address, secure(pki.authority)) as channel:
+    async with grpc.aio.secure_channel(replica.address, secure(pki.authority)) as channel:
         assert await outcomes(Knock(channel)) == NO_DOOR
 
 
 async def test_over_tls_without_client_certificates(start, auth_file, pki):
-    house = await start({"AUTH_FILE": str(auth_file)} | pki.settings())
-    async with grpc.aio.secure_channel(house.address, secure(pki.authority)) as channel:
+    replica = await start({"AUTH_FILE": str(auth_file)} | pki.settings())
+    async with grpc.aio.secure_channel(replica.address, secure(pki.authority)) as channel:
         assert await outcomes(Knock(channel)) == NOBODY
         assert await outcomes(Knock(channel, bearer("t0k3n-alpha"))) == ALL
-    assert await outcomes(Knock(house.channel, bearer("t0k3n-alpha"))) == NO_DOOR, "plain text"
+    assert await outcomes(Knock(replica.channel, bearer("t0k3n-alpha"))) == NO_DOOR, "plain text"
     doubting = secure(pki.stranger)
-    async with grpc.aio.secure_channel(house.address, doubting) as channel:
+    async with grpc.aio.secure_channel(replica.address, doubting) as channel:
         assert await outcomes(Knock(channel, bearer("t0k3n-alpha"))) == NO_DOOR
 
 
 async def test_an_unknown_method_behind_a_certificate(start, auth_file, pki):
-    house = await start({"AUTH_FILE": str(auth_file)} | pki.settings(client_ca=True))
-    async with grpc.aio.secure_channel(house.address, secure(pki.authority, pki.alpha)) as channel:
+    replica = await start({"AUTH_FILE": str(auth_file)} | pki.settings(client_ca=True))
+    async with grpc.aio.secure_channel(replica.address, secure(pki.authority, pki.alpha)) as channel:
         call = channel.unary_unary("/trunkline.v1.CompletionService/Nothing", None, None)
         assert (await outcome(lambda: call(b"")))[0] == "UNIMPLEMENTED"

@@ -18,20 +18,20 @@ from tests.stack import request
 ALPHA = bearer("t0k3n-alpha")
 
 
-async def said(house, metadata=ALPHA, **more):
-    return (await outcome(Knock(house.channel, metadata, **more).complete))[0]
+async def said(replica, metadata=ALPHA, **more):
+    return (await outcome(Knock(replica.channel, metadata, **more).complete))[0]
 
 
 async def test_tenants_come_go_and_change(start, auth_file):
-    house = await start({"AUTH_FILE": str(auth_file)})
-    assert await said(house) == "OK"
-    assert await said(house, bearer("t0k3n-delta")) == "UNAUTHENTICATED"
+    replica = await start({"AUTH_FILE": str(auth_file)})
+    assert await said(replica) == "OK"
+    assert await said(replica, bearer("t0k3n-delta")) == "UNAUTHENTICATED"
     auth_file.write_text(f'[tenants.delta]\ntoken_sha256 = ["{digest("t0k3n-delta")}"]\nmodels = ["one"]')
-    assert await said(house) == "UNAUTHENTICATED", "the same connection, the next call"
-    assert await said(house, bearer("t0k3n-delta"), model="one") == "OK"
-    assert await said(house, bearer("t0k3n-delta")) == "PERMISSION_DENIED"
+    assert await said(replica) == "UNAUTHENTICATED", "the same connection, the next call"
+    assert await said(replica, bearer("t0k3n-delta"), model="one") == "OK"
+    assert await said(replica, bearer("t0k3n-delta")) == "PERMISSION_DENIED"
     auth_file.write_text(TENANTS)
-    assert await said(house) == "OK"
+    assert await said(replica) == "OK"
 
 
 ONLY_DELTA = "[tenants.delta]"
@@ -56,14 +56,14 @@ BROKEN = {
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 async def test_a_broken_file_changes_nothing_and_is_told_once(start, auth_file, caplog, text):
-    house = await start({"AUTH_FILE": str(auth_file)})
+    replica = await start({"AUTH_FILE": str(auth_file)})
     auth_file.write_bytes(text.encode(errors="surrogateescape"))
-    assert [await said(house) for _ in range(3)] == ["OK"] * 3
+    assert [await said(replica) for _ in range(3)] == ["OK"] * 3
     (record,) = (record for record in caplog.records if record.levelno == logging.ERROR)
     assert record.getMessage().startswith("TRUNKLINE_AUTH_FILE is broken, what it said before still holds: ")
     assert "t0k3n" not in caplog.text
     auth_file.write_text(ONLY_DELTA)
-    assert await said(house) == "UNAUTHENTICATED", "mended, it counts"
+    assert await said(replica) == "UNAUTHENTICATED", "mended, it counts"
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
@@ -75,42 +75,42 @@ async def test_a_broken_file_at_the_start_is_refused(start, auth_file, text):
 
 
 async def test_a_file_that_is_gone_is_missed_and_still_holds(start, auth_file, caplog):
-    house = await start({"AUTH_FILE": str(auth_file)})
+    replica = await start({"AUTH_FILE": str(auth_file)})
     auth_file.unlink()
-    assert [await said(house) for _ in range(3)] == ["OK"] * 3
+    assert [await said(replica) for _ in range(3)] == ["OK"] * 3
     assert caplog.text.count("TRUNKLINE_AUTH_FILE is broken") == 1
     auth_file.write_text(ONLY_DELTA)
-    assert await said(house) == "UNAUTHENTICATED"
+    assert await said(replica) == "UNAUTHENTICATED"
 
 
 async def test_a_file_cut_off_anywhere_widens_no_rights(start, auth_file):
     """At each length, as a full disk or a slow writer leaves it."""
-    house = await start({"AUTH_FILE": str(auth_file), "AUTH_TOKENS": "t0k3n-of-the-environment=modest"})
+    replica = await start({"AUTH_FILE": str(auth_file), "AUTH_TOKENS": "t0k3n-of-the-environment=modest"})
     for size in range(0, len(TENANTS), 7):
         auth_file.write_text(TENANTS[:size])
         for token in ("t0k3n-modest", "t0k3n-of-the-environment"):
-            assert await said(house, bearer(token), model="other") in (
+            assert await said(replica, bearer(token), model="other") in (
                 "PERMISSION_DENIED",
                 "UNAUTHENTICATED",
             ), size
     auth_file.write_text(TENANTS)
-    assert await said(house, bearer("t0k3n-modest"), model="exactly-this") == "OK"
+    assert await said(replica, bearer("t0k3n-modest"), model="exactly-this") == "OK"
 
 
 async def test_a_limit_is_lifted_by_saying_so(start, auth_file, caplog):
-    house = await start({"AUTH_FILE": str(auth_file)})
+    replica = await start({"AUTH_FILE": str(auth_file)})
     auth_file.write_text(TENANTS.replace('models = ["simulated-*", "exactly-this"]', ""))
-    assert await said(house, bearer("t0k3n-modest"), model="other") == "PERMISSION_DENIED"
+    assert await said(replica, bearer("t0k3n-modest"), model="other") == "PERMISSION_DENIED"
     assert "tenant modest: models was there before and is missing" in caplog.text
     auth_file.write_text(TENANTS.replace('models = ["simulated-*", "exactly-this"]', 'models = ["*"]'))
-    assert await said(house, bearer("t0k3n-modest"), model="other") == "OK"
+    assert await said(replica, bearer("t0k3n-modest"), model="other") == "OK"
 
 
-async def shown(house, pki):
+async def shown(replica, pki):
     """The certificate that a new connection is shown."""
     context = ssl.create_default_context(cadata=pki.authority.pem.decode())
     context.set_alpn_protocols(["h2"])
-    host, _, port = house.address.rpartition(":")
+    host, _, port = replica.address.rpartition(":")
     _, writer = await asyncio.open_connection(host, int(port), ssl=context)
     certificate = writer.get_extra_info("ssl_object").getpeercert()
     writer.transport.abort()
@@ -131,30 +131,30 @@ def served(tmp_path, pki):
 
 
 async def test_a_new_certificate_serves_new_connections(start, pki, served, caplog):
-    house = await start(served(pki.server))
-    async with grpc.aio.secure_channel(house.address, secure(pki.authority)) as channel:
+    replica = await start(served(pki.server))
+    async with grpc.aio.secure_channel(replica.address, secure(pki.authority)) as channel:
         old = Knock(channel)
         assert (await outcome(old.complete))[0] == "OK"
-        assert await shown(house, pki) == "server"
+        assert await shown(replica, pki) == "server"
         tls = served(pki.server_new)
-        assert await shown(house, pki) == "server-new"
+        assert await shown(replica, pki) == "server-new"
         assert (await outcome(old.complete))[0] == "OK", "what is open stays open"
     shutil.copy(pki.server.key_path, tls["TLS_KEY"])
-    assert await shown(house, pki) == "server-new", "half of a pair changes nothing"
+    assert await shown(replica, pki) == "server-new", "half of a pair changes nothing"
     assert "TRUNKLINE_TLS_CERT is broken" in caplog.text
     served(pki.server)
-    assert await shown(house, pki) == "server"
+    assert await shown(replica, pki) == "server"
 
 
 async def test_a_new_authority_for_callers(start, pki, tmp_path):
     trusted = tmp_path / "ca.pem"
     shutil.copy(pki.authority.path, trusted)
-    house = await start(pki.settings() | {"TLS_CLIENT_CA": str(trusted)})
+    replica = await start(pki.settings() | {"TLS_CLIENT_CA": str(trusted)})
 
     async def answer(certificate):
         credentials = secure(pki.authority, certificate)
         options = [("grpc.use_local_subchannel_pool", 1)]
-        async with grpc.aio.secure_channel(house.address, credentials, options) as channel:
+        async with grpc.aio.secure_channel(replica.address, credentials, options) as channel:
             return (await outcome(Knock(channel).complete))[0]
 
     assert (await answer(pki.alpha), await answer(pki.forged)) == ("OK", "UNAVAILABLE")
@@ -180,22 +180,22 @@ async def test_certificates_that_cannot_be_served_are_refused_at_the_start(start
 async def test_a_new_upstream_key_pays_for_new_lines_and_posts(start, tmp_path, caplog):
     key = tmp_path / "key"
     key.write_text("sk-0ld\n")
-    house = await start({"UPSTREAM_KEY_FILE": str(key)}, key="")
-    talk = Talk(house)
+    replica = await start({"UPSTREAM_KEY_FILE": str(key)}, key="")
+    talk = Talk(replica)
     await talk.say("Hello.", options=WEBSOCKET)
     key.write_text("sk-n3w\n")
     assert context(await talk.say("And?")) == (True, "continued"), "a line that is open keeps its key"
-    await house.done(request("Hello.", session="s2"))
-    await house.done(request("Hello.", session="s3", options=SSE))
-    assert [payer(received) for received in house.simulator.requests] == [
+    await replica.done(request("Hello.", session="s2"))
+    await replica.done(request("Hello.", session="s3", options=SSE))
+    assert [payer(received) for received in replica.simulator.requests] == [
         "sk-0ld",
         "sk-0ld",
         "sk-n3w",
         "sk-n3w",
     ]
     key.write_text("two words")
-    await house.done(request("Hello.", session="s4"))
-    assert payer(house.simulator.requests[-1]) == "sk-n3w"
+    await replica.done(request("Hello.", session="s4"))
+    assert payer(replica.simulator.requests[-1]) == "sk-n3w"
     assert "TRUNKLINE_UPSTREAM_KEY_FILE is broken" in caplog.text
     assert "two words" not in caplog.text
     assert "sk-" not in caplog.text

@@ -32,27 +32,31 @@ def seen():
 async def test_of_what_happens(start, auth_file, seen, caplog):
     caplog.set_level(logging.DEBUG, "service")
     settings = {"AUTH_FILE": str(auth_file), "AUTH_TOKENS": "t0k3n-env=gamma", "CALLER_KEYS": "1"}
-    house = await start(settings, key="k3y-0wn")
-    shown = [repr(house.manager)]
+    replica = await start(settings, key="k3y-0wn")
+    shown = [repr(replica.manager)]
     keys = ((), (("x-upstream-key", "k3y-caller"),), (("x-upstream-key", "k3y-caller with more"),))
     for token in ("t0k3n-alpha", "t0k3n-env", "t0k3n-modest", "t0k3n-wrong"):
         for key in keys:
             for model in ("simulated-1", "gpt-5"):
-                knock = Knock(house.channel, bearer(token) + key, model=model)
+                knock = Knock(replica.channel, bearer(token) + key, model=model)
                 for door in TURNS:
                     _, error = await outcome(getattr(knock, door))
                     if error is not None:
                         shown += [error.details() or "", repr(error.trailing_metadata())]
-    house.simulator.enqueue(
+    replica.simulator.enqueue(
         Script(Fail(message="Incorrect API key provided: sk-k3y-0wn", code="invalid_api_key"))
     )
-    _, error = await outcome(Knock(house.channel, bearer("t0k3n-alpha")).stream)
+    _, error = await outcome(Knock(replica.channel, bearer("t0k3n-alpha")).stream)
     assert error is not None
     shown += [error.details() or "", repr(error.trailing_metadata())]
-    await house.done(request("Hello.", options=SSE), metadata=bearer("t0k3n-alpha") + keys[1])
+    await replica.done(request("Hello.", options=SSE), metadata=bearer("t0k3n-alpha") + keys[1])
     auth_file.write_text("t0k3n = t0k3n")
-    await outcome(Knock(house.channel, bearer("t0k3n-alpha")).complete)
-    shown += [repr(house.manager._registry), *map(repr, house.manager._registry), repr(house.manager._pool)]
+    await outcome(Knock(replica.channel, bearer("t0k3n-alpha")).complete)
+    shown += [
+        repr(replica.manager._registry),
+        *map(repr, replica.manager._registry),
+        repr(replica.manager._pool),
+    ]
 
     assert seen.spans
     assert "t0k3n" not in caplog.text

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.service.conftest import house, start
+from tests.integration.service.conftest import replica, start
 from trunkline import AsyncClient
 from trunkline.cli.arguments import ADDRESS, TOKEN
 
-__all__ = ["house", "start"]
+__all__ = ["replica", "start"]
 
 PATIENCE_S = 60.0
 NOBODY = "127.0.0.1:1"
@@ -42,25 +42,25 @@ class Ended:
         return [record["type"] for record in self.records]
 
 
-def begun(house, *arguments, **environ):
+def begun(replica, *arguments, **environ):
     clean = {name: value for name, value in os.environ.items() if name not in (ADDRESS, TOKEN)}
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", "trunkline", *arguments]
-    settings = {ADDRESS: house.address, **environ}
+    settings = {ADDRESS: replica.address, **environ}
     return asyncio.create_subprocess_exec(
         *command, env=clean | settings, stdin=pipe, stdout=pipe, stderr=pipe
     )
 
 
-async def run(house, *arguments, stdin=b"", **environ):
-    process = await begun(house, *arguments, **environ)
+async def run(replica, *arguments, stdin=b"", **environ):
+    process = await begun(replica, *arguments, **environ)
     out, err = await process.communicate(stdin)
     return Ended(process.returncode, out.decode(), err.decode())
 
 
-async def test_a_piped_chat_answers_on_stdout_and_reports_on_stderr(house):
+async def test_a_piped_chat_answers_on_stdout_and_reports_on_stderr(replica):
     ended = await run(
-        house, "chat", stdin=b"sim:say(text=One.)\n\nsim:reason(summary=Hm.)\nsim:say(text=Three.)"
+        replica, "chat", stdin=b"sim:say(text=One.)\n\nsim:reason(summary=Hm.)\nsim:say(text=Three.)"
     )
     assert ended.code == 0
     first, _, third = ended.out.splitlines()
@@ -74,14 +74,14 @@ async def test_a_piped_chat_answers_on_stdout_and_reports_on_stderr(house):
     ]
     assert "Hm.\n" in ended.err
     # The session was its own, so it is forgotten.
-    assert (await run(house, "sessions", "--json")).records == []
+    assert (await run(replica, "sessions", "--json")).records == []
 
 
-async def test_a_chat_in_json_with_tools(house, tmp_path):
+async def test_a_chat_in_json_with_tools(replica, tmp_path):
     tools = tmp_path / "tools.py"
     tools.write_text(TOOLS)
     ended = await run(
-        house, "chat", "--json", "--tools", str(tools), "--session", "s7", stdin=b"sim:tools(n=1)\n"
+        replica, "chat", "--json", "--tools", str(tools), "--session", "s7", stdin=b"sim:tools(n=1)\n"
     )
     assert (ended.code, ended.err) == (0, "")
     assert [kind for kind in ended.types if not kind.endswith("_delta")] == [
@@ -94,42 +94,42 @@ async def test_a_chat_in_json_with_tools(house, tmp_path):
     last = ended.records[-1]
     assert last["text"].startswith("I called lookup 1 times. Results: 1: found ")
     assert (last["stop_reason"], last["report"]["context"]) == ("stop", "incremental")
-    assert [session["turns"] for session in (await run(house, "sessions", "--json")).records] == [2]
+    assert [session["turns"] for session in (await run(replica, "sessions", "--json")).records] == [2]
 
 
-async def test_options_of_a_chat(house):
+async def test_options_of_a_chat(replica):
     ended = await run(
-        house,
+        replica,
         *("chat", "--json", "--model", "m2", "--instructions", "Be kind.", "--transport", "sse"),
         *("--reasoning", "low"),
         stdin=b"Hello\n",
     )
-    body = house.simulator.requests[-1].body
+    body = replica.simulator.requests[-1].body
     assert (body["model"], body["instructions"]) == ("m2", "Be kind.")
     assert body["reasoning"] == {"effort": "low", "summary": "auto"}
     assert ended.records[-1]["report"]["transport"] == "sse"
 
 
-async def test_a_line_that_is_not_utf8_is_still_a_turn(house):
-    ended = await run(house, "chat", stdin=b"sim:echo na\xefve \xff\n")
+async def test_a_line_that_is_not_utf8_is_still_a_turn(replica):
+    ended = await run(replica, "chat", stdin=b"sim:echo na\xefve \xff\n")
     assert ended.code == 0
     assert ended.out == "na\ufffdve \ufffd\n"
 
 
-async def test_the_first_turn_that_fails_ends_a_piped_chat(house):
+async def test_the_first_turn_that_fails_ends_a_piped_chat(replica):
     fails = b"sim:fail(code=rate_limit_exceeded,status=429,kind=requests,retry_after=7,message=Slow)\nHello\n"
-    ended = await run(house, "chat", stdin=fails)
+    ended = await run(replica, "chat", stdin=fails)
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.splitlines()[-2:] == [
         "RATE_LIMITED: the upstream reported an error (rate_limit_exceeded): Slow",
         "  Retryable after 7.0 s; it reached the model, so another try may cost again.",
     ]
-    record = (await run(house, "chat", "--json", stdin=fails)).records[-1]
+    record = (await run(replica, "chat", "--json", stdin=fails)).records[-1]
     assert (record["type"], record["reason"], record["retry_after"]) == ("error", "RATE_LIMITED", 7.0)
 
 
-async def test_an_interrupt_ends_a_piped_chat_and_its_turn(house):
-    process = await begun(house, "chat", "--json")
+async def test_an_interrupt_ends_a_piped_chat_and_its_turn(replica):
+    process = await begun(replica, "chat", "--json")
     process.stdin.write(b"sim:slow(n=100000,delay_ms=20)\n")
     async with asyncio.timeout(PATIENCE_S):
         while b"text_delta" not in await process.stdout.readline():
@@ -138,11 +138,11 @@ async def test_an_interrupt_ends_a_piped_chat_and_its_turn(house):
         out, err = await process.communicate()
     assert (process.returncode, err) == (130, b"")
     assert json.loads(out.splitlines()[-1]) == {"type": "stopped"}
-    await house.simulator.wait_for(lambda: not house.simulator.stats.in_flight, PATIENCE_S)
+    await replica.simulator.wait_for(lambda: not replica.simulator.stats.in_flight, PATIENCE_S)
 
 
-async def test_an_interrupt_while_nothing_runs(house):
-    process = await begun(house, "chat")
+async def test_an_interrupt_while_nothing_runs(replica):
+    process = await begun(replica, "chat")
     process.stdin.write(b"sim:say(text=One.)\n")
     async with asyncio.timeout(PATIENCE_S):
         await process.stderr.readline()
@@ -151,31 +151,31 @@ async def test_an_interrupt_while_nothing_runs(house):
     assert process.returncode == 130
 
 
-async def test_sessions_are_warmed_shown_and_released(house):
-    warm = await run(house, "warm", "s1", "--prime", "--instructions", "Be kind.")
+async def test_sessions_are_warmed_shown_and_released(replica):
+    warm = await run(replica, "warm", "s1", "--prime", "--instructions", "Be kind.")
     assert (warm.code, warm.out) == (0, "s1: the line is open\n")
-    assert house.simulator.requests[-1].body["instructions"] == "Be kind."
-    (record,) = (await run(house, "warm", "s2", "--json")).records
+    assert replica.simulator.requests[-1].body["instructions"] == "Be kind."
+    (record,) = (await run(replica, "warm", "s2", "--json")).records
     assert (record["type"], record["session_id"], record["live"]) == ("session", "s2", True)
 
-    shown = await run(house, "sessions")
+    shown = await run(replica, "sessions")
     heading, *rows = shown.out.splitlines()
     assert (shown.code, heading.split()[0]) == (0, "SESSION")
     assert [row.split()[0] for row in rows] == ["s1", "s2"]
     assert shown.err == "2 sessions on 1 replica\n"
 
-    assert (await run(house, "release", "s1")).out == "s1: released\n"
-    assert (await run(house, "release", "s2", "--json")).records == [
-        {"type": "released", "address": house.address, "session_id": "s2"}
+    assert (await run(replica, "release", "s1")).out == "s1: released\n"
+    assert (await run(replica, "release", "s2", "--json")).records == [
+        {"type": "released", "address": replica.address, "session_id": "s2"}
     ]
-    assert len((await run(house, "sessions", "--once")).out.splitlines()) == 1
+    assert len((await run(replica, "sessions", "--once")).out.splitlines()) == 1
 
 
 async def test_sessions_of_several_replicas(start):
     blue = await start({"REPLICA": "blue"})
     green = await start({"REPLICA": "green"})
-    for replica, session in ((green, "a"), (blue, "b")):
-        async with AsyncClient(replica.address) as client:
+    for one, session in ((green, "a"), (blue, "b")):
+        async with AsyncClient(one.address) as client:
             await client.conversation(session, model="m").complete("Hello.")
     where = ("--address", blue.address, "--address", green.address)
     rows = (await run(blue, "sessions", *where)).out.splitlines()[1:]
@@ -192,36 +192,36 @@ async def test_sessions_of_several_replicas(start):
     assert [record.get("replica") for record in ended.records] == ["blue", "green", None]
 
 
-async def test_health(house):
-    ended = await run(house, "health")
-    assert (ended.code, ended.out) == (0, f"{house.address}  serving\n")
-    ended = await run(house, "health", "--json", "--address", house.address, "--address", NOBODY)
+async def test_health(replica):
+    ended = await run(replica, "health")
+    assert (ended.code, ended.out) == (0, f"{replica.address}  serving\n")
+    ended = await run(replica, "health", "--json", "--address", replica.address, "--address", NOBODY)
     assert (ended.code, ended.types) == (3, ["health", "error"])
-    house.server.not_serving()
-    ended = await run(house, "health")
-    assert (ended.code, ended.out) == (3, f"{house.address}  not_serving\n")
+    replica.server.not_serving()
+    ended = await run(replica, "health")
+    assert (ended.code, ended.out) == (3, f"{replica.address}  not_serving\n")
 
 
 @pytest.mark.parametrize("command", [["chat"], ["warm", "s"], ["release", "s"]])
-async def test_nobody_there(house, command):
-    ended = await run(house, *command, "--address", NOBODY, stdin=b"Hello\n")
+async def test_nobody_there(replica, command):
+    ended = await run(replica, *command, "--address", NOBODY, stdin=b"Hello\n")
     assert (ended.code, ended.out) == (3, "")
     assert f"Nobody answers at {NOBODY}" in ended.err
 
 
 async def test_who_calls(start):
-    house = await start({"AUTH_TOKENS": "t0ken=me"})
-    refused = await run(house, "release", "s")
+    replica = await start({"AUTH_TOKENS": "t0ken=me"})
+    refused = await run(replica, "release", "s")
     assert refused.code == 1
     assert refused.err.startswith("UNAUTHENTICATED: ")
-    assert (await run(house, "release", "s", **{TOKEN: "t0ken"})).code == 0
-    assert (await run(house, "release", "s", "--token", "t0ken")).code == 0
-    (record,) = (await run(house, "warm", "s", "--json")).records
+    assert (await run(replica, "release", "s", **{TOKEN: "t0ken"})).code == 0
+    assert (await run(replica, "release", "s", "--token", "t0ken")).code == 0
+    (record,) = (await run(replica, "warm", "s", "--json")).records
     assert (record["type"], record["reason"]) == ("error", "UNAUTHENTICATED")
 
 
-async def test_a_reader_that_has_enough(house):
-    process = await begun(house, "chat")
+async def test_a_reader_that_has_enough(replica):
+    process = await begun(replica, "chat")
     process.stdout._transport.close()
     _, err = await process.communicate(b"sim:long(bytes=1000000)\nHello\n")
     assert process.returncode == 1

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.service.conftest import house, start
+from tests.integration.service.conftest import replica, start
 
-__all__ = ["house", "start"]
+__all__ = ["replica", "start"]
 
 ROOT = Path(__file__).parents[3]
 SCENARIOS = ROOT / "clients/conformance/scenarios.json"
@@ -23,10 +23,10 @@ def expected(names):
 
 
 @pytest.mark.parametrize("face", [[], ["--sync"]], ids=["async", "sync"])
-async def test_the_transcript(house, face):
+async def test_the_transcript(replica, face):
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *(str(ROOT / "clients/python/conformance.py"), *face, house.address, str(SCENARIOS), *NAMES),
+        *(str(ROOT / "clients/python/conformance.py"), *face, replica.address, str(SCENARIOS), *NAMES),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -26,7 +26,7 @@ PATIENCE_S = 30.0
 
 
 @dataclass
-class House:
+class Replica:
     stack: Stack
     proxy: Proxy
 
@@ -46,7 +46,7 @@ def server_side(authority: Authority, *names: str) -> ssl.SSLContext:
 @asynccontextmanager
 async def behind(
     *, credentials: str = "", said: str = "", refuse: str = "", host: str = "127.0.0.1", **settings: str
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Replica]:
     """A service whose upstream is reached by a proxy. `said`: the credentials that it is told to bring."""
     proxy = Proxy(0, credentials, refuse)
     async with listening(proxy, host):
@@ -55,7 +55,7 @@ async def behind(
         chosen = {"UPSTREAM_URL": f"http://{NAME}/v1"} | settings
         async with stack(chosen, environ=environ) as running:
             proxy.target = urlsplit(running.simulator.url).port or 0
-            yield House(running, proxy)
+            yield Replica(running, proxy)
 
 
 def info_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
@@ -65,31 +65,31 @@ def info_of(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
     return info
 
 
-async def refusal(house: House, options: pb.CompletionOptions) -> grpc.aio.AioRpcError:
+async def refusal(replica: Replica, options: pb.CompletionOptions) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await house.stack.turn(request("Hello.", options=options), timeout=PATIENCE_S)
+        await replica.stack.turn(request("Hello.", options=options), timeout=PATIENCE_S)
     return caught.value
 
 
 @BOTH
 async def test_a_turn_goes_through_the_proxy(options):
-    async with behind() as house:
-        await house.stack.done(request("Hello.", options=options), timeout=PATIENCE_S)
+    async with behind() as replica:
+        await replica.stack.done(request("Hello.", options=options), timeout=PATIENCE_S)
         way = f"CONNECT {NAME}:80" if options == WEBSOCKET else f"POST http://{NAME}/v1/responses"
-        assert [line.startswith(way) for line in house.proxy.seen] == [True]
+        assert [line.startswith(way) for line in replica.proxy.seen] == [True]
 
 
 @BOTH
 async def test_the_proxy_gets_the_credentials_of_its_url(options):
-    async with behind(credentials="me:p@ss:word", said="me:p%40ss%3Aword@") as house:
-        await house.stack.done(request("Hello.", options=options), timeout=PATIENCE_S)
-        assert len(house.proxy.seen) == 1
+    async with behind(credentials="me:p@ss:word", said="me:p%40ss%3Aword@") as replica:
+        await replica.stack.done(request("Hello.", options=options), timeout=PATIENCE_S)
+        assert len(replica.proxy.seen) == 1
 
 
 @BOTH
 async def test_a_proxy_that_knows_us_not_is_named(options):
-    async with behind(credentials="me:right", said="me:wrong@") as house:
-        error = await refusal(house, options)
+    async with behind(credentials="me:right", said="me:wrong@") as replica:
+        error = await refusal(replica, options)
     assert "the proxy refused the connection with HTTP 407" in (error.details() or "")
     info = info_of(error)
     assert (info.reason, info.metadata["sent"]) == ("CONNECT_FAILED", "false")
@@ -102,7 +102,7 @@ async def test_a_proxy_that_hangs_up_over_its_connect_had_nothing_to_send(option
     async with listening(Proxy(0, refuse=HANG_UP)) as proxy:
         environ = {"HTTPS_PROXY": f"127.0.0.1:{proxy.port}"}
         async with stack({"UPSTREAM_URL": f"https://{NAME}/v1"}, environ=environ) as running:
-            error = await refusal(House(running, proxy), options)
+            error = await refusal(Replica(running, proxy), options)
     assert "the proxy" in (error.details() or "")
     info = info_of(error)
     assert (info.reason, info.metadata["sent"]) == ("CONNECT_FAILED", "false")
@@ -110,8 +110,8 @@ async def test_a_proxy_that_hangs_up_over_its_connect_had_nothing_to_send(option
 
 async def test_a_proxy_that_refuses_connect_leaves_the_way_by_sse():
     """405 is here the proxy's word, and not that of an endpoint that does no WebSocket at all."""
-    async with behind(refuse="405 Method Not Allowed") as house:
-        done = await house.stack.done(request("Hello."), timeout=PATIENCE_S)
+    async with behind(refuse="405 Method Not Allowed") as replica:
+        done = await replica.stack.done(request("Hello."), timeout=PATIENCE_S)
         assert done.report.transport_reason == "connect_failed"
 
 
@@ -121,7 +121,7 @@ async def test_a_proxy_that_is_not_there_is_named(options):
         port = taken.getsockname()[1]
     environ = {"ALL_PROXY": f"127.0.0.1:{port}"}
     async with stack({"UPSTREAM_URL": f"http://{NAME}/v1"}, environ=environ) as running:
-        error = await refusal(House(running, Proxy(0)), options)
+        error = await refusal(Replica(running, Proxy(0)), options)
     assert "the proxy: Connection refused" in (error.details() or "")
     assert str(port) not in (error.details() or "")
 
@@ -133,9 +133,9 @@ async def test_a_proxy_at_an_ipv6_address(options):
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("no IPv6 here")
-    async with behind(host="::1") as house:
-        await house.stack.done(request("Hello.", options=options), timeout=PATIENCE_S)
-        assert len(house.proxy.seen) == 1
+    async with behind(host="::1") as replica:
+        await replica.stack.done(request("Hello.", options=options), timeout=PATIENCE_S)
+        assert len(replica.proxy.seen) == 1
 
 
 @BOTH
@@ -176,7 +176,7 @@ async def test_an_upstream_that_nobody_vouches_for(authority, options, caplog):
             stack({"UPSTREAM_URL": f"https://{NAME}/v1"}, environ=environ) as running,
             secured(urlsplit(running.simulator.url).port or 0, tls) as proxy.target,
         ):
-            error = await refusal(House(running, proxy), options)
+            error = await refusal(Replica(running, proxy), options)
     assert (error.details() or "").endswith("the certificate is not trusted")
     assert info_of(error).reason == "CONNECT_FAILED"
     assert "TRUNKLINE_UPSTREAM_CA" in caplog.text

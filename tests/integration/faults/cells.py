@@ -1,4 +1,4 @@
-"""Runs one cell of the matrix against a service, and looks at the house behind it."""
+"""Runs one cell of the matrix against a service, and checks that nothing is left after it."""
 
 from collections.abc import Iterable
 
@@ -24,25 +24,25 @@ async def run(shared: Stack, cell: Cell, scripts: Iterable[Script], **settings: 
     """The cell's turn in a session of its own; in a service of its own where it needs one."""
     if not (cell.settings or cell.row.chained):
         return await _run(shared, cell, scripts)
-    async with stack(SETTINGS | cell.settings | settings) as house:
-        return await _run(house, cell, scripts)
+    async with stack(SETTINGS | cell.settings | settings) as replica:
+        return await _run(replica, cell, scripts)
 
 
-async def _run(house: Stack, cell: Cell, scripts: Iterable[Script]) -> Ended:
+async def _run(replica: Stack, cell: Cell, scripts: Iterable[Script]) -> Ended:
     session = str(cell)
     said: list[message_pb2.Message | str] = []
     if cell.row.chained:
-        said = ["Hello.", (await ended(house, "Hello.", session=session)).done.message]
-    house.simulator.enqueue(*scripts)
-    found = await ended(house, *said, "Go on.", session=session, options=OPTIONS[cell.transport])
-    house.simulator._upstream.queued.clear()  # what was not asked for must not be the next cell's answer
-    house.manager.release("", session)  # nor what it remembers be known to the next test of this one
-    await tidy(house)
+        said = ["Hello.", (await ended(replica, "Hello.", session=session)).done.message]
+    replica.simulator.enqueue(*scripts)
+    found = await ended(replica, *said, "Go on.", session=session, options=OPTIONS[cell.transport])
+    replica.simulator._upstream.queued.clear()  # what was not asked for must not be the next cell's answer
+    replica.manager.release("", session)  # nor what it remembers be known to the next test of this one
+    await tidy(replica)
     return found
 
 
-async def tidy(house: Stack) -> None:
+async def tidy(replica: Stack) -> None:
     """Nothing runs on either side of the service."""
-    state = house.manager._pool._state
-    assert (state.leased, state.dialing, len(house.manager._running)) == (0, 0, 0)
-    await house.simulator.wait_for(lambda: not house.simulator.stats.in_flight, PATIENCE_S)
+    state = replica.manager._pool._state
+    assert (state.leased, state.dialing, len(replica.manager._running)) == (0, 0, 0)
+    await replica.simulator.wait_for(lambda: not replica.simulator.stats.in_flight, PATIENCE_S)

@@ -1,5 +1,5 @@
-"""A running service for each test, and a look at the house when it is over."""
+"""A running service for each test, and a check that nothing is left when it is over."""
 
-from tests.integration.service.conftest import house, start
+from tests.integration.service.conftest import replica, start
 
-__all__ = ["house", "start"]
+__all__ = ["replica", "start"]

@@ -125,21 +125,21 @@ def _unpacked(detail: Any, into: Message) -> bool:
     return bool(detail.Unpack(into))
 
 
-async def ended(house: Stack, *said: message_pb2.Message | str, **fields: Any) -> Ended:
+async def ended(replica: Stack, *said: message_pb2.Message | str, **fields: Any) -> Ended:
     """One turn, whatever becomes of it; it has kept the contract."""
-    return await ended_call(house, request(*(said or ("Hello.",)), **fields))
+    return await ended_call(replica, request(*(said or ("Hello.",)), **fields))
 
 
-async def ended_call(house: Stack, asked: pb.StreamCompletionRequest, **call: Any) -> Ended:
-    before = house.simulator.stats.requests_total
+async def ended_call(replica: Stack, asked: pb.StreamCompletionRequest, **call: Any) -> Ended:
+    before = replica.simulator.stats.requests_total
     events: list[pb.StreamCompletionResponse] = []
     failure = None
     try:
-        async for event in house.completions.StreamCompletion(asked, **call):
+        async for event in replica.completions.StreamCompletion(asked, **call):
             events.append(event)  # noqa: PERF401  what came before the failure counts
     except grpc.aio.AioRpcError as error:
         failure = error
-    came = house.simulator.stats.requests_total - before
-    found = Ended(events, failure, house.simulator.requests[-came:] if came else [])
+    came = replica.simulator.stats.requests_total - before
+    found = Ended(events, failure, replica.simulator.requests[-came:] if came else [])
     found.check()
     return found

@@ -59,8 +59,8 @@ class World:
 
     async def live(self, ready: asyncio.Future[None], end: asyncio.Event) -> None:
         settings = {"COOLDOWN_S": "0", "REPLAY": "safe-only", "PING_INTERVAL_S": "60"}
-        async with raw.upstream(self._speak) as url, stack(settings | {"UPSTREAM_URL": url}) as house:
-            self._house = house
+        async with raw.upstream(self._speak) as url, stack(settings | {"UPSTREAM_URL": url}) as replica:
+            self._house = replica
             ready.set_result(None)
             await end.wait()
 

@@ -36,74 +36,80 @@ async def test_behind_a_refused_handshake_the_websocket_is_left_alone(
     start, status, retry_after, why, pause_s
 ):
     """One handshake for any number of turns: by SSE where they may, refused at once where they may not."""
-    house = await start(upstream=Settings(refuse_websocket=status, retry_after=retry_after))
-    assert route((await ended(house)).done) == ("SSE", why)
-    assert route((await ended(house)).done) == ("SSE", "cooldown")
-    forced = await ended(house, options=WEBSOCKET)
+    replica = await start(upstream=Settings(refuse_websocket=status, retry_after=retry_after))
+    assert route((await ended(replica)).done) == ("SSE", why)
+    assert route((await ended(replica)).done) == ("SSE", "cooldown")
+    forced = await ended(replica, options=WEBSOCKET)
     assert forced.info.reason == "CONNECT_FAILED"
     assert forced.info.metadata["transport_reason"] == "cooldown"
     assert pause_s[0] <= forced.retry_after <= pause_s[1]
-    assert house.simulator.stats.handshakes == 1
+    assert replica.simulator.stats.handshakes == 1
 
 
 async def test_a_refused_key_is_told_each_time_and_never_tried_by_another_way(start):
-    house = await start(upstream=Settings(keys=("another",)))
+    replica = await start(upstream=Settings(keys=("another",)))
     for turn in (1, 2):
-        found = await ended(house)
+        found = await ended(replica)
         assert (found.code, found.info.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UPSTREAM_AUTH")
-        assert house.simulator.stats.handshakes == turn
-    assert house.simulator.stats.http_requests == 0
+        assert replica.simulator.stats.handshakes == turn
+    assert replica.simulator.stats.http_requests == 0
 
 
 async def test_a_handshake_that_hangs_costs_one_wait_and_not_one_a_turn(start):
-    house = await start({"CONNECT_TIMEOUT_S": "0.3"}, upstream=Settings(hang_handshake=True))
-    routes = [route((await ended(house, session=f"s{number}")).done) for number in range(20)]
+    replica = await start({"CONNECT_TIMEOUT_S": "0.3"}, upstream=Settings(hang_handshake=True))
+    routes = [route((await ended(replica, session=f"s{number}")).done) for number in range(20)]
     assert routes == [("SSE", "connect_failed")] + [("SSE", "cooldown")] * 19
-    assert house.simulator.stats.handshakes == 1
+    assert replica.simulator.stats.handshakes == 1
 
 
 async def test_a_forced_turn_hears_which_wait_ran_out(start):
-    house = await start({"CONNECT_TIMEOUT_S": "0.3"}, upstream=Settings(hang_handshake=True))
-    found = await ended(house, options=WEBSOCKET)
+    replica = await start({"CONNECT_TIMEOUT_S": "0.3"}, upstream=Settings(hang_handshake=True))
+    found = await ended(replica, options=WEBSOCKET)
     assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
     assert "0.3 s (TRUNKLINE_CONNECT_TIMEOUT_S)" in found.told
 
 
 async def test_turns_that_wait_to_dial_do_not_repeat_a_dial_that_failed(start):
-    house = await start({"MAX_DIALS": "1"}, upstream=Settings(refuse_websocket=503))
-    turns = await asyncio.gather(*(house.done(request("Hi.", session=f"s{number}")) for number in range(30)))
+    replica = await start({"MAX_DIALS": "1"}, upstream=Settings(refuse_websocket=503))
+    turns = await asyncio.gather(
+        *(replica.done(request("Hi.", session=f"s{number}")) for number in range(30))
+    )
     assert sorted({route(done) for done in turns}) == [("SSE", "connect_failed"), ("SSE", "cooldown")]
-    assert house.simulator.stats.handshakes == 1
+    assert replica.simulator.stats.handshakes == 1
 
 
 async def test_when_the_pause_is_over_a_single_dial_probes(start):
     """The others do not wait for its outcome."""
-    house = await start(upstream=Settings(refuse_websocket=503))
-    await ended(house)
-    house.simulator.settings.refuse_websocket = None
-    house.simulator.settings.hang_handshake = True
-    house.manager._pool._breaker._retry_at = 0.0
-    probe = asyncio.ensure_future(house.done(request("Hi.", session="probe")))
-    await house.simulator.wait_for(lambda: house.simulator.stats.handshakes == 2, PATIENCE_S)
-    turns = await asyncio.gather(*(house.done(request("Hi.", session=f"s{number}")) for number in range(20)))
+    replica = await start(upstream=Settings(refuse_websocket=503))
+    await ended(replica)
+    replica.simulator.settings.refuse_websocket = None
+    replica.simulator.settings.hang_handshake = True
+    replica.manager._pool._breaker._retry_at = 0.0
+    probe = asyncio.ensure_future(replica.done(request("Hi.", session="probe")))
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.handshakes == 2, PATIENCE_S)
+    turns = await asyncio.gather(
+        *(replica.done(request("Hi.", session=f"s{number}")) for number in range(20))
+    )
     assert {route(done) for done in turns} == {("SSE", "cooldown")}
-    assert house.simulator.stats.handshakes == 2
+    assert replica.simulator.stats.handshakes == 2
     probe.cancel()
 
 
 async def test_a_probe_that_succeeds_brings_all_lines_back(start):
-    house = await start(upstream=Settings(refuse_websocket=503))
-    await ended(house)
-    house.simulator.settings.refuse_websocket = None
-    house.manager._pool._breaker._retry_at = 0.0
-    assert route((await ended(house)).done) == ("WEBSOCKET", "preferred")
-    turns = await asyncio.gather(*(house.done(request("Hi.", session=f"s{number}")) for number in range(20)))
+    replica = await start(upstream=Settings(refuse_websocket=503))
+    await ended(replica)
+    replica.simulator.settings.refuse_websocket = None
+    replica.manager._pool._breaker._retry_at = 0.0
+    assert route((await ended(replica)).done) == ("WEBSOCKET", "preferred")
+    turns = await asyncio.gather(
+        *(replica.done(request("Hi.", session=f"s{number}")) for number in range(20))
+    )
     assert {route(done) for done in turns} == {("WEBSOCKET", "preferred")}
 
 
 async def test_a_thousand_sessions_that_rotate_at_once_are_no_storm(start, monkeypatch):
-    house = await start({"MAX_DIALS": "8", "CONNECT_TIMEOUT_S": "60"})
-    endpoint = house.simulator._endpoint
+    replica = await start({"MAX_DIALS": "8", "CONNECT_TIMEOUT_S": "60"})
+    endpoint = replica.simulator._endpoint
     refusal, in_flight = endpoint._refusal, [0, 0]
 
     async def counted(asked):
@@ -118,13 +124,13 @@ async def test_a_thousand_sessions_that_rotate_at_once_are_no_storm(start, monke
     monkeypatch.setattr(endpoint, "_refusal", counted)
     sessions = [f"s{number}" for number in range(1000)]
     for turn in (1, 2):
-        done = await asyncio.gather(*(house.done(request("sim:say", session=name)) for name in sessions))
+        done = await asyncio.gather(*(replica.done(request("sim:say", session=name)) for name in sessions))
         assert {(route(one), one.report.connection_reused) for one in done} == {
             (("WEBSOCKET", "preferred"), False)
         }
-        assert house.simulator.stats.handshakes == 1000 * turn
-        house.simulator.drop_all(1001)
-        await house.simulator.wait_for(lambda: not house.simulator.stats.open_connections, PATIENCE_S)
+        assert replica.simulator.stats.handshakes == 1000 * turn
+        replica.simulator.drop_all(1001)
+        await replica.simulator.wait_for(lambda: not replica.simulator.stats.open_connections, PATIENCE_S)
     assert 1 < in_flight[1] <= 8
 
 
@@ -135,34 +141,34 @@ HASTE = {"FIRST_EVENT_TIMEOUT_S": "1"}
 """Short for what never comes; long enough for what does, on a busy machine."""
 
 
-async def routes(house, turns, **fields):
-    return [route((await ended(house, session=f"s{number}", **fields)).done) for number in range(turns)]
+async def routes(replica, turns, **fields):
+    return [route((await ended(replica, session=f"s{number}", **fields)).done) for number in range(turns)]
 
 
 async def test_an_endpoint_that_accepts_and_stays_silent_costs_two_waits_and_not_one_a_turn(start):
-    house = await start(HASTE)
-    house.simulator.enqueue(SILENT, SAID, SILENT, SAID)
-    assert await routes(house, 20) == [("SSE", "timeout")] * 2 + [("SSE", "cooldown")] * 18
-    assert house.simulator.stats.handshakes == 2
-    assert house.simulator.stats.requests_total == 22
+    replica = await start(HASTE)
+    replica.simulator.enqueue(SILENT, SAID, SILENT, SAID)
+    assert await routes(replica, 20) == [("SSE", "timeout")] * 2 + [("SSE", "cooldown")] * 18
+    assert replica.simulator.stats.handshakes == 2
+    assert replica.simulator.stats.requests_total == 22
 
 
 async def test_an_endpoint_that_accepts_and_drops_is_left_alone(start):
     """Both lines of the first turn are lost, which may be its request's fault. The second loses one, too."""
-    house = await start()
-    house.simulator.enqueue(DROPPED, DROPPED)
-    assert (await ended(house, session="first")).info.reason == "CONNECTION_LOST"
-    house.simulator.enqueue(DROPPED)
-    assert await routes(house, 3) == [("SSE", "cooldown")] * 3
-    assert house.simulator.stats.handshakes == 3
+    replica = await start()
+    replica.simulator.enqueue(DROPPED, DROPPED)
+    assert (await ended(replica, session="first")).info.reason == "CONNECTION_LOST"
+    replica.simulator.enqueue(DROPPED)
+    assert await routes(replica, 3) == [("SSE", "cooldown")] * 3
+    assert replica.simulator.stats.handshakes == 3
 
 
 async def test_what_one_conversation_meets_again_and_again_leaves_the_others_their_lines(start):
-    house = await start(HASTE)
+    replica = await start(HASTE)
     for _ in range(4):
-        house.simulator.enqueue(SILENT, SAID)
-        assert route((await ended(house, session="slow")).done) == ("SSE", "timeout")
-    assert await routes(house, 2) == [("WEBSOCKET", "preferred")] * 2
+        replica.simulator.enqueue(SILENT, SAID)
+        assert route((await ended(replica, session="slow")).done) == ("SSE", "timeout")
+    assert await routes(replica, 2) == [("WEBSOCKET", "preferred")] * 2
 
 
 async def test_lines_that_a_bad_key_opened_leave_the_others_theirs(start):
@@ -176,75 +182,75 @@ async def test_lines_that_a_bad_key_opened_leave_the_others_theirs(start):
             await reader.read(2**16)
 
     async with raw.upstream(handle) as url:
-        house = await start({"UPSTREAM_URL": url, "CALLER_KEYS": "1"})
+        replica = await start({"UPSTREAM_URL": url, "CALLER_KEYS": "1"})
         for number in range(3):
             with pytest.raises(grpc.aio.AioRpcError):
-                await house.turn(
+                await replica.turn(
                     request("Hi.", session=f"bad{number}", options=WEBSOCKET),
                     metadata=(("x-upstream-key", "bad"),),
                 )
         for number in range(2):
-            done = await house.done(request("Hi.", session=f"good{number}"))
+            done = await replica.done(request("Hi.", session=f"good{number}"))
             assert route(done) == ("WEBSOCKET", "preferred")
 
 
 async def test_a_turn_whose_line_is_the_second_mute_one_goes_on_by_sse(start):
-    house = await start(HASTE)
-    house.simulator.enqueue(SILENT, SAID, DROPPED)
-    assert await routes(house, 3) == [("SSE", "timeout"), ("SSE", "cooldown"), ("SSE", "cooldown")]
-    assert house.simulator.stats.handshakes == 2
+    replica = await start(HASTE)
+    replica.simulator.enqueue(SILENT, SAID, DROPPED)
+    assert await routes(replica, 3) == [("SSE", "timeout"), ("SSE", "cooldown"), ("SSE", "cooldown")]
+    assert replica.simulator.stats.handshakes == 2
 
 
-async def test_mute_lines_between_others_that_speak_are_chance(house):
+async def test_mute_lines_between_others_that_speak_are_chance(replica):
     for number in range(3):
-        house.simulator.enqueue(DROPPED)
-        done = (await ended(house, session=f"s{number}")).done
+        replica.simulator.enqueue(DROPPED)
+        done = (await ended(replica, session=f"s{number}")).done
         assert (route(done), done.report.attempts) == (("WEBSOCKET", "preferred"), 2)
 
 
 async def test_a_forced_turn_learns_it_too(start):
-    house = await start(HASTE)
+    replica = await start(HASTE)
     for session in ("one", "another"):
-        house.simulator.enqueue(SILENT, SILENT)
-        assert (await ended(house, options=WEBSOCKET, session=session)).info.reason in (
+        replica.simulator.enqueue(SILENT, SILENT)
+        assert (await ended(replica, options=WEBSOCKET, session=session)).info.reason in (
             "TIMEOUT",
             "CONNECT_FAILED",
         )
-    refused = await ended(house, options=WEBSOCKET)
+    refused = await ended(replica, options=WEBSOCKET)
     assert (refused.info.reason, refused.requests) == ("CONNECT_FAILED", [])
     assert refused.info.metadata["transport_reason"] == "cooldown"
-    assert await routes(house, 1) == [("SSE", "cooldown")]
+    assert await routes(replica, 1) == [("SSE", "cooldown")]
 
 
-async def test_a_caller_who_does_not_wait_for_the_first_word_says_nothing_of_the_line(house):
-    house.simulator.enqueue(*[SILENT] * 3)
+async def test_a_caller_who_does_not_wait_for_the_first_word_says_nothing_of_the_line(replica):
+    replica.simulator.enqueue(*[SILENT] * 3)
     for number in range(3):
         with pytest.raises(grpc.aio.AioRpcError):
-            await house.turn(request("Hello.", session=f"s{number}"), timeout=0.2)
-    await house.simulator.wait_for(lambda: house.simulator.stats.aborted == 3, PATIENCE_S)
-    assert await routes(house, 1) == [("WEBSOCKET", "preferred")]
+            await replica.turn(request("Hello.", session=f"s{number}"), timeout=0.2)
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 3, PATIENCE_S)
+    assert await routes(replica, 1) == [("WEBSOCKET", "preferred")]
 
 
-async def test_a_close_that_is_about_the_request_says_nothing_of_the_line(house):
+async def test_a_close_that_is_about_the_request_says_nothing_of_the_line(replica):
     for number in range(3):
-        house.simulator.enqueue(Script(Close(1008)))
-        assert (await ended(house, session=f"s{number}")).routes == "ws"
-    assert await routes(house, 1) == [("WEBSOCKET", "preferred")]
+        replica.simulator.enqueue(Script(Close(1008)))
+        assert (await ended(replica, session=f"s{number}")).routes == "ws"
+    assert await routes(replica, 1) == [("WEBSOCKET", "preferred")]
 
 
 async def test_a_probe_whose_line_stays_mute_is_a_failed_one_and_a_word_is_none(start):
-    house = await start(HASTE)
-    breaker = house.manager._pool._breaker
-    house.simulator.enqueue(SILENT, SAID, SILENT, SAID)
-    await routes(house, 2)
+    replica = await start(HASTE)
+    breaker = replica.manager._pool._breaker
+    replica.simulator.enqueue(SILENT, SAID, SILENT, SAID)
+    await routes(replica, 2)
     breaker._retry_at = 0.0
-    house.simulator.enqueue(SILENT, SAID)
-    assert await routes(house, 2) == [("SSE", "timeout"), ("SSE", "cooldown")]
-    assert (await ended(house, options=WEBSOCKET)).retry_after == pytest.approx(108, abs=13)
+    replica.simulator.enqueue(SILENT, SAID)
+    assert await routes(replica, 2) == [("SSE", "timeout"), ("SSE", "cooldown")]
+    assert (await ended(replica, options=WEBSOCKET)).retry_after == pytest.approx(108, abs=13)
     breaker._retry_at = 0.0
-    assert await routes(house, 2) == [("WEBSOCKET", "preferred")] * 2
-    house.simulator.enqueue(DROPPED)
-    assert (await ended(house, session="another")).routes == "ws ws"
+    assert await routes(replica, 2) == [("WEBSOCKET", "preferred")] * 2
+    replica.simulator.enqueue(DROPPED)
+    assert (await ended(replica, session="another")).routes == "ws ws"
 
 
 # Upstreams that are none.
@@ -269,8 +275,8 @@ async def a_wrong_key(reader, writer, head):
 @pytest.mark.parametrize("handle", [no_answer, no_http, a_page, a_wrong_key])
 async def test_what_is_no_websocket_lets_nothing_be_sent(start, handle):
     async with raw.upstream(handle) as url:
-        house = await start({"UPSTREAM_URL": url})
-        found = await ended(house, options=WEBSOCKET)
+        replica = await start({"UPSTREAM_URL": url})
+        found = await ended(replica, options=WEBSOCKET)
         assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
 
 
@@ -287,9 +293,9 @@ async def test_the_key_goes_nowhere_else(start):
             writer.write(f"HTTP/1.1 307 Moved\r\nLocation: {other}\r\nContent-Length: 0\r\n\r\n".encode())
 
         async with raw.upstream(redirect) as url:
-            house = await start({"UPSTREAM_URL": url})
-            forced = [event async for event in _events(house, WEBSOCKET)]
-            by_sse = [event async for event in _events(house, SSE)]
+            replica = await start({"UPSTREAM_URL": url})
+            forced = [event async for event in _events(replica, WEBSOCKET)]
+            by_sse = [event async for event in _events(replica, SSE)]
     assert [forced[-1].code(), by_sse[-1].code()] == [
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.INTERNAL,
@@ -309,11 +315,11 @@ async def test_lines_that_close_as_soon_as_they_are_open_lead_to_sse(start):
             writer.write(raw.STREAM + raw.as_stream(raw.ANSWER))
 
     async with raw.upstream(handle) as url:
-        house = await start({"UPSTREAM_URL": url})
-        done = await house.done(request("Hello."))
+        replica = await start({"UPSTREAM_URL": url})
+        done = await replica.done(request("Hello."))
         assert (route(done), done.report.attempts) == (("SSE", "connection_lost"), 1)
         assert len(opened) == 4
-        assert route(await house.done(request("Hello.", session="s2"))) == ("SSE", "cooldown")
+        assert route(await replica.done(request("Hello.", session="s2"))) == ("SSE", "cooldown")
         assert len(opened) == 5
 
 
@@ -322,31 +328,31 @@ async def test_lines_that_close_as_soon_as_they_are_open_are_none(start):
         writer.write(raw.accepted(head) + raw.closing(1013))
 
     async with raw.upstream(handle) as url:
-        house = await start({"UPSTREAM_URL": url})
-        found = await ended(house, options=WEBSOCKET)
+        replica = await start({"UPSTREAM_URL": url})
+        found = await ended(replica, options=WEBSOCKET)
         assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
 
 
-async def test_an_upstream_is_told_not_to_compress(house):
+async def test_an_upstream_is_told_not_to_compress(replica):
     """What is read is read as it comes."""
-    await ended(house, options=SSE)
-    assert house.simulator.requests[-1].headers["Accept-Encoding"] == "identity"
+    await ended(replica, options=SSE)
+    assert replica.simulator.requests[-1].headers["Accept-Encoding"] == "identity"
 
 
-async def test_a_connection_that_the_upstream_closed_meanwhile_is_not_used_again(house):
+async def test_a_connection_that_the_upstream_closed_meanwhile_is_not_used_again(replica):
     """A POST goes over a connection that is open, or over a new one."""
-    talk = Talk(house, options=SSE)
+    talk = Talk(replica, options=SSE)
     await talk.say("Hello.")
-    for transport in list(house.simulator._runner.server.connections):
+    for transport in list(replica.simulator._runner.server.connections):
         transport.force_close()
     done = await talk.say("And again.")
     assert done.report.attempts == 1
 
 
-async def _events(house, options):
+async def _events(replica, options):
     """The events, and last of all how the call failed."""
     try:
-        async for event in house.completions.StreamCompletion(request("Hello.", options=options)):
+        async for event in replica.completions.StreamCompletion(request("Hello.", options=options)):
             yield event
     except grpc.aio.AioRpcError as error:
         yield error

@@ -42,27 +42,27 @@ class Point:
     reads: int = 0
 
 
-async def busy(house: Stack) -> asyncio.Task[Any]:
+async def busy(replica: Stack) -> asyncio.Task[Any]:
     """A turn of another session that runs until the gate opens."""
-    house.simulator.enqueue(Script(Gate("go")))
-    turn = asyncio.ensure_future(house.done(request("Wait.", session="busy")))
-    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    replica.simulator.enqueue(Script(Gate("go")))
+    turn = asyncio.ensure_future(replica.done(request("Wait.", session="busy")))
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.in_flight == 1, PATIENCE_S)
     return turn
 
 
-async def dialling(house: Stack) -> asyncio.Task[Any]:
+async def dialling(replica: Stack) -> asyncio.Task[Any]:
     """A turn of another session whose handshake hangs."""
-    turn = asyncio.ensure_future(ended(house, session="busy"))
-    await house.simulator.wait_for(lambda: house.simulator.stats.handshakes == 1, PATIENCE_S)
+    turn = asyncio.ensure_future(ended(replica, session="busy"))
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.handshakes == 1, PATIENCE_S)
     return turn
 
 
-async def warming(house: Stack) -> asyncio.Task[Any]:
+async def warming(replica: Stack) -> asyncio.Task[Any]:
     """A warm-up of the same session."""
-    house.simulator.enqueue(Script(Gate("go")), warm_up=True)
+    replica.simulator.enqueue(Script(Gate("go")), warm_up=True)
     wanted = spb.WarmSessionRequest(session_id="s1", model="simulated-1", prime=True)
-    warm_up = asyncio.ensure_future(_answer(house.sessions.WarmSession(wanted)))
-    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    warm_up = asyncio.ensure_future(_answer(replica.sessions.WarmSession(wanted)))
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.in_flight == 1, PATIENCE_S)
     return warm_up
 
 
@@ -70,44 +70,46 @@ async def _answer(call: Any) -> Any:
     return await call
 
 
-def asked(house: Stack) -> bool:
-    return house.simulator.stats.in_flight == 1
+def asked(replica: Stack) -> bool:
+    return replica.simulator.stats.in_flight == 1
 
 
-def pending(house: Stack) -> bool:
+def pending(replica: Stack) -> bool:
     """What the service wrote stands before a peer that does not read."""
     return any(
-        line._connection.transport.get_write_buffer_size() for line in house.manager._pool._state.lines()
+        line._connection.transport.get_write_buffer_size() for line in replica.manager._pool._state.lines()
     )
 
 
-def piled_up(house: Stack) -> bool:
+def piled_up(replica: Stack) -> bool:
     """What the upstream wrote stands before a service that does not read."""
-    runner: Any = house.simulator._runner
+    runner: Any = replica.simulator._runner
     connections = runner.server.connections
     return any(one.transport and one.transport.get_write_buffer_size() for one in connections)
 
 
 POINTS = {
     "in the queue": Point(
-        lambda house: len(house.manager._admission._queue),
+        lambda replica: len(replica.manager._admission._queue),
         settings={"MAX_TURNS": "1", "QUEUE_SIZE": "1"},
         beside=busy,
     ),
-    "behind a warm-up": Point(lambda house: house.manager._admission.running == 2, beside=warming),
+    "behind a warm-up": Point(lambda replica: replica.manager._admission.running == 2, beside=warming),
     "waiting for a line": Point(
-        lambda house: len(house.manager._pool._waiters),
+        lambda replica: len(replica.manager._pool._waiters),
         options=WEBSOCKET,
         settings={"MAX_CONNECTIONS": "1"},
         beside=busy,
     ),
     "waiting to dial": Point(
-        lambda house: house.manager._pool._state.dialing == 2,
+        lambda replica: replica.manager._pool._state.dialing == 2,
         settings={"MAX_DIALS": "1"},
         upstream={"hang_handshake": True},
         beside=dialling,
     ),
-    "dialling": Point(lambda house: house.simulator.stats.handshakes == 1, upstream={"hang_handshake": True}),
+    "dialling": Point(
+        lambda replica: replica.simulator.stats.handshakes == 1, upstream={"hang_handshake": True}
+    ),
     "warming up": Point(asked, warm_ups=(Script(Hang()),), options={"warm_up": True}),
     "writing": Point(pending, said=BIG, upstream={"deaf": True}),
     "before created": Point(asked, (Script(Hang()),)),
@@ -119,10 +121,10 @@ POINTS = {
     "blocked by its caller": Point(piled_up, said=LONG, reads=1),
     "blocked by its caller, by SSE": Point(piled_up, said=LONG, options=SSE, reads=1),
     "in a replay": Point(
-        lambda house: house.simulator.stats.requests_total == 2, (Script(Drop()), Script(Hang()))
+        lambda replica: replica.simulator.stats.requests_total == 2, (Script(Drop()), Script(Hang()))
     ),
     "in a replay, by SSE": Point(
-        lambda house: house.simulator.stats.requests_total == 2,
+        lambda replica: replica.simulator.stats.requests_total == 2,
         (Script(Drop()), Script(Hang())),
         options=SSE,
     ),
@@ -169,9 +171,9 @@ class Wire:
             writer.transport.abort()
 
 
-def belongings(house: Stack) -> dict[str, object]:
+def belongings(replica: Stack) -> dict[str, object]:
     """All that a turn may hold."""
-    manager, pool = house.manager, house.manager._pool
+    manager, pool = replica.manager, replica.manager._pool
     return {
         "places": manager._admission.running,
         "queued": len(manager._admission._queue),
@@ -180,22 +182,22 @@ def belongings(house: Stack) -> dict[str, object]:
         "waiters": len(pool._waiters),
         "dialling": pool._state.dialing,
         "leased": pool._state.leased,
-        "sockets": sockets(house),
+        "sockets": sockets(replica),
     }
 
 
-def sockets(house: Stack) -> int:
+def sockets(replica: Stack) -> int:
     """Those in use by a turn: lines that are not idle, and HTTP connections with an answer on them."""
-    state = house.manager._pool._state
+    state = replica.manager._pool._state
     lines = [line for line in state.lines() if line not in state._idle]
-    posts = cast(Any, house.manager._upstream._http._transport)._pool.connections
+    posts = cast(Any, replica.manager._upstream._http._transport)._pool.connections
     return sum(line.open for line in lines) + sum(not (post.is_idle() or post.is_closed()) for post in posts)
 
 
-def watch(house: Stack) -> list[int]:
+def watch(replica: Stack) -> list[int]:
     """How many sockets were in use each time a turn was about to return to its handler."""
     seen: list[int] = []
-    turn = house.manager.turn
+    turn = replica.manager.turn
 
     @asynccontextmanager
     async def watched(*args: Any) -> AsyncIterator[Any]:
@@ -203,17 +205,17 @@ def watch(house: Stack) -> list[int]:
             async with turn(*args) as running:
                 yield running
         finally:
-            seen.append(sockets(house))
+            seen.append(sockets(replica))
 
-    house.manager.turn = watched  # type: ignore[method-assign, assignment]
+    replica.manager.turn = watched  # type: ignore[method-assign, assignment]
     return seen
 
 
-async def leave(house: Stack, point: Point, way: str, left: list[int]) -> None:
+async def leave(replica: Stack, point: Point, way: str, left: list[int]) -> None:
     """Comes to the point, leaves, and stays long enough to see the turn end."""
     wanted = request(point.said, options=point.options)
     wire = Wire()
-    async with wire.to(house.address) as address:
+    async with wire.to(replica.address) as address:
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
         async with grpc.aio.insecure_channel(address, options=options) as channel:
             call = completion_pb2_grpc.CompletionServiceStub(channel).StreamCompletion(
@@ -221,7 +223,7 @@ async def leave(house: Stack, point: Point, way: str, left: list[int]) -> None:
             )
             for _ in range(point.reads):
                 await call.read()
-            await until(lambda: left or point.reached(house))
+            await until(lambda: left or point.reached(replica))
             if way == "cancel":
                 call.cancel()
             elif way == "disconnect":
@@ -234,24 +236,24 @@ async def leave(house: Stack, point: Point, way: str, left: list[int]) -> None:
 @pytest.mark.parametrize("point", POINTS)
 async def test_leaving(start, point, way):
     where = POINTS[point]
-    house = await start({"COOLDOWN_S": "0", **where.settings}, upstream=Settings(**where.upstream))
-    beside = await where.beside(house) if where.beside else None
-    before = belongings(house)
-    house.simulator.enqueue(*where.scripts)
-    house.simulator.enqueue(*where.warm_ups, warm_up=True)
-    seen = watch(house)
+    replica = await start({"COOLDOWN_S": "0", **where.settings}, upstream=Settings(**where.upstream))
+    beside = await where.beside(replica) if where.beside else None
+    before = belongings(replica)
+    replica.simulator.enqueue(*where.scripts)
+    replica.simulator.enqueue(*where.warm_ups, warm_up=True)
+    seen = watch(replica)
 
-    await leave(house, where, way, seen)
-    await until(lambda: belongings(house) == before)
+    await leave(replica, where, way, seen)
+    await until(lambda: belongings(replica) == before)
     assert seen == [before["sockets"]], "a socket outlived its turn"
 
-    house.simulator.settings.merge({"hang_handshake": False, "deaf": False})
-    house.simulator.open_gate("go")
+    replica.simulator.settings.merge({"hang_handshake": False, "deaf": False})
+    replica.simulator.open_gate("go")
     if where.upstream:
-        house.simulator.drop_all()
+        replica.simulator.drop_all()
     if beside is not None:
         beside.cancel() if where.upstream else await beside
-    cut = {one.connection_id for one in house.simulator.requests if one.finished != "completed"}
-    found = await ended(house, "And now?")
+    cut = {one.connection_id for one in replica.simulator.requests if one.finished != "completed"}
+    found = await ended(replica, "And now?")
     assert found.done.message.parts[0].text.text.endswith('You said: "And now?".')
     assert found.requests[-1].connection_id not in cut, "a line in the middle of an answer was used again"

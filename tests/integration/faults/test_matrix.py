@@ -1,4 +1,4 @@
-"""Every cell of the fault matrix: what the caller hears, what the upstream saw, and a tidy house."""
+"""Every cell of the fault matrix: what the caller hears, what the upstream saw, and a tidy replica."""
 
 import pytest
 import pytest_asyncio
@@ -13,8 +13,8 @@ together = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared():
-    async with stack(SETTINGS) as house:
-        yield house
+    async with stack(SETTINGS) as replica:
+        yield replica
 
 
 @together

@@ -34,8 +34,8 @@ NOT_FOUND = Script(Fail("Gone.", "previous_response_not_found", 400))
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def safe():
-    async with stack(SETTINGS | SAFE) as house:
-        yield house
+    async with stack(SETTINGS | SAFE) as replica:
+        yield replica
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -60,19 +60,19 @@ async def test_safe_only_sends_again_what_cannot_have_run(safe, cell):
         pytest.param([TOO_BIG, LOST, LOST], "ws sse sse", id="too big and a loss"),
     ],
 )
-async def test_each_cause_counts_once(house, scripts, routes):
-    house.simulator.enqueue(*scripts)
-    found = await ended(house)
+async def test_each_cause_counts_once(replica, scripts, routes):
+    replica.simulator.enqueue(*scripts)
+    found = await ended(replica)
     assert found.failure is not None
     assert found.routes == routes
 
 
-async def test_a_lost_chain_is_resent_in_full_on_the_same_line(house):
-    talk = Talk(house)
+async def test_a_lost_chain_is_resent_in_full_on_the_same_line(replica):
+    talk = Talk(replica)
     await talk.say("Hello.")
-    house.simulator.enqueue(NOT_FOUND)
+    replica.simulator.enqueue(NOT_FOUND)
     done = await talk.say("And again.")
-    asked, again = house.simulator.requests[-2:]
+    asked, again = replica.simulator.requests[-2:]
     assert asked.connection_id == again.connection_id
     assert (asked.previous_response_id is None, again.previous_response_id) == (False, None)
     assert again.new_items == 3
@@ -80,135 +80,135 @@ async def test_a_lost_chain_is_resent_in_full_on_the_same_line(house):
     assert done.report.attempts == 2
 
 
-async def test_an_expired_connection_is_replaced_and_the_conversation_goes_in_full(house):
-    talk = Talk(house)
+async def test_an_expired_connection_is_replaced_and_the_conversation_goes_in_full(replica):
+    talk = Talk(replica)
     await talk.say("Hello.")
-    house.simulator.enqueue(EXPIRED)
+    replica.simulator.enqueue(EXPIRED)
     done = await talk.say("And again.")
-    asked, again = house.simulator.requests[-2:]
+    asked, again = replica.simulator.requests[-2:]
     assert asked.connection_id != again.connection_id
     assert (again.previous_response_id, again.new_items) == (None, 3)
     assert (route(done), context(done)) == (("WEBSOCKET", "preferred"), (False, "new_connection"))
 
 
-async def test_a_first_turn_that_is_resent_is_still_the_first(house):
-    house.simulator.enqueue(LOST)
-    talk = Talk(house)
+async def test_a_first_turn_that_is_resent_is_still_the_first(replica):
+    replica.simulator.enqueue(LOST)
+    talk = Talk(replica)
     done = await talk.say("Hello.")
     assert (context(done), done.report.attempts) == ((False, "first_turn"), 2)
     assert context(await talk.say("And again.")) == (True, "continued")
 
 
-async def test_behind_a_turn_that_was_lost_twice_the_next_one_knows_why(house):
-    talk = Talk(house)
+async def test_behind_a_turn_that_was_lost_twice_the_next_one_knows_why(replica):
+    talk = Talk(replica)
     await talk.say("Hello.")
-    house.simulator.enqueue(LOST, LOST)
-    assert (await ended_call(house, talk.request())).info.reason == "CONNECTION_LOST"
-    house.manager._pool._breaker._retry_at = 0.0
+    replica.simulator.enqueue(LOST, LOST)
+    assert (await ended_call(replica, talk.request())).info.reason == "CONNECTION_LOST"
+    replica.manager._pool._breaker._retry_at = 0.0
     assert context(await talk.say("And again.")) == (False, "turn_not_completed")
 
 
-async def test_reasoning_that_cannot_be_read_is_left_out_of_the_resend(house):
-    talk = Talk(house)
+async def test_reasoning_that_cannot_be_read_is_left_out_of_the_resend(replica):
+    talk = Talk(replica)
     await talk.say("sim:reason")
     await talk.say("Hello.", options=SSE)
-    house.simulator.enqueue(SEALED)
+    replica.simulator.enqueue(SEALED)
     await talk.say("And again.", options=SSE)
-    asked, again = ([item["type"] for item in one.body["input"]] for one in house.simulator.requests[-2:])
+    asked, again = ([item["type"] for item in one.body["input"]] for one in replica.simulator.requests[-2:])
     assert "reasoning" in asked
     assert again == [kind for kind in asked if kind != "reasoning"]
 
 
 async def test_a_replay_behind_the_start_starts_no_second_time(start):
     """The caller keeps what it was told first; the end says what came true."""
-    house = await start({"IDLE_TIMEOUT_S": "0.3"})
-    house.simulator.enqueue(Script(Start(), Hang()))
-    found = await ended(house)
+    replica = await start({"IDLE_TIMEOUT_S": "0.3"})
+    replica.simulator.enqueue(Script(Start(), Hang()))
+    found = await ended(replica)
     assert found.routes == "ws sse"
     assert found.events[0].start.transport == pb.TRANSPORT_WEBSOCKET
     assert route(found.done) == ("SSE", "timeout")
-    assert found.done.report.response_id == house.simulator.requests[-1].response_id
+    assert found.done.report.response_id == replica.simulator.requests[-1].response_id
 
 
-async def test_who_insists_on_a_websocket_never_gets_another(house):
-    house.simulator.enqueue(*[Script(Close(1009))] * 2)
-    found = await ended(house, options=WEBSOCKET)
+async def test_who_insists_on_a_websocket_never_gets_another(replica):
+    replica.simulator.enqueue(*[Script(Close(1009))] * 2)
+    found = await ended(replica, options=WEBSOCKET)
     assert (found.info.reason, found.routes) == ("MESSAGE_TOO_BIG", "ws")
 
 
 @pytest.mark.parametrize("code", [1002, 1003, 1007])
-async def test_a_frame_that_the_upstream_takes_for_nonsense_goes_by_sse(house, code):
-    house.simulator.enqueue(Script(Close(code)))
-    found = await ended(house)
+async def test_a_frame_that_the_upstream_takes_for_nonsense_goes_by_sse(replica, code):
+    replica.simulator.enqueue(Script(Close(code)))
+    found = await ended(replica)
     assert (found.routes, route(found.done)) == ("ws sse", ("SSE", "protocol_error"))
 
 
 @pytest.mark.parametrize("code", [1002, 1003, 1007, 1008])
-async def test_a_close_that_another_line_would_not_help_ends_a_forced_turn(house, code):
-    house.simulator.enqueue(Script(Close(code)))
-    found = await ended(house, options=WEBSOCKET)
+async def test_a_close_that_another_line_would_not_help_ends_a_forced_turn(replica, code):
+    replica.simulator.enqueue(Script(Close(code)))
+    found = await ended(replica, options=WEBSOCKET)
     assert (found.routes, found.error.retryable) == ("ws", False)
     assert found.info.metadata["upstream_status"] == str(code)
 
 
 @pytest.mark.parametrize("options", [{}, WEBSOCKET, SSE], ids=["auto", "forced", "sse"])
-async def test_where_nothing_listens_nothing_was_sent(house, options):
-    await house.simulator.stop()
-    found = await ended(house, options=options)
+async def test_where_nothing_listens_nothing_was_sent(replica, options):
+    await replica.simulator.stop()
+    found = await ended(replica, options=options)
     assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
 
 
 @pytest.mark.parametrize("options", [{}, WEBSOCKET, SSE], ids=["auto", "forced", "sse"])
-async def test_a_turn_that_was_sent_once_never_says_that_nothing_was_sent(house, options):
+async def test_a_turn_that_was_sent_once_never_says_that_nothing_was_sent(replica, options):
     """Its attempt is lost, and then nothing listens any more: the loss is what the caller hears."""
-    house.simulator.enqueue(Script(Gate("now"), Drop()))
-    turn = asyncio.ensure_future(ended(house, options=options))
-    await house.simulator.wait_for(lambda: house.simulator.requests, PATIENCE_S)
-    for site in list(house.simulator._runner.sites):
+    replica.simulator.enqueue(Script(Gate("now"), Drop()))
+    turn = asyncio.ensure_future(ended(replica, options=options))
+    await replica.simulator.wait_for(lambda: replica.simulator.requests, PATIENCE_S)
+    for site in list(replica.simulator._runner.sites):
         await site.stop()
-    house.simulator.open_gate("now")
+    replica.simulator.open_gate("now")
     found = await turn
     assert (found.code, found.info.reason) == (grpc.StatusCode.ABORTED, "CONNECTION_LOST")
 
 
-async def test_a_truncated_tool_call_is_no_part_of_what_is_left(house):
+async def test_a_truncated_tool_call_is_no_part_of_what_is_left(replica):
     """Its deltas were seen; but nobody may call a tool with half of its arguments."""
-    house.simulator.enqueue(
+    replica.simulator.enqueue(
         Script(Say("Let me look."), Call("lookup", '{"query": "how lo', closed=False), Drop())
     )
-    found = await ended_call(house, request("Go.", tools=[LOOKUP]))
+    found = await ended_call(replica, request("Go.", tools=[LOOKUP]))
     assert found.info.reason == "CONNECTION_LOST"
     assert "tool_call_delta" in found.kinds
     assert [part.WhichOneof("part") for part in found.error.partial.parts] == ["text"]
 
 
-async def test_a_failed_turn_says_what_it_cost(house):
-    house.simulator.enqueue(Script(Say("Half", closed=False), Fail(shape="response_failed", usage=True)))
-    found = await ended(house)
+async def test_a_failed_turn_says_what_it_cost(replica):
+    replica.simulator.enqueue(Script(Say("Half", closed=False), Fail(shape="response_failed", usage=True)))
+    found = await ended(replica)
     assert found.error.usage.input_tokens > 0
 
 
-async def test_news_of_the_connection_are_no_end_of_the_response(house):
+async def test_news_of_the_connection_are_no_end_of_the_response(replica):
     """Some servers tell in mid-answer, with an error event, that the line will end soon."""
     soon = {"type": "error", "error": {"code": "connection_expiring", "message": "Five minutes left."}}
-    house.simulator.enqueue(Script(Say("First. "), Emit(soon), Say("Second.")))
-    found = await ended(house)
+    replica.simulator.enqueue(Script(Say("First. "), Emit(soon), Say("Second.")))
+    found = await ended(replica)
     assert text_of(found.events) == "First. Second."
     assert found.done.report.attempts == 1
 
 
-async def test_events_of_others_are_not_for_this_caller(house):
+async def test_events_of_others_are_not_for_this_caller(replica):
     for options in ({}, SSE):
-        found = await ended(house, "sim:foreign", options=options)
+        found = await ended(replica, "sim:foreign", options=options)
         assert text_of(found.events) == "First.Second."
 
 
-async def test_the_next_turn_after_a_failed_one_is_right(house):
+async def test_the_next_turn_after_a_failed_one_is_right(replica):
     """A turn that failed leaves nothing on the line and nothing in the memory."""
-    talk = Talk(house)
+    talk = Talk(replica)
     await talk.say("Hello.")
-    house.simulator.enqueue(Script(Say("Half", closed=False), Fail("It broke.")))
-    failed = await ended_call(house, talk.request(model="simulated-1"))
+    replica.simulator.enqueue(Script(Say("Half", closed=False), Fail("It broke.")))
+    failed = await ended_call(replica, talk.request(model="simulated-1"))
     assert failed.info.reason == "UPSTREAM_ERROR"
     done = await talk.say("And again.")
     assert context(done)[0] is False

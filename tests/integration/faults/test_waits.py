@@ -30,19 +30,19 @@ SOON = "0.3"
     ],
 )
 async def test_each_wait_says_its_name(start, options, script, variable, said):
-    house = await start({variable: SOON})
-    house.simulator.enqueue(script, script)
-    found = await ended(house, options=options)
+    replica = await start({variable: SOON})
+    replica.simulator.enqueue(script, script)
+    found = await ended(replica, options=options)
     assert (found.code, found.info.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "TIMEOUT")
     assert said in found.told
     assert f"{SOON} s (TRUNKLINE_{variable})" in found.told
 
 
 async def test_a_peer_that_does_not_read_is_not_written_to_for_ever(start):
-    house = await start({"SEND_TIMEOUT_S": SOON}, upstream=Settings(deaf=True))
-    told = await _failure(house, request(BIG, options=WEBSOCKET))
+    replica = await start({"SEND_TIMEOUT_S": SOON}, upstream=Settings(deaf=True))
+    told = await _failure(replica, request(BIG, options=WEBSOCKET))
     assert "writing the request took longer than 0.3 s (TRUNKLINE_SEND_TIMEOUT_S)" in told
-    house.simulator.drop_all()  # it does not even read that we hung up
+    replica.simulator.drop_all()  # it does not even read that we hung up
 
 
 async def test_a_peer_that_does_not_read_a_post_is_not_written_to_for_ever(start):
@@ -50,40 +50,40 @@ async def test_a_peer_that_does_not_read_a_post_is_not_written_to_for_ever(start
         await asyncio.Event().wait()
 
     async with raw.upstream(deaf) as url:
-        house = await start({"SEND_TIMEOUT_S": SOON, "UPSTREAM_URL": url})
-        assert "TRUNKLINE_SEND_TIMEOUT_S" in await _failure(house, request(BIG, options=SSE))
+        replica = await start({"SEND_TIMEOUT_S": SOON, "UPSTREAM_URL": url})
+        assert "TRUNKLINE_SEND_TIMEOUT_S" in await _failure(replica, request(BIG, options=SSE))
 
 
 async def test_a_peer_that_does_not_read_is_given_up_for_sse(start):
-    house = await start({"SEND_TIMEOUT_S": SOON}, upstream=Settings(deaf=True))
-    done = await house.done(request(BIG))
+    replica = await start({"SEND_TIMEOUT_S": SOON}, upstream=Settings(deaf=True))
+    done = await replica.done(request(BIG))
     assert (done.report.transport_reason, done.report.attempts) == ("timeout", 2)
-    house.simulator.drop_all()
+    replica.simulator.drop_all()
 
 
 async def test_the_callers_own_deadline_ends_the_turn(start):
     """Of all waits the shortest holds, whoever set it."""
-    house = await start()
-    house.simulator.enqueue(Script(Say("Half of it", closed=False), Hang()))
+    replica = await start()
+    replica.simulator.enqueue(Script(Say("Half of it", closed=False), Hang()))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await house.turn(request("Hello."), timeout=0.3)
+        await replica.turn(request("Hello."), timeout=0.3)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    await house.simulator.wait_for(lambda: house.simulator.stats.aborted == 1, PATIENCE_S)
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
 
 
 async def test_silence_within_the_wait_is_no_fault(start):
     """Longer than it takes to be pinged, shorter than the wait between events."""
-    house = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "5"})
-    house.simulator.enqueue(Script(Say("First. "), Wait(0.5), Say("Second.")))
-    assert text_of((await ended(house)).events) == "First. Second."
-    assert house.simulator.stats.pings >= 1
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "5"})
+    replica.simulator.enqueue(Script(Say("First. "), Wait(0.5), Say("Second.")))
+    assert text_of((await ended(replica)).events) == "First. Second."
+    assert replica.simulator.stats.pings >= 1
 
 
 async def test_a_slow_drip_is_no_silence(start):
     """Each event starts the wait anew."""
-    house = await start({"IDLE_TIMEOUT_S": "1"})
-    house.simulator.enqueue(Script(Pace(1, 0.1), Say("fifteen letters")))
-    found = await ended(house)
+    replica = await start({"IDLE_TIMEOUT_S": "1"})
+    replica.simulator.enqueue(Script(Pace(1, 0.1), Say("fifteen letters")))
+    found = await ended(replica)
     assert text_of(found.events) == "fifteen letters"
     total = found.done.report.timings.total
     assert total.seconds + total.nanos / 1e9 > 1.0
@@ -91,20 +91,20 @@ async def test_a_slow_drip_is_no_silence(start):
 
 async def test_a_dead_peer_is_found_by_its_pings_and_told_as_a_loss(start):
     """Long before the wait between events is over."""
-    house = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "0.2"})
-    house.simulator.enqueue(Script(Say("Half of it", closed=False), Hang(pongs=False)))
-    found = await ended(house)
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "0.2"})
+    replica.simulator.enqueue(Script(Say("Half of it", closed=False), Hang(pongs=False)))
+    found = await ended(replica)
     assert found.info.reason == "CONNECTION_LOST"
     assert "answered no ping" in found.told
 
 
 async def test_a_caller_who_does_not_read_is_no_dead_peer(start):
     """While the caller blocks us we do not read the upstream, so we do not judge it either."""
-    house = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "0.1", "IDLE_TIMEOUT_S": "0.3"})
-    call = house.completions.StreamCompletion(request("sim:long(bytes=3000000)"))
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "0.1", "IDLE_TIMEOUT_S": "0.3"})
+    call = replica.completions.StreamCompletion(request("sim:long(bytes=3000000)"))
     events = aiter(call)
     first = await anext(events)
-    line = house.manager._registry.find("", "s1").line
+    line = replica.manager._registry.find("", "s1").line
     await until(lambda: not line._connection.reading)
     await asyncio.sleep(1)  # time itself is what is tested: several pings and the wait between events
     rest = [event async for event in events]
@@ -114,46 +114,46 @@ async def test_a_caller_who_does_not_read_is_no_dead_peer(start):
 
 async def test_an_idle_line_whose_peer_is_gone_is_not_used(start):
     """Half open: nobody hung up. Its pings find out while nobody calls; the turn never notices."""
-    house = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "0.2"})
-    talk = Talk(house)
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "0.2"})
+    talk = Talk(replica)
     await talk.say("Hello.")
-    (connection,) = house.simulator.connections.values()
+    (connection,) = replica.simulator.connections.values()
     connection._request.transport.pause_reading()
-    await until(lambda: house.manager._registry.find("", "s1").line is None)
+    await until(lambda: replica.manager._registry.find("", "s1").line is None)
     done = await talk.say("And again.")
     assert (context(done), done.report.attempts) == ((False, "new_connection"), 1)
-    house.simulator.drop_all()  # a peer that does not read does not see that we hung up
+    replica.simulator.drop_all()  # a peer that does not read does not see that we hung up
 
 
 async def test_a_line_under_suspicion_is_not_used(start):
     """Its peer owes an answer to a ping: perhaps dead, and a turn is not the way to find out."""
-    house = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "60"})
-    talk = Talk(house)
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "60"})
+    talk = Talk(replica)
     await talk.say("Hello.")
-    (connection,) = house.simulator.connections.values()
+    (connection,) = replica.simulator.connections.values()
     connection._request.transport.pause_reading()
-    line = house.manager._registry.find("", "s1").line
+    line = replica.manager._registry.find("", "s1").line
     await until(lambda: line is None or not line.healthy)
     done = await talk.say("And again.")
     assert done.report.attempts == 1
-    assert house.simulator.requests[-1].connection_id != connection.id
-    house.simulator.drop_all()
+    assert replica.simulator.requests[-1].connection_id != connection.id
+    replica.simulator.drop_all()
 
 
 async def test_a_line_that_dies_as_it_is_used_is_replaced(start):
     """The request and the end of the line cross each other."""
-    house = await start()
-    talk = Talk(house)
+    replica = await start()
+    talk = Talk(replica)
     await talk.say("Hello.")
-    house.simulator.enqueue(Script(Drop()))
+    replica.simulator.enqueue(Script(Drop()))
     done = await talk.say("And again.")
     assert (context(done), done.report.attempts) == ((False, "new_connection"), 2)
     assert talk.received.repeated_items == 0
 
 
-async def _failure(house, asked):
+async def _failure(replica, asked):
     """What is told of a turn that ran out of time, and whose request the upstream never read whole."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await house.turn(asked)
+        await replica.turn(asked)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     return caught.value.details()

@@ -1,4 +1,4 @@
-"""A running service for each test, and a look at the house when the test is over."""
+"""A running service for each test, and a check that nothing is left when the test is over."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,27 +15,27 @@ Start = Callable[..., Awaitable[Stack]]
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
     """Starts a service: `await start({"NAME": "value"}, upstream=…, hook=…)`. Behind the test it is clean."""
-    async with AsyncExitStack() as houses:
+    async with AsyncExitStack() as started_replicas:
 
         async def started(*args, **kwargs) -> Stack:
-            house = await houses.enter_async_context(stack(*args, **kwargs))
-            houses.push_async_callback(_leave_clean, house)
-            return house
+            replica = await started_replicas.enter_async_context(stack(*args, **kwargs))
+            started_replicas.push_async_callback(_leave_clean, replica)
+            return replica
 
         yield started
     await _no_task_is_left()
 
 
 @pytest.fixture
-async def house(start: Start) -> Stack:
+async def replica(start: Start) -> Stack:
     """A service with the default settings."""
     return await start()
 
 
 @pytest.fixture
-def talk(house: Stack) -> Talk:
+def talk(replica: Stack) -> Talk:
     """A conversation with it."""
-    return Talk(house)
+    return Talk(replica)
 
 
 async def _no_task_is_left() -> None:
@@ -48,18 +48,18 @@ async def _no_task_is_left() -> None:
         pytest.fail(f"tasks are left: {asyncio.all_tasks()}")
 
 
-async def _leave_clean(house: Stack) -> None:
+async def _leave_clean(replica: Stack) -> None:
     """Nobody calls any more: no turn runs, no line is leased. After the end: no line is open."""
-    await house.channel.close(None)
-    assert await house.manager._running.finished(PATIENCE_S)
-    pool, state = house.manager._pool, house.manager._pool._state
-    assert house.manager._admission.running == 0
+    await replica.channel.close(None)
+    assert await replica.manager._running.finished(PATIENCE_S)
+    pool, state = replica.manager._pool, replica.manager._pool._state
+    assert replica.manager._admission.running == 0
     assert (state.leased, state.dialing, len(pool._waiters)) == (0, 0, 0)
-    assert [session for session in house.manager._registry if session.holder is not None] == []
-    await house.server.stop(0)
-    await house.manager.close()
-    await house.simulator.wait_for(
-        lambda: not house.simulator.stats.open_connections and not house.simulator.stats.in_flight,
+    assert [session for session in replica.manager._registry if session.holder is not None] == []
+    await replica.server.stop(0)
+    await replica.manager.close()
+    await replica.simulator.wait_for(
+        lambda: not replica.simulator.stats.open_connections and not replica.simulator.stats.in_flight,
         PATIENCE_S,
     )
     assert (state.leased, state.idle, state.dialing) == (0, 0, 0)

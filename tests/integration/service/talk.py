@@ -31,8 +31,8 @@ LOOKUP = m.Tool(
 class Talk:
     """A caller who keeps the conversation and sends all of it with every turn."""
 
-    def __init__(self, house: Stack, session: str = "s1", **fields: Any) -> None:
-        self.house = house
+    def __init__(self, replica: Stack, session: str = "s1", **fields: Any) -> None:
+        self.replica = replica
         self.session = session
         self.fields = fields
         self.messages: list[m.Message] = []
@@ -44,7 +44,7 @@ class Talk:
     async def say(self, *said: m.Message | str, **fields: Any) -> pb.Done:
         """One turn that ends well; what it answered is kept, as it came."""
         self.messages += [user(one) if isinstance(one, str) else one for one in said]
-        self.events = await self.house.turn(self.request(**fields))
+        self.events = await self.replica.turn(self.request(**fields))
         assert self.events[-1].WhichOneof("event") == "done", self.events[-1]
         done = self.events[-1].done
         self.messages.append(done.message)
@@ -57,7 +57,7 @@ class Talk:
     @property
     def received(self) -> Received:
         """The latest request as the upstream saw it."""
-        return self.house.simulator.requests[-1]
+        return self.replica.simulator.requests[-1]
 
 
 def tool_results(answer: m.Message, *extra: m.Part, text: str = "42") -> m.Message:
@@ -98,13 +98,13 @@ async def failed(call: Awaitable[object]) -> Failure:
 
 
 async def failed_stream(
-    house: Stack, wanted: pb.StreamCompletionRequest
+    replica: Stack, wanted: pb.StreamCompletionRequest
 ) -> tuple[list[pb.StreamCompletionResponse], Failure]:
     """The events before a failure, too."""
     events: list[pb.StreamCompletionResponse] = []
 
     async def read() -> None:
-        async for event in house.completions.StreamCompletion(wanted):
+        async for event in replica.completions.StreamCompletion(wanted):
             events.append(event)  # noqa: PERF401  what came before the failure counts
 
     return events, await failed(read())

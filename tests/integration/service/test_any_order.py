@@ -20,8 +20,8 @@ TOLERATED = {grpc.StatusCode.ABORTED, grpc.StatusCode.RESOURCE_EXHAUSTED}
 class Caller:
     """One conversation; its caller edits, leaves, forks and insists as the dice fall."""
 
-    def __init__(self, house: Stack, session: str, dice: Random) -> None:
-        self.house = house
+    def __init__(self, replica: Stack, session: str, dice: Random) -> None:
+        self.replica = replica
         self.session = session
         self.dice = dice
         self.messages: list[m.Message] = []
@@ -59,7 +59,7 @@ class Caller:
             options=self.dice.choice([{}, {}, {}, SSE, WEBSOCKET, {"warm_up": True}]),
         )
         try:
-            events = await self.house.turn(wanted, timeout=PATIENCE_S)
+            events = await self.replica.turn(wanted, timeout=PATIENCE_S)
         except grpc.aio.AioRpcError as error:
             if error.code() not in TOLERATED:
                 raise
@@ -72,7 +72,9 @@ class Caller:
 
     def check(self, report: pb.TurnReport, items: int) -> None:
         """The model had the whole conversation, each item once: known or sent."""
-        (received,) = (one for one in self.house.simulator.requests if one.response_id == report.response_id)
+        (received,) = (
+            one for one in self.replica.simulator.requests if one.response_id == report.response_id
+        )
         assert received.known_items + received.new_items == items
         assert received.repeated_items == 0
         assert received.size == report.bytes_sent
@@ -80,7 +82,7 @@ class Caller:
 
     async def leave(self) -> None:
         wanted = request(*self.messages, "sim:slow(n=1000, delay_ms=1)", session=self.session)
-        call = self.house.completions.StreamCompletion(wanted, timeout=PATIENCE_S)
+        call = self.replica.completions.StreamCompletion(wanted, timeout=PATIENCE_S)
         with suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
             async for _ in call:
                 if self.dice.random() < 0.3:
@@ -96,10 +98,10 @@ class Caller:
         del self.messages[2 * self.dice.randint(0, len(self.messages) // 2) :]
 
     async def cut(self) -> None:
-        self.house.simulator.drop_all(self.dice.choice([None, 1000, 1001, 1011]))
+        self.replica.simulator.drop_all(self.dice.choice([None, 1000, 1001, 1011]))
 
     async def release(self) -> None:
-        self.house.manager.release("", self.session)
+        self.replica.manager.release("", self.session)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -107,7 +109,7 @@ class Caller:
 async def test_whatever_happens_the_model_hears_each_word_once(start, seed, lines):
     # Without a breaker: lines that are cut before their first word would open it, and some callers insist.
     settings = {"MAX_CONNECTIONS": str(lines), "CONNECT_TIMEOUT_S": "20", "COOLDOWN_S": "0"}
-    house = await start(settings)
-    callers = [Caller(house, f"s{number}", Random(f"{seed}-{number}")) for number in range(4)]
+    replica = await start(settings)
+    callers = [Caller(replica, f"s{number}", Random(f"{seed}-{number}")) for number in range(4)]
     await asyncio.gather(*(caller.live() for caller in callers))
     assert sum(caller.answered for caller in callers) > STEPS

@@ -99,50 +99,50 @@ BAD = {
 
 
 @pytest.fixture
-async def house(start):
+async def replica(start):
     return await start({"MAX_REQUEST_BYTES": "20000"})
 
 
 @pytest.mark.parametrize("what", BAD)
-async def test_it_is_refused_by_the_name_of_its_field(house, what):
+async def test_it_is_refused_by_the_name_of_its_field(replica, what):
     wanted, field = BAD[what]
-    events, failure = await failed_stream(house, wanted)
+    events, failure = await failed_stream(replica, wanted)
     assert events == []
     assert failure.code is grpc.StatusCode.INVALID_ARGUMENT
     assert failure.fields == [field]
     assert (failure.reason, failure.sent) == ("INVALID_REQUEST", "false")
-    assert house.simulator.stats.handshakes == house.simulator.stats.http_requests == 0
-    assert await house.done(request("Hello."))
+    assert replica.simulator.stats.handshakes == replica.simulator.stats.http_requests == 0
+    assert await replica.done(request("Hello."))
 
 
-async def test_complete_refuses_the_same(house):
+async def test_complete_refuses_the_same(replica):
     for wanted, field in (BAD["no model"], BAD["a schema too deep"], BAD["too big"]):
         failure = await failed(
-            house.completions.Complete(pb.CompleteRequest.FromString(wanted.SerializeToString()))
+            replica.completions.Complete(pb.CompleteRequest.FromString(wanted.SerializeToString()))
         )
         assert failure.code is grpc.StatusCode.INVALID_ARGUMENT
         assert failure.fields == [field]
 
 
-async def test_a_hundred_levels_are_fine(house):
+async def test_a_hundred_levels_are_fine(replica):
     schema = '{"properties":{"a":' * 49 + "{}" + "}}" * 49
     assert json.loads(schema)
-    assert await house.done(request("Hello.", tools=[m.Tool(name="t", parameters=schema)]))
+    assert await replica.done(request("Hello.", tools=[m.Tool(name="t", parameters=schema)]))
 
 
-async def test_a_bad_turn_in_the_middle_of_a_conversation_leaves_its_chain_alone(house):
-    talk = Talk(house)
+async def test_a_bad_turn_in_the_middle_of_a_conversation_leaves_its_chain_alone(replica):
+    talk = Talk(replica)
     await talk.say("Hello.")
     for wanted, _ in (BAD["no model"], BAD["extra too deep"], BAD["a result without its call"]):
-        await failed(house.turn(wanted))
+        await failed(replica.turn(wanted))
     assert context(await talk.say("And again.")) == (True, "continued")
 
 
-async def test_what_only_the_upstream_can_judge_is_told_with_its_words(house):
-    talk = Talk(house)
+async def test_what_only_the_upstream_can_judge_is_told_with_its_words(replica):
+    talk = Talk(replica)
     await talk.say("Hello.")
     failure = await failed(
-        house.turn(request(*talk.messages, "And?", options={"reasoning": {"effort": "enormous"}}))
+        replica.turn(request(*talk.messages, "And?", options={"reasoning": {"effort": "enormous"}}))
     )
     assert failure.code is grpc.StatusCode.INVALID_ARGUMENT
     assert (failure.reason, failure.sent) == ("INVALID_REQUEST", "true")

@@ -22,9 +22,9 @@ def busy(request, monkeypatch):
 
     def run(talk, settings=None):
         async def busy_service():
-            async with stack(settings, pace=keeper) as house:
+            async with stack(settings, pace=keeper) as replica:
                 await until(lambda: keeper.delay_s)
-                return await asyncio.wait_for(talk(house), PATIENCE_S)
+                return await asyncio.wait_for(talk(replica), PATIENCE_S)
 
         runner, keeper = process.runner()
         with runner:
@@ -34,8 +34,8 @@ def busy(request, monkeypatch):
 
 
 def test_answers_side_by_side_come_whole(busy):
-    async def talk(house):
-        calls = [house.turn(request(SLOW, session=f"s{number}")) for number in range(12)]
+    async def talk(replica):
+        calls = [replica.turn(request(SLOW, session=f"s{number}")) for number in range(12)]
         return await asyncio.gather(*calls)
 
     for events in busy(talk):
@@ -45,9 +45,9 @@ def test_answers_side_by_side_come_whole(busy):
 
 
 def test_a_cut_connection_ends_its_turn_once_with_all_that_arrived(busy):
-    async def talk(house):
-        house.simulator.enqueue(Script(Say(SAID, closed=False), Drop(reset=False)))
-        return await ended(house)
+    async def talk(replica):
+        replica.simulator.enqueue(Script(Say(SAID, closed=False), Drop(reset=False)))
+        return await ended(replica)
 
     found = busy(talk)
     kinds = kinds_of(found.events)
@@ -58,16 +58,16 @@ def test_a_cut_connection_ends_its_turn_once_with_all_that_arrived(busy):
 def test_an_answer_that_waits_for_the_next_poll_is_no_silence(busy):
     """The upstream sends each 5 ms, and is not polled for longer than the idle timeout."""
 
-    async def talk(house):
-        return await house.done(request(SLOW))
+    async def talk(replica):
+        return await replica.done(request(SLOW))
 
     assert busy(talk, {"IDLE_TIMEOUT_S": "0.15"}).message.parts
 
 
 def test_a_session_continues_over_the_connection_that_was_throttled(busy):
-    async def talk(house):
-        first = await house.done(request(SLOW))
-        second = await house.done(request(SLOW, first.message, SLOW))
+    async def talk(replica):
+        first = await replica.done(request(SLOW))
+        second = await replica.done(request(SLOW, first.message, SLOW))
         return first, second
 
     assert busy(talk)[1].report.connection_reused

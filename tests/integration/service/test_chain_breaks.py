@@ -54,29 +54,29 @@ def changed(change: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("what", BREAKS)
-async def test_what_the_chain_stands_on_has_changed(house, what):
+async def test_what_the_chain_stands_on_has_changed(replica, what):
     change, reason = BREAKS[what]
-    talk = Talk(house, **BASE)
+    talk = Talk(replica, **BASE)
     await talk.say("Hello.")
     talk.fields = changed(change)
     assert context(await talk.say("And again.")) == (False, reason)
     assert (talk.received.previous_response_id, talk.received.new_items) == (None, 3)
     # The change is the new ground, over the same line.
     assert context(await talk.say("And now?")) == (True, "continued")
-    assert {received.connection_id for received in house.simulator.requests} == {"conn_1"}
+    assert {received.connection_id for received in replica.simulator.requests} == {"conn_1"}
 
 
 @pytest.mark.parametrize("option", KEEPS)
-async def test_what_is_sent_anew_each_turn_breaks_nothing(house, option):
-    talk = Talk(house, **BASE)
+async def test_what_is_sent_anew_each_turn_breaks_nothing(replica, option):
+    talk = Talk(replica, **BASE)
     await talk.say("Hello.")
     talk.fields = changed({option: KEEPS[option]})
     assert context(await talk.say("And again.")) == (True, "continued")
     assert option in talk.received.body
 
 
-async def test_a_tool_written_otherwise_is_the_same_tool(house):
-    talk = Talk(house, tools=[LOOKUP])
+async def test_a_tool_written_otherwise_is_the_same_tool(replica):
+    talk = Talk(replica, tools=[LOOKUP])
     await talk.say("Hello.")
     parameters = '{ "required": ["query"], "properties": {"query": {"type": "string"}}, "type": "object" }'
     talk.fields["tools"] = [m.Tool(name="lookup", description=LOOKUP.description, parameters=parameters)]
@@ -131,24 +131,24 @@ async def test_an_empty_suffix_is_sent_in_full(talk):
 
 
 async def test_changed_reasoning_is_an_edit(talk):
-    talk.house.simulator.enqueue(Script(Reason(("Hm.",)), Say("Therefore.")))
+    talk.replica.simulator.enqueue(Script(Reason(("Hm.",)), Say("Therefore.")))
     await talk.say("Go on.")
     talk.messages[1].parts[0].reasoning.encrypted_content += "x"
     done = await talk.say("And then?", options={"transport": pb.TRANSPORT_WEBSOCKET})
     assert context(done) == (False, "history_edited")
 
 
-async def test_arguments_that_were_parsed_and_written_again_are_no_edit(house):
-    talk = Talk(house, tools=[LOOKUP])
-    house.simulator.enqueue(Script(Call("lookup", '{"b": 1, "a": {"d": 2, "c": 3}}')))
+async def test_arguments_that_were_parsed_and_written_again_are_no_edit(replica):
+    talk = Talk(replica, tools=[LOOKUP])
+    replica.simulator.enqueue(Script(Call("lookup", '{"b": 1, "a": {"d": 2, "c": 3}}')))
     first = await talk.say("Go on.")
     talk.messages[-1].parts[0].tool_call.arguments = '{"a":{"c":3,"d":2},"b":1}'
     assert context(await talk.say(tool_results(first.message))) == (True, "continued")
 
 
-async def test_other_arguments_are_an_edit(house):
-    talk = Talk(house, tools=[LOOKUP])
-    house.simulator.enqueue(Script(Call("lookup", '{"query": "a"}')))
+async def test_other_arguments_are_an_edit(replica):
+    talk = Talk(replica, tools=[LOOKUP])
+    replica.simulator.enqueue(Script(Call("lookup", '{"query": "a"}')))
     first = await talk.say("Go on.")
     talk.messages[-1].parts[0].tool_call.arguments = '{"query": "b"}'
     assert context(await talk.say(tool_results(first.message))) == (False, "history_edited")

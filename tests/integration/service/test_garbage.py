@@ -46,18 +46,18 @@ def garbage():
 )
 async def test_a_turn_that_ends_well_leaves_nothing_for_the_collector(script):
     with watching() as seen:
-        async with stack() as house:
-            await told(house, seen, script, 1)  # finds what is made once
+        async with stack() as replica:
+            await told(replica, seen, script, 1)  # finds what is made once
             with garbage() as found:
-                await told(house, seen, script, 2)
+                await told(replica, seen, script, 2)
     assert found == []
 
 
 async def test_so_does_one_that_nobody_traces():
-    async with stack() as house:
-        await house.done(request("Hello."))
+    async with stack() as replica:
+        await replica.done(request("Hello."))
         with garbage() as found:
-            await house.done(request("Hello."))  # over the line of the first
+            await replica.done(request("Hello."))  # over the line of the first
     assert found == []
 
 
@@ -71,42 +71,42 @@ AGAIN = {
 @pytest.mark.parametrize("case", AGAIN)
 async def test_so_does_one_that_ended_well_at_its_second_attempt_and_the_line_of_its_first(case):
     with watching() as seen:
-        async with stack() as house:
-            await told(house, seen, Script(Say("Hello.")), 1)
+        async with stack() as replica:
+            await told(replica, seen, Script(Say("Hello.")), 1)
             with garbage() as found:
-                house.simulator.enqueue(AGAIN[case])
-                done = await told(house, seen, Script(Say("Hello.")), 2)
+                replica.simulator.enqueue(AGAIN[case])
+                done = await told(replica, seen, Script(Say("Hello.")), 2)
                 await seen.until(lambda: seen.count("trunkline.line.closes") == 1)
     assert done.report.attempts == 2
     assert found == []
 
 
-async def told(house, seen, script, number):
+async def told(replica, seen, script, number):
     """A turn in a session of its own, and all that is told behind it."""
-    house.simulator.enqueue(script)
-    done = await house.done(request("Hello.", session=f"s{number}"))
+    replica.simulator.enqueue(script)
+    done = await replica.done(request("Hello.", session=f"s{number}"))
     await seen.until(lambda: seen.count("rpc.server.call.duration") == number)
     return done
 
 
 GET = session_pb2.GetSessionRequest(session_id="unknown")
 FAILING: dict[str, tuple[dict[str, str], Any, str]] = {
-    "a turn": ({}, lambda house: house.turn(request("Hello.", session="a b")), "INVALID_ARGUMENT"),
-    "unary": ({}, lambda house: house.completions.Complete(pb.CompleteRequest()), "INVALID_ARGUMENT"),
-    "a session": ({}, lambda house: house.sessions.GetSession(GET), "NOT_FOUND"),
-    "nobody": ({"AUTH_TOKENS": "t=a"}, lambda house: house.sessions.GetSession(GET), "UNAUTHENTICATED"),
+    "a turn": ({}, lambda replica: replica.turn(request("Hello.", session="a b")), "INVALID_ARGUMENT"),
+    "unary": ({}, lambda replica: replica.completions.Complete(pb.CompleteRequest()), "INVALID_ARGUMENT"),
+    "a session": ({}, lambda replica: replica.sessions.GetSession(GET), "NOT_FOUND"),
+    "nobody": ({"AUTH_TOKENS": "t=a"}, lambda replica: replica.sessions.GetSession(GET), "UNAUTHENTICATED"),
 }
 
 
 @pytest.mark.parametrize("case", FAILING)
 async def test_a_call_that_fails_gives_its_stream_back_without_the_collector(case):
     settings, call, status = FAILING[case]
-    async with stack({"MAX_TURNS": "1"} | settings) as house:
+    async with stack({"MAX_TURNS": "1"} | settings) as replica:
         gc.disable()
         try:
             for _ in range(2 * (1 + STREAMS_BESIDES)):
                 with pytest.raises(grpc.aio.AioRpcError) as failed:
-                    await call(house)
+                    await call(replica)
                 assert failed.value.code().name == status
         finally:
             gc.enable()
@@ -130,9 +130,9 @@ async def test_an_answer_that_is_cut_off_leaves_nothing_for_the_collector(case, 
             await asyncio.sleep(0)
         await reader.read()
 
-    async def cut_off(house, session):
+    async def cut_off(replica, session):
         options = pb.CompletionOptions(transport=transport)
-        call = house.completions.StreamCompletion(
+        call = replica.completions.StreamCompletion(
             request("Hi.", session=session, options=options), **CUT_OFF[case]
         )
         with contextlib.suppress(grpc.aio.AioRpcError):
@@ -141,12 +141,12 @@ async def test_an_answer_that_is_cut_off_leaves_nothing_for_the_collector(case, 
                     break
         call.cancel()
         async with asyncio.timeout(30):
-            while house.manager.counts().turns:  # noqa: ASYNC110  nothing announces it
+            while replica.manager.counts().turns:  # noqa: ASYNC110  nothing announces it
                 await asyncio.sleep(0.01)
 
-    async with raw.upstream(handle) as url, stack({"UPSTREAM_URL": url}) as house:
-        await cut_off(house, "s1")
+    async with raw.upstream(handle) as url, stack({"UPSTREAM_URL": url}) as replica:
+        await cut_off(replica, "s1")
         with garbage() as found:
-            await cut_off(house, "s2")
+            await cut_off(replica, "s2")
             await asyncio.sleep(0)
     assert found == []

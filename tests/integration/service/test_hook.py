@@ -26,8 +26,8 @@ class Hook:
 
 async def test_it_sees_the_full_request_of_every_turn_once(start):
     hook = Hook()
-    house = await start(hook=hook)
-    talk = Talk(house, instructions="Be brief.", tools=[LOOKUP], options={"temperature": 0.5})
+    replica = await start(hook=hook)
+    talk = Talk(replica, instructions="Be brief.", tools=[LOOKUP], options={"temperature": 0.5})
     await talk.say("Hello.")
     await talk.say("And again.")
     assert [len(body["input"]) for body in hook.seen] == [1, 3]
@@ -39,20 +39,22 @@ async def test_it_sees_the_full_request_of_every_turn_once(start):
 
 async def test_it_sees_a_turn_once_however_often_it_is_sent(start):
     hook = Hook()
-    house = await start(hook=hook)
-    house.simulator.enqueue(Script(Fail()), Script())
-    done = await house.done(request("Hello."))
+    replica = await start(hook=hook)
+    replica.simulator.enqueue(Script(Fail()), Script())
+    done = await replica.done(request("Hello."))
     assert (done.report.attempts, len(hook.seen)) == (2, 1)
 
 
 async def test_it_sees_no_key_and_no_id(start):
     hook = Hook()
-    house = await start({"AUTH_TOKENS": "secret-token=tenant-name"}, hook=hook)
+    replica = await start({"AUTH_TOKENS": "secret-token=tenant-name"}, hook=hook)
     metadata = (("authorization", "Bearer secret-token"),)
-    first = await house.done(
+    first = await replica.done(
         request("Hello.", session="the-session", request_id="the-request"), metadata=metadata
     )
-    await house.done(request("Hello.", first.message, "And again.", session="the-session"), metadata=metadata)
+    await replica.done(
+        request("Hello.", first.message, "And again.", session="the-session"), metadata=metadata
+    )
     shown = json.dumps(hook.seen)
     for hidden in (
         "secret-token",
@@ -68,16 +70,16 @@ async def test_it_sees_no_key_and_no_id(start):
 
 @pytest.mark.parametrize("options", [{}, SSE], ids=["websocket", "sse"])
 async def test_what_it_changes_reaches_the_upstream(start, options):
-    house = await start(hook=Hook(lambda body: body.update(metadata={"team": "blue"}, top_p=0.5)))
-    talk = Talk(house, options=options)
+    replica = await start(hook=Hook(lambda body: body.update(metadata={"team": "blue"}, top_p=0.5)))
+    talk = Talk(replica, options=options)
     await talk.say("Hello.")
     assert talk.received.body["metadata"] == {"team": "blue"}
     assert talk.received.body["top_p"] == 0.5
 
 
 async def test_what_it_returns_takes_the_place_of_the_request(start):
-    house = await start(hook=Hook(lambda body: {**body, "service_tier": "flex"}))
-    talk = Talk(house)
+    replica = await start(hook=Hook(lambda body: {**body, "service_tier": "flex"}))
+    talk = Talk(replica)
     await talk.say("Hello.")
     assert talk.received.body["service_tier"] == "flex"
 
@@ -96,7 +98,7 @@ async def test_bytes_saved_counts_what_it_added(start):
     talk = Talk(await start(hook=Hook(lambda body: body.update(metadata={"team": "b" * 100}))))
     await talk.say("Hello.")
     done = await talk.say("And again.")
-    fresh = Talk(talk.house, "fresh")
+    fresh = Talk(talk.replica, "fresh")
     fresh.messages = talk.messages[:-1]
     full = await fresh.say()
     assert done.report.bytes_saved == full.report.bytes_sent - done.report.bytes_sent
@@ -123,27 +125,27 @@ def explode(body):
 )
 async def test_one_that_misbehaves_fails_the_turn_clearly_and_only_the_turn(start, change, says):
     hook = Hook(change)
-    house = await start(hook=hook)
-    failure = await failed(house.turn(request("Hello.")))
+    replica = await start(hook=hook)
+    failure = await failed(replica.turn(request("Hello.")))
     assert failure.code is grpc.StatusCode.INTERNAL
     assert says in failure.message
     assert "secret of the operator" not in failure.message
     assert failure.sent == "false"
-    assert house.simulator.stats.requests_total == house.simulator.stats.handshakes == 0
+    assert replica.simulator.stats.requests_total == replica.simulator.stats.handshakes == 0
     hook.change = lambda body: None
-    assert await house.done(request("Hello."))
+    assert await replica.done(request("Hello."))
 
 
 async def test_a_change_that_the_upstream_refuses_is_told_as_such(start):
-    house = await start(hook=Hook(lambda body: body.update(made_up=True)))
-    failure = await failed(house.turn(request("Hello.")))
+    replica = await start(hook=Hook(lambda body: body.update(made_up=True)))
+    failure = await failed(replica.turn(request("Hello.")))
     assert failure.code is grpc.StatusCode.INVALID_ARGUMENT
     assert "made_up" in failure.message
 
 
 async def test_it_is_asked_after_the_request_was_found_good(start):
     hook = Hook()
-    house = await start(hook=hook)
-    failure = await failed(house.turn(request(model="")))
+    replica = await start(hook=hook)
+    failure = await failed(replica.turn(request(model="")))
     assert "model" in failure.fields
     assert hook.seen == []

@@ -54,8 +54,8 @@ async def test_a_follow_up_sends_what_is_new_and_nothing_else(talk):
 async def test_a_conversation_stays_on_one_line(talk):
     for text in ("One.", "Two.", "Three.", "Four."):
         await talk.say(text)
-    assert {received.connection_id for received in talk.house.simulator.requests} == {"conn_1"}
-    assert [received.known_items for received in talk.house.simulator.requests] == [0, 2, 4, 6]
+    assert {received.connection_id for received in talk.replica.simulator.requests} == {"conn_1"}
+    assert [received.known_items for received in talk.replica.simulator.requests] == [0, 2, 4, 6]
 
 
 async def test_several_new_messages_go_together(talk):
@@ -66,8 +66,8 @@ async def test_several_new_messages_go_together(talk):
     assert (talk.received.new_items, talk.received.repeated_items) == (3, 0)
 
 
-async def test_instructions_and_tools_go_with_every_request(house):
-    talk = Talk(house, instructions="Be brief.", tools=[LOOKUP])
+async def test_instructions_and_tools_go_with_every_request(replica):
+    talk = Talk(replica, instructions="Be brief.", tools=[LOOKUP])
     await talk.say("Hello.")
     await talk.say("And again.")
     assert talk.received.previous_response_id
@@ -75,10 +75,10 @@ async def test_instructions_and_tools_go_with_every_request(house):
     assert [tool["name"] for tool in talk.received.body["tools"]] == ["lookup"]
 
 
-async def test_bytes_saved_is_what_the_full_request_would_have_been_longer(house):
+async def test_bytes_saved_is_what_the_full_request_would_have_been_longer(replica):
     """The same conversation, sent in full in a fresh session each time, is the measure."""
-    talk = Talk(house, instructions="Naïve — 你好.", tools=[LOOKUP])
-    house.simulator.enqueue(
+    talk = Talk(replica, instructions="Naïve — 你好.", tools=[LOOKUP])
+    replica.simulator.enqueue(
         Script(Reason(("Hm.",)), Say("Look: ", "commentary"), Call("lookup", '{"query": "ü"}')),
         Script(Say('Quotes " and \\ and\nlines.', more=("Another part.",))),
         Script(Say("Done.", "final_answer")),
@@ -86,7 +86,7 @@ async def test_bytes_saved_is_what_the_full_request_would_have_been_longer(house
     for turn in range(4):
         done = await talk.say(tool_results(talk.messages[-1]) if turn == 1 else f"Turn {turn}.")
         assert context(done)[0] == (turn > 0)
-        full = Talk(house, f"fresh-{turn}", **talk.fields)
+        full = Talk(replica, f"fresh-{turn}", **talk.fields)
         full.messages = talk.messages[:-1]
         whole = await full.say()
         assert context(whole) == (False, "first_turn")
@@ -96,15 +96,15 @@ async def test_bytes_saved_is_what_the_full_request_would_have_been_longer(house
 
 async def test_the_session_sums_up_what_its_turns_saved(talk):
     reports = [(await talk.say(text)).report for text in ("One.", "Two.", "Three.")]
-    view = talk.house.manager.session("", "s1")
+    view = talk.replica.manager.session("", "s1")
     assert (view.turns, view.incremental_turns) == (3, 2)
     assert view.bytes_saved == sum(report.bytes_saved for report in reports) > 0
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_what_done_returns_can_be_sent_back_unchanged(house, answer):
-    talk = Talk(house, tools=[LOOKUP])
-    house.simulator.enqueue(ANSWERS[answer])
+async def test_what_done_returns_can_be_sent_back_unchanged(replica, answer):
+    talk = Talk(replica, tools=[LOOKUP])
+    replica.simulator.enqueue(ANSWERS[answer])
     first = await talk.say("Go on.")
     called = any(part.HasField("tool_call") for part in first.message.parts)
     second = await talk.say(tool_results(first.message) if called else "And then?")
@@ -113,10 +113,10 @@ async def test_what_done_returns_can_be_sent_back_unchanged(house, answer):
     assert talk.received.repeated_items == 0
 
 
-async def test_an_echo_in_full_is_the_same_conversation_to_the_model(house):
+async def test_an_echo_in_full_is_the_same_conversation_to_the_model(replica):
     """What goes back in full is what the model has said: reasoning, phases and calls in place."""
-    talk = Talk(house, tools=[LOOKUP])
-    house.simulator.enqueue(
+    talk = Talk(replica, tools=[LOOKUP])
+    replica.simulator.enqueue(
         Script(Reason(("Hm.",)), Say("I look.", "commentary"), Call("lookup", "{}"), Call("lookup", "{}")),
     )
     first = await talk.say("Go on.")
@@ -130,7 +130,7 @@ async def test_an_echo_in_full_is_the_same_conversation_to_the_model(house):
 
 
 async def test_a_message_without_its_reasoning_is_no_edit(talk):
-    talk.house.simulator.enqueue(Script(Reason(("Hm.",)), Say("Therefore.")))
+    talk.replica.simulator.enqueue(Script(Reason(("Hm.",)), Say("Therefore.")))
     first = await talk.say("Go on.")
     talk.messages[-1] = m.Message(role=m.ROLE_ASSISTANT, parts=first.message.parts[1:])
     assert context(await talk.say("And then?")) == (True, "continued")
@@ -138,7 +138,7 @@ async def test_a_message_without_its_reasoning_is_no_edit(talk):
 
 
 async def test_after_an_incomplete_answer_the_whole_conversation_goes_again(talk):
-    talk.house.simulator.enqueue(Script(Say("Half an", closed=False), Incomplete()))
+    talk.replica.simulator.enqueue(Script(Say("Half an", closed=False), Incomplete()))
     await talk.say("Go on.")
     assert context(await talk.say("And then?")) == (False, "turn_not_completed")
     assert (talk.received.previous_response_id, talk.received.new_items) == (None, 3)
@@ -156,20 +156,20 @@ async def test_a_turn_by_sse_leaves_the_chain_of_the_line_as_it_was(talk):
 
 async def test_a_tool_loop_of_25_turns_sends_a_fiftieth_of_the_bytes(start):
     """Counted where they arrive: 200 kB of history, once with continuation and once in full each turn."""
-    house = await start(upstream=BIG)
+    replica = await start(upstream=BIG)
     history = [user("The quick brown fox. " * 1000) for _ in range(10)]
     assert sum(message.ByteSize() for message in history) > 200_000
 
     async def loop(session, options):
-        talk = Talk(house, session, tools=[LOOKUP])
+        talk = Talk(replica, session, tools=[LOOKUP])
         talk.messages = [*history]
         done = await talk.say("Are you there?", options=options)  # the history goes upstream once in any case
-        before = house.simulator.stats.bytes_received
+        before = replica.simulator.stats.bytes_received
         done = await talk.say("sim:tools(n=25)", options=options)
         for _ in range(25):
             done = await talk.say(tool_results(done.message), options=options)
         assert done.stop_reason == pb.STOP_REASON_STOP
-        return house.simulator.stats.bytes_received - before, talk.text
+        return replica.simulator.stats.bytes_received - before, talk.text
 
     incremental, told = await loop("incremental", {})
     full, told_in_full = await loop("full", SSE)
@@ -179,13 +179,13 @@ async def test_a_tool_loop_of_25_turns_sends_a_fiftieth_of_the_bytes(start):
 
 
 @pytest.mark.parametrize("options", [{}, SSE], ids=["websocket", "sse"])
-async def test_behind_done_the_session_is_free(house, options):
+async def test_behind_done_the_session_is_free(replica, options):
     """Who sends the next turn on `done`, without waiting for the end of the stream, is no fork of himself."""
-    talk = Talk(house)
+    talk = Talk(replica)
     calls = []
     for number in range(20):
         talk.messages.append(user(f"Turn {number}."))
-        call = house.completions.StreamCompletion(talk.request(options=options if number % 2 else {}))
+        call = replica.completions.StreamCompletion(talk.request(options=options if number % 2 else {}))
         while (event := await call.read()).WhichOneof("event") != "done":
             pass
         assert context(event.done)[1] in ("first_turn", "continued", "sse")

@@ -44,10 +44,10 @@ async def test_original_fault_full_context_sent_together_with_previous_response_
         await talk.say(text)
     talk.messages[0] = user("Edited.")
     await talk.say("Four.")
-    for received in talk.house.simulator.requests:
+    for received in talk.replica.simulator.requests:
         assert received.repeated_items == 0
         assert (received.previous_response_id is None) == (received.known_items == 0)
-    assert [len(received.body["input"]) for received in talk.house.simulator.requests] == [1, 1, 1, 7]
+    assert [len(received.body["input"]) for received in talk.replica.simulator.requests] == [1, 1, 1, 7]
 
 
 async def test_original_fault_new_user_messages_dropped_in_incremental_mode(talk):
@@ -59,17 +59,17 @@ async def test_original_fault_new_user_messages_dropped_in_incremental_mode(talk
     assert kinds == [("function_call_output", None), ("message", "user"), ("message", "user")]
 
 
-async def test_original_fault_parent_id_taken_from_whatever_completed_last_another_turn(house):
+async def test_original_fault_parent_id_taken_from_whatever_completed_last_another_turn(replica):
     """A turn beside it, of another session and of its own, ends between the two turns of a conversation."""
-    talk = Talk(house)
+    talk = Talk(replica)
     first = await talk.say("Hello.")
-    house.simulator.enqueue(Script(Start(), Gate("go"), Say("At last.")))
+    replica.simulator.enqueue(Script(Start(), Gate("go"), Say("At last.")))
     turn = asyncio.create_task(talk.say("Wait for it."))
-    await house.simulator.wait_for(lambda: house.simulator.stats.in_flight == 1, PATIENCE_S)
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.in_flight == 1, PATIENCE_S)
     assert talk.received.previous_response_id == first.report.response_id
-    await Talk(house, "other").say("Hello.")
-    await Talk(house).say("Something else.")
-    house.simulator.open_gate("go")
+    await Talk(replica, "other").say("Hello.")
+    await Talk(replica).say("Something else.")
+    replica.simulator.open_gate("go")
     second = await turn
     await talk.say("And again.")
     assert talk.received.previous_response_id == second.report.response_id
@@ -77,7 +77,7 @@ async def test_original_fault_parent_id_taken_from_whatever_completed_last_anoth
 
 @BOTH
 async def test_original_fault_response_incomplete_hangs(talk, options):
-    talk.house.simulator.enqueue(Script(Say("Half an", closed=False), Incomplete()))
+    talk.replica.simulator.enqueue(Script(Say("Half an", closed=False), Incomplete()))
     done = await asyncio.wait_for(talk.say("Go on.", options=options), PATIENCE_S)
     assert (talk.text, done.stop_reason) == ("Half an", pb.STOP_REASON_LENGTH)
 
@@ -86,11 +86,11 @@ async def test_original_fault_response_incomplete_hangs(talk, options):
 @pytest.mark.parametrize(
     "shape", ["nested", "flat", "status_code", "body", "message_only", "response_failed"]
 )
-async def test_original_fault_error_frames_read_wrongly(house, options, shape):
+async def test_original_fault_error_frames_read_wrongly(replica, options, shape):
     """Wherever the words stand in the frame, the caller reads them, and never "undefined"."""
     fail = Fail("The cat sat on it.", "invalid_prompt", 400, "invalid_request_error", shape=shape)
-    house.simulator.enqueue(Script(Start(), Say("Half", closed=False), fail))
-    events, failure = await failed_stream(house, request("Go.", options=options))
+    replica.simulator.enqueue(Script(Start(), Say("Half", closed=False), fail))
+    events, failure = await failed_stream(replica, request("Go.", options=options))
     assert kinds_of(events)[-1] == "error"
     for told in (events[-1].error.message, failure.message):
         assert "The cat sat on it." in told
@@ -101,12 +101,12 @@ async def test_original_fault_error_frames_read_wrongly(house, options, shape):
         assert events[-1].error.reason == "INVALID_REQUEST"
 
 
-async def test_original_fault_abort_leaves_the_socket_in_use(house):
+async def test_original_fault_abort_leaves_the_socket_in_use(replica):
     """The aborted answer is never heard again, and its line never used again."""
-    talk = Talk(house)
+    talk = Talk(replica)
     await talk.say("Hello.")
-    house.simulator.enqueue(Script(Say("The old", closed=False), Gate("go"), Say(" answer.")))
-    call = house.completions.StreamCompletion(request(*talk.messages, "Tell me."), timeout=PATIENCE_S)
+    replica.simulator.enqueue(Script(Say("The old", closed=False), Gate("go"), Say(" answer.")))
+    call = replica.completions.StreamCompletion(request(*talk.messages, "Tell me."), timeout=PATIENCE_S)
     events = aiter(call)
     while not (await anext(events)).HasField("text_delta"):
         pass
@@ -115,7 +115,7 @@ async def test_original_fault_abort_leaves_the_socket_in_use(house):
         await talk.say("sim:say(text=The new answer.)")
         assert talk.text == "The new answer."
         assert talk.received.connection_id != "conn_1"
-        house.simulator.open_gate("go")
+        replica.simulator.open_gate("go")
 
 
 @BOTH
@@ -162,12 +162,14 @@ async def test_original_fault_tool_result_images_dropped(talk, options):
 
 async def test_original_fault_reasoning_items_and_encrypted_content_lost(talk):
     """Asked for, told to the caller, and back in its place when everything must go again."""
-    talk.house.simulator.enqueue(Script(Reason(("Hm.",)), Say("Therefore.")))
+    talk.replica.simulator.enqueue(Script(Reason(("Hm.",)), Say("Therefore.")))
     done = await talk.say("Go on.")
     assert talk.received.body["include"] == ["reasoning.encrypted_content"]
     reasoning = done.message.parts[0].reasoning
-    talk.house.simulator.drop_all()
-    await talk.house.simulator.wait_for(lambda: not talk.house.simulator.stats.open_connections, PATIENCE_S)
+    talk.replica.simulator.drop_all()
+    await talk.replica.simulator.wait_for(
+        lambda: not talk.replica.simulator.stats.open_connections, PATIENCE_S
+    )
     await talk.say("And then?")
     sent = talk.received.body["input"][1]
     assert (sent["type"], sent["id"]) == ("reasoning", reasoning.id)
@@ -182,7 +184,7 @@ async def test_original_fault_cached_tokens_always_0(talk):
 
 @BOTH
 async def test_original_fault_content_index_always_0(talk, options):
-    talk.house.simulator.enqueue(Script(Say("One. ", more=("Two. ",)), Say("Three.")))
+    talk.replica.simulator.enqueue(Script(Say("One. ", more=("Two. ",)), Say("Three.")))
     done = await talk.say("Go on.", options=options)
     assert [part.text.text for part in done.message.parts] == ["One. ", "Two. ", "Three."]
     indexes = [event.text_delta.content_index for event in talk.events if event.HasField("text_delta")]
@@ -194,7 +196,7 @@ async def test_original_fault_content_index_always_0(talk, options):
 async def test_original_fault_malformed_tool_arguments_become_empty(talk, options):
     """Passed on as they are, both ways."""
     malformed = '{"query": unquoted,}'
-    talk.house.simulator.enqueue(Script(Call("lookup", malformed)))
+    talk.replica.simulator.enqueue(Script(Call("lookup", malformed)))
     done = await talk.say("Go on.", tools=[LOOKUP], options=options)
     assert done.message.parts[0].tool_call.arguments == malformed
     told = "".join(event.tool_call_delta.arguments_delta for event in talk.events)
@@ -204,12 +206,12 @@ async def test_original_fault_malformed_tool_arguments_become_empty(talk, option
 
 
 @BOTH
-async def test_original_fault_max_tokens_0_dropped(house, options):
+async def test_original_fault_max_tokens_0_dropped(replica, options):
     """Zero is a value, and what the upstream thinks of it is the upstream's to say."""
     for zeros in ({"temperature": 0.0, "top_p": 0.0}, {"max_output_tokens": 0}):
         with suppress(grpc.aio.AioRpcError):  # of no token at all the upstream wants to hear nothing
-            await house.turn(request("Go on.", options={**zeros, **options}))
-        body = house.simulator.requests[-1].body
+            await replica.turn(request("Go on.", options={**zeros, **options}))
+        body = replica.simulator.requests[-1].body
         assert {name: body.get(name) for name in zeros} == zeros
 
 
@@ -217,23 +219,23 @@ async def test_original_fault_max_tokens_0_dropped(house, options):
 @pytest.mark.parametrize("told", [0, 1], ids=["before the start", "in the answer"])
 async def test_original_fault_no_timeouts(start, options, told):
     """An upstream that falls silent ends the turn, by name, and not the conversation."""
-    house = await start({"FIRST_EVENT_TIMEOUT_S": "0.3", "IDLE_TIMEOUT_S": "0.3", "COOLDOWN_S": "0"})
+    replica = await start({"FIRST_EVENT_TIMEOUT_S": "0.3", "IDLE_TIMEOUT_S": "0.3", "COOLDOWN_S": "0"})
     silence = Script(Say("Half", closed=False), Hang()) if told else Script(Hang())
-    house.simulator.enqueue(*[silence] * 3)
-    failure = await failed(house.turn(request("Go on.", options=options), timeout=PATIENCE_S))
+    replica.simulator.enqueue(*[silence] * 3)
+    failure = await failed(replica.turn(request("Go on.", options=options), timeout=PATIENCE_S))
     assert (failure.reason, failure.sent) == ("TIMEOUT", "true")
     assert ("IDLE_TIMEOUT_S" if told else "FIRST_EVENT_TIMEOUT_S") in failure.message
-    house.simulator._upstream.queued.clear()
-    assert await house.done(request("Go on.", options=options))
+    replica.simulator._upstream.queued.clear()
+    assert await replica.done(request("Go on.", options=options))
 
 
 async def test_original_fault_no_timeouts_of_a_whole_turn(start):
     """One that is never silent and never done ends, too."""
-    house = await start({"TURN_TIMEOUT_S": "0.5"})
-    failure = await failed(house.turn(request("sim:slow(n=100000, delay_ms=5)"), timeout=PATIENCE_S))
+    replica = await start({"TURN_TIMEOUT_S": "0.5"})
+    failure = await failed(replica.turn(request("sim:slow(n=100000, delay_ms=5)"), timeout=PATIENCE_S))
     assert failure.reason == "TIMEOUT"
     assert "TURN_TIMEOUT_S" in failure.message
-    await house.simulator.wait_for(lambda: house.simulator.stats.aborted == 1, PATIENCE_S)
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
 
 
 def _text(words: str) -> m.Part:

@@ -52,10 +52,10 @@ async def test_the_times_of_a_turn_follow_each_other(talk):
 
 
 @pytest.mark.parametrize("transport", [pb.TRANSPORT_WEBSOCKET, pb.TRANSPORT_SSE])
-async def test_each_delta_names_the_part_that_it_grows(house, transport):
+async def test_each_delta_names_the_part_that_it_grows(replica, transport):
     """Indexes are given in the order of appearance; the deltas of each make the part in `done`."""
-    house.simulator.enqueue(Script(*EVERYTHING))
-    events = await house.turn(request("Go.", tools=[LOOKUP], options={"transport": transport}))
+    replica.simulator.enqueue(Script(*EVERYTHING))
+    events = await replica.turn(request("Go.", tools=[LOOKUP], options={"transport": transport}))
     grown: dict[int, str] = {}
     for event in events[1:-1]:
         kind = event.WhichOneof("event")
@@ -95,7 +95,7 @@ async def test_a_truncated_call_is_streamed_and_left_out_of_the_answer(talk):
 
 
 async def test_a_refusal_is_told_as_one(talk):
-    talk.house.simulator.enqueue(Script(Refuse("No, sorry.")))
+    talk.replica.simulator.enqueue(Script(Refuse("No, sorry.")))
     done = await talk.say("Do evil.")
     assert [part.refusal.text for part in done.message.parts] == ["No, sorry."]
     assert "".join(event.refusal_delta.delta for event in talk.events) == "No, sorry."
@@ -109,10 +109,10 @@ async def test_usage_is_what_the_upstream_counted(talk):
     assert 0 < second.cached_input_tokens < second.input_tokens
 
 
-async def test_complete_gives_the_same_answer_at_once(house):
-    streamed = await Talk(house).say("sim:words(n=20)")
+async def test_complete_gives_the_same_answer_at_once(replica):
+    streamed = await Talk(replica).say("sim:words(n=20)")
     wanted = request("sim:words(n=20)", session="other")
-    whole = await house.completions.Complete(pb.CompleteRequest.FromString(wanted.SerializeToString()))
+    whole = await replica.completions.Complete(pb.CompleteRequest.FromString(wanted.SerializeToString()))
     assert whole.message == streamed.message
     assert (whole.stop_reason, whole.usage, whole.model) == (
         streamed.stop_reason,
@@ -122,11 +122,11 @@ async def test_complete_gives_the_same_answer_at_once(house):
     assert whole.report.bytes_sent == streamed.report.bytes_sent
 
 
-async def test_complete_continues_what_a_stream_began_and_the_other_way_round(house):
-    talk = Talk(house)
+async def test_complete_continues_what_a_stream_began_and_the_other_way_round(replica):
+    talk = Talk(replica)
     await talk.say("Hello.")
     talk.messages.append(user("And then?"))
-    whole = await house.completions.Complete(
+    whole = await replica.completions.Complete(
         pb.CompleteRequest.FromString(talk.request().SerializeToString())
     )
     assert whole.report.context_reason == "continued"
@@ -134,38 +134,38 @@ async def test_complete_continues_what_a_stream_began_and_the_other_way_round(ho
     assert (await talk.say("And now?")).report.context_reason == "continued"
 
 
-async def test_waiting_deltas_travel_together_and_nothing_is_lost(house):
+async def test_waiting_deltas_travel_together_and_nothing_is_lost(replica):
     """Ten thousand deltas that the upstream writes at once: far fewer messages, the same text."""
     text = "".join(f"{number:05d} " for number in range(10_000))
-    house.simulator.enqueue(Script(Say(text)))
-    events = await house.turn(request("Go on."))
+    replica.simulator.enqueue(Script(Say(text)))
+    events = await replica.turn(request("Go on."))
     assert text_of(events) == events[-1].done.message.parts[0].text.text == text
     assert len(events) < 2_000
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert max(len(event.text_delta.delta.encode()) for event in events) <= 64 * 1024
 
 
-async def test_a_delta_that_stands_alone_is_not_held_back(house):
+async def test_a_delta_that_stands_alone_is_not_held_back(replica):
     """The upstream says half and waits: the caller has that half before the rest is written."""
-    house.simulator.enqueue(Script(Say("First half. ", closed=False), Gate("rest")))
-    events = aiter(house.completions.StreamCompletion(request("Go on."), timeout=PATIENCE_S))
+    replica.simulator.enqueue(Script(Say("First half. ", closed=False), Gate("rest")))
+    events = aiter(replica.completions.StreamCompletion(request("Go on."), timeout=PATIENCE_S))
     told = ""
     while told != "First half. ":
         told += (await anext(events)).text_delta.delta
-    house.simulator.open_gate("rest")
+    replica.simulator.open_gate("rest")
     assert [event.WhichOneof("event") async for event in events] == ["done"]
 
 
 @pytest.mark.parametrize("transport", [pb.TRANSPORT_WEBSOCKET, pb.TRANSPORT_SSE])
 async def test_every_character_arrives_as_it_was_written(start, transport):
     """One character a delta, wide ones, joined ones and line separators among them."""
-    house = await start(upstream=Settings(delta_size=1))
-    done = await house.done(request("sim:unicode", options={"transport": transport}))
+    replica = await start(upstream=Settings(delta_size=1))
+    done = await replica.done(request("sim:unicode", options={"transport": transport}))
     text = done.message.parts[0].text.text
     assert "你好" in text
     assert "\u2028" in text
     assert "\x85" in text
-    await house.done(
+    await replica.done(
         request("sim:unicode", m.Message(role=m.ROLE_ASSISTANT, parts=done.message.parts), "And?")
     )
 
@@ -181,8 +181,8 @@ async def test_a_tool_loop_ends_in_the_words_of_its_results(talk):
     assert talk.text == "I called lookup 3 times. Results: 1: result 1 2: result 2 3: result 3"
 
 
-async def test_an_answer_of_nothing_but_a_cut_is_still_an_answer(house):
-    house.simulator.enqueue(Script(Incomplete()))
-    events = await house.turn(request("Go on."))
+async def test_an_answer_of_nothing_but_a_cut_is_still_an_answer(replica):
+    replica.simulator.enqueue(Script(Incomplete()))
+    events = await replica.turn(request("Go on."))
     assert kinds_of(events) == ["start", "done"]
     assert list(events[-1].done.message.parts) == []

@@ -42,7 +42,7 @@ async def test_sse_where_it_is_asked_for(talk):
     done = await talk.say("Hello.", options=SSE)
     assert (route(done), context(done)) == (("SSE", "requested"), (False, "sse"))
     assert talk.received.transport == "http"
-    assert talk.house.simulator.stats.handshakes == 0
+    assert talk.replica.simulator.stats.handshakes == 0
     assert talk.events[0].start.transport == pb.TRANSPORT_SSE
     assert done.report.bytes_sent == talk.received.size
 
@@ -54,17 +54,17 @@ async def test_a_websocket_where_nothing_is_asked_for_or_just_that(talk):
         "preferred",
     )
     assert route(await talk.say("And again.", options=WEBSOCKET)) == ("WEBSOCKET", "requested")
-    assert talk.house.simulator.stats.http_requests == 0
+    assert talk.replica.simulator.stats.http_requests == 0
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-async def test_the_same_answer_over_either_is_the_same_to_the_caller(house, script):
+async def test_the_same_answer_over_either_is_the_same_to_the_caller(replica, script):
     """Event by event, neighbours of one part joined: only ids of the turn and the route differ."""
     streams: list[list[str]] = []
     for options in (WEBSOCKET, SSE):
-        house.simulator.enqueue(SCRIPTS[script])
+        replica.simulator.enqueue(SCRIPTS[script])
         wanted = request("Go on.", session=str(len(streams)), tools=[LOOKUP], options=options)
-        streams.append([_plain(event) for event in _joined(await house.turn(wanted))])
+        streams.append([_plain(event) for event in _joined(await replica.turn(wanted))])
     assert streams[0] == streams[1]
 
 
@@ -102,8 +102,8 @@ def _plain(event: pb.StreamCompletionResponse) -> str:
 
 @pytest.mark.parametrize("status", [404, 405, 426, 501])
 async def test_a_refused_upgrade_is_invisible(start, status):
-    house = await start(upstream=Settings(refuse_websocket=status))
-    events = await house.turn(request("Hello."))
+    replica = await start(upstream=Settings(refuse_websocket=status))
+    events = await replica.turn(request("Hello."))
     assert kinds_of(events).count("start") == 1
     assert events[0].start.transport == pb.TRANSPORT_SSE
     done = events[-1].done
@@ -113,20 +113,20 @@ async def test_a_refused_upgrade_is_invisible(start, status):
 
 
 async def test_a_handshake_that_fails_is_invisible(start):
-    house = await start(upstream=Settings(refuse_websocket=503))
-    assert route(await house.done(request("Hello."))) == ("SSE", "connect_failed")
+    replica = await start(upstream=Settings(refuse_websocket=503))
+    assert route(await replica.done(request("Hello."))) == ("SSE", "connect_failed")
 
 
 async def test_a_handshake_that_hangs_is_given_up(start):
-    house = await start({"CONNECT_TIMEOUT_S": "0.2"}, upstream=Settings(hang_handshake=True))
-    done = await house.done(request("Hello."))
+    replica = await start({"CONNECT_TIMEOUT_S": "0.2"}, upstream=Settings(hang_handshake=True))
+    done = await replica.done(request("Hello."))
     assert route(done) == ("SSE", "connect_failed")
 
 
 @pytest.mark.parametrize("status", [426, 500, 503])
 async def test_a_forced_websocket_that_cannot_be_had_is_an_error_of_which_nothing_was_sent(start, status):
-    house = await start(upstream=Settings(refuse_websocket=status))
-    events, failure = await failed_stream(house, request("Hello.", options=WEBSOCKET))
+    replica = await start(upstream=Settings(refuse_websocket=status))
+    events, failure = await failed_stream(replica, request("Hello.", options=WEBSOCKET))
     assert events == []
     assert failure.code is grpc.StatusCode.UNAVAILABLE
     info = failure.info
@@ -134,20 +134,20 @@ async def test_a_forced_websocket_that_cannot_be_had_is_an_error_of_which_nothin
     assert info.metadata["sent"] == "false"
     assert info.metadata["events_emitted"] == "0"
     assert info.metadata["transport_reason"]
-    assert house.simulator.stats.requests_total == house.simulator.stats.http_requests == 0
+    assert replica.simulator.stats.requests_total == replica.simulator.stats.http_requests == 0
 
 
 async def test_a_refused_key_is_said_at_once_and_not_sent_by_another_way(start):
-    house = await start(upstream=Settings(keys=("another",)))
-    failure = await failed(house.turn(request("Hello.")))
+    replica = await start(upstream=Settings(keys=("another",)))
+    failure = await failed(replica.turn(request("Hello.")))
     assert failure.code is grpc.StatusCode.FAILED_PRECONDITION
     assert failure.reason == "UPSTREAM_AUTH"
-    assert house.simulator.stats.http_requests == 0
+    assert replica.simulator.stats.http_requests == 0
 
 
 async def test_a_frame_over_the_gate_goes_by_sse(start):
-    house = await start({"MAX_FRAME_BYTES": "2000"})
-    talk = Talk(house)
+    replica = await start({"MAX_FRAME_BYTES": "2000"})
+    talk = Talk(replica)
     done = await talk.say("x" * 3000)
     assert (route(done), done.report.attempts) == (("SSE", "too_big"), 1)
     assert talk.received.transport == "http"
@@ -155,49 +155,49 @@ async def test_a_frame_over_the_gate_goes_by_sse(start):
 
 async def test_an_increment_that_fits_goes_over_the_line_again(start):
     """Each request is measured for itself: 1800 bytes fit alone, but not with what came before."""
-    house = await start({"MAX_FRAME_BYTES": "2000"})
-    talk = Talk(house)
+    replica = await start({"MAX_FRAME_BYTES": "2000"})
+    talk = Talk(replica)
     assert route(await talk.say("x" * 1500)) == ("WEBSOCKET", "preferred")
     done = await talk.say("y" * 1500)
     assert (route(done), context(done)) == (("WEBSOCKET", "preferred"), (True, "continued"))
 
 
 async def test_a_frame_over_the_gate_is_refused_where_the_websocket_is_forced(start):
-    house = await start({"MAX_FRAME_BYTES": "2000"})
-    failure = await failed(house.turn(request("x" * 3000, options=WEBSOCKET)))
+    replica = await start({"MAX_FRAME_BYTES": "2000"})
+    failure = await failed(replica.turn(request("x" * 3000, options=WEBSOCKET)))
     assert failure.code is grpc.StatusCode.INVALID_ARGUMENT
     assert (failure.reason, failure.sent) == ("MESSAGE_TOO_BIG", "false")
-    assert await house.done(request("Hello.", options=WEBSOCKET))
+    assert await replica.done(request("Hello.", options=WEBSOCKET))
 
 
 async def test_a_frame_that_the_upstream_finds_too_big_goes_by_sse(start):
-    house = await start(upstream=Settings(max_message_bytes=2000))
-    done = await house.done(request("x" * 3000))
+    replica = await start(upstream=Settings(max_message_bytes=2000))
+    done = await replica.done(request("x" * 3000))
     assert (route(done), done.report.attempts) == (("SSE", "too_big"), 2)
 
 
-async def test_what_was_found_too_big_once_is_not_sent_that_way_again(house):
-    house.simulator.enqueue(TOO_BIG)
-    talk = Talk(house)
+async def test_what_was_found_too_big_once_is_not_sent_that_way_again(replica):
+    replica.simulator.enqueue(TOO_BIG)
+    talk = Talk(replica)
     assert (await talk.say("x" * 3000)).report.attempts == 2
     for _ in range(2):
         done = await talk.say("And again.")
         assert (route(done), done.report.attempts) == (("SSE", "too_big"), 1)
-    assert [received.transport for received in house.simulator.requests] == ["websocket"] + ["http"] * 3
+    assert [received.transport for received in replica.simulator.requests] == ["websocket"] + ["http"] * 3
 
 
-async def test_a_smaller_frame_of_the_session_and_those_of_others_are_no_matter_of_it(house):
-    house.simulator.enqueue(TOO_BIG)
-    await house.done(request("x" * 3000))
-    assert route(await house.done(request("x" * 2999))) == ("WEBSOCKET", "preferred")
-    assert route(await house.done(request("x" * 3000))) == ("SSE", "too_big")
-    assert route(await house.done(request("x" * 3000, session="other"))) == ("WEBSOCKET", "preferred")
+async def test_a_smaller_frame_of_the_session_and_those_of_others_are_no_matter_of_it(replica):
+    replica.simulator.enqueue(TOO_BIG)
+    await replica.done(request("x" * 3000))
+    assert route(await replica.done(request("x" * 2999))) == ("WEBSOCKET", "preferred")
+    assert route(await replica.done(request("x" * 3000))) == ("SSE", "too_big")
+    assert route(await replica.done(request("x" * 3000, session="other"))) == ("WEBSOCKET", "preferred")
 
 
-async def test_where_the_websocket_is_forced_it_is_refused_at_once_and_nothing_is_sent(house):
-    house.simulator.enqueue(Script(Fail("Too large.", None, 413, "")))
+async def test_where_the_websocket_is_forced_it_is_refused_at_once_and_nothing_is_sent(replica):
+    replica.simulator.enqueue(Script(Fail("Too large.", None, 413, "")))
     failures = [
-        await failed(house.turn(request("x" * size, options=WEBSOCKET))) for size in (3000, 3000, 4000)
+        await failed(replica.turn(request("x" * size, options=WEBSOCKET))) for size in (3000, 3000, 4000)
     ]
     assert [(failure.reason, failure.sent) for failure in failures] == [
         ("MESSAGE_TOO_BIG", "true"),
@@ -205,11 +205,11 @@ async def test_where_the_websocket_is_forced_it_is_refused_at_once_and_nothing_i
         ("MESSAGE_TOO_BIG", "false"),
     ]
     assert "found a frame of" in failures[1].message
-    assert house.simulator.stats.requests_total == 1
-    assert await house.done(request("Hello.", options=WEBSOCKET))
+    assert replica.simulator.stats.requests_total == 1
+    assert await replica.done(request("Hello.", options=WEBSOCKET))
 
 
-async def test_all_of_a_request_is_the_same_over_either(house):
+async def test_all_of_a_request_is_the_same_over_either(replica):
     """Same body, but for what makes it a WebSocket event or a stream."""
     options = {
         "temperature": 0.0,
@@ -218,7 +218,7 @@ async def test_all_of_a_request_is_the_same_over_either(house):
     }
     bodies: list[dict[str, object]] = []
     for transport in (WEBSOCKET, SSE):
-        talk = Talk(house, str(len(bodies)), tools=[LOOKUP], instructions="Be brief.")
+        talk = Talk(replica, str(len(bodies)), tools=[LOOKUP], instructions="Be brief.")
         await talk.say("Hello.", options={**options, **transport})
         bodies.append(talk.received.body)
     websocket, http = bodies
