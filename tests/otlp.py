@@ -1,6 +1,6 @@
 """An OTLP receiver in the process of the test, over HTTP and over gRPC.
 
-Owns what was received, as protobuf. A deaf one takes connections and never answers: the collector that died.
+It keeps what was received, as protobuf. A deaf one takes connections and never answers: a dead collector.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The whole service on real sockets, in one process: a caller's channel → gRPC → manager → the simulator.
 
-Owns starting and stopping it. A test says what is different about its settings and its upstream, and nothing
+A test says what is different about its settings and its upstream, and nothing
 else.
 """
 

@@ -1,6 +1,6 @@
 """What the service shows of itself, kept in memory: spans and measurements of one test.
 
-Owns the collecting. A test asks for a span by its name, or for a measurement by its name and labels.
+A test asks for a span by its name, or for a measurement by its name and labels.
 """
 
 from __future__ import annotations

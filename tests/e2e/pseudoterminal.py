@@ -1,6 +1,6 @@
 """A program on a terminal of its own, where Ctrl-C is a key.
 
-Owns the terminal: what is typed into it, and what has appeared on it.
+It keeps what is typed and what has appeared.
 """
 
 import asyncio

@@ -65,7 +65,7 @@ async def test_who_pings_too_much_is_sent_away_and_nobody_else(start):
     assert (await outcome(Knock(replica.channel).complete))[0] == "OK"
 
 
-async def test_what_a_connection_may_hold_is_told_at_once(start):
+async def test_what_a_connection_may_hold_is_reported_at_once(start):
     replica = await start({"MAX_TURNS": "10", "QUEUE_SIZE": "5"})
     async with connected(replica) as peer:
         limits = dict(struct.iter_unpack(">HI", await peer.next(SETTINGS)))

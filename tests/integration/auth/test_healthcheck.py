@@ -54,7 +54,7 @@ async def test_tls_whatever_name_callers_know_the_service_by(pki, names):
         assert await probe(await address_of(running), **settings) == (0, "")
 
 
-async def test_a_certificate_without_a_name_that_grpc_could_check_is_told(pki):
+async def test_a_certificate_without_a_name_that_grpc_could_check_is_reported(pki):
     settings = settings_of(pki.authority.issue("trunkline", "URI:spiffe://example/trunkline"))
     async with process(**settings) as running:
         code, said = await probe(await address_of(running), **settings)
@@ -73,7 +73,7 @@ async def test_mutual_tls(pki):
         assert b"andshake" not in (await running.communicate())[1]
 
 
-async def test_a_certificate_that_does_not_serve_as_a_callers_is_told(pki):
+async def test_a_certificate_that_does_not_serve_as_a_callers_is_reported(pki):
     settings = settings_of(pki.server, pki.stranger)
     async with process(**settings) as running:
         code, said = await probe(await address_of(running), **settings)
@@ -84,7 +84,7 @@ async def test_a_certificate_that_does_not_serve_as_a_callers_is_told(pki):
     )
 
 
-async def test_a_certificate_that_has_expired_is_told(pki):
+async def test_a_certificate_that_has_expired_is_reported(pki):
     settings = settings_of(pki.expired)
     async with process(**settings) as running:
         code, said = await probe(await address_of(running), **settings)

@@ -55,7 +55,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
-async def test_a_broken_file_changes_nothing_and_is_told_once(start, auth_file, caplog, text):
+async def test_a_broken_file_changes_nothing_and_is_reported_once(start, auth_file, caplog, text):
     replica = await start({"AUTH_FILE": str(auth_file)})
     auth_file.write_bytes(text.encode(errors="surrogateescape"))
     assert [await said(replica) for _ in range(3)] == ["OK"] * 3

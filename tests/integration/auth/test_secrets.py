@@ -83,7 +83,7 @@ def test_of_what_is_shown(auth_file, tmp_path):
     assert leaks("".join(f"{thing!r} {thing}" for thing in things)) == []
 
 
-def test_two_credentials_are_told_apart_by_their_digests():
+def test_two_credentials_are_distinguished_by_their_digests():
     assert Credential("a") == Credential("a")
     assert Credential("a") != Credential("b")
     assert len(Credential("a").digest) == 32

@@ -1,6 +1,6 @@
 """One way for the tests to use either client: what blocks is run in a thread.
 
-Owns that difference, so that a scenario is written once and run with both.
+A scenario is written once and run with both.
 """
 
 import asyncio

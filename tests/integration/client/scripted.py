@@ -1,6 +1,6 @@
 """A service that does what a test says, on a real port.
 
-Owns the playing of steps and the notes of what came. A call takes the next script; a step is a message,
+It plays steps and records what came. A call takes the next script; a step is a message,
 a status to end with, or a wait. It speaks the client's own stubs, so nothing of the service is in play.
 """
 

@@ -40,7 +40,7 @@ async def test_options_and_deadline_go_with_every_round(face, service, conversat
     assert [request.request_id for request in service.requests] == ["r", "r"]
 
 
-async def test_trouble_with_a_tool_is_told_to_the_model(face, service, conversation):
+async def test_trouble_with_a_tool_is_reported_to_the_model(face, service, conversation):
     calls = [("c1", "double", "{"), ("c2", "nowhere", "{}"), ("c3", "double", '{"x": null}')]
     service.scripts = [asks(*calls), says("sorry")]
     await face.result(conversation.run("go", tools=[double]))

@@ -200,7 +200,7 @@ async def test_a_service_that_never_closes_after_done_is_left(face, service, con
     await service.left.wait()
 
 
-async def test_a_tool_call_is_only_told(face, service, conversation):
+async def test_a_tool_call_is_only_reported(face, service, conversation):
     service.scripts = [asks(("c1", "f", "{}"))]
     answer = await face.result(conversation.stream("hi"))
     assert (answer.stop_reason, answer.tool_calls[0].name) == ("tool_use", "f")

@@ -46,7 +46,7 @@ async def test_behind_a_refused_handshake_the_websocket_is_left_alone(
     assert replica.simulator.stats.handshakes == 1
 
 
-async def test_a_refused_key_is_told_each_time_and_never_tried_by_another_way(start):
+async def test_a_refused_key_is_reported_and_never_tried_otherwise(start):
     replica = await start(upstream=Settings(keys=("another",)))
     for turn in (1, 2):
         found = await ended(replica)
@@ -333,7 +333,7 @@ async def test_lines_that_close_as_soon_as_they_are_open_are_none(start):
         assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
 
 
-async def test_an_upstream_is_told_not_to_compress(replica):
+async def test_an_upstream_is_asked_not_to_compress(replica):
     """What is read is read as it comes."""
     await ended(replica, options=SSE)
     assert replica.simulator.requests[-1].headers["Accept-Encoding"] == "identity"

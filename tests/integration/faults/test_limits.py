@@ -41,7 +41,7 @@ async def test_over_max_turns_and_its_queue_each_turn_is_refused_at_once(start):
         pytest.param({"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "0.2"}, id="connections"),
     ],
 )
-async def test_who_is_refused_is_told_when_to_come_back(start, settings):
+async def test_who_is_refused_learns_when_to_come_back(start, settings):
     replica = await start(settings)
     replica.simulator.enqueue(HELD)
     running = asyncio.ensure_future(replica.done(request("Hello.", session="running")))

@@ -138,7 +138,7 @@ async def test_a_bad_turn_in_the_middle_of_a_conversation_leaves_its_chain_alone
     assert context(await talk.say("And again.")) == (True, "continued")
 
 
-async def test_what_only_the_upstream_can_judge_is_told_with_its_words(replica):
+async def test_what_only_the_upstream_can_judge_is_reported_with_its_words(replica):
     talk = Talk(replica)
     await talk.say("Hello.")
     failure = await failed(

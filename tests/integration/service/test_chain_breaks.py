@@ -67,7 +67,7 @@ async def test_what_the_chain_stands_on_has_changed(replica, what):
 
 
 @pytest.mark.parametrize("option", KEEPS)
-async def test_what_is_sent_anew_each_turn_breaks_nothing(replica, option):
+async def test_what_is_sent_again_each_turn_breaks_nothing(replica, option):
     talk = Talk(replica, **BASE)
     await talk.say("Hello.")
     talk.fields = changed({option: KEEPS[option]})
@@ -90,7 +90,7 @@ async def test_an_edited_question_is_asked_again_in_full(talk):
     assert talk.received.body["input"][0]["content"] == [{"type": "input_text", "text": "Good morning."}]
 
 
-async def test_an_edited_answer_is_told_in_full(talk):
+async def test_an_edited_answer_is_sent_in_full(talk):
     await talk.say("Hello.")
     talk.messages[1].parts[0].text.text += " Edited."
     assert context(await talk.say("And again.")) == (False, "history_edited")

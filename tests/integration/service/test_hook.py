@@ -136,7 +136,7 @@ async def test_one_that_misbehaves_fails_the_turn_clearly_and_only_the_turn(star
     assert await replica.done(request("Hello."))
 
 
-async def test_a_change_that_the_upstream_refuses_is_told_as_such(start):
+async def test_a_change_that_the_upstream_refuses_is_reported_as_such(start):
     replica = await start(hook=Hook(lambda body: body.update(made_up=True)))
     failure = await failed(replica.turn(request("Hello.")))
     assert failure.code is grpc.StatusCode.INVALID_ARGUMENT

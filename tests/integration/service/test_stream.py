@@ -94,7 +94,7 @@ async def test_a_truncated_call_is_streamed_and_left_out_of_the_answer(talk):
     assert max(event.tool_call_delta.content_index for event in talk.events) == 1
 
 
-async def test_a_refusal_is_told_as_one(talk):
+async def test_a_refusal_is_reported_as_one(talk):
     talk.replica.simulator.enqueue(Script(Refuse("No, sorry.")))
     done = await talk.say("Do evil.")
     assert [part.refusal.text for part in done.message.parts] == ["No, sorry."]
