@@ -14,7 +14,7 @@ HOOKS = {
     ("telemetry/logs.py", "sys.excepthook"): "the interpreter's documented hooks, for uncaught errors",
     ("telemetry/logs.py", "threading.excepthook"): "the same, for threads",
     ("telemetry/logs.py", "sys.unraisablehook"): "the same, for errors in finalizers",
-    ("transport/connection.py", "SSLProtocol.max_size"): "asyncio offers no other way to shrink TLS buffers",
+    ("runtime/process.py", "SSLProtocol.max_size"): "asyncio offers no other way to shrink TLS buffers",
 }
 """Assignments to something imported that are allowed: (file, target) → why."""
 
@@ -25,12 +25,6 @@ ENVIRONMENT = {
     "transport/tls.py": "OpenSSL names its variables at run time",
 }
 """Files outside of `config/` that may read `os.environ`, and why."""
-
-INTERNALS = {
-    ("app.py", "gc"): "freezes what the start made, before it serves",
-    ("transport/connection.py", "asyncio.sslproto"): "its read buffer is most of a connection's memory",
-}
-"""Files outside of `runtime/` that may import an internal of the interpreter, and why."""
 
 INTERNAL_MODULES = frozenset({"gc", "sched", "selectors", "asyncio.sslproto", "asyncio.selector_events"})
 
@@ -122,7 +116,7 @@ def test_only_named_files_read_the_environment():
 
 def test_only_the_runtime_imports_internals():
     found = {(file, module) for file, tree in sources().items() for module in internals(tree)}
-    assert {entry for entry in found if not entry[0].startswith("runtime/")} == set(INTERNALS)
+    assert {entry for entry in found if not entry[0].startswith("runtime/")} == set()
 
 
 def test_every_file_with_logic_has_a_test():

@@ -26,7 +26,7 @@ COMPLETED = Completed(
 
 def record(clock, wish=Transport.AUTO) -> Any:
     clock.now += 0.5
-    return turn_record.Account("t1", wish, Mock(), clock=clock, started_at=clock.now - 0.5)
+    return turn_record.TurnRecord("t1", wish, Mock(), clock=clock, started_at=clock.now - 0.5)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_an_earlier_attempt_may_be_what_is_reported(clock):
         "t1", Transport.WEBSOCKET, TransportReason.PREFERRED, "resp_0", connection_reused=True, bytes_sent=7
     )
     turn.fell_back(TransportReason.CONNECTION_LOST)
-    turn.came_down_to(earlier)
+    turn.revert_to(earlier)
     report = turn.report()
     assert (report.transport, report.response_id, report.bytes_sent) == (Transport.WEBSOCKET, "resp_0", 7)
     assert (report.connection_reused, report.attempts) == (True, 1)

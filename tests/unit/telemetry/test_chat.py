@@ -23,7 +23,7 @@ def chat(usage: Usage | None = None, **ignored: int) -> Chat:
 
 
 def emit(attempt: Any) -> None:
-    attempt.tell()
+    attempt.export()
 
 
 def test_an_attempt_is_one_span_with_its_number_and_times():

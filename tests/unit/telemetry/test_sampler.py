@@ -2,7 +2,7 @@ import asyncio
 from contextlib import suppress
 
 from service.telemetry.gauges import Counts
-from service.telemetry.sampler import watch
+from service.telemetry.sampler import run
 from service.telemetry.signals import signals
 from tests.watching import watching
 
@@ -20,7 +20,7 @@ async def test_the_counts_are_taken_each_period_until_cancelled():
         return Counts(turns=number)
 
     with watching():
-        task = asyncio.create_task(watch(counts, 0.001))
+        task = asyncio.create_task(run(counts, 0.001))
         await asyncio.wait_for(taken.wait(), PATIENCE_S)
         task.cancel()
         with suppress(asyncio.CancelledError):

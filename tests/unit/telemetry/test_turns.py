@@ -13,7 +13,7 @@ REQUEST = CompletionRequest("s", "gpt-1", ())
 
 
 def run(error: BaseException | None) -> None:
-    with turns.Watch("one", REQUEST):
+    with turns.TurnPublisher("one", REQUEST):
         assert turns.parent() is not None
         assert "traceparent" in turns.trace_headers()
         if error is not None:

@@ -2,7 +2,7 @@ from hashlib import sha256
 
 import pytest
 
-from service.rpc.auth.tenants import Reading
+from service.rpc.auth.tenants import TenantReader
 
 
 def digest(token: str) -> str:
@@ -14,9 +14,9 @@ def file(tmp_path):
     return tmp_path / "auth.toml"
 
 
-def reading(file, text: str, *given: tuple[str, str]) -> Reading:
+def reading(file, text: str, *given: tuple[str, str]) -> TenantReader:
     file.write_text(text)
-    return Reading(str(file), given)
+    return TenantReader(str(file), given)
 
 
 def tenant(name: str, *lines: str) -> str:
@@ -94,6 +94,6 @@ def test_a_tenant_that_vanished_with_its_tokens_is_removed(file):
 
 
 def test_without_a_file_the_environment_names_the_tenants():
-    caller = Reading("", [("s", "one")])().of_token(b"s")
+    caller = TenantReader("", [("s", "one")])().of_token(b"s")
     assert caller is not None
     assert caller.tenant == "one"
