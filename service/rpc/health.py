@@ -7,7 +7,7 @@ watcher gets the latest status; one that changed and changed back while it did n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import grpc
 from grpc_health.v1 import health_pb2 as pb
@@ -33,9 +33,10 @@ SERVICE_UNKNOWN = pb.HealthCheckResponse.SERVICE_UNKNOWN
 class HealthService:
     """The status of each service; the empty name stands for the whole server."""
 
-    def __init__(self, services: Iterable[str]) -> None:
+    def __init__(self, services: Iterable[str], on_refused: Callable[[], object] = bool) -> None:
         self._statuses = dict.fromkeys(("", *services), NOT_SERVING)
         self._changed = asyncio.Event()
+        self._on_refused = on_refused
         self._watchers = 0
 
     def __repr__(self) -> str:
@@ -43,7 +44,9 @@ class HealthService:
 
     def handler(self) -> GenericHandler:
         """Return the methods for the server."""
-        reader = RequestReader(Receiver(Slots(SLOW_SLOTS), SLOW_S, LATE), admit_anyone, MAX_REQUEST_BYTES)
+        reader = RequestReader(
+            Receiver(Slots(SLOW_SLOTS), SLOW_S, LATE, self._on_refused), admit_anyone, MAX_REQUEST_BYTES
+        )
         return generic_handler(SERVICE, self, reader)
 
     def set_status(self, status: pb.HealthCheckResponse.ServingStatus) -> None:

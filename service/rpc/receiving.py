@@ -73,9 +73,15 @@ def slots_for(max_message_bytes: int) -> Slots:
 
 
 class Receiver:
-    """Receive messages. `late` is the error message when a slot's `timeout_s` has passed."""
+    """Receive messages. `late` is the error message when a slot's `timeout_s` has passed.
 
-    def __init__(self, slots: Slots, timeout_s: float, late: str) -> None:
+    `on_refused` is called when a message was refused of which much may have been received.
+    """
+
+    def __init__(
+        self, slots: Slots, timeout_s: float, late: str, on_refused: Callable[[], object] = bool
+    ) -> None:
+        self.on_refused = on_refused
         self.slots = slots
         self.timeout_s = timeout_s
         self.late = late
@@ -141,4 +147,5 @@ class _Wait:
 
     def _refuse(self, refusal: TurnError) -> None:
         self.refusal = refusal
+        self._receiver.on_refused()
         self._limit.reschedule(self._loop.time())

@@ -7,7 +7,7 @@ another stream. One that does not read its answers keeps its stream: grpc can en
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
@@ -28,11 +28,13 @@ IDLE_S = 10.0
 class ReflectionService:
     """Serve reflection through grpc's own servicer, one message at a time."""
 
-    def __init__(self, services: Iterable[str]) -> None:
+    def __init__(self, services: Iterable[str], on_refused: Callable[[], object] = bool) -> None:
         self._library = reflection.aio.ReflectionServicer(  # type: ignore[attr-defined]  # missing in its stubs
             (*services, SERVICE)
         )
-        self._receiver = Receiver(Slots(SLOW_STREAMS), IDLE_S, f"the stream was silent for {IDLE_S:g} s")
+        self._receiver = Receiver(
+            Slots(SLOW_STREAMS), IDLE_S, f"the stream was silent for {IDLE_S:g} s", on_refused
+        )
         self._streams = 0
 
     def __repr__(self) -> str:

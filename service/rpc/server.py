@@ -45,14 +45,16 @@ class Server:
     def __init__(self, settings: Settings, manager: Manager) -> None:
         self._listen = settings.listen
         self._credentials = server_credentials(settings)
-        self._health = HealthService(SERVICES)
+        self._health = HealthService(SERVICES, manager.refused_unread)
         self._server = grpc.aio.server(
             interceptors=[Observation(METHODS), Authentication(Callers(settings))],
             options=list(options(settings).items()),
         )
         handlers = [*_ours(settings, manager), self._health.handler()]
         if settings.reflects:
-            handlers.append(ReflectionService((*SERVICES, health.SERVICE.full_name)).handler())
+            handlers.append(
+                ReflectionService((*SERVICES, health.SERVICE.full_name), manager.refused_unread).handler()
+            )
         self._server.add_generic_rpc_handlers(tuple(handlers))
 
     async def start(self) -> str:
@@ -88,6 +90,7 @@ def _ours(settings: Settings, manager: Manager) -> Iterator[GenericHandler]:
         slots_for(settings.max_request_bytes + MEBIBYTE),
         settings.receive_timeout_s,
         f"the request did not arrive within {settings.receive_timeout_s:g} s (TRUNKLINE_RECEIVE_TIMEOUT_S)",
+        manager.refused_unread,
     )
     turns, sessions = (
         RequestReader(receiver, admit_authenticated(manager.check)),
@@ -108,7 +111,6 @@ def options(settings: Settings) -> dict[str, int]:
         # The clients do not compress, and what is refused need not be decompressed: bit 0 is "identity".
         "grpc.compression_enabled_algorithms_bitset": 1,
         # The read buffer that grpc may keep for a connection; the default is 4 MiB.
-        "grpc.experimental.tcp_max_read_chunk_size": 256 * 1024,
         # A caller that vanished is detected within a minute …
         "grpc.keepalive_time_ms": 40_000,
         "grpc.keepalive_timeout_ms": 20_000,

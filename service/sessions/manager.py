@@ -99,6 +99,10 @@ class Manager:
             with TurnPublisher(caller.tenant, _UNREAD):
                 raise
 
+    def refused_unread(self) -> None:
+        """A request was refused of which much may have been received: return its memory soon."""
+        self._heap.refused()
+
     def hold(self, caller: Caller, size: int) -> Hold:
         """Return a context manager that holds the bytes of a request. Raises TurnError OVERLOADED."""
         return self._budget.hold(caller, size)

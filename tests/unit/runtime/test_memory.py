@@ -1,19 +1,8 @@
 import ctypes
-import sys
 
 import pytest
 
-from service.runtime.memory import LARGE_BYTES, TRIMS, Heap, keep_little
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="thresholds of glibc")
-def test_the_thresholds_are_taken():
-    assert keep_little()
-
-
-def test_a_library_without_thresholds_is_left_alone(monkeypatch):
-    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
-    assert not keep_little()
+from service.runtime.memory import LARGE_BYTES, TRIMS, Heap
 
 
 @pytest.fixture
@@ -52,3 +41,9 @@ def test_without_glibc_nothing_happens(monkeypatch):
     heap = Heap()
     heap.used(LARGE_BYTES + 1)
     assert not heap.tidy()
+
+
+def test_a_refused_request_is_as_a_large_turn(asked):
+    heap = Heap()
+    heap.refused()
+    assert [heap.tidy() for _ in range(TRIMS + 1)] == [True] * TRIMS + [False]
