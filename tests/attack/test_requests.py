@@ -90,8 +90,8 @@ async def _measured(simulator: Simulator, raw: bytes, code: str, name: str) -> N
     async with victim(simulator.url) as service:
         for _ in range(TRIES):
             async with probing(service.address) as others:
-                told = await ending(service, raw)
-            assert (told[0], told[1].partition(": ")[0]) == (code, name)
+                reported = await ending(service, raw)
+            assert (reported[0], reported[1].partition(": ")[0]) == (code, name)
             if not waits:  # later tries meet what the allocator kept of earlier ones
                 assert service.peak_mib() <= PEAK_TIMES * len(raw) / MEBIBYTE
             waits.append(others.worst_s)

@@ -70,7 +70,7 @@ class Caller:
         return done
 
     async def warm(self, session: str, metadata, *, prime: bool = False) -> str:
-        """OK, or the reason why not and what was told."""
+        """OK, or the reason why not and what was reported."""
         wanted = session_pb2.WarmSessionRequest(session_id=session, model=MODEL, prime=prime)
         try:
             await self._sessions.WarmSession(wanted, metadata=metadata, timeout=PATIENCE_S)
@@ -94,8 +94,8 @@ async def test_warm_ups_are_no_way_around_the_limit_of_turns(simulator, auth_fil
             while sum(task.done() for task in warm_ups) < 198:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         simulator.open_gate("go")
-        told = Counter(await asyncio.gather(*warm_ups))
-        assert told == {
+        reported = Counter(await asyncio.gather(*warm_ups))
+        assert reported == {
             "OK": 2,
             "OVERLOADED: tenant 'alpha' has 2 turns already, its limit (max_turns)": 198,
         }
@@ -125,9 +125,9 @@ async def test_a_flood_of_warm_ups_leaves_the_other_tenant_s_lines_alone(simulat
         await simulator.wait_for(lambda: simulator.stats.open_connections >= 30, PATIENCE_S)
         new = await caller.turn(request("Hello.", session="new"), BETA)
         assert new.report.transport == pb.TRANSPORT_WEBSOCKET
-        told = Counter(outcome.partition(":")[0] for outcome in await asyncio.gather(*flood))
+        reported = Counter(outcome.partition(":")[0] for outcome in await asyncio.gather(*flood))
         took = time.monotonic() - began
-        assert set(told) == {"OK", "OVERLOADED"}
+        assert set(reported) == {"OK", "OVERLOADED"}
         handshakes = simulator.stats.handshakes
         for number in range(5):
             done = await caller.turn(request("Hello.", session=f"b{number}"), BETA)

@@ -132,9 +132,9 @@ async def test_nothing_is_lost_where_somebody_reads(simulator):
         lines = [json.loads(line) for line in (await reading).splitlines()]
     finally:
         os.close(read)
-    told = [line["message"] for line in lines]
-    assert told.count("turn") == 50
-    assert any(line.startswith("draining") for line in told)
+    reported = [line["message"] for line in lines]
+    assert reported.count("turn") == 50
+    assert any(line.startswith("draining") for line in reported)
 
 
 async def test_all_standard_files_are_closed_at_the_start(simulator):

@@ -100,6 +100,6 @@ async def probing(address: str) -> AsyncIterator[Waits]:
         yield waits
     finally:
         await asyncio.sleep(SETTLED_S)  # the probe must meet what the last request left on the loop
-        told, _ = await process.communicate(b"")  # without input, Python 3.11 leaves it open
-        worst, checks, failed = told.split()
+        reported, _ = await process.communicate(b"")  # without input, Python 3.11 leaves it open
+        worst, checks, failed = reported.split()
         waits.worst_s, waits.checks, waits.failed = float(worst), int(checks), int(failed)

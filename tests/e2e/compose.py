@@ -33,7 +33,7 @@ def run(*command: str, environ: dict[str, str] | None = None) -> str:
 
 
 def skip_without_engine() -> None:
-    """Skips, and says what is missing: an engine, or an image that cannot be had."""
+    """Skips, and says what is missing: an engine, or an image that is unavailable."""
     if shutil.which("docker") is None or _done("docker", "version").returncode != 0:
         pytest.skip("no Docker engine answers")
     skip_without_compose()
@@ -43,7 +43,7 @@ def skip_without_engine() -> None:
             _done("docker", "image", "inspect", image).returncode
             and _done("docker", "pull", image).returncode
         ):
-            pytest.skip(f"the image {image} cannot be had")
+            pytest.skip(f"the image {image} is unavailable")
 
 
 def skip_without_compose() -> None:
@@ -70,7 +70,7 @@ def until(found: Callable[[], Any]) -> Any:
 @dataclass
 class Deployment:
     environ: dict[str, str]
-    told: str = ""
+    reported: str = ""
     """What `make up` said."""
 
     @property

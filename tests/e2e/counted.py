@@ -25,8 +25,8 @@ def table(counted: dict[str, dict[str, object]]) -> Iterator[str]:
     yield "| what | counted |"
     yield "|---|---|"
     for title, figures in counted.items():
-        told = " · ".join(f"{name.replace('_', ' ')} {figure}" for name, figure in figures.items())
-        yield f"| {title} | {told} |"
+        reported = " · ".join(f"{name.replace('_', ' ')} {figure}" for name, figure in figures.items())
+        yield f"| {title} | {reported} |"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -57,15 +57,15 @@ class Screen:
     async def waits(self) -> None:
         """Waits until the program does: a key that comes between its prompt and its sleep is seen too late.
 
-        That is readline's own: a signal in that moment is told only with the next key.
+        That is readline's own: a signal in that moment is reported only with the next key.
         """
         async with asyncio.timeout(PATIENCE_S):
             while self._state() != "S":  # noqa: ASYNC110  another process
                 await asyncio.sleep(0.02)
 
     def _state(self) -> str:
-        told = Path(f"/proc/{self._process.pid}/stat").read_text()
-        return told.rpartition(")")[2].split()[0]
+        reported = Path(f"/proc/{self._process.pid}/stat").read_text()
+        return reported.rpartition(")")[2].split()[0]
 
     @property
     def text(self) -> str:

@@ -30,7 +30,7 @@ def deployed() -> Iterator[Deployment]:
         Path(page, "index.html").write_text(PAGE)
         house = deployment(WEB_PAGE=page)
         try:
-            house.told = house.make("up")
+            house.reported = house.make("up")
             yield house
         finally:
             house.make("down")
@@ -40,8 +40,8 @@ def test_up_waits_until_all_is_healthy_and_says_where_things_are(deployed):
     states = {one["Name"]: one["State"]["Health"]["Status"] for one in deployed.containers()}
     assert len(states) == 5, states
     assert set(states.values()) == {"healthy"}, states
-    assert deployed.address in deployed.told
-    assert deployed.jaeger in deployed.told
+    assert deployed.address in deployed.reported
+    assert deployed.jaeger in deployed.reported
 
 
 def test_nothing_is_privileged_and_only_envoy_and_jaeger_are_reached_from_this_machine_alone(deployed):
@@ -65,11 +65,11 @@ def test_a_call_through_envoy_streams_and_jaeger_shows_it_from_the_caller_to_the
     program = [sys.executable, "-m", "tests.e2e.traced_call", deployed.address, deployed.collector]
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["turns"][0]["deltas"] >= 5
-    assert [turn["context"] for turn in told["turns"]] == ["full", "incremental"]
+    reported = json.loads(done.stdout)
+    assert reported["turns"][0]["deltas"] >= 5
+    assert [turn["context"] for turn in reported["turns"]] == ["full", "incremental"]
 
-    trace = until(lambda: _whole_trace(deployed, told["trace"]))
+    trace = until(lambda: _whole_trace(deployed, reported["trace"]))
     services = {pid: process["serviceName"] for pid, process in trace["processes"].items()}
     spans = {span["spanID"]: span for span in trace["spans"]}
     chats = [span for span in spans.values() if span["operationName"] == "chat simulated-1"]

@@ -1,4 +1,4 @@
-"""SIGTERM: health first, then refusals by name; what runs may finish, and what does not is told so."""
+"""SIGTERM: health first, then refusals by name; what runs may finish, and what does not is reported so."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ SSE = {"transport": pb.TRANSPORT_SSE}
 
 @dataclass
 class House:
-    """A service that is a process, and its simulator, which is not, so that it can be told what to do."""
+    """A service that is a process, and its simulator, which is not, so that it can be reported what to do."""
 
     service: Program
     simulator: Simulator
@@ -98,7 +98,7 @@ async def test_what_runs_finishes_while_what_is_new_is_refused():
 
 
 @pytest.mark.parametrize("options", [{}, SSE], ids=["websocket", "sse"])
-async def test_what_does_not_finish_in_the_grace_is_told_so(options):
+async def test_what_does_not_finish_in_the_grace_is_reported(options):
     async with serving(DRAIN_GRACE_S="0.2") as house:
         house.simulator.enqueue(HALF)
         turn = house.turn("Hello.", options=options)

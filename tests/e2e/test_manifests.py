@@ -1,4 +1,4 @@
-"""What Kubernetes and compose are told: schemas take it, the service knows its settings, the times fit."""
+"""What Kubernetes and compose are given: valid by schema, known settings, times that fit."""
 
 import asyncio
 import json
@@ -101,8 +101,8 @@ def given(folder: Path, *lines: str) -> Settings:
     skip_without_compose()
     env = folder / "env"
     env.write_text("\n".join(lines))
-    told = deployment(COMPOSE_ENV_FILES=str(env)).compose("config", "--format", "json")
-    environment = json.loads(told)["services"]["trunkline"]["environment"]
+    reported = deployment(COMPOSE_ENV_FILES=str(env)).compose("config", "--format", "json")
+    environment = json.loads(reported)["services"]["trunkline"]["environment"]
     return settings_of({name: value for name, value in environment.items() if value is not None})
 
 

@@ -43,15 +43,15 @@ async def test_a_conversation_goes_over_one_line_and_sends_what_is_new(world):
     assert [one["size"] for one in seen] == [answer.report.bytes_sent for answer in answers]
 
 
-async def test_a_turn_that_runs_when_the_service_is_told_to_stop_ends_well(world):
+async def test_a_turn_that_runs_when_the_service_gets_sigterm_ends_well(world):
     async with grpc.aio.insecure_channel(world.address) as channel:
         stub = completion_pb2_grpc.CompletionServiceStub(channel)
         events = aiter(stub.StreamCompletion(request("sim:words(n=200)"), timeout=PATIENCE_S))
-        told = [await anext(events)]
+        reported = [await anext(events)]
         world.service.process.send_signal(signal.SIGTERM)
-        told += [event async for event in events]
-    assert kinds_of(told)[-1] == "done"
-    assert text_of(told).endswith("word200")
+        reported += [event async for event in events]
+    assert kinds_of(reported)[-1] == "done"
+    assert text_of(reported).endswith("word200")
     assert await world.service.ends() == 0
     async with asyncio.timeout(PATIENCE_S):
         while (await world.ask("/sim/stats"))["open_connections"]:  # noqa: ASYNC110  another process

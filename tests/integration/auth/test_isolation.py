@@ -34,7 +34,7 @@ async def test_another_tenant_s_session_cannot_be_seen_released_or_continued(sta
     assert (await outcome(beta.release))[0] == "OK", "unknown: a no-op"
     assert (await outcome(alpha.get))[0] == "OK"
 
-    # The whole conversation, with the same id: it is told in full, over another line.
+    # The whole conversation, with the same id: it is reported in full, over another line.
     stolen = await replica.done(request(*talk.messages, "And?", session="same"), metadata=BETA)
     assert context(stolen) == (False, "first_turn")
     first, second = replica.simulator.requests[-2:]

@@ -95,8 +95,8 @@ async def test_where_the_service_has_no_key_callers_must_bring_theirs(start):
         "get": "NOT_FOUND"
     }
     assert replica.simulator.stats.handshakes == 0
-    told = "send the upstream's key in the metadata: x-upstream-key"
-    assert await refusal(Knock(replica.channel).complete) == ("UNAUTHENTICATED", told)
+    reported = "send the upstream's key in the metadata: x-upstream-key"
+    assert await refusal(Knock(replica.channel).complete) == ("UNAUTHENTICATED", reported)
     assert set((await outcomes(Knock(replica.channel, pays("sk-1")))).values()) == {"OK"}
 
 

@@ -81,8 +81,8 @@ async def test_by_model(start, auth_file, model, expected):
     assert bool(replica.simulator.requests) is (expected is ALL)
     if expected is not ALL:
         assert replica.simulator.stats.handshakes == 0
-        told = f"tenant 'modest' may not use the model '{model}'"
-        assert await refusal(caller.complete) == ("PERMISSION_DENIED", told)
+        reported = f"tenant 'modest' may not use the model '{model}'"
+        assert await refusal(caller.complete) == ("PERMISSION_DENIED", reported)
 
 
 BY_LIMIT = {

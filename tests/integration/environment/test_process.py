@@ -121,10 +121,10 @@ async def test_a_wrong_network_is_one_line_and_exit_code_2(environment, says):
         ["-m", "service"], **{"OPENAI_API_KEY": "k", "TRUNKLINE_LISTEN": "127.0.0.1:0"} | environment
     ) as it:
         assert await it.ends() == 2
-    told = "".join(it.said)
-    assert says in told
-    assert "secret" not in told
-    assert len(told.splitlines()) == 1
+    reported = "".join(it.said)
+    assert says in reported
+    assert "secret" not in reported
+    assert len(reported.splitlines()) == 1
 
 
 async def test_the_route_is_logged_without_credentials(simulator):

@@ -47,7 +47,7 @@ def server_side(authority: Authority, *names: str) -> ssl.SSLContext:
 async def behind(
     *, credentials: str = "", said: str = "", refuse: str = "", host: str = "127.0.0.1", **settings: str
 ) -> AsyncIterator[Replica]:
-    """A service whose upstream is reached by a proxy. `said`: the credentials that it is told to bring."""
+    """A service whose upstream is reached by a proxy. `said`: the credentials that it must bring."""
     proxy = Proxy(0, credentials, refuse)
     async with listening(proxy, host):
         where = f"[{host}]" if ":" in host else host

@@ -63,7 +63,7 @@ class Ended:
         return self.failure.code()
 
     @property
-    def told(self) -> str:
+    def reported(self) -> str:
         """The words of the status."""
         assert self.failure is not None, self.kinds
         return self.failure.details() or ""
@@ -113,7 +113,7 @@ class Ended:
     def _check_error(self) -> None:
         """The event and the status say the same."""
         assert self.error.reason == self.info.reason
-        assert self.error.message == self.told
+        assert self.error.message == self.reported
         assert self.error.HasField("retry_after") == (self.retry_after is not None)
         assert self.error.report.attempts == len(self.requests)
         assert self.error.report.transport == WIRES[self.requests[-1].transport]

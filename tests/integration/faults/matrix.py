@@ -181,13 +181,13 @@ def code(name: str) -> Fail:
 
 
 def status(number: int, **headers: str) -> Fail:
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Fail("It went wrong.", None, number, "", headers=told, shape="nested")
+    reported = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Fail("It went wrong.", None, number, "", headers=reported, shape="nested")
 
 
 def limited(shape: str, message: str = "Try again in 7s.", **headers: str) -> Fail:
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Fail(message, "rate_limit_exceeded", 429, "", None, told, shape)  # type: ignore[arg-type]
+    reported = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Fail(message, "rate_limit_exceeded", 429, "", None, reported, shape)  # type: ignore[arg-type]
 
 
 STEPS: dict[str, Step] = {

@@ -1,4 +1,4 @@
-"""No line can be had: what the turn does, what the next ones do, and how the lines come back."""
+"""No connection is available: what the turn does, what the next ones do, and how connections come back."""
 
 import asyncio
 
@@ -66,7 +66,7 @@ async def test_a_forced_turn_hears_which_wait_ran_out(start):
     replica = await start({"CONNECT_TIMEOUT_S": "0.3"}, upstream=Settings(hang_handshake=True))
     found = await ended(replica, options=WEBSOCKET)
     assert (found.code, found.info.reason) == (grpc.StatusCode.UNAVAILABLE, "CONNECT_FAILED")
-    assert "0.3 s (TRUNKLINE_CONNECT_TIMEOUT_S)" in found.told
+    assert "0.3 s (TRUNKLINE_CONNECT_TIMEOUT_S)" in found.reported
 
 
 async def test_turns_that_wait_to_dial_do_not_repeat_a_dial_that_failed(start):

@@ -1,4 +1,4 @@
-"""Over a limit: refused at once and by name, told when to come back, and nothing was sent."""
+"""Over a limit: refused at once and by name, reported when to come back, and nothing was sent."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ HELD = Script(Gate("go"), Say("At last."))
 
 
 async def test_over_max_turns_and_its_queue_each_turn_is_refused_at_once(start):
-    """Twenty at once: five run, three wait, and twelve are told so while those still run."""
+    """Twenty at once: five run, three wait, and twelve are reported so while those still run."""
     replica = await start({"MAX_TURNS": "5", "QUEUE_SIZE": "3"})
     replica.simulator.enqueue(*[HELD] * 8)
     calls = [
@@ -49,7 +49,7 @@ async def test_who_is_refused_learns_when_to_come_back(start, settings):
     before = replica.simulator.stats.requests_total
     refused = await ended(replica, options=WEBSOCKET)
     assert (refused.info.reason, refused.retry_after) == ("OVERLOADED", 1.0)
-    assert f"TRUNKLINE_{next(iter(settings))}" in refused.told
+    assert f"TRUNKLINE_{next(iter(settings))}" in refused.reported
     assert replica.simulator.stats.requests_total == before
     replica.simulator.open_gate("go")
     await running
@@ -73,7 +73,7 @@ async def test_a_request_over_the_limit_is_refused_before_anything_is_sent(start
     replica = await start({"MAX_REQUEST_BYTES": "100000"})
     found = await ended(replica, "x" * 100_001)
     assert found.info.reason == "INVALID_REQUEST"
-    assert found.told == "request: has 100036 bytes; at most 100000 are allowed"
+    assert found.reported == "request: has 100036 bytes; at most 100000 are allowed"
     await replica.done(request("x" * 50_000))
 
 
@@ -83,17 +83,17 @@ async def test_a_caller_who_hardly_reads_costs_little_and_slows_nobody(replica, 
     replica.simulator.enqueue(Script(Pace(8), Say("1234567 " * words)))
     call = replica.completions.StreamCompletion(request("Go.", session="slow", options=options))
     slow = aiter(call)
-    told = (await anext(slow)).text_delta.delta
+    reported = (await anext(slow)).text_delta.delta
     for _ in range(5):
-        told += (await anext(slow)).text_delta.delta
+        reported += (await anext(slow)).text_delta.delta
         await asyncio.gather(
             *(replica.done(request("sim:say", session=f"s{number}")) for number in range(10))
         )
     assert replica.simulator.stats.in_flight == 1, "nothing held the upstream back"
     line = replica.manager._registry.find("", "slow").line
     assert line is None or sum(map(len, line._connection.messages)) < 1_000_000
-    told += "".join([event.text_delta.delta async for event in slow])
-    assert len(told) == 8 * words
+    reported += "".join([event.text_delta.delta async for event in slow])
+    assert len(reported) == 8 * words
 
 
 async def test_what_comes_in_is_bounded_too(start, monkeypatch):

@@ -34,14 +34,14 @@ async def test_each_wait_says_its_name(start, options, script, variable, said):
     replica.simulator.enqueue(script, script)
     found = await ended(replica, options=options)
     assert (found.code, found.info.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "TIMEOUT")
-    assert said in found.told
-    assert f"{SOON} s (TRUNKLINE_{variable})" in found.told
+    assert said in found.reported
+    assert f"{SOON} s (TRUNKLINE_{variable})" in found.reported
 
 
 async def test_a_peer_that_does_not_read_is_not_written_to_for_ever(start):
     replica = await start({"SEND_TIMEOUT_S": SOON}, upstream=Settings(deaf=True))
-    told = await _failure(replica, request(BIG, options=WEBSOCKET))
-    assert "writing the request took longer than 0.3 s (TRUNKLINE_SEND_TIMEOUT_S)" in told
+    reported = await _failure(replica, request(BIG, options=WEBSOCKET))
+    assert "writing the request took longer than 0.3 s (TRUNKLINE_SEND_TIMEOUT_S)" in reported
     replica.simulator.drop_all()  # it does not even read that we hung up
 
 
@@ -80,7 +80,7 @@ async def test_silence_within_the_wait_is_no_fault(start):
 
 
 async def test_a_slow_drip_is_no_silence(start):
-    """Each event starts the wait anew."""
+    """Each event restarts the wait."""
     replica = await start({"IDLE_TIMEOUT_S": "1"})
     replica.simulator.enqueue(Script(Pace(1, 0.1), Say("fifteen letters")))
     found = await ended(replica)
@@ -95,7 +95,7 @@ async def test_a_peer_without_pongs_is_reported_as_lost(start):
     replica.simulator.enqueue(Script(Say("Half of it", closed=False), Hang(pongs=False)))
     found = await ended(replica)
     assert found.info.reason == "CONNECTION_LOST"
-    assert "answered no ping" in found.told
+    assert "answered no ping" in found.reported
 
 
 async def test_a_caller_who_does_not_read_is_no_dead_peer(start):
@@ -152,7 +152,7 @@ async def test_a_line_that_dies_as_it_is_used_is_replaced(start):
 
 
 async def _failure(replica, asked):
-    """What is told of a turn that ran out of time, and whose request the upstream never read whole."""
+    """What is reported of a turn that ran out of time, and whose request the upstream never read whole."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await replica.turn(asked)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED

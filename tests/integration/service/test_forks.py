@@ -97,12 +97,12 @@ async def test_many_turns_at_once_on_one_session_all_read_their_own_answer(repli
 async def test_turns_of_many_sessions_do_not_meet(replica):
     async def converse(number: int) -> list[str]:
         talk = Talk(replica, f"session-{number}")
-        told = []
+        reported = []
         for turn in range(5):
             done = await talk.say(f"sim:say(text={number}.{turn})")
             assert done.report.context == (pb.CONTEXT_INCREMENTAL if turn else pb.CONTEXT_FULL)
-            told.append(talk.text)
-        return told
+            reported.append(talk.text)
+        return reported
 
     answers = await asyncio.gather(*map(converse, range(20)))
     assert answers == [[f"{number}.{turn}" for turn in range(5)] for number in range(20)]

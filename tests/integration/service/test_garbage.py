@@ -47,9 +47,9 @@ def garbage():
 async def test_a_turn_that_ends_well_leaves_nothing_for_the_collector(script):
     with watching() as seen:
         async with stack() as replica:
-            await told(replica, seen, script, 1)  # finds what is made once
+            await reported(replica, seen, script, 1)  # finds what is made once
             with garbage() as found:
-                await told(replica, seen, script, 2)
+                await reported(replica, seen, script, 2)
     assert found == []
 
 
@@ -72,17 +72,17 @@ AGAIN = {
 async def test_so_does_one_that_ended_well_at_its_second_attempt_and_the_line_of_its_first(case):
     with watching() as seen:
         async with stack() as replica:
-            await told(replica, seen, Script(Say("Hello.")), 1)
+            await reported(replica, seen, Script(Say("Hello.")), 1)
             with garbage() as found:
                 replica.simulator.enqueue(AGAIN[case])
-                done = await told(replica, seen, Script(Say("Hello.")), 2)
+                done = await reported(replica, seen, Script(Say("Hello.")), 2)
                 await seen.until(lambda: seen.count("trunkline.line.closes") == 1)
     assert done.report.attempts == 2
     assert found == []
 
 
-async def told(replica, seen, script, number):
-    """A turn in a session of its own, and all that is told behind it."""
+async def reported(replica, seen, script, number):
+    """A turn in a session of its own, and all that is reported behind it."""
     replica.simulator.enqueue(script)
     done = await replica.done(request("Hello.", session=f"s{number}"))
     await seen.until(lambda: seen.count("rpc.server.call.duration") == number)

@@ -171,9 +171,9 @@ async def test_a_tool_loop_of_25_turns_sends_a_fiftieth_of_the_bytes(start):
         assert done.stop_reason == pb.STOP_REASON_STOP
         return replica.simulator.stats.bytes_received - before, talk.text
 
-    incremental, told = await loop("incremental", {})
-    full, told_in_full = await loop("full", SSE)
-    assert told == told_in_full
+    incremental, reported = await loop("incremental", {})
+    full, reported_in_full = await loop("full", SSE)
+    assert reported == reported_in_full
     assert full >= 50 * incremental
     assert full > 25 * 200_000
 

@@ -20,7 +20,7 @@ MOMENTS = {
 }
 
 
-async def _leave(replica: Stack, wanted: pb.StreamCompletionRequest, told: str) -> None:
+async def _leave(replica: Stack, wanted: pb.StreamCompletionRequest, reported: str) -> None:
     """Cancels the call once the upstream has the request and the caller has read so much."""
     stats = replica.simulator.stats
     requests, aborted = stats.requests_total, stats.aborted
@@ -28,7 +28,7 @@ async def _leave(replica: Stack, wanted: pb.StreamCompletionRequest, told: str) 
     events = aiter(call)
     await replica.simulator.wait_for(lambda: stats.requests_total == requests + 1, PATIENCE_S)
     read = ""
-    while read != told:
+    while read != reported:
         read += (await anext(events)).text_delta.delta
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -42,8 +42,8 @@ async def test_original_fault_abort_next_turn_reads_the_old_answer(replica, mome
     talk = Talk(replica, options=options)
     await talk.say("Hello.")
     replica.simulator.enqueue(MOMENTS[moment])
-    told = "This is the old answer, and" if moment == "in the answer" else ""
-    await _leave(replica, request(*talk.messages, "Tell me.", **talk.fields), told)
+    reported = "This is the old answer, and" if moment == "in the answer" else ""
+    await _leave(replica, request(*talk.messages, "Tell me.", **talk.fields), reported)
     await replica.simulator.wait_for(lambda: replica.simulator.stats.open_connections == 0, PATIENCE_S)
 
     replica.simulator.enqueue(Script(Say("This is the new answer.")))
@@ -130,8 +130,8 @@ async def test_a_slow_caller_stops_nobody_else_and_loses_nothing(replica, roomy)
     assert replica.simulator.stats.in_flight == 1, "nothing held the upstream back"
     assert sum(map(len, line._connection.messages)) < 1_000_000
     rest = [event async for event in slow]
-    told = sum(len(event.text_delta.delta) for event in rest)
-    assert told == len(rest[-1].done.message.parts[0].text.text) == 8_000_000
+    reported = sum(len(event.text_delta.delta) for event in rest)
+    assert reported == len(rest[-1].done.message.parts[0].text.text) == 8_000_000
     assert (await replica.done(request("Hello.", session="slow"))).report.connection_reused
 
 

@@ -92,10 +92,10 @@ async def test_original_fault_error_frames_read_wrongly(replica, options, shape)
     replica.simulator.enqueue(Script(Start(), Say("Half", closed=False), fail))
     events, failure = await failed_stream(replica, request("Go.", options=options))
     assert kinds_of(events)[-1] == "error"
-    for told in (events[-1].error.message, failure.message):
-        assert "The cat sat on it." in told
-        assert "undefined" not in told
-        assert "None" not in told
+    for reported in (events[-1].error.message, failure.message):
+        assert "The cat sat on it." in reported
+        assert "undefined" not in reported
+        assert "None" not in reported
     if shape != "message_only":
         assert events[-1].error.upstream.code == "invalid_prompt"
         assert events[-1].error.reason == "INVALID_REQUEST"
@@ -161,7 +161,7 @@ async def test_original_fault_tool_result_images_dropped(talk, options):
 
 
 async def test_original_fault_reasoning_items_and_encrypted_content_lost(talk):
-    """Asked for, told to the caller, and back in its place when everything must go again."""
+    """Asked for, reported to the caller, and back in its place when everything must go again."""
     talk.replica.simulator.enqueue(Script(Reason(("Hm.",)), Say("Therefore.")))
     done = await talk.say("Go on.")
     assert talk.received.body["include"] == ["reasoning.encrypted_content"]
@@ -199,8 +199,8 @@ async def test_original_fault_malformed_tool_arguments_become_empty(talk, option
     talk.replica.simulator.enqueue(Script(Call("lookup", malformed)))
     done = await talk.say("Go on.", tools=[LOOKUP], options=options)
     assert done.message.parts[0].tool_call.arguments == malformed
-    told = "".join(event.tool_call_delta.arguments_delta for event in talk.events)
-    assert told == malformed
+    reported = "".join(event.tool_call_delta.arguments_delta for event in talk.events)
+    assert reported == malformed
     await talk.say(tool_results(done.message), tools=[LOOKUP], options=SSE)
     assert talk.received.body["input"][1]["arguments"] == malformed
 
@@ -216,15 +216,15 @@ async def test_original_fault_max_tokens_0_dropped(replica, options):
 
 
 @BOTH
-@pytest.mark.parametrize("told", [0, 1], ids=["before the start", "in the answer"])
-async def test_original_fault_no_timeouts(start, options, told):
+@pytest.mark.parametrize("reported", [0, 1], ids=["before the start", "in the answer"])
+async def test_original_fault_no_timeouts(start, options, reported):
     """An upstream that falls silent ends the turn, by name, and not the conversation."""
     replica = await start({"FIRST_EVENT_TIMEOUT_S": "0.3", "IDLE_TIMEOUT_S": "0.3", "COOLDOWN_S": "0"})
-    silence = Script(Say("Half", closed=False), Hang()) if told else Script(Hang())
+    silence = Script(Say("Half", closed=False), Hang()) if reported else Script(Hang())
     replica.simulator.enqueue(*[silence] * 3)
     failure = await failed(replica.turn(request("Go on.", options=options), timeout=PATIENCE_S))
     assert (failure.reason, failure.sent) == ("TIMEOUT", "true")
-    assert ("IDLE_TIMEOUT_S" if told else "FIRST_EVENT_TIMEOUT_S") in failure.message
+    assert ("IDLE_TIMEOUT_S" if reported else "FIRST_EVENT_TIMEOUT_S") in failure.message
     replica.simulator._upstream.queued.clear()
     assert await replica.done(request("Go on.", options=options))
 

@@ -149,9 +149,9 @@ async def test_a_delta_that_stands_alone_is_not_held_back(replica):
     """The upstream says half and waits: the caller has that half before the rest is written."""
     replica.simulator.enqueue(Script(Say("First half. ", closed=False), Gate("rest")))
     events = aiter(replica.completions.StreamCompletion(request("Go on."), timeout=PATIENCE_S))
-    told = ""
-    while told != "First half. ":
-        told += (await anext(events)).text_delta.delta
+    reported = ""
+    while reported != "First half. ":
+        reported += (await anext(events)).text_delta.delta
     replica.simulator.open_gate("rest")
     assert [event.WhichOneof("event") async for event in events] == ["done"]
 

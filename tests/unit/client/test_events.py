@@ -93,7 +93,7 @@ def test_done_is_the_same_from_both_calls(kind):
     assert (done.text, done.refusal, done.tool_calls) == ("hello", "", ())
 
 
-def test_what_was_not_told_is_none():
+def test_what_was_not_reported_is_none():
     done = done_from(pb.Done())
     assert (done.created_at, done.stop_reason, done.report.transport) == (None, "", "")
     assert done.report.timings == Timings()

@@ -44,7 +44,7 @@ def test_overloaded_says_when():
     assert (error.retryable, error.retry_after, error.sent, error.unsent) == (True, 1.5, False, False)
 
 
-def test_every_violation_is_told():
+def test_every_violation_is_reported():
     bad = error_details_pb2.BadRequest()
     bad.field_violations.add(field="messages[0].role", description="set it")
     bad.field_violations.add(field="model", description="required")

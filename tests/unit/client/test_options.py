@@ -89,6 +89,6 @@ def test_choosing_tools():
         ({"temperature": "hot"}, TypeError),
     ],
 )
-def test_a_slip_is_told_at_once(given, error):
+def test_a_slip_is_reported_at_once(given, error):
     with pytest.raises(error):
         completion_options(given)

@@ -117,7 +117,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("function", "arguments", "expected"), CASES)
-async def test_whatever_happens_is_told_to_the_model(function, arguments, expected):
+async def test_whatever_happens_is_reported_to_the_model(function, arguments, expected):
     prepared = made(function, arguments)
     assert content_of(await prepared.run_async()) == expected
     if not prepared.is_async:
@@ -125,7 +125,7 @@ async def test_whatever_happens_is_told_to_the_model(function, arguments, expect
 
 
 @pytest.mark.parametrize("arguments", ["", "{", '{"a": NaN}', "[" * 100_000])
-def test_arguments_that_are_no_json_are_told_and_never_replaced(arguments):
+def test_arguments_that_are_no_json_are_reported_and_never_replaced(arguments):
     text, is_error = content_of(made(lambda **_: "called", arguments).run())
     assert text.startswith("the arguments are not valid JSON")
     assert is_error

@@ -54,7 +54,7 @@ def test_it_is_read_only_if_it_changed(tmp_path, clock):
     assert reads == ["1"]
 
 
-def test_a_broken_file_is_told_once_and_a_mended_one_counts(tmp_path, clock, caplog):
+def test_a_broken_file_is_reported_once_and_a_corrected_one_counts(tmp_path, clock, caplog):
     caplog.set_level(logging.INFO)
     path = tmp_path / "number"
     path.write_text("1")
@@ -162,7 +162,7 @@ def test_a_change_that_hides_its_time_and_size_is_seen(tmp_path, clock):
     assert later(clock, watched) == 2
 
 
-def test_told_to_look_it_reads_at_once_and_says_what_came_of_it(tmp_path, clock, caplog):
+def test_a_forced_check_reads_at_once_and_reports_the_outcome(tmp_path, clock, caplog):
     caplog.set_level(logging.INFO)
     path = tmp_path / "number"
     path.write_text("1")

@@ -184,7 +184,7 @@ def test_variables_of_others_are_left_alone():
     assert load(KEY | {"OPENAI_API_KEY_FILE": "/x", "PATH": "/bin"}) == load(KEY)
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     assert len(problems_of({"TRUNKLINE_MAX_TURNS": "x", "TRUNKLINE_REPLAY": "x"})) == 2
 
 

@@ -36,7 +36,7 @@ def test_a_name_without_end_is_not_repeated():
     assert len(caught.value.message) < 300
 
 
-def test_a_credential_shows_nothing_and_is_told_apart():
+def test_a_credential_shows_nothing_and_is_distinguished():
     assert "s3cret" not in repr(Caller(key=Credential("s3cret")))
     assert Credential("a") == Credential("a") != Credential("b")
 

@@ -52,25 +52,25 @@ def untrusted() -> ssl.SSLCertVerificationError:
     ],
 )
 def test_the_caller_hears_the_kind_and_the_log_the_rest(error, kind, caplog):
-    told = Connecting(DIRECT).failed(WHAT, error)
-    assert (told.reason, told.message) == (Reason.CONNECT_FAILED, f"{WHAT}: {kind}")
-    assert told.upstream is None
-    assert ADDRESS not in told.message
+    reported = Connecting(DIRECT).failed(WHAT, error)
+    assert (reported.reason, reported.message) == (Reason.CONNECT_FAILED, f"{WHAT}: {kind}")
+    assert reported.upstream is None
+    assert ADDRESS not in reported.message
     assert caplog.text.count(kind) >= 1
     assert (ADDRESS in caplog.text) == any(ADDRESS in str(one) for one in connecting._chain(error))
 
 
 def test_behind_a_proxy_it_is_the_proxy_that_was_not_reached():
-    told = Connecting(PROXIED).failed(WHAT, system(errno.ECONNREFUSED))
-    assert told.message == f"{WHAT}: the proxy: Connection refused"
+    reported = Connecting(PROXIED).failed(WHAT, system(errno.ECONNREFUSED))
+    assert reported.message == f"{WHAT}: the proxy: Connection refused"
 
 
 @pytest.mark.parametrize("number", sorted(connecting.SHORTAGES))
 def test_a_shortage_of_this_machine_is_its_own(number):
     group = ExceptionGroup("all", [system(errno.ECONNREFUSED), system(number)])
-    told = Connecting(DIRECT).failed(WHAT, caused(httpx.ConnectError("All failed"), group))
-    assert (told.reason, told.retry_after) == (Reason.OVERLOADED, connecting.RETRY_AFTER_SHORTAGE_S)
-    assert ADDRESS not in told.message
+    reported = Connecting(DIRECT).failed(WHAT, caused(httpx.ConnectError("All failed"), group))
+    assert (reported.reason, reported.retry_after) == (Reason.OVERLOADED, connecting.RETRY_AFTER_SHORTAGE_S)
+    assert ADDRESS not in reported.message
 
 
 def test_a_failure_that_hides_a_lack_of_files_is_found_out():
@@ -80,11 +80,11 @@ def test_a_failure_that_hides_a_lack_of_files_is_found_out():
     taken = os.open(os.devnull, os.O_RDONLY)
     resource.setrlimit(resource.RLIMIT_NOFILE, (taken, hard))
     try:
-        told = Connecting(DIRECT).failed(WHAT, error)
+        reported = Connecting(DIRECT).failed(WHAT, error)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         os.close(taken)
-    assert told.reason is Reason.OVERLOADED
+    assert reported.reason is Reason.OVERLOADED
 
 
 def test_the_log_says_it_once_a_minute(caplog, monkeypatch):

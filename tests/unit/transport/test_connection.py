@@ -32,16 +32,16 @@ async def test_what_arrives_in_one_read_is_handed_on_together(line, peer):
     assert await line.receive(PATIENCE_S) == ["one", "two", b"\x00", "three"]
 
 
-async def test_the_first_word_is_told_once_and_a_pong_is_none(line, peer):
-    told = []
-    line.on_first_message = lambda: told.append(line.received_any)
+async def test_the_first_message_is_reported_once_and_a_pong_is_none(line, peer):
+    reported = []
+    line.on_first_message = lambda: reported.append(line.received_any)
     peer.write(Frame(Opcode.PONG, b""), Frame(Opcode.PING, b"?"))
     await until(lambda: line._connection.heard_at > line.opened_at)
-    assert (line.received_any, told) == (False, [])
+    assert (line.received_any, reported) == (False, [])
     for word in ("one", "two"):
         peer.write(text(word))
         await line.receive(PATIENCE_S)
-    assert told == [True]
+    assert reported == [True]
 
 
 async def test_what_is_sent_arrives_as_one_text(line, peer):
@@ -161,7 +161,7 @@ async def test_a_peer_that_says_too_much_at_first_is_not_mute(dial, peer, monkey
     assert line.received_any
 
 
-async def test_what_stands_before_a_close_is_still_told(line, peer):
+async def test_what_stands_before_a_close_is_still_received(line, peer):
     peer.write(text("last words"), Frame(Opcode.CLOSE, Close(1011, "tired").serialize()))
     assert await line.receive(PATIENCE_S) == ["last words"]
     error = await failure(line)

@@ -70,7 +70,7 @@ async def run(exchange):
     return batches, None
 
 
-async def test_what_is_read_together_is_told_together():
+async def test_what_is_read_together_is_emitted_together():
     channel = Scripted([created()], [text_delta("Hel"), text_delta("lo.")], [WHOLE])
     exchange = make(channel)
     batches, error = await run(exchange)
@@ -130,7 +130,7 @@ async def test_from_the_instant_before_it_is_written_a_request_may_have_been_see
     assert exchange.dispatched
 
 
-async def test_what_stands_before_a_failure_in_the_same_read_is_told_first():
+async def test_what_stands_before_a_failure_in_the_same_read_is_emitted_first():
     broken = frame("error", code="server_error", message="Oh.")
     exchange = make(Scripted([created(), text_delta("Half"), broken]))
     batches, error = await run(exchange)
@@ -163,7 +163,7 @@ async def test_a_lost_chain_is_one_only_where_an_id_was_sent():
     ],
     ids=["first event", "idle", "idle behind noise"],
 )
-async def test_a_wait_that_runs_out_is_told_by_its_name(reads, waits, named):
+async def test_a_wait_that_runs_out_is_reported_by_its_name(reads, waits, named):
     exchange = make(Scripted(*reads), **waits)
     _, error = await run(exchange)
     assert error.reason is Reason.TIMEOUT
@@ -171,7 +171,7 @@ async def test_a_wait_that_runs_out_is_told_by_its_name(reads, waits, named):
     assert exchange.dispatched
 
 
-async def test_writing_that_takes_too_long_is_told_by_its_name():
+async def test_writing_that_takes_too_long_is_reported_by_its_name():
     channel = Scripted()
     channel.sending = asyncio.get_running_loop().create_future()
     exchange = make(channel, send_s=SHORT)

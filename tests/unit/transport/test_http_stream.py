@@ -188,7 +188,7 @@ async def test_a_status_says_when_to_come_back(server, upstream):
     assert (await failure(upstream)).retry_after == 7
 
 
-async def test_a_page_of_a_proxy_is_told_by_its_status(server, upstream):
+async def test_a_page_of_a_proxy_is_reported_by_its_status(server, upstream):
     server.answer = status(502, "<html><body>Bad Gateway</body></html>", **{"content-type": "text/html"})
     error = await failure(upstream)
     assert (error.reason, error.upstream.status) == (Reason.UPSTREAM_ERROR, 502)
@@ -321,13 +321,13 @@ async def test_an_exchange_that_ends_while_the_upstream_goes_on_closes_its_conne
     await asyncio.wait_for(server.left.wait(), PATIENCE_S)
 
 
-@pytest.mark.parametrize("told", [0, 1], ids=["before the head", "in the answer"])
-async def test_an_exchange_that_is_left_cuts_the_upstream_off(server, upstream, told):
+@pytest.mark.parametrize("reported", [0, 1], ids=["before the head", "in the answer"])
+async def test_an_exchange_that_is_left_cuts_the_upstream_off(server, upstream, reported):
     begun = asyncio.Event()
 
     async def silent(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers=STREAM)
-        if told:
+        if reported:
             await response.prepare(request)
             await response.write(sse(created()))
         begun.set()

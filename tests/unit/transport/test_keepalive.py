@@ -19,7 +19,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
-    """Time that stands still until told. What the line does about it is asked for by hand."""
+    """Time that stands still until reported. What the line does about it is asked for by hand."""
     clock = Clock()
     monkeypatch.setattr(connection, "now", clock)
     monkeypatch.setattr(receive_buffer, "now", clock)

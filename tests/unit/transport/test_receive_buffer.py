@@ -115,8 +115,8 @@ def test_it_is_what_the_library_makes_of_it(groups, at):
 def test_it_is_the_same_byte_by_byte():
     sent = [text("one"), text("x" * 200), Frame(Opcode.PING, b"?"), text("y" * 70_000), text("")]
     data = b"".join(frame.serialize(mask=False) for frame in sent)
-    told = fed(opened(splitting=True), [data[at : at + 1] for at in range(len(data))])
-    assert told == ["one", "x" * 200, "y" * 70_000, ""]
+    reported = fed(opened(splitting=True), [data[at : at + 1] for at in range(len(data))])
+    assert reported == ["one", "x" * 200, "y" * 70_000, ""]
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))

@@ -130,7 +130,7 @@ async def test_a_host_that_does_not_exist():
     assert (await failure("http://host.invalid/v1")).reason is Reason.CONNECT_FAILED
 
 
-async def test_a_handshake_that_takes_too_long_is_told_by_its_name(door):
+async def test_a_handshake_that_takes_too_long_is_reported_by_its_name(door):
     error = await failure(door.url, CONNECT_TIMEOUT_S="0.5")
     assert error.reason is Reason.CONNECT_FAILED
     assert "TRUNKLINE_CONNECT_TIMEOUT_S" in error.message

@@ -24,7 +24,7 @@ def test_all_replicas_by_session():
     assert heading_and_rows([])[0].split()[0] == "SESSION"
 
 
-def test_replicas_of_one_name_are_told_apart():
+def test_replicas_of_one_name_are_distinguished():
     twin = Replica("d:1", "blue", (session("s4"),))
     assert {line.split()[1] for line in heading_and_rows([BLUE, twin, GREEN])[1:]} == {"a:1", "d:1", "green"}
 

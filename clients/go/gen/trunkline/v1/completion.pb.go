@@ -31,9 +31,9 @@ type Transport int32
 const (
 	// In a request: the same as TRANSPORT_AUTO.
 	Transport_TRANSPORT_UNSPECIFIED Transport = 0
-	// The session's WebSocket; HTTP SSE where that cannot be had.
+	// The session's WebSocket; HTTP SSE where that is unavailable.
 	Transport_TRANSPORT_AUTO Transport = 1
-	// WebSocket only: the turn fails where it cannot be had.
+	// WebSocket only: the turn fails where it is unavailable.
 	Transport_TRANSPORT_WEBSOCKET Transport = 2
 	// One HTTP POST, answered by server-sent events.
 	Transport_TRANSPORT_SSE Transport = 3
@@ -1868,7 +1868,7 @@ type Error struct {
 	Upstream *UpstreamError `protobuf:"bytes,5,opt,name=upstream,proto3" json:"upstream,omitempty"`
 	// The message as far as it came.
 	Partial *Message `protobuf:"bytes,6,opt,name=partial,proto3" json:"partial,omitempty"`
-	// What it cost, where the upstream told it.
+	// What it cost, where the upstream reported it.
 	Usage *Usage `protobuf:"bytes,7,opt,name=usage,proto3" json:"usage,omitempty"`
 	// How the turn ran.
 	Report        *TurnReport `protobuf:"bytes,8,opt,name=report,proto3" json:"report,omitempty"`

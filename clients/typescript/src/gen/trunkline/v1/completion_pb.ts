@@ -922,7 +922,7 @@ export type Error = Message<"trunkline.v1.Error"> & {
   partial?: Message$1 | undefined;
 
   /**
-   * What it cost, where the upstream told it.
+   * What it cost, where the upstream reported it.
    *
    * @generated from field: trunkline.v1.Usage usage = 7;
    */
@@ -1188,14 +1188,14 @@ export enum Transport {
   UNSPECIFIED = 0,
 
   /**
-   * The session's WebSocket; HTTP SSE where that cannot be had.
+   * The session's WebSocket; HTTP SSE where that is unavailable.
    *
    * @generated from enum value: TRANSPORT_AUTO = 1;
    */
   AUTO = 1,
 
   /**
-   * WebSocket only: the turn fails where it cannot be had.
+   * WebSocket only: the turn fails where it is unavailable.
    *
    * @generated from enum value: TRANSPORT_WEBSOCKET = 2;
    */
