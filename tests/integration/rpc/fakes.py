@@ -74,6 +74,9 @@ class FakeManager:
         self.turns = []
         self.views = {}
 
+    def refused_unread(self):
+        """A request was refused in the middle."""
+
     def check(self, caller, *, warm_up=False):
         if self.refused_early is not None:
             raise self.refused_early
