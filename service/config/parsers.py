@@ -15,7 +15,7 @@ MAX_COUNT = 2**30
 MAX_NAME = 256
 ENDPOINTS = ("/responses", "/chat/completions", "/completions")
 """Ends of URLs that are often given in place of the base."""
-TUNING = frozenset({"gc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"})
+TUNING = frozenset({"gc", "malloc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"})
 """The pieces of `service.runtime.process`."""
 
 

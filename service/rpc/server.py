@@ -110,6 +110,8 @@ def options(settings: Settings) -> dict[str, int]:
         "grpc.max_send_message_length": 64 * MEBIBYTE,
         # The clients do not compress, and what is refused need not be decompressed: bit 0 is "identity".
         "grpc.compression_enabled_algorithms_bitset": 1,
+        # Of what a connection has read, grpc may keep a buffer this large; the default is 4 MiB.
+        "grpc.experimental.tcp_max_read_chunk_size": 256 * 1024,
         # The read buffer that grpc may keep for a connection; the default is 4 MiB.
         # A caller that vanished is detected within a minute …
         "grpc.keepalive_time_ms": 40_000,

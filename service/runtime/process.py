@@ -2,7 +2,7 @@
 
 Each piece is one function with its theory and what was measured of it. `TRUNKLINE_TUNING` leaves pieces out,
 to measure what they do or to rule one out as the cause of a fault: `off` all of them, a list
-(`scheduler,gc`) those. A piece that the system does not have is left out by itself.
+(`malloc,gc`) those. A piece that the system does not have is left out by itself.
 
 There are two moments. `tune` runs before the first thread and the first connection, since threads inherit
 their class and connections their buffers. `settle` runs when the service listens: what the start has built is
@@ -19,6 +19,7 @@ import sys
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Collection
 
+from service.runtime import memory
 from service.runtime.paced_loop import Pace, PacedSelector
 
 SWITCH_INTERVAL_S = 0.0005
@@ -32,6 +33,8 @@ def tune(left_out: Collection[str] = ()) -> None:
         set_switch_interval()
     if "scheduler" not in left_out:
         start_threads_as_batch()
+    if "malloc" not in left_out:
+        memory.keep_little()
     if "tls-buffers" not in left_out:
         shrink_tls_buffers()
 

@@ -10,7 +10,7 @@ from asyncio.sslproto import SSLProtocol
 import pytest
 
 from service.config.parsers import TUNING
-from service.runtime import process
+from service.runtime import memory, process
 from service.runtime.paced_loop import Pace, PacedSelector
 
 
@@ -24,6 +24,7 @@ def applied(monkeypatch):
         (process, "start_threads_as_other", "scheduler"),
         (process, "collect_seldom", "gc"),
         (process, "shrink_tls_buffers", "tls-buffers"),
+        (memory, "keep_little", "malloc"),
     ]:
         monkeypatch.setattr(module, function, lambda piece=piece: applied.append(piece))
     return applied
