@@ -121,6 +121,8 @@ def test_more_replicas_are_found(deployed):
 
 def test_the_page_comes_from_the_same_origin_as_the_calls(deployed):
     deployed.compose("up", "--detach", "--wait", "web")
+    # Envoy was up before the page, and looks for it every few seconds (`dns_refresh_rate`).
+    until(lambda: deployed.envoy_stat("cluster.web.membership_healthy") == 1)
     with urllib.request.urlopen(f"http://{deployed.address}/") as answer:
         assert answer.read() == PAGE.encode()
 
