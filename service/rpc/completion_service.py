@@ -38,7 +38,7 @@ from service.rpc.convert.parsing import parse
 from service.rpc.convert.requests import read_completion
 from service.rpc.convert.responses import complete_out, error_out, event_out
 from service.rpc.failure import Context, end, failure_of
-from service.runtime.workers import aside
+from service.workers import aside
 
 if TYPE_CHECKING:
     from service.sessions.budget import Hold

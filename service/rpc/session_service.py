@@ -18,7 +18,7 @@ from service.rpc.convert.parsing import parse
 from service.rpc.convert.requests import page_token, read_page, read_prime, read_session_id
 from service.rpc.convert.responses import session_out
 from service.rpc.failure import NOTHING_SENT, Context, end, failure_of
-from service.runtime.workers import aside
+from service.workers import aside
 
 if TYPE_CHECKING:
     from service.sessions.manager import Manager

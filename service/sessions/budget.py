@@ -18,9 +18,9 @@ from types import TracebackType
 from service.domain.errors import Reason, TurnError
 from service.domain.limits import LARGE_BYTES
 from service.domain.tenant import Caller
-from service.runtime.workers import PINNED
 from service.sessions.admission import RETRY_AFTER_S
 from service.telemetry import lines
+from service.workers import PINNED
 
 
 class Budget:

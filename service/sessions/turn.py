@@ -20,7 +20,6 @@ from service.domain.plan import ContextReason, Plan
 from service.domain.replay import Signal
 from service.domain.report import TransportReason, TurnReport
 from service.domain.tenant import Caller
-from service.runtime.workers import maybe_aside
 from service.sessions.chaining import Chaining
 from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.pool import Pool
@@ -30,6 +29,7 @@ from service.sessions.warmup import warm_up
 from service.telemetry.turns import TurnPublisher
 from service.transport.exchange import Exchange
 from service.transport.upstream import PreparedRequest, Upstream
+from service.workers import maybe_aside
 
 
 @dataclass(frozen=True, slots=True)

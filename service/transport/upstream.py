@@ -23,7 +23,6 @@ from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
 from service.domain.tenant import Credential
 from service.runtime.paced_loop import Pace
-from service.runtime.workers import maybe_aside
 from service.telemetry import lines
 from service.transport import tls
 from service.transport.channel import Waits
@@ -36,6 +35,7 @@ from service.transport.http_stream import HttpStream
 from service.transport.receive_buffer import now
 from service.wire import error_classifier
 from service.wire.request import PayloadHook, PreparedRequest, encode, item_sizes, prepare
+from service.workers import maybe_aside
 
 if TYPE_CHECKING:
     from service.config.settings import Settings

@@ -16,7 +16,7 @@ from service.domain.limits import LARGE_BYTES, MAX_REQUEST_ID, MAX_SESSION_CALL_
 from service.gen.trunkline.v1 import completion_pb2, session_pb2
 from service.rpc.convert.scan import check_shape
 from service.rpc.convert.validate import Violations
-from service.runtime.workers import aside
+from service.workers import aside
 
 _Kind = TypeVar("_Kind", bound=Message)
 

@@ -1,7 +1,7 @@
 """Run work that would block the event loop in a thread: `aside`.
 
-A thread's Python code yields to the event loop after 0.5 ms (`process.set_switch_interval`); C code only at
-its end, so what is given to a thread calls nothing that takes longer than about 50 ms. A request of
+A thread's Python code yields to the event loop after 0.5 ms (`runtime.process.set_switch_interval`); C code
+only at its end, so what is given to a thread calls nothing that takes longer than about 50 ms. A request of
 less than `LARGE_BYTES` never comes here: the way to a thread and back takes 0.1 ms.
 
 One thread: Python runs one at a time anyway, and two large requests that are parsed or written at the same

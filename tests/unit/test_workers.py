@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from service.runtime.workers import PINNED, THREADS, aside, maybe_aside
+from service.workers import PINNED, THREADS, aside, maybe_aside
 
 
 class Pins:
