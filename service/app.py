@@ -13,7 +13,7 @@ from typing import Any, cast
 from service.config import reload
 from service.config.settings import Settings, SettingsError, doubts
 from service.rpc.server import Server
-from service.runtime import process
+from service.runtime import memory, process
 from service.runtime.paced_loop import Pace
 from service.sessions.manager import Manager
 from service.telemetry import logs, sampler
@@ -41,7 +41,8 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     logs.configure(settings.log_level)
     logs.catch()
     telemetry = Telemetry(settings)
-    manager = Manager(settings, Upstream(settings, _hook(settings.payload_hook), pace=pace))
+    upstream = Upstream(settings, _hook(settings.payload_hook), pace=pace)
+    manager = Manager(settings, upstream, trim=memory.trim)
     server = Server(settings, manager)
     sampling = asyncio.create_task(sampler.run(manager.counts), name="sampler")
     try:

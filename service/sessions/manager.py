@@ -17,11 +17,11 @@ from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest
 from service.domain.report import SessionView
 from service.domain.tenant import Caller
-from service.runtime.memory import Heap
 from service.sessions.admission import Admission, TenantLimits
 from service.sessions.budget import Budget, Hold
 from service.sessions.chaining import Chaining
 from service.sessions.circuit_breaker import Breaker
+from service.sessions.heap import Heap
 from service.sessions.pool import Pool
 from service.sessions.pool_state import PoolState
 from service.sessions.registry import Registry, Session
@@ -39,13 +39,17 @@ REAPER_PERIOD_S = 1.0
 
 
 class Manager:
-    """Run turns and warm-ups. Make it in the running event loop, `start` it, and `close` it."""
+    """Run turns and warm-ups. Make it in the running event loop, `start` it, and `close` it.
+
+    `trim` returns freed memory to the system.
+    """
 
     def __init__(
         self,
         settings: Settings,
         upstream: Upstream,
         *,
+        trim: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         random: Random | None = None,
@@ -73,7 +77,7 @@ class Manager:
         self._rate = warm_up_rate(settings.max_dials, clock)
         self._running = Running()
         self._refusing = False
-        self._heap = Heap()
+        self._heap = Heap(trim)
         self._reaper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
