@@ -14,10 +14,10 @@ from service.config import reload
 from service.config.settings import Settings, SettingsError, doubts
 from service.rpc.server import Server
 from service.runtime import memory, process
-from service.runtime.paced_loop import Pace
 from service.sessions.manager import Manager
 from service.telemetry import logs, sampler
 from service.telemetry.setup import Telemetry
+from service.transport.pace import Pace
 from service.transport.preload import preload
 from service.transport.upstream import Upstream
 

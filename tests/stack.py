@@ -17,8 +17,8 @@ from service.config.settings import load
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import completion_pb2_grpc, message_pb2, session_pb2_grpc
 from service.rpc.server import Server
-from service.runtime.paced_loop import Pace
 from service.sessions.manager import Manager
+from service.transport.pace import Pace
 from service.transport.upstream import Upstream
 from simulator import Settings as SimulatorSettings
 from simulator import Simulator

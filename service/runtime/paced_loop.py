@@ -86,30 +86,16 @@ def next_delay(delay_s: float, busy: float) -> float:
     return SHARED_S if delay_s or busy > BUSY else 0.0
 
 
-class Pace:
-    """What transport sees of the paced loop; this one never delays.
-
-    `delay_s`: the interval between two polls of running answers, in seconds; 0: nothing waits.
-    """
-
-    delay_s = 0.0
-
-    def throttle(self, fd: int) -> None:
-        """Let what arrives on this socket wait for the next poll: it carries a running answer."""
-
-    def prioritise(self, fd: int) -> bool:
-        """Let what arrives on this socket wake the loop. Return whether it was throttled: something may have
-        arrived unnoticed.
-        """
-        return False
-
-
-class PacedSelector(DefaultSelector, Pace):
+class PacedSelector(DefaultSelector):
     """Keep two sets of sockets: those that wake the loop, and throttled ones, which are polled at intervals.
 
     A socket is throttled only while it is registered: asyncio unregisters what it closes or stops reading,
     and the number may belong to another socket afterwards.
+
+    `delay_s`: the interval between two polls of the throttled ones, in seconds; 0: none is throttled.
     """
+
+    delay_s = 0.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,6 +109,7 @@ class PacedSelector(DefaultSelector, Pace):
         self._updated_waited_s = 0.0
 
     def throttle(self, fd: int) -> None:
+        """Let what arrives on this socket wait for the next poll, unless nothing waits now."""
         if not self.delay_s or fd in self._fds:
             return
         try:
@@ -133,6 +120,7 @@ class PacedSelector(DefaultSelector, Pace):
         self._throttled.register(fd, key.events, key.data)
 
     def prioritise(self, fd: int) -> bool:
+        """Let what arrives on this socket wake the loop. Return whether it was throttled."""
         if fd not in self._fds:
             return False
         key = self.unregister(fd)

@@ -20,7 +20,7 @@ from asyncio.sslproto import SSLProtocol
 from collections.abc import Collection
 
 from service.runtime import memory
-from service.runtime.paced_loop import Pace, PacedSelector
+from service.runtime.paced_loop import PacedSelector
 
 SWITCH_INTERVAL_S = 0.0005
 GC_THRESHOLDS = (20_000, 20, 50)
@@ -47,13 +47,13 @@ def settle(left_out: Collection[str] = ()) -> None:
         collect_seldom()
 
 
-def runner(left_out: Collection[str] = ()) -> tuple[asyncio.Runner, Pace]:
-    """Return a runner for the service's event loop, and the pace that the loop keeps.
+def runner(left_out: Collection[str] = ()) -> tuple[asyncio.Runner, PacedSelector | None]:
+    """Return a runner for the service's event loop, and the selector that paces it.
 
-    With `paced-loop` left out it is asyncio's own loop, and the pace never delays.
+    With `paced-loop` left out it is asyncio's own loop, and None.
     """
     if "paced-loop" in left_out:
-        return asyncio.Runner(), Pace()
+        return asyncio.Runner(), None
     pace = PacedSelector()
     return asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(pace)), pace
 

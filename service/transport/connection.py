@@ -29,10 +29,10 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from service.domain.errors import Reason, TurnError
-from service.runtime.paced_loop import Pace
 from service.telemetry import lines, turns
 from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.close_reason import close_reason
+from service.transport.pace import Pace, Unpaced
 from service.transport.receive_buffer import BufferedConnection, now
 from service.wire import error_classifier
 
@@ -84,7 +84,7 @@ class Line:
         self._cut_off = False
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._pace = pace or Pace()
+        self._pace = pace or Unpaced()
         self._fd = connection.transport.get_extra_info("socket").fileno()
         self._deadline = 0.0
         self._late = False

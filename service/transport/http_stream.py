@@ -16,10 +16,10 @@ import anyio
 import httpx
 
 from service.domain.errors import Reason, TurnError
-from service.runtime.paced_loop import Pace
 from service.telemetry import turns
 from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.connecting import Connecting
+from service.transport.pace import Pace
 from service.wire import error_classifier
 from service.wire.bounds import MAX_MESSAGE_BYTES
 from service.wire.sse import SseDecoder

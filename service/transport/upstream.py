@@ -22,7 +22,6 @@ from service.domain.limits import MAX_JSON_GROWTH
 from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
 from service.domain.tenant import Credential
-from service.runtime.paced_loop import Pace
 from service.telemetry import lines
 from service.transport import tls
 from service.transport.channel import Waits
@@ -32,6 +31,7 @@ from service.transport.credentials import Keys
 from service.transport.exchange import Exchange
 from service.transport.handshake import connect_to
 from service.transport.http_stream import HttpStream
+from service.transport.pace import Pace, Unpaced
 from service.transport.receive_buffer import now
 from service.wire import error_classifier
 from service.wire.request import PayloadHook, PreparedRequest, encode, item_sizes, prepare
@@ -70,7 +70,7 @@ class Upstream:
             settings.first_event_timeout_s,
             settings.idle_timeout_s,
         )
-        self.pace = pace or Pace()
+        self.pace = pace or Unpaced()
         self._settings = settings
         self._hook = hook
         self._random = random or Random()

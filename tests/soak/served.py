@@ -17,7 +17,7 @@ from typing import Any
 from service.app import serve
 from service.config.settings import load, raise_file_limit
 from service.runtime import process
-from service.runtime.paced_loop import Pace
+from service.runtime.paced_loop import PacedSelector
 from service.sessions.manager import Manager
 
 
@@ -55,7 +55,7 @@ async def answer_requests() -> None:
         sys.stdout.flush()
 
 
-async def main(pace: Pace) -> int:
+async def main(pace: PacedSelector | None) -> int:
     settings = load(os.environ)
     raise_file_limit(settings)
     answering = asyncio.create_task(answer_requests(), name="census")

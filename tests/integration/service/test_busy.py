@@ -21,12 +21,14 @@ def busy(request, monkeypatch):
     monkeypatch.setattr(paced_loop, "next_delay", lambda *_: request.param)
 
     def run(talk, settings=None):
-        async def busy_service():
+        runner, keeper = process.runner()
+        assert keeper is not None
+
+        async def busy_service(keeper=keeper):
             async with stack(settings, pace=keeper) as replica:
                 await until(lambda: keeper.delay_s)
                 return await asyncio.wait_for(talk(replica), PATIENCE_S)
 
-        runner, keeper = process.runner()
         with runner:
             return runner.run(busy_service())
 

@@ -22,7 +22,6 @@ from service.runtime.paced_loop import (
     RELEASED_PER_PERIOD,
     SHARED_S,
     SPARE,
-    Pace,
     PacedSelector,
     next_delay,
 )
@@ -62,13 +61,6 @@ def test_the_delay_stays_where_the_loop_just_keeps_up():
 def test_the_delay_shrinks_when_there_is_time_to_spare():
     assert after(1, SPARE / 2, LONGEST_S) == LONGEST_S / 2
     assert after(100, SPARE - 0.1, LONGEST_S) == SHARED_S
-
-
-def test_a_pace_without_a_selector_never_delays():
-    pace = Pace()
-    pace.throttle(1)
-    assert not pace.prioritise(1)
-    assert pace.delay_s == 0.0
 
 
 class Polled:

@@ -8,8 +8,8 @@ import pytest
 from websockets.frames import Close, CloseCode, Frame, Opcode
 
 from service.domain.errors import Reason, TurnError
-from service.runtime.paced_loop import Pace
 from service.transport import connection, handshake
+from service.transport.pace import Unpaced
 from tests.unit.transport.conftest import PATIENCE_S, more, text, until
 
 
@@ -281,7 +281,7 @@ async def test_each_wait_has_its_own_length_though_one_timer_serves_them_all(lin
     assert await waiting == ["in time"]
 
 
-class RecordedPace(Pace):
+class RecordedPace(Unpaced):
     """A pace that records its calls."""
 
     def __init__(self) -> None:
