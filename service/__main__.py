@@ -17,7 +17,8 @@ import traceback
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from service.config.proxies import spare_loopback
-from service.config.settings import SettingsError, load, raise_file_limit
+from service.config.settings import load, raise_file_limit
+from service.domain.errors import SettingsError
 from service.telemetry import otel_check
 
 INTERRUPTED = 128 + signal.SIGINT

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from service.config import reload
-from service.config.settings import Settings, SettingsError, doubts
+from service.config.settings import Settings, doubts
+from service.domain.errors import SettingsError
 from service.rpc.server import Server
 from service.runtime import memory, process
 from service.sessions.manager import Manager

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
-from service.config.settings import SettingsError
+from service.domain.errors import SettingsError
 
 CHECK_EVERY_S = 0.5
 SETTLED_S = 0.5

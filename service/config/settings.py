@@ -16,18 +16,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from service.config import parsers, proxies
+from service.domain.errors import SettingsError
 
 PREFIX = "TRUNKLINE_"
 FILES_BESIDES = 128
 """File descriptors for anything but connections and turns: listener, logs, exporters, a margin."""
-
-
-class SettingsError(ValueError):
-    """Report invalid settings. `problems` holds one line for each thing to change."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 def _setting(parse: Callable[[str], object], default: str, doc: str, unit: str = "", **more: Any) -> Any:

@@ -1,6 +1,7 @@
 """Carry a failure from where it happened to the caller: `TurnError`, with its `Reason`.
 
 gRPC, HTTP and WebSocket errors are translated at the edges; in between there is only this one type.
+`SettingsError` carries a failure to the operator instead: the service does not start.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from service.domain.failure_policy import POLICIES, Policy
 from service.domain.reasons import Fault, Reason
 
-__all__ = ["Fault", "Reason", "TurnError", "UpstreamDetail", "Violation", "forget_frames"]
+__all__ = ["Fault", "Reason", "SettingsError", "TurnError", "UpstreamDetail", "Violation", "forget_frames"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,14 @@ class TurnError(Exception):
             upstream=self.upstream,
             violations=self.violations,
         )
+
+
+class SettingsError(ValueError):
+    """Report invalid settings. `problems` holds one line for each thing to change."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 def forget_frames(error: BaseException | None) -> None:

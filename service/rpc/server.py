@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from service.config.settings import Settings, SettingsError
+from service.config.settings import Settings
+from service.domain.errors import SettingsError
 from service.gen.trunkline.v1 import completion_pb2, session_pb2
 from service.rpc import health
 from service.rpc.auth.callers import Callers

@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 from service.config import reload
-from service.config.settings import SettingsError
+from service.domain.errors import SettingsError
 from service.telemetry import otel_env
 
 OTLP = "OTEL_EXPORTER_OTLP_"

@@ -31,7 +31,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from service.config.settings import Settings, SettingsError
+from service.config.settings import Settings
+from service.domain.errors import SettingsError
 from service.telemetry import otel_env, signals
 from service.telemetry.instruments import views
 from service.telemetry.otel_env import Exporter, Protocol, Signal, Switches

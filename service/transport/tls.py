@@ -6,7 +6,8 @@ import os
 import ssl
 from pathlib import Path
 
-from service.config.settings import Settings, SettingsError
+from service.config.settings import Settings
+from service.domain.errors import SettingsError
 
 
 def context_of(settings: Settings) -> ssl.SSLContext:

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from service import app
-from service.config.settings import SettingsError
+from service.domain.errors import SettingsError
 
 
 def test_no_path_is_no_hook():

@@ -8,7 +8,7 @@ import ssl
 import grpc
 import pytest
 
-from service.config.settings import SettingsError
+from service.domain.errors import SettingsError
 from tests.integration.auth.conftest import TENANTS, digest
 from tests.integration.auth.doors import Knock, bearer, outcome, payer
 from tests.integration.auth.pki import secure

@@ -7,7 +7,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
-from service.config.settings import SettingsError
+from service.domain.errors import SettingsError
 from service.gen.trunkline.v1 import session_pb2
 from service.rpc.server import SERVICES, Server
 from tests.integration.rpc.fakes import COMPLETED, STARTED

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.config.settings import SettingsError, load
+from service.config.settings import load
+from service.domain.errors import SettingsError
 from service.telemetry import sampler, setup
 from service.telemetry.gauges import Counts
 from service.telemetry.setup import Telemetry

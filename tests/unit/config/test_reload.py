@@ -7,7 +7,7 @@ import pytest
 
 from service.config import reload
 from service.config.reload import Watched
-from service.config.settings import SettingsError
+from service.domain.errors import SettingsError
 
 
 @pytest.fixture

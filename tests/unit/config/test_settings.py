@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.config import parsers, settings
-from service.config.settings import ROWS, Settings, SettingsError, doubts, load, raise_file_limit, table
+from service.config.settings import ROWS, Settings, doubts, load, raise_file_limit, table
+from service.domain.errors import SettingsError
 
 KEY = {"OPENAI_API_KEY": "sk-secret"}
 PRODUCT = {

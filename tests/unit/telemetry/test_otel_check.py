@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from service.config.settings import SettingsError
+from service.domain.errors import SettingsError
 from service.telemetry.otel_check import check
 
 GOOD = {

@@ -2,7 +2,8 @@ import urllib.request
 
 import pytest
 
-from service.config.settings import Settings, SettingsError
+from service.config.settings import Settings
+from service.domain.errors import SettingsError
 from service.telemetry.setup import Telemetry
 from service.telemetry.signals import signals
 

@@ -1,7 +1,7 @@
 import pytest
 
-from service.config.settings import Settings, SettingsError
-from service.domain.errors import Reason, TurnError
+from service.config.settings import Settings
+from service.domain.errors import Reason, SettingsError, TurnError
 from service.domain.tenant import Credential
 from service.transport.credentials import MAX_KEY_BYTES, Keys
 

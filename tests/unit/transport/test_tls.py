@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from service.config.settings import SettingsError, load
+from service.config.settings import load
+from service.domain.errors import SettingsError
 from service.transport.tls import context_of
 from tests.integration.auth.pki import Authority
 

@@ -1,6 +1,7 @@
 import pytest
 
-from service.config.settings import Settings, SettingsError
+from service.config.settings import Settings
+from service.domain.errors import SettingsError
 from service.rpc.auth.tls import certificate_names, server_credentials
 from tests.integration.auth.pki import Authority
 
