@@ -114,9 +114,9 @@ class CompletionService:
         )
         stream.request_id = message.request_id
         if len(raw) > LARGE_BYTES:
-            request = await aside(partial(read_completion, message, settings, len(raw)))
+            request = await aside(partial(read_completion, message, settings.max_messages, len(raw)))
         else:
-            request = read_completion(message, settings, len(raw))
+            request = read_completion(message, settings.max_messages, len(raw))
         hold.grow(request.weight)
         CALLER.get().check_model(request.model)
         return request

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 
-from service.config.settings import Settings
 from service.domain.limits import MAX_MODEL, MAX_PAGE_TOKEN, MAX_REQUEST_ID
 from service.domain.messages import CompletionRequest
 from service.gen.trunkline.v1 import completion_pb2, session_pb2
@@ -23,7 +22,7 @@ MAX_PAGE_SIZE = 1000
 
 def read_completion(
     request: completion_pb2.StreamCompletionRequest | completion_pb2.CompleteRequest,
-    settings: Settings,
+    max_messages: int,
     size: int,
 ) -> CompletionRequest:
     """Read a turn. `size`: the bytes of the request as received."""
@@ -32,7 +31,7 @@ def read_completion(
     found.required("model", request.model)
     found.at_most("model", request.model, MAX_MODEL)
     found.at_most("request_id", request.request_id, MAX_REQUEST_ID)
-    messages = read_messages(found, request.messages, settings.max_messages)
+    messages = read_messages(found, request.messages, max_messages)
     tools = read_tools(found, request.tools)
     options = read_options(found, request.options, tools)
     check_json(found, tools, options)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from service.config.settings import Settings
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import (
     CompletionRequest,
@@ -31,7 +30,7 @@ from service.gen.trunkline.v1 import session_pb2
 from service.rpc.convert.messages import message_out
 from service.rpc.convert.requests import page_token, read_completion, read_page, read_prime, read_session_id
 
-SETTINGS = Settings()
+MAX_MESSAGES = 100
 HELLO = m.Part(text=m.TextPart(text="hello"))
 UNKNOWN: Any = 99
 USER = m.Message(role=m.ROLE_USER, parts=[HELLO])
@@ -70,8 +69,8 @@ def request(**changes):
     return pb.StreamCompletionRequest(**({"session_id": "s", "model": "gpt", "messages": [USER]} | changes))
 
 
-def read(settings=SETTINGS, **changes):
-    return read_completion(request(**changes), settings, 0)
+def read(max_messages=MAX_MESSAGES, **changes):
+    return read_completion(request(**changes), max_messages, 0)
 
 
 def violations_of(call, *arguments, **changes):
@@ -249,7 +248,7 @@ def test_invalid_input_is_reported_with_its_field(changes, field):
 
 def test_a_call_is_refused_the_same_way():
     with pytest.raises(TurnError, match=r"^model: is required \(and 1 more\)$"):
-        read_completion(pb.CompleteRequest(session_id="s"), SETTINGS, 0)
+        read_completion(pb.CompleteRequest(session_id="s"), MAX_MESSAGES, 0)
 
 
 def test_an_orphan_is_not_reported_beside_other_violations():
@@ -264,9 +263,8 @@ def test_the_search_ends_at_twenty():
 
 
 def test_too_many_messages_are_not_read():
-    settings = Settings(max_messages=2)
-    assert read(settings, messages=[USER] * 2).messages
-    (violation,) = violations_of(read, settings, messages=[user()] * 3)
+    assert read(2, messages=[USER] * 2).messages
+    (violation,) = violations_of(read, 2, messages=[user()] * 3)
     assert violation.field == "messages"
     assert "has 3 messages; at most 2 are allowed" in violation.description
 
@@ -469,7 +467,7 @@ def test_a_long_conversation_is_read_quickly():
     best = math.inf
     for _ in range(5):
         begun = time.perf_counter()
-        read_completion(big, SETTINGS, 0)
+        read_completion(big, MAX_MESSAGES, 0)
         best = min(best, time.perf_counter() - begun)
     assert best < 0.02
 
