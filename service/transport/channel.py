@@ -13,10 +13,10 @@ CLOSE_TIMEOUT_S = 2.0
 class Waits:
     """The timeouts of an exchange, in seconds."""
 
-    connect_s: float = 8.0
-    send_s: float = 10.0
-    first_event_s: float = 30.0
-    idle_s: float = 120.0
+    connect_s: float
+    send_s: float
+    first_event_s: float
+    idle_s: float
 
 
 class Channel(Protocol):

@@ -1,12 +1,12 @@
-from service.config.settings import load
+from service.config.settings import Settings
 from service.transport.channel import Waits
+from service.transport.upstream import Upstream
 
 
-def test_the_defaults_are_those_of_the_settings():
-    settings = load({"OPENAI_API_KEY": "k"})
-    assert Waits() == Waits(
-        settings.connect_timeout_s,
-        settings.send_timeout_s,
-        settings.first_event_timeout_s,
-        settings.idle_timeout_s,
+async def test_each_wait_has_a_setting():
+    settings = Settings(
+        connect_timeout_s=1.0, send_timeout_s=2.0, first_event_timeout_s=3.0, idle_timeout_s=4.0
     )
+    upstream = Upstream(settings)
+    await upstream.close()
+    assert upstream.waits == Waits(connect_s=1.0, send_s=2.0, first_event_s=3.0, idle_s=4.0)
