@@ -14,12 +14,16 @@ from service.config import reload
 from service.config.settings import Settings, doubts
 from service.domain.errors import SettingsError
 from service.rpc.server import Server
+from service.rpc.settings import ServerSettings
 from service.runtime import memory, process
 from service.sessions.manager import Manager
+from service.sessions.settings import SessionSettings
 from service.telemetry import logs, sampler
+from service.telemetry.settings import TelemetrySettings
 from service.telemetry.setup import Telemetry
 from service.transport.pace import Pace
 from service.transport.preload import preload
+from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
 
 STOP_GRACE_S = 2.0
@@ -41,10 +45,10 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     stop = _stop_signal()
     logs.configure(settings.log_level)
     logs.catch()
-    telemetry = Telemetry(settings)
-    upstream = Upstream(settings, _hook(settings.payload_hook), pace=pace)
-    manager = Manager(settings, upstream, trim=memory.trim)
-    server = Server(settings, manager)
+    telemetry = Telemetry(settings.part(TelemetrySettings))
+    upstream = Upstream(settings.part(UpstreamSettings), _hook(settings.payload_hook), pace=pace)
+    manager = Manager(settings.part(SessionSettings), upstream, trim=memory.trim)
+    server = Server(settings.part(ServerSettings), manager)
     sampling = asyncio.create_task(sampler.run(manager.counts), name="sampler")
     try:
         await preload()

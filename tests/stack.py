@@ -17,8 +17,11 @@ from service.config.settings import load
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import completion_pb2_grpc, message_pb2, session_pb2_grpc
 from service.rpc.server import Server
+from service.rpc.settings import ServerSettings
 from service.sessions.manager import Manager
+from service.sessions.settings import SessionSettings
 from service.transport.pace import Pace
+from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
 from simulator import Settings as SimulatorSettings
 from simulator import Simulator
@@ -75,8 +78,9 @@ async def stack(
             | environment
             | dict(environ or {})
         )
-        manager = Manager(loaded, Upstream(loaded, hook, pace=pace))
-        server = Server(loaded, manager)
+        sender = Upstream(loaded.part(UpstreamSettings), hook, pace=pace)
+        manager = Manager(loaded.part(SessionSettings), sender)
+        server = Server(loaded.part(ServerSettings), manager)
         manager.start()
         address = await server.start()
         try:

@@ -13,10 +13,15 @@ import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from service.config import parsers, proxies
 from service.domain.errors import SettingsError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Part = TypeVar("_Part", bound="DataclassInstance")
 
 PREFIX = "TRUNKLINE_"
 FILES_BESIDES = 128
@@ -140,12 +145,21 @@ class Settings:
         return _is_loopback(self.listen) if self.reflection is None else self.reflection
 
     @property
+    def cooldown_given(self) -> bool:
+        """Whether the environment sets the cooldown."""
+        return "cooldown_s" in self.given
+
+    @property
     def http_url(self) -> str:
         return f"{self.upstream_url}/responses"
 
     @property
     def ws_url(self) -> str:
         return f"ws{self.http_url.removeprefix('http')}"
+
+    def part(self, kind: type[_Part]) -> _Part:
+        """Return the part that a room declares: a dataclass of names that stand here, without defaults."""
+        return kind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(kind)})
 
 
 ROWS = {

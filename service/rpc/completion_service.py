@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from service.config.settings import Settings
 from service.domain.errors import TurnError
 from service.domain.events import Completed, Event
 from service.domain.limits import LARGE_BYTES
@@ -38,6 +37,7 @@ from service.rpc.convert.parsing import parse
 from service.rpc.convert.requests import read_completion
 from service.rpc.convert.responses import complete_out, error_out, event_out
 from service.rpc.failure import Context, end, failure_of
+from service.rpc.settings import ServerSettings
 from service.workers import aside
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ WRITE_RETRY_S = 0.05
 class CompletionService:
     """Each method gets the raw bytes, so that what can be refused before parsing is."""
 
-    def __init__(self, manager: Manager, settings: Settings) -> None:
+    def __init__(self, manager: Manager, settings: ServerSettings) -> None:
         self._manager = manager
         self._settings = settings
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from service.config.settings import Settings
 from service.domain.errors import SettingsError
 from service.gen.trunkline.v1 import completion_pb2, session_pb2
 from service.rpc import health
@@ -23,6 +22,7 @@ from service.rpc.methods import GenericHandler, RequestReader, admit_authenticat
 from service.rpc.receiving import Receiver, slots_for
 from service.rpc.reflection import ReflectionService
 from service.rpc.session_service import SessionService
+from service.rpc.settings import ServerSettings
 from service.telemetry.rpc_interceptor import Observation
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ STREAMS_BESIDES = 128
 class Server:
     """The gRPC server with its services, interceptors and credentials."""
 
-    def __init__(self, settings: Settings, manager: Manager) -> None:
+    def __init__(self, settings: ServerSettings, manager: Manager) -> None:
         self._listen = settings.listen
         self._credentials = server_credentials(settings)
         self._health = HealthService(SERVICES, manager.refused_unread)
@@ -85,7 +85,7 @@ class Server:
         await self._server.stop(grace_s)
 
 
-def _ours(settings: Settings, manager: Manager) -> Iterator[GenericHandler]:
+def _ours(settings: ServerSettings, manager: Manager) -> Iterator[GenericHandler]:
     """Yield the methods of this service. A turn that no request could make valid is refused unread."""
     receiver = Receiver(
         slots_for(settings.max_request_bytes + MEBIBYTE),
@@ -101,7 +101,7 @@ def _ours(settings: Settings, manager: Manager) -> Iterator[GenericHandler]:
     yield generic_handler(SESSION, SessionService(manager, settings), sessions)
 
 
-def options(settings: Settings) -> dict[str, int]:
+def options(settings: ServerSettings) -> dict[str, int]:
     """Return the options of grpc core. It accepts any name, so a test compares these with the library's."""
     return {
         # By default two processes could share a port unnoticed.

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, TypeVar
 
-from service.config.settings import Settings
 from service.domain.limits import LARGE_BYTES
 from service.domain.tenant import Caller
 from service.gen.trunkline.v1 import session_pb2 as pb
@@ -18,6 +17,7 @@ from service.rpc.convert.parsing import parse
 from service.rpc.convert.requests import page_token, read_page, read_prime, read_session_id
 from service.rpc.convert.responses import session_out
 from service.rpc.failure import NOTHING_SENT, Context, end, failure_of
+from service.rpc.settings import ServerSettings
 from service.workers import aside
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _reporting_errors(
 class SessionService:
     """Each method gets the raw bytes of its request."""
 
-    def __init__(self, manager: Manager, settings: Settings) -> None:
+    def __init__(self, manager: Manager, settings: ServerSettings) -> None:
         self._parse = partial(parse, max_bytes=settings.max_request_bytes, max_messages=settings.max_messages)
         self._manager = manager
         self._replica = settings.replica

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from random import Random
-from typing import TYPE_CHECKING
 
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest
@@ -26,14 +25,12 @@ from service.sessions.pool import Pool
 from service.sessions.pool_state import PoolState
 from service.sessions.registry import Registry, Session
 from service.sessions.running import Running
+from service.sessions.settings import SessionSettings
 from service.sessions.turn import Dependencies, Turn
 from service.sessions.warmup import warm_session, warm_up_rate
 from service.telemetry.gauges import Counts
 from service.telemetry.turns import TurnPublisher
 from service.transport.upstream import Upstream
-
-if TYPE_CHECKING:
-    from service.config.settings import Settings
 
 REAPER_PERIOD_S = 1.0
 
@@ -46,7 +43,7 @@ class Manager:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: SessionSettings,
         upstream: Upstream,
         *,
         trim: Callable[[], bool] = lambda: False,
@@ -60,7 +57,7 @@ class Manager:
         self._random = random or Random()
         breaker = Breaker(
             settings.cooldown_s,
-            refusals_last="cooldown_s" not in settings.given,
+            refusals_last=not settings.cooldown_given,
             clock=clock,
             random=self._random.random,
         )

@@ -31,13 +31,13 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from service.config.settings import Settings
 from service.domain.errors import SettingsError
 from service.telemetry import otel_env, signals
 from service.telemetry.instruments import views
 from service.telemetry.otel_env import Exporter, Protocol, Signal, Switches
 from service.telemetry.otlp import HttpSpans
 from service.telemetry.scraping import Endpoint
+from service.telemetry.settings import TelemetrySettings
 from service.telemetry.spans import Tracer
 
 CLOSE_TIMEOUT_S = 3.0
@@ -49,7 +49,7 @@ SERVICE_NAME = "trunkline"
 class Telemetry:
     """The exporters and the Prometheus endpoint of a process."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, settings: TelemetrySettings, environ: Mapping[str, str] = os.environ) -> None:
         """Start. Raises SettingsError when a switch is invalid or the address is taken."""
         try:
             chosen = otel_env.read(environ)
@@ -67,7 +67,7 @@ class Telemetry:
         self._meters = _meters(readers, resource, environ) if readers else None
         self._install(tracer, chosen, settings)
 
-    def _install(self, tracer: Tracer | None, chosen: Switches, settings: Settings) -> None:
+    def _install(self, tracer: Tracer | None, chosen: Switches, settings: TelemetrySettings) -> None:
         url = urlsplit(settings.upstream_url)
         signals.install(
             tracer,
@@ -116,7 +116,7 @@ class _Scraped:
         self._endpoint.close()
 
 
-def _resource(settings: Settings) -> Resource:
+def _resource(settings: TelemetrySettings) -> Resource:
     """Return the resource. Attributes from the environment override those of the service."""
     given = OTELResourceDetector().detect().attributes
     ours = {"service.name": SERVICE_NAME, "service.instance.id": settings.replica}

@@ -9,9 +9,9 @@ from functools import partial
 
 from service.config import parsers, reload
 from service.config.reload import Watched
-from service.config.settings import Settings
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Credential
+from service.transport.settings import UpstreamSettings
 
 MAX_KEY_BYTES = 4096
 
@@ -22,7 +22,7 @@ class Keys:
     A new key in the file counts for new connections and HTTP streams; an open connection keeps its own.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: UpstreamSettings) -> None:
         path = settings.upstream_key_file
         read = partial(_read, path) if path else lambda: settings.openai_api_key
         self._own = Watched("TRUNKLINE_UPSTREAM_KEY_FILE", [path] if path else [], read)

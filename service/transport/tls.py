@@ -6,11 +6,11 @@ import os
 import ssl
 from pathlib import Path
 
-from service.config.settings import Settings
 from service.domain.errors import SettingsError
+from service.transport.settings import UpstreamSettings
 
 
-def context_of(settings: Settings) -> ssl.SSLContext:
+def context_of(settings: UpstreamSettings) -> ssl.SSLContext:
     """Return a context that trusts the system's authorities and those of TRUNKLINE_UPSTREAM_CA.
 
     TRUNKLINE_TLS_RELAXED clears VERIFY_X509_STRICT, which Python sets since 3.13, and nothing else: names,
@@ -28,7 +28,7 @@ def context_of(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def _uses_tls(settings: Settings) -> bool:
+def _uses_tls(settings: UpstreamSettings) -> bool:
     proxy = settings.route.proxy
     return settings.http_url.startswith("https:") or (proxy is not None and proxy.secure)
 

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
-from typing import TYPE_CHECKING
 
 import httpx
 from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -33,12 +32,10 @@ from service.transport.handshake import connect_to
 from service.transport.http_stream import HttpStream
 from service.transport.pace import Pace, Unpaced
 from service.transport.receive_buffer import now
+from service.transport.settings import UpstreamSettings
 from service.wire import error_classifier
 from service.wire.request import PayloadHook, PreparedRequest, encode, item_sizes, prepare
 from service.workers import maybe_aside
-
-if TYPE_CHECKING:
-    from service.config.settings import Settings
 
 __all__ = ["PROVIDER", "PreparedRequest", "Upstream"]
 
@@ -59,7 +56,7 @@ class Upstream:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: UpstreamSettings,
         hook: PayloadHook | None = None,
         random: Random | None = None,
         pace: Pace | None = None,

@@ -11,10 +11,10 @@ from contextvars import ContextVar
 from dataclasses import replace
 
 from service.config.reload import Watched
-from service.config.settings import Settings
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller, Credential
 from service.rpc.auth.tenants import TenantReader
+from service.rpc.settings import ServerSettings
 
 CALLER: ContextVar[Caller] = ContextVar("caller")
 """The caller of this task. It has no default, so a call that was not authenticated fails."""
@@ -27,7 +27,7 @@ Metadata = Sequence[tuple[str, str | bytes]]
 class Callers:
     """Identify callers. `certified`: each connection has a certificate of the CA, so its names count."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         path = settings.auth_file
         read = TenantReader(path, settings.auth_tokens)
         self._tenants = Watched("TRUNKLINE_AUTH_FILE", [path] if path else [], read)

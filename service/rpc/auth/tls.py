@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from service.config.reload import MAX_PEM_BYTES, Watched, read
-from service.config.settings import Settings
+from service.rpc.settings import ServerSettings
 
 SUBJECT_NAMES = "x509_subject_alternative_name"
 COMMON_NAME = "x509_common_name"
@@ -31,7 +31,7 @@ class _Files:
         return grpc.ssl_server_certificate_configuration([(self.key, self.chain)], self.client_ca)
 
 
-def server_credentials(settings: Settings) -> grpc.ServerCredentials | None:
+def server_credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
     """Return the credentials. Returns None without TLS. Raises SettingsError when the files are invalid."""
     if not settings.tls_cert:
         return None

@@ -7,6 +7,8 @@ import pytest
 from service.config.settings import load
 from service.domain.tenant import Caller, Credential
 from service.rpc.auth.callers import Callers
+from service.rpc.settings import ServerSettings
+from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
 from simulator.scripts import Fail, Script
 from tests.integration.auth.conftest import digest
@@ -75,10 +77,22 @@ def test_of_what_is_shown(auth_file, tmp_path):
     }
     own = load(environ | {"OPENAI_API_KEY": "k3y-0wn"})
     filed = load(environ | {"TRUNKLINE_UPSTREAM_KEY_FILE": str(key)})
-    callers = Callers(own)
+    parts = [settings.part(UpstreamSettings) for settings in (own, filed)]
+    served = own.part(ServerSettings)
+    callers = Callers(served)
     caller = Caller("alpha", key=Credential("k3y-caller"))
-    upstreams = [Upstream(settings) for settings in (own, filed)]
-    things = [own, filed, callers, callers._tenants, callers._tenants.current(), caller, caller.key]
+    upstreams = [Upstream(part) for part in parts]
+    things: list[object] = [
+        own,
+        filed,
+        *parts,
+        served,
+        callers,
+        callers._tenants,
+        callers._tenants.current(),
+        caller,
+        caller.key,
+    ]
     things += [*upstreams, *(upstream._keys for upstream in upstreams)]
     assert leaks("".join(f"{thing!r} {thing}" for thing in things)) == []
 

@@ -1,16 +1,16 @@
 import grpc
 import pytest
 
-from service.config.settings import Settings
 from service.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
 from service.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
 from service.rpc.server import Server
 from tests.integration.rpc.fakes import FakeManager
+from tests.parts import server_settings
 
 
 @pytest.fixture
 def settings():
-    return Settings(listen="127.0.0.1:0", replica="blue", max_request_bytes=100_000)
+    return server_settings(listen="127.0.0.1:0", replica="blue", max_request_bytes=100_000)
 
 
 @pytest.fixture

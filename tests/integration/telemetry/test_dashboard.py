@@ -10,11 +10,11 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.config.settings import load
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.telemetry import sampler
 from service.telemetry.setup import Telemetry
 from simulator.scripts import Drop, Emit, Fail, Hang, Say, Script, Start
+from tests.parts import telemetry_settings
 from tests.stack import request, stack
 from tests.watching import PATIENCE_S, until
 
@@ -82,7 +82,7 @@ def exported():
     """Each name that Prometheus reads, and its labels."""
 
     async def run():
-        settings = load({"TRUNKLINE_UPSTREAM_URL": "http://up/v1", "TRUNKLINE_METRICS_LISTEN": "127.0.0.1:0"})
+        settings = telemetry_settings(upstream_url="http://up/v1", metrics_listen="127.0.0.1:0")
         telemetry = Telemetry(settings, {})
         async with stack({"MAX_TURNS": "1"}) as service, httpx.AsyncClient() as client:
             sampling = asyncio.create_task(sampler.run(service.manager.counts, period_s=0.01))

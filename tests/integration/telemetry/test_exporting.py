@@ -9,17 +9,17 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.config.settings import load
 from service.domain.errors import SettingsError
 from service.telemetry import sampler, setup
 from service.telemetry.gauges import Counts
 from service.telemetry.setup import Telemetry
 from service.telemetry.signals import signals
 from tests.otlp import deaf_receiver, grpc_receiver, http_receiver
+from tests.parts import telemetry_settings
 from tests.stack import MODEL, request, stack
 from tests.watching import until
 
-SETTINGS = load({"TRUNKLINE_UPSTREAM_URL": "http://up:7/v1"})
+SETTINGS = telemetry_settings(upstream_url="http://up:7/v1")
 IDLE = {"idle": 1, "leased": 0, "dialing": 0}
 RECEIVERS = {"http/protobuf": http_receiver, "grpc": grpc_receiver}
 

@@ -59,6 +59,19 @@ def test_the_defaults_need_no_environment():
     assert dataclasses.replace(load(KEY), openai_api_key="", given=frozenset()) == Settings()
 
 
+@dataclasses.dataclass(frozen=True)
+class Part:
+    max_dials: int
+    http_url: str
+    cooldown_given: bool
+
+
+@pytest.mark.parametrize(("environ", "given"), [({}, False), ({"TRUNKLINE_COOLDOWN_S": "60"}, True)])
+def test_a_part_has_the_values_of_its_names(environ, given):
+    settings = load(KEY | {"TRUNKLINE_MAX_DIALS": "7"} | environ)
+    assert settings.part(Part) == Part(7, "https://api.openai.com/v1/responses", given)
+
+
 def test_every_field_but_the_derived_is_a_row():
     fields = {field.name for field in dataclasses.fields(Settings)}
     assert fields - {row.name for row in ROWS.values()} == {"given", "route"}

@@ -5,13 +5,13 @@ from typing import Any
 import grpc
 import pytest
 
-from service.config.settings import Settings
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller
 from service.rpc.auth.callers import CALLER
 from service.rpc.completion_service import CompletionService
 from tests.integration.rpc.fakes import COMPLETED, STARTED, FakeManager
 from tests.integration.rpc.test_completion import STREAM
+from tests.parts import server_settings
 
 
 class LeftContext:
@@ -39,7 +39,9 @@ async def test_grpc_handles_a_write_to_a_caller_who_left(caplog, steps):
     context: Any = LeftContext()
     manager.steps = steps
     with pytest.raises(grpc.aio.InternalError):
-        await CompletionService(manager, Settings()).StreamCompletion(STREAM.SerializeToString(), context)
+        await CompletionService(manager, server_settings()).StreamCompletion(
+            STREAM.SerializeToString(), context
+        )
     assert context.written == 1
     assert manager.turns[0].left.is_set()
     assert caplog.records == []

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import grpc
 
-from service.config.settings import Settings
 from service.rpc.health import HealthService
 from service.rpc.server import options
 from tests.attack.http2 import Caller
+from tests.parts import server_settings
 
 PINGS = 8
 PATIENCE_S = 30
@@ -23,11 +23,11 @@ def library():
 
 def test_each_option_is_one_that_grpc_core_knows():
     known = set(re.findall(rb"grpc\.[a-z0-9_.]+", library().read_bytes()))
-    assert {name for name in options(Settings()) if name.encode() not in known} == set()
+    assert {name for name in options(server_settings()) if name.encode() not in known} == set()
 
 
 async def test_pings_slower_than_the_interval_are_always_accepted():
-    given = options(Settings())
+    given = options(server_settings())
     [interval] = [name for name in given if "ping_interval" in name]
     assert given[interval] == 10_000
     server = grpc.aio.server(options=list((given | {interval: 1}).items()))

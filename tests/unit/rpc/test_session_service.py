@@ -5,7 +5,6 @@ from typing import Any
 import grpc
 import pytest
 
-from service.config.settings import Settings
 from service.domain.errors import Reason, TurnError
 from service.domain.report import LineState, SessionView
 from service.domain.tenant import Caller
@@ -13,6 +12,7 @@ from service.gen.trunkline.v1 import session_pb2 as pb
 from service.rpc.auth.callers import CALLER
 from service.rpc.session_service import SessionService
 from tests.integration.rpc.fakes import FakeManager
+from tests.parts import server_settings
 
 
 class AbortedError(Exception):
@@ -34,7 +34,7 @@ class Sessions:
     def __init__(self) -> None:
         self.manager = FakeManager()
         manager: Any = self.manager
-        self.service = SessionService(manager, Settings(replica="r1"))
+        self.service = SessionService(manager, server_settings(replica="r1"))
         self.context = Context()
         CALLER.set(Caller("one", max_request_bytes=1000, models=("gpt-*",)))
 

@@ -7,6 +7,8 @@ from typing import Any
 from service.config.settings import Settings
 from service.domain.messages import CompletionRequest, Message, Options, Role, TextPart
 from service.sessions.manager import Manager
+from service.sessions.settings import SessionSettings
+from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
 from tests.integration.faults import raw
 
@@ -42,7 +44,7 @@ class Answering:
 @asynccontextmanager
 async def managing(url: str = UNREACHABLE, **settings: Any) -> AsyncIterator[Manager]:
     chosen = Settings(upstream_url=url, openai_api_key="k", **settings)
-    manager = Manager(chosen, Upstream(chosen))
+    manager = Manager(chosen.part(SessionSettings), Upstream(chosen.part(UpstreamSettings)))
     try:
         yield manager
     finally:

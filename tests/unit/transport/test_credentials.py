@@ -1,27 +1,27 @@
 import pytest
 
-from service.config.settings import Settings
 from service.domain.errors import Reason, SettingsError, TurnError
 from service.domain.tenant import Credential
 from service.transport.credentials import MAX_KEY_BYTES, Keys
+from tests.parts import upstream_settings
 
 
 def test_the_services_own_key_pays_by_default():
-    keys = Keys(Settings(openai_api_key="own"))
+    keys = Keys(upstream_settings(openai_api_key="own"))
     assert keys.headers(None) == {"Authorization": "Bearer own"}
 
 
 def test_a_callers_key_replaces_the_services_own():
-    keys = Keys(Settings(openai_api_key="own", caller_keys=True))
+    keys = Keys(upstream_settings(openai_api_key="own", caller_keys=True))
     assert keys.headers(Credential("theirs")) == {"Authorization": "Bearer theirs"}
 
 
 def test_without_any_key_no_header_is_sent():
-    assert Keys(Settings()).headers(None) == {}
+    assert Keys(upstream_settings()).headers(None) == {}
 
 
 def test_a_caller_must_bring_a_key_where_there_is_none():
-    keys = Keys(Settings(caller_keys=True))
+    keys = Keys(upstream_settings(caller_keys=True))
     with pytest.raises(TurnError, match="x-upstream-key") as caught:
         keys.check(None)
     assert caught.value.reason is Reason.UNAUTHENTICATED
@@ -30,13 +30,13 @@ def test_a_caller_must_bring_a_key_where_there_is_none():
 
 @pytest.mark.parametrize("settings", [{}, {"openai_api_key": "own", "caller_keys": True}])
 def test_a_caller_may_bring_none_where_it_is_not_needed(settings):
-    Keys(Settings(**settings)).check(None)
+    Keys(upstream_settings(**settings)).check(None)
 
 
 def test_a_key_of_a_file_is_read_without_its_line_end(tmp_path):
     file = tmp_path / "key"
     file.write_text("of-the-file\n")
-    keys = Keys(Settings(upstream_key_file=str(file), openai_api_key="own"))
+    keys = Keys(upstream_settings(upstream_key_file=str(file), openai_api_key="own"))
     assert keys.headers(None) == {"Authorization": "Bearer of-the-file"}
 
 
@@ -45,6 +45,6 @@ def test_an_invalid_key_file_is_named_without_its_content(tmp_path, content):
     file = tmp_path / "key"
     file.write_text(content)
     with pytest.raises(SettingsError) as caught:
-        Keys(Settings(upstream_key_file=str(file)))
+        Keys(upstream_settings(upstream_key_file=str(file)))
     assert "TRUNKLINE_UPSTREAM_KEY_FILE" in str(caught.value)
     assert "s3cret" not in str(caught.value)

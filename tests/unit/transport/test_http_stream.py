@@ -20,6 +20,7 @@ from service.domain.messages import CompletionRequest, Message, Role, TextPart
 from service.domain.plan import ContextReason
 from service.transport import http_stream
 from service.transport.http_stream import ERROR_BODY_BYTES, HttpStream
+from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
 from tests.unit.transport.conftest import PATIENCE_S
 from tests.unit.wire.server_events import created, ended, text_delta
@@ -93,7 +94,9 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def upstream(server) -> AsyncIterator[Upstream]:
-    upstream = Upstream(load({"TRUNKLINE_UPSTREAM_URL": server.url, "OPENAI_API_KEY": "the-key"}))
+    upstream = Upstream(
+        load({"TRUNKLINE_UPSTREAM_URL": server.url, "OPENAI_API_KEY": "the-key"}).part(UpstreamSettings)
+    )
     yield upstream
     await upstream.close()
 
@@ -282,7 +285,7 @@ async def test_an_answer_that_breaks_off_is_lost(server, upstream, at):
 async def test_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    upstream = Upstream(load({"TRUNKLINE_UPSTREAM_URL": url}))
+    upstream = Upstream(load({"TRUNKLINE_UPSTREAM_URL": url}).part(UpstreamSettings))
     error = await failure(upstream)
     await upstream.close()
     assert error.reason is Reason.CONNECT_FAILED

@@ -6,6 +6,7 @@ import pytest
 
 from service.config.settings import load
 from service.domain.errors import SettingsError
+from service.transport.settings import UpstreamSettings
 from service.transport.tls import context_of
 from tests.integration.auth.pki import Authority
 
@@ -26,12 +27,18 @@ def authority(tmp_path_factory):
 
 
 def context(**settings: str) -> ssl.SSLContext:
-    return context_of(load(HTTPS | {f"TRUNKLINE_{name}": value for name, value in settings.items()}))
+    return context_of(
+        load(HTTPS | {f"TRUNKLINE_{name}": value for name, value in settings.items()}).part(UpstreamSettings)
+    )
 
 
 def problem(environ=HTTPS, **settings: str) -> str:
     with pytest.raises(SettingsError) as caught:
-        context_of(load(environ | {f"TRUNKLINE_{name}": value for name, value in settings.items()}))
+        context_of(
+            load(environ | {f"TRUNKLINE_{name}": value for name, value in settings.items()}).part(
+                UpstreamSettings
+            )
+        )
     (line,) = caught.value.problems
     assert "\n" not in line
     return line
@@ -65,7 +72,7 @@ def test_a_system_path_that_is_not_there_is_refused(monkeypatch, name):
     monkeypatch.setenv(name, "/nowhere")
     assert problem().startswith(f"{name} names /nowhere, which is not a f")
     assert problem(HTTP | {"HTTP_PROXY": "https://proxy"}).startswith(name)
-    context_of(load(HTTP))  # nothing is checked there
+    context_of(load(HTTP).part(UpstreamSettings))  # nothing is checked there
 
 
 def test_one_of_several_folders_is_enough(monkeypatch, tmp_path):

@@ -12,13 +12,18 @@ from service.domain.history import full_plan
 from service.domain.messages import CompletionRequest, Message, Role, TextPart
 from service.domain.plan import ContextReason
 from service.transport.receive_buffer import now
+from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
 from tests.unit.transport.conftest import PATIENCE_S, until
 
 
 def upstream_at(url: str, **settings: str) -> Upstream:
     environment = {f"TRUNKLINE_{name}": value for name, value in settings.items()}
-    return Upstream(load({"TRUNKLINE_UPSTREAM_URL": url, "OPENAI_API_KEY": "the-key"} | environment))
+    return Upstream(
+        load({"TRUNKLINE_UPSTREAM_URL": url, "OPENAI_API_KEY": "the-key"} | environment).part(
+            UpstreamSettings
+        )
+    )
 
 
 class Door:
@@ -158,7 +163,7 @@ async def test_the_handshake_goes_to_the_path_of_responses_and_carries_the_key(d
 
 async def test_without_a_key_none_is_sent(door):
     door.reply = refusal("404 Not Found")
-    upstream = Upstream(load({"TRUNKLINE_UPSTREAM_URL": door.url}))
+    upstream = Upstream(load({"TRUNKLINE_UPSTREAM_URL": door.url}).part(UpstreamSettings))
     with pytest.raises(TurnError):
         await upstream.dial()
     await upstream.close()

@@ -1,11 +1,11 @@
 import pytest
 
-from service.config.settings import Settings
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller
 from service.rpc.auth.callers import CALLER, Callers
+from tests.parts import server_settings
 
-CALLERS = Callers(Settings(auth_tokens=(("s3cret-one", "one"), ("s3cret-two=", "two"))))
+CALLERS = Callers(server_settings(auth_tokens=(("s3cret-one", "one"), ("s3cret-two=", "two"))))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_refused(metadata):
 
 
 def test_without_tokens_all_callers_are_one_tenant():
-    assert Callers(Settings()).caller((("authorization", "Bearer anything"),)) == Caller()
+    assert Callers(server_settings()).caller((("authorization", "Bearer anything"),)) == Caller()
 
 
 def test_tokens_are_not_shown():

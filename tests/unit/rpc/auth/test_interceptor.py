@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 
-from service.config.settings import Settings
 from service.rpc.auth.callers import CALLER, Callers
 from service.rpc.auth.interceptor import Authentication
+from service.rpc.settings import ServerSettings
+from tests.parts import server_settings
 
 OWN = "/trunkline.v1.SessionService/GetSession"
 TOKEN = (("authorization", "Bearer t"),)
@@ -42,7 +43,7 @@ async def tenant(_messages, _context):
 HANDLER: Any = grpc.stream_unary_rpc_method_handler(tenant)
 
 
-async def intercepted(settings: Settings, details: Details, handler=HANDLER) -> Any:
+async def intercepted(settings: ServerSettings, details: Details, handler=HANDLER) -> Any:
     async def continuation(_details):
         return handler
 
@@ -51,13 +52,13 @@ async def intercepted(settings: Settings, details: Details, handler=HANDLER) -> 
 
 
 async def test_a_known_token_reaches_the_handler():
-    handler = await intercepted(Settings(auth_tokens=(("t", "one"),)), Details(OWN, TOKEN))
+    handler = await intercepted(server_settings(auth_tokens=(("t", "one"),)), Details(OWN, TOKEN))
     assert handler is HANDLER
     assert await handler.stream_unary(None, Context()) == "one"
 
 
 async def test_without_a_token_the_handler_is_never_reached():
-    handler = await intercepted(Settings(auth_tokens=(("t", "one"),)), Details(OWN))
+    handler = await intercepted(server_settings(auth_tokens=(("t", "one"),)), Details(OWN))
     context = Context()
     with pytest.raises(AbortedError):
         await handler.stream_stream(None, context)
@@ -66,14 +67,14 @@ async def test_without_a_token_the_handler_is_never_reached():
 
 async def test_a_probe_needs_no_token():
     details = Details("/grpc.health.v1.Health/Check")
-    assert await intercepted(Settings(auth_tokens=(("t", "one"),)), details) is HANDLER
+    assert await intercepted(server_settings(auth_tokens=(("t", "one"),)), details) is HANDLER
 
 
 @pytest.fixture
 def certified(tmp_path):
     file = tmp_path / "auth.toml"
     file.write_text('[tenants.two]\ncertificates = ["client"]\n')
-    return Settings(auth_file=str(file), tls_client_ca="ca.pem")
+    return server_settings(auth_file=str(file), tls_client_ca="ca.pem")
 
 
 async def test_a_certificate_counts_when_the_handler_starts(certified):

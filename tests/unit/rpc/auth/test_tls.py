@@ -1,9 +1,9 @@
 import pytest
 
-from service.config.settings import Settings
 from service.domain.errors import SettingsError
 from service.rpc.auth.tls import certificate_names, server_credentials
 from tests.integration.auth.pki import Authority
+from tests.parts import server_settings
 
 
 @pytest.fixture(scope="module")
@@ -12,12 +12,12 @@ def authority(tmp_path_factory):
 
 
 def test_without_a_certificate_the_service_speaks_plain_text():
-    assert server_credentials(Settings()) is None
+    assert server_credentials(server_settings()) is None
 
 
 def test_a_certificate_and_its_key_are_accepted(authority):
     issued = authority.issue("good")
-    settings = Settings(
+    settings = server_settings(
         tls_cert=str(issued.path), tls_key=str(issued.key_path), tls_client_ca=str(authority.path)
     )
     assert server_credentials(settings) is not None
@@ -26,14 +26,16 @@ def test_a_certificate_and_its_key_are_accepted(authority):
 def test_the_key_of_another_certificate_is_refused(authority):
     one, two = authority.issue("one"), authority.issue("two")
     with pytest.raises(SettingsError, match="TRUNKLINE_TLS_CERT") as caught:
-        server_credentials(Settings(tls_cert=str(one.path), tls_key=str(two.key_path)))
+        server_credentials(server_settings(tls_cert=str(one.path), tls_key=str(two.key_path)))
     assert str(two.key_path) in str(caught.value)
 
 
 def test_an_authority_without_certificates_is_refused(authority, tmp_path):
     issued, empty = authority.issue("three"), tmp_path / "ca.pem"
     empty.write_text("nothing")
-    settings = Settings(tls_cert=str(issued.path), tls_key=str(issued.key_path), tls_client_ca=str(empty))
+    settings = server_settings(
+        tls_cert=str(issued.path), tls_key=str(issued.key_path), tls_client_ca=str(empty)
+    )
     with pytest.raises(SettingsError, match="holds no certificates"):
         server_credentials(settings)
 

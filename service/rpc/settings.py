@@ -1,0 +1,25 @@
+"""The settings that rpc needs: `ServerSettings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where gRPC is served, who may call, and the bounds of a request. `reflects`: serve reflection."""
+
+    listen: str
+    reflects: bool
+    replica: str
+    auth_file: str
+    auth_tokens: tuple[tuple[str, str], ...] = field(repr=False)
+    caller_keys: bool
+    tls_cert: str
+    tls_key: str
+    tls_client_ca: str
+    receive_timeout_s: float
+    max_request_bytes: int
+    max_messages: int
+    max_turns: int
+    queue_size: int

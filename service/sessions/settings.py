@@ -1,0 +1,26 @@
+"""The settings that sessions need: `SessionSettings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """How much may run at once, and for how long. `cooldown_given`: the operator has set the cooldown."""
+
+    replay: Literal["once", "safe-only"]
+    connect_timeout_s: float
+    turn_timeout_s: float
+    cooldown_s: float
+    cooldown_given: bool
+    session_ttl_s: float
+    max_request_bytes: int
+    max_request_bytes_in_flight: int
+    max_sessions: int
+    max_turns: int
+    queue_size: int
+    max_connections: int
+    max_dials: int
+    warm_spares: int

@@ -1,0 +1,30 @@
+"""The settings that transport needs: `UpstreamSettings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from service.config.proxies import Route
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSettings:
+    """Where the upstream is, its key, and the bounds of a line and a request. `route`: direct or by proxy."""
+
+    http_url: str
+    ws_url: str
+    route: Route
+    openai_api_key: str = field(repr=False)
+    upstream_key_file: str
+    caller_keys: bool
+    upstream_ca: str
+    tls_relaxed: bool
+    connect_timeout_s: float
+    send_timeout_s: float
+    first_event_timeout_s: float
+    idle_timeout_s: float
+    max_age_s: float
+    ping_interval_s: float
+    ping_timeout_s: float
+    max_frame_bytes: int
+    max_request_bytes: int
