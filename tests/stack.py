@@ -18,6 +18,7 @@ from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import completion_pb2_grpc, message_pb2, session_pb2_grpc
 from service.rpc.server import Server
 from service.rpc.settings import ServerSettings
+from service.runtime import memory
 from service.sessions.manager import Manager
 from service.sessions.settings import SessionSettings
 from service.transport.pace import Pace
@@ -79,7 +80,7 @@ async def stack(
             | dict(environ or {})
         )
         sender = Upstream(loaded.part(UpstreamSettings), hook, pace=pace)
-        manager = Manager(loaded.part(SessionSettings), sender)
+        manager = Manager(loaded.part(SessionSettings), sender, trim=memory.trim)
         server = Server(loaded.part(ServerSettings), manager)
         manager.start()
         address = await server.start()

@@ -46,7 +46,7 @@ class Manager:
         settings: SessionSettings,
         upstream: Upstream,
         *,
-        trim: Callable[[], bool] = lambda: False,
+        trim: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         random: Random | None = None,

@@ -44,7 +44,8 @@ class Answering:
 @asynccontextmanager
 async def managing(url: str = UNREACHABLE, **settings: Any) -> AsyncIterator[Manager]:
     chosen = Settings(upstream_url=url, openai_api_key="k", **settings)
-    manager = Manager(chosen.part(SessionSettings), Upstream(chosen.part(UpstreamSettings)))
+    upstream = Upstream(chosen.part(UpstreamSettings))
+    manager = Manager(chosen.part(SessionSettings), upstream, trim=lambda: False)
     try:
         yield manager
     finally:
