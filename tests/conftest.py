@@ -1,4 +1,4 @@
-"""What all tests share: no proxy of the machine, Ctrl-C as usual, and no verdict by Hypothesis on how fast it is."""
+"""What all tests share: no proxy of the machine, Ctrl-C as usual, no verdict by Hypothesis on speed."""
 
 import os
 import signal

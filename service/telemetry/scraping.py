@@ -47,7 +47,7 @@ class Endpoint:
         self._socket = socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS * 4)
         self.port: int = self._socket.getsockname()[1]
         self._page = prometheus_client.make_wsgi_app(registry)
-        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
@@ -68,23 +68,29 @@ class Endpoint:
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._connected, sock=self._socket, limit=MAX_HEAD_BYTES)
         await self._stop.wait()
+        # A connection that asyncio is still making fails on a closed server, and its socket stays open.
+        while making := asyncio.all_tasks() - {asyncio.current_task(), *self._open.values()}:
+            await asyncio.wait(making)
         server.close()
-        for writer in list(self._open.values()):
+        for writer in self._open:
             writer.transport.abort()
+        if self._open:
+            await asyncio.wait(self._open.values())
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "asyncio starts one for each connection"
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._open) >= MAX_CONNECTIONS:
             oldest = next(iter(self._open))
-            self._open.pop(oldest).transport.abort()
-        self._open[task] = writer
+            del self._open[oldest]
+            oldest.transport.abort()
+        self._open[writer] = asyncio.create_task(self._answer_one(reader, writer))
+
+    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._answer(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass  # the peer was silent, hung up, or does not read
         finally:
-            self._open.pop(task, None)
+            self._open.pop(writer, None)
             writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -134,3 +134,13 @@ async def test_its_end_does_not_wait_for_connections():
     await asyncio.to_thread(endpoint.close)
     assert not endpoint._thread.is_alive()
     writer.transport.abort()
+
+
+def test_connections_that_come_as_it_closes_are_closed():
+    endpoint = Endpoint("127.0.0.1", 0, prometheus_client.CollectorRegistry())
+    peers = [socket.create_connection(("127.0.0.1", endpoint.port)) for _ in range(8)]
+    endpoint.close()
+    for peer in peers:
+        peer.settimeout(PATIENCE_S)
+        with peer, suppress(ConnectionResetError):
+            assert peer.recv(1) == b""
