@@ -36,7 +36,7 @@ from service.wire.output_items import (
     ReasoningItem,
     name_of,
 )
-from service.wire.server_events import Frame, Item, read_item, read_output
+from service.wire.server_events import Item, ServerEvent, read_item, read_output
 from service.wire.streams import Stream
 from service.wire.tally import Tally
 
@@ -71,47 +71,47 @@ class Answer:
 
     # Each of these five returns the stream that a delta extends, or None when it belongs to no item.
 
-    def text(self, frame: Frame) -> Stream | None:
-        message = self._addressed(frame, MessageItem)
-        return message.stream(frame.content_index or 0, refusal=False) if message else None
+    def text(self, event: ServerEvent) -> Stream | None:
+        message = self._addressed(event, MessageItem)
+        return message.stream(event.content_index or 0, refusal=False) if message else None
 
-    def refusal(self, frame: Frame) -> Stream | None:
-        message = self._addressed(frame, MessageItem)
-        return message.stream(frame.content_index or 0, refusal=True) if message else None
+    def refusal(self, event: ServerEvent) -> Stream | None:
+        message = self._addressed(event, MessageItem)
+        return message.stream(event.content_index or 0, refusal=True) if message else None
 
-    def arguments(self, frame: Frame) -> Stream | None:
-        call = self._addressed(frame, CallItem)
+    def arguments(self, event: ServerEvent) -> Stream | None:
+        call = self._addressed(event, CallItem)
         return call.stream if call else None
 
-    def summary(self, frame: Frame) -> Stream | None:
-        reasoning = self._addressed(frame, ReasoningItem)
-        return reasoning.stream(ReasoningKind.SUMMARY, frame.summary_index or 0) if reasoning else None
+    def summary(self, event: ServerEvent) -> Stream | None:
+        reasoning = self._addressed(event, ReasoningItem)
+        return reasoning.stream(ReasoningKind.SUMMARY, event.summary_index or 0) if reasoning else None
 
-    def reasoning(self, frame: Frame) -> Stream | None:
-        reasoning = self._addressed(frame, ReasoningItem)
-        return reasoning.stream(ReasoningKind.TEXT, frame.content_index or 0) if reasoning else None
+    def reasoning(self, event: ServerEvent) -> Stream | None:
+        reasoning = self._addressed(event, ReasoningItem)
+        return reasoning.stream(ReasoningKind.TEXT, event.content_index or 0) if reasoning else None
 
     # Whole items
 
-    def item_added(self, frame: Frame) -> list[Event]:
-        item = self._read(frame.item)
+    def item_added(self, event: ServerEvent) -> list[Event]:
+        item = self._read(event.item)
         # A call cannot be reported before it has a call_id.
         if item is None or (item.type == CallItem.kind and not item.call_id):
             return []
-        known = self._at.get(frame.output_index)
+        known = self._at.get(event.output_index)
         if known is not None and (_is_named(known, item) or (_may_be(known, item) and not known.id)):
             known.learn(item)
             return []
-        return self._begin(item, frame.output_index)
+        return self._begin(item, event.output_index)
 
-    def item_done(self, frame: Frame) -> list[Event]:
-        item = self._read(frame.item)
+    def item_done(self, event: ServerEvent) -> list[Event]:
+        item = self._read(event.item)
         if item is None:
             return []
-        known = self._at.get(frame.output_index)
+        known = self._at.get(event.output_index)
         if known is not None and (_is_named(known, item) or _may_be(known, item)):
             return self._close(known, item)
-        return self._begin(item, frame.output_index) + self._close(self._items[-1], item)
+        return self._begin(item, event.output_index) + self._close(self._items[-1], item)
 
     def output(self, raw: Raw) -> list[Event]:
         """Merge the output that the end of the response repeats, and return the events that were missing.
@@ -165,14 +165,14 @@ class Answer:
         known.closed = True
         return known.settle(item, self._tally)
 
-    def _addressed(self, frame: Frame, kind: type[_T]) -> _T | None:
-        item = self._at.get(frame.output_index)
+    def _addressed(self, event: ServerEvent, kind: type[_T]) -> _T | None:
+        item = self._at.get(event.output_index)
         if item is None and kind is not CallItem:
             # Some servers announce no items. A call needs it: only its item carries the call_id.
-            self._bounds.names(frame.item_id)
-            self._begin(Item(kind.kind, frame.item_id), frame.output_index)
+            self._bounds.names(event.item_id)
+            self._begin(Item(kind.kind, event.item_id), event.output_index)
             item = self._items[-1]
-        if isinstance(item, kind) and (frame.item_id == item.id or not (frame.item_id and item.id)):
+        if isinstance(item, kind) and (event.item_id == item.id or not (event.item_id and item.id)):
             return item
         self._tally.note("foreign")
         return None

@@ -39,11 +39,11 @@ from service.domain.messages import Message, ToolCallPart
 from service.wire import error_classifier
 from service.wire.error_events import read_error
 from service.wire.output_assembler import Answer
-from service.wire.server_events import Frame, Response, read_frame, read_usage
+from service.wire.server_events import Response, ServerEvent, decode, read_usage
 from service.wire.streams import Run, Stream
 from service.wire.tally import Tally
 
-Locate = Callable[[Answer, Frame], Stream | None]
+Locate = Callable[[Answer, ServerEvent], Stream | None]
 
 DELTAS: dict[str, Locate] = {
     "response.output_text.delta": Answer.text,
@@ -59,7 +59,7 @@ DONES: dict[str, Locate] = {
     "response.reasoning_summary_text.done": Answer.summary,
     "response.reasoning_text.done": Answer.reasoning,
 }
-ITEMS: dict[str, Callable[[Answer, Frame], list[Event]]] = {
+ITEMS: dict[str, Callable[[Answer, ServerEvent], list[Event]]] = {
     "response.output_item.added": Answer.item_added,
     "response.output_item.done": Answer.item_done,
 }
@@ -129,7 +129,7 @@ class ResponseDecoder:
         self._continuing = continuing
         self._started: Started | None = None
         # Fast path: consecutive deltas mostly go to one stream, so the last one and its stream are kept.
-        self._last_delta: Frame | None = None
+        self._last_delta: ServerEvent | None = None
         self._delta_stream: Stream | None = None
         self._next_number: int | None = None
 
@@ -153,7 +153,7 @@ class ResponseDecoder:
                 if self.finished:
                     self.ignored.note("behind_the_end")
                     continue
-                event = read_frame(frame, UNDERSTOOD)
+                event = decode(frame, UNDERSTOOD)
                 if event.stream_id is not None or (
                     event.response_id and not self._may_be_ours(event.response_id)
                 ):
@@ -180,7 +180,7 @@ class ResponseDecoder:
         message = self._answer.message(ended=False)
         return message if message.parts else None
 
-    def _stream(self, event: Frame) -> Stream | None:
+    def _stream(self, event: ServerEvent) -> Stream | None:
         """Find the stream of a delta: mostly that of the last delta."""
         last = self._last_delta
         if (
@@ -196,7 +196,7 @@ class ResponseDecoder:
             self._last_delta = event if self._delta_stream is not None else None
         return self._delta_stream
 
-    def _dispatch(self, event: Frame, frame: str | bytes) -> list[Event]:
+    def _dispatch(self, event: ServerEvent, frame: str | bytes) -> list[Event]:
         kind = event.type
         if kind in BEGINNINGS or kind in ENDS:
             return self._lifecycle(event, frame)
@@ -224,7 +224,7 @@ class ResponseDecoder:
             return True
         return response_id[:MAX_ID_CHARACTERS] == self.response_id
 
-    def _lifecycle(self, event: Frame, frame: str | bytes) -> list[Event]:
+    def _lifecycle(self, event: ServerEvent, frame: str | bytes) -> list[Event]:
         response = event.response or Response()
         if not self._may_be_ours(response.id):
             self.ignored.note("foreign")

@@ -63,7 +63,7 @@ class Response(msgspec.Struct, gc=False):
     usage: msgspec.Raw = _ABSENT
 
 
-class Frame(msgspec.Struct, gc=False):
+class ServerEvent(msgspec.Struct, gc=False):
     """Any server event. One flat struct for all types is faster than choosing a decoder by type.
 
     Large and rare fields stay raw until they are needed. Servers write null for missing fields.
@@ -135,7 +135,7 @@ class _Typed(msgspec.Struct):
     type: str = ""
 
 
-_FRAME = msgspec.json.Decoder(Frame)
+_EVENT = msgspec.json.Decoder(ServerEvent)
 _TYPED = msgspec.json.Decoder(_Typed)
 _ITEM = msgspec.json.Decoder(Item)
 _OUTPUT = msgspec.json.Decoder(list[msgspec.Raw] | None)
@@ -144,7 +144,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, object])
 
 
-def read_frame(frame: str | bytes, understood: Container[str]) -> Frame:
+def decode(frame: str | bytes, understood: Container[str]) -> ServerEvent:
     """Decode the frame; of a type that is not in `understood` only the type.
 
     Raises TurnError PROTOCOL_ERROR when it is no JSON object, or invalid for a type in `understood`.
@@ -152,15 +152,15 @@ def read_frame(frame: str | bytes, understood: Container[str]) -> Frame:
     if isinstance(frame, bytes):
         raise _invalid("a frame that is not text")
     try:
-        return _FRAME.decode(frame)
+        return _EVENT.decode(frame)
     except msgspec.ValidationError as error:
         kind = _read(_TYPED, frame, "frame").type
         if kind in understood:
             raise _invalid(f"a malformed {kind}: {error}") from error
-        return Frame(type=kind)
+        return ServerEvent(type=kind)
     except _UNREADABLE as error:
         if (repaired := _without_nan(frame)) is not None:
-            return read_frame(repaired, understood)
+            return decode(repaired, understood)
         if len(frame) <= REPAIRED_CHARACTERS and _LONE_SURROGATES.search(frame):
             raise _invalid("a frame with half a character (one escaped UTF-16 surrogate)") from error
         raise _invalid(f"a frame that is not JSON: {error}") from error
@@ -204,34 +204,34 @@ def read_usage(raw: msgspec.Raw) -> Usage | None:
     Returns None when there is no usage object.
     """
     try:
-        event = _USAGE.decode(raw or b"null")
+        counts = _USAGE.decode(raw or b"null")
     except _UNREADABLE:
-        event = _lenient(raw, _Usage)
-    if event is None:
+        counts = _lenient(raw, _Usage)
+    if counts is None:
         return None
-    read = event.input_tokens_details or event.prompt_tokens_details or _Details()
-    written = event.output_tokens_details or event.completion_tokens_details or _Details()
-    input_tokens = event.input_tokens or event.prompt_tokens or 0
-    output_tokens = event.output_tokens or event.completion_tokens or 0
+    read = counts.input_tokens_details or counts.prompt_tokens_details or _Details()
+    written = counts.output_tokens_details or counts.completion_tokens_details or _Details()
+    input_tokens = counts.input_tokens or counts.prompt_tokens or 0
+    output_tokens = counts.output_tokens or counts.completion_tokens or 0
     return Usage(
         input_tokens=input_tokens,
         cached_input_tokens=read.cached_tokens or 0,
         cache_write_tokens=read.cache_write_tokens or 0,
         output_tokens=output_tokens,
         reasoning_tokens=written.reasoning_tokens or 0,
-        total_tokens=event.total_tokens or input_tokens + output_tokens,
+        total_tokens=counts.total_tokens or input_tokens + output_tokens,
     )
 
 
 def _lenient(raw: msgspec.Raw, kind: type[_S]) -> _S | None:
     """Decode the struct field by field, with None for each invalid field."""
     try:
-        event = _FIELDS.decode(raw) if len(raw) <= LARGE_BYTES else {}
+        fields = _FIELDS.decode(raw) if len(raw) <= LARGE_BYTES else {}
     except _UNREADABLE:
         return None
     good: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
-        value = event.get(field.name, _ABSENT)
+        value = fields.get(field.name, _ABSENT)
         try:
             good[field.name] = msgspec.json.decode(value or b"null", type=field.type)
         except _UNREADABLE:

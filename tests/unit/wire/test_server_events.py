@@ -7,10 +7,10 @@ from service.domain.errors import Reason, TurnError
 from service.domain.events import Usage
 from service.wire.server_events import (
     LARGE_BYTES,
-    Frame,
     Item,
     Response,
-    read_frame,
+    ServerEvent,
+    decode,
     read_item,
     read_object,
     read_output,
@@ -25,10 +25,10 @@ def raw(value):
 
 
 def test_only_what_is_needed_is_read():
-    frame = read_frame(
+    event = decode(
         '{"type":"known","delta":"a","output_index":1,"logprobs":[{}],"new":{"deep":[1]}}', UNDERSTOOD
     )
-    assert frame == Frame(type="known", delta="a", output_index=1)
+    assert event == ServerEvent(type="known", delta="a", output_index=1)
 
 
 def test_null_is_nothing():
@@ -36,11 +36,11 @@ def test_null_is_nothing():
         {"type": "known"}
         | dict.fromkeys(("delta", "item_id", "output_index", "sequence_number", "stream_id"))
     )
-    assert read_frame(text, UNDERSTOOD) == Frame(type="known")
+    assert decode(text, UNDERSTOOD) == ServerEvent(type="known")
 
 
 def test_unknown_events_may_have_any_shape():
-    assert read_frame('{"type":"new","delta":{"a":1},"output_index":"x"}', UNDERSTOOD) == Frame(type="new")
+    assert decode('{"type":"new","delta":{"a":1},"output_index":"x"}', UNDERSTOOD) == ServerEvent(type="new")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_unknown_events_may_have_any_shape():
 )  # fmt: skip
 def test_an_invalid_frame_is_reported(frame):
     with pytest.raises(TurnError, match="the upstream sent a") as caught:
-        read_frame(frame, UNDERSTOOD)
+        decode(frame, UNDERSTOOD)
     assert caught.value.reason is Reason.PROTOCOL_ERROR
 
 
@@ -64,11 +64,11 @@ def test_an_object_is_read_whole():
 
 
 def test_a_response_is_read_with_its_frame():
-    assert read_frame('{"type":"known","response":null}', UNDERSTOOD).response is None
-    read = read_frame('{"type":"known","response":{"id":"r","x":[1],"output":[]}}', UNDERSTOOD)
+    assert decode('{"type":"known","response":null}', UNDERSTOOD).response is None
+    read = decode('{"type":"known","response":{"id":"r","x":[1],"output":[]}}', UNDERSTOOD)
     assert read.response == Response("r", output=msgspec.Raw(b"[]"))
     with pytest.raises(TurnError, match="a malformed known"):
-        read_frame('{"type":"known","response":{"id":1}}', UNDERSTOOD)
+        decode('{"type":"known","response":{"id":1}}', UNDERSTOOD)
 
 
 def test_an_output_is_a_list_or_nothing():
@@ -97,14 +97,14 @@ def test_commas_in_a_long_text_are_no_values():
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_nan_and_infinity_become_null(number):
-    read = read_frame(f'{{"type":"known","delta":"NaN","output_index":{number}}}', UNDERSTOOD)
-    assert read == Frame(type="known", delta="NaN")
+    read = decode(f'{{"type":"known","delta":"NaN","output_index":{number}}}', UNDERSTOOD)
+    assert read == ServerEvent(type="known", delta="NaN")
 
 
 @pytest.mark.parametrize("frame", ['{"type":"NaN"', '{"a":"NaN","b":\\u1}', '{"NaN":' + "[" * 100_000])
 def test_nan_in_other_invalid_json_is_not_repaired(frame):
     with pytest.raises(TurnError, match="not JSON"):
-        read_frame(frame, UNDERSTOOD)
+        decode(frame, UNDERSTOOD)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_nan_in_other_invalid_json_is_not_repaired(frame):
 )
 def test_a_lone_surrogate_is_named_in_the_error(half):
     with pytest.raises(TurnError, match="half a character"):
-        read_frame(f'{{"type":"known","delta":"{half}"}}', UNDERSTOOD)
+        decode(f'{{"type":"known","delta":"{half}"}}', UNDERSTOOD)
 
 
 def test_items_of_unknown_kinds_are_not_decoded():
