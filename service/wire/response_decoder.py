@@ -34,10 +34,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from service.domain.errors import Reason, TurnError
-from service.domain.events import Completed, Event, Started, StopReason, Usage
-from service.domain.messages import Message, ToolCallPart
+from service.domain.events import Event, Started, StopReason, Usage
+from service.domain.messages import Message
 from service.wire import error_classifier
 from service.wire.error_events import read_error
+from service.wire.lifecycle import MAX_ID_CHARACTERS, completed, id_of, started, why_cut
 from service.wire.output_assembler import Answer
 from service.wire.server_events import Response, ServerEvent, decode, read_usage
 from service.wire.streams import Run, Stream
@@ -75,24 +76,8 @@ ENDS: dict[str, str] = {
 ERRORS = frozenset({"error", "response.error"})
 UNDERSTOOD = frozenset([*DELTAS, *DONES, *ITEMS, *BEGINNINGS, *ENDS])
 
-INCOMPLETE: dict[str, StopReason] = {
-    "max_output_tokens": StopReason.LENGTH,
-    "max_messages": StopReason.LENGTH,
-    "content_filter": StopReason.CONTENT_FILTER,
-}
-"""Any other reason counts as LENGTH: the answer was cut short."""
-
 UNSOLICITED = frozenset({"connection_expiring"})
 """Errors that announce the end of the connection and do not concern this response."""
-
-MAX_CREATED_AT = 253402300799.0
-"""The last second of the year 9999: no timestamp is later, unless a server counts in milliseconds."""
-
-MAX_ID_CHARACTERS = 512
-"""A longer response id is cut. One of this length may have been cut, so no turn continues from it."""
-
-MAX_MODEL_CHARACTERS = 256
-"""A longer model name from the upstream is cut."""
 
 
 class ResponseDecoder:
@@ -229,8 +214,7 @@ class ResponseDecoder:
         if not self._may_be_ours(response.id):
             self.ignored.note("foreign")
             return []
-        self.response_id = self.response_id or (response.id or "")[:MAX_ID_CHARACTERS]
-        response.model = (response.model or "")[:MAX_MODEL_CHARACTERS]
+        self.response_id = self.response_id or id_of(response)
         if event.type in BEGINNINGS:
             return self._start(response)
         self.usage = read_usage(response.usage)
@@ -238,8 +222,7 @@ class ResponseDecoder:
             case "completed":
                 return self._complete(response, cut=None)
             case "incomplete":
-                why = response.incomplete_details and response.incomplete_details.reason
-                return self._complete(response, cut=INCOMPLETE.get(why or "", StopReason.LENGTH))
+                return self._complete(response, cut=why_cut(response))
             case _:
                 self.finished = self.orderly = True
                 raise error_classifier.from_error(read_error(frame), continuing=self._continuing)
@@ -247,10 +230,7 @@ class ResponseDecoder:
     def _start(self, response: Response) -> list[Event]:
         if self._started is not None:
             return []
-        created_at = response.created_at or 0.0
-        self._started = Started(
-            self.response_id, response.model or "", created_at if 0 <= created_at <= MAX_CREATED_AT else 0.0
-        )
+        self._started = started(self.response_id, response)
         return [self._started]
 
     def _complete(self, response: Response, *, cut: StopReason | None) -> list[Event]:
@@ -260,18 +240,10 @@ class ResponseDecoder:
         self.finished = self.orderly = True
         message = self._answer.message(ended=cut is None)
         self._answer.forget()
-        events.append(
-            Completed(
-                self.response_id,
-                response.model or self._started.model,
-                self._started.created_at,
-                message,
-                cut or _stop_reason(message),
-                self.usage or Usage(),
-                continuable=cut is None and len(self.response_id) < MAX_ID_CHARACTERS,
-            )
+        end = completed(
+            response, self._started, message, response_id=self.response_id, usage=self.usage, cut=cut
         )
-        return events
+        return [*events, end]
 
     def _error(self, frame: str | bytes) -> None:
         payload = read_error(frame)
@@ -285,8 +257,3 @@ class ResponseDecoder:
         # Some servers send response.failed after the error; not where no response was begun.
         self.orderly = self._started is None
         raise error
-
-
-def _stop_reason(message: Message) -> StopReason:
-    called = any(isinstance(part, ToolCallPart) for part in message.parts)
-    return StopReason.TOOL_USE if called else StopReason.STOP

@@ -16,7 +16,7 @@ import pytest
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import completion_pb2_grpc, session_pb2, session_pb2_grpc
 from service.telemetry.bounds import SHOWN_CHARACTERS
-from service.wire.response_decoder import MAX_ID_CHARACTERS, MAX_MODEL_CHARACTERS
+from service.wire.lifecycle import MAX_ID_CHARACTERS, MAX_MODEL_CHARACTERS
 from simulator.scripts import Gate, Script, Start
 from tests.attack.victim import BEARER, MEBIBYTE, victim
 from tests.integration.faults.raw import ANSWER, STREAM, Event, as_stream, upstream

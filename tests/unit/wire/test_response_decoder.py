@@ -5,15 +5,13 @@ import pytest
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, Started, StopReason, TextDelta, Usage
 from service.domain.messages import Message, Role, TextPart
+from service.wire.lifecycle import INCOMPLETE, MAX_ID_CHARACTERS, MAX_MODEL_CHARACTERS
 from service.wire.response_decoder import (
     BEGINNINGS,
     DELTAS,
     DONES,
     ENDS,
-    INCOMPLETE,
     ITEMS,
-    MAX_ID_CHARACTERS,
-    MAX_MODEL_CHARACTERS,
     ResponseDecoder,
 )
 from tests.unit.wire.server_events import (
