@@ -31,7 +31,7 @@ names another response or stream is counted as "foreign".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Event, Started, StopReason, Usage
@@ -41,7 +41,7 @@ from service.wire.error_events import read_error
 from service.wire.lifecycle import MAX_ID_CHARACTERS, completed, id_of, started, why_cut
 from service.wire.output_assembler import Answer
 from service.wire.server_events import Response, ServerEvent, decode, read_usage
-from service.wire.streams import Run, Stream
+from service.wire.streams import Stream
 from service.wire.tally import Tally
 
 Locate = Callable[[Answer, ServerEvent], Stream | None]
@@ -94,6 +94,7 @@ class ResponseDecoder:
         "_answer",
         "_continuing",
         "_delta_stream",
+        "_growing",
         "_last_delta",
         "_next_number",
         "_started",
@@ -116,6 +117,7 @@ class ResponseDecoder:
         # Fast path: consecutive deltas mostly go to one stream, so the last one and its stream are kept.
         self._last_delta: ServerEvent | None = None
         self._delta_stream: Stream | None = None
+        self._growing: Stream | None = None  # the stream whose pieces are not merged yet
         self._next_number: int | None = None
 
     def __repr__(self) -> str:
@@ -132,7 +134,6 @@ class ResponseDecoder:
 
         Raises TurnError when the response failed or a frame is invalid; what came before it is in `events`.
         """
-        run = Run(events)
         try:
             for frame in frames:
                 if self.finished:
@@ -152,13 +153,16 @@ class ResponseDecoder:
                     self._next_number = number + 1
                 if event.type in DELTAS:
                     if event.delta and (stream := self._stream(event)):
-                        run.add(stream, event.delta)
+                        if stream is not self._growing:
+                            events += self._merge()
+                            self._growing = stream
+                        events += stream.add(event.delta)
                 else:
                     self._last_delta = None
-                    run.end()
+                    events += self._merge()
                     events += self._dispatch(event, frame)
         finally:
-            run.end()
+            events += self._merge()
 
     def partial(self) -> Message | None:
         """Return the message so far, without incomplete tool calls. Returns None when it has no parts."""
@@ -180,6 +184,9 @@ class ResponseDecoder:
             self._delta_stream = DELTAS[event.type](self._answer, event)
             self._last_delta = event if self._delta_stream is not None else None
         return self._delta_stream
+
+    def _merge(self) -> Sequence[Event]:
+        return self._growing.merge() if self._growing is not None else ()
 
     def _dispatch(self, event: ServerEvent, frame: str | bytes) -> list[Event]:
         kind = event.type

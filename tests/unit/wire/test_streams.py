@@ -1,9 +1,9 @@
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.events import Event, TextDelta
+from service.domain.events import TextDelta
 from service.wire.bounds import MAX_ANSWER_BYTES, MAX_DELTA_CHARACTERS, Bounds
-from service.wire.streams import MERGE_CHARACTERS, Run, Stream
+from service.wire.streams import MERGE_CHARACTERS, Stream
 from service.wire.tally import Tally
 
 
@@ -16,29 +16,35 @@ def texts(events):
     return [event.delta for event in events]
 
 
+def grow(stream, piece):
+    """Add one piece that is not merged with others."""
+    assert not stream.add(piece)
+    return stream.merge()
+
+
 def test_each_piece_is_one_delta_and_an_empty_one_none(stream):
-    assert texts(stream.grow("Hel")) == ["Hel"]
-    assert stream.grow("") == []
-    assert texts(stream.grow("lo")) == ["lo"]
+    assert texts(grow(stream, "Hel")) == ["Hel"]
+    assert grow(stream, "") == []
+    assert texts(grow(stream, "lo")) == ["lo"]
     assert stream.text == "Hello"
 
 
 def test_a_long_piece_is_cut_into_deltas_of_the_bound(stream):
     piece = "é" * (2 * MAX_DELTA_CHARACTERS + 1)
-    deltas = texts(stream.grow(piece))
+    deltas = texts(grow(stream, piece))
     assert [len(delta) for delta in deltas] == [MAX_DELTA_CHARACTERS, MAX_DELTA_CHARACTERS, 1]
     assert "".join(deltas) == piece
 
 
 def test_the_final_text_adds_what_the_pieces_lacked(stream):
-    stream.grow("Hel")
+    grow(stream, "Hel")
     assert texts(stream.settle("Hello", Tally())) == ["lo"]
     assert stream.settle("Hello", Tally()) == []
 
 
 @pytest.mark.parametrize("final", [None, ""])
 def test_an_absent_final_text_contradicts_nothing(stream, final):
-    stream.grow("Hello")
+    grow(stream, "Hello")
     tally = Tally()
     assert stream.settle(final, tally) == []
     assert stream.text == "Hello"
@@ -46,7 +52,7 @@ def test_an_absent_final_text_contradicts_nothing(stream, final):
 
 
 def test_a_contradicting_final_text_stands_and_emits_nothing(stream):
-    stream.grow("Hello")
+    grow(stream, "Hello")
     tally = Tally()
     assert stream.settle("Goodbye", tally) == []
     assert (stream.text, dict(tally)) == ("Goodbye", {"contradiction": 1})
@@ -54,9 +60,9 @@ def test_a_contradicting_final_text_stands_and_emits_nothing(stream):
 
 def test_an_answer_too_long_is_refused():
     stream = Stream(lambda piece: TextDelta(0, piece), Bounds())
-    stream.grow("x" * MAX_ANSWER_BYTES)
+    grow(stream, "x" * MAX_ANSWER_BYTES)
     with pytest.raises(TurnError) as caught:
-        stream.grow("y")
+        grow(stream, "y")
     assert caught.value.reason is Reason.PROTOCOL_ERROR
 
 
@@ -66,31 +72,32 @@ def test_a_final_text_too_long_is_refused(stream):
     assert caught.value.reason is Reason.PROTOCOL_ERROR
 
 
-def test_neighbouring_pieces_of_a_stream_become_one_delta(stream):
-    events: list[Event] = []
-    run = Run(events)
-    for piece in ("a", "b", "c"):
-        run.add(stream, piece)
-    assert events == []
-    run.end()
-    run.end()
-    assert texts(events) == ["abc"]
+def test_adjacent_pieces_become_one_delta(stream):
+    assert [*stream.add("a"), *stream.add("b"), *stream.add("c")] == []
+    assert stream.text == ""
+    assert texts(stream.merge()) == ["abc"]
+    assert stream.text == "abc"
+    assert stream.merge() == []
 
 
-def test_another_stream_ends_the_run(stream):
-    events: list[Event] = []
-    run = Run(events)
-    other = Stream(lambda piece: TextDelta(1, piece), Bounds())
-    for one, piece in ((stream, "a"), (other, "b"), (stream, "c")):
-        run.add(one, piece)
-    run.end()
-    assert texts(events) == ["a", "b", "c"]
+def test_pieces_merge_up_to_a_bound(stream):
+    assert not stream.add("x" * (MERGE_CHARACTERS - 1))
+    assert not stream.add("y")
+    assert [len(delta) for delta in texts(stream.add("z"))] == [MERGE_CHARACTERS]
+    assert texts(stream.merge()) == ["z"]
 
 
-def test_a_merged_delta_never_exceeds_its_bound(stream):
-    events: list[Event] = []
-    run = Run(events)
-    run.add(stream, "x" * MERGE_CHARACTERS)
-    run.add(stream, "y")
-    run.end()
-    assert [len(delta) for delta in texts(events)] == [MERGE_CHARACTERS, 1]
+def test_a_piece_over_the_bound_is_merged_with_none(stream):
+    assert not stream.add("x" * (MERGE_CHARACTERS + 1))
+    assert [len(delta) for delta in texts(stream.add("y"))] == [MERGE_CHARACTERS + 1]
+    assert texts(stream.merge()) == ["y"]
+
+
+def test_pieces_that_are_refused_are_dropped(stream):
+    grow(stream, "x" * (MAX_ANSWER_BYTES - 1))
+    stream.add("y")
+    stream.add("z")
+    with pytest.raises(TurnError):
+        stream.merge()
+    assert stream.merge() == []
+    assert len(stream.text) == MAX_ANSWER_BYTES - 1
