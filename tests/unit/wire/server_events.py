@@ -3,6 +3,14 @@
 import json
 from typing import Any
 
+TEXTS = ("output_text", "refusal", "function_call_arguments", "reasoning_summary_text", "reasoning_text")
+DELTAS = [f"response.{text}.delta" for text in TEXTS]
+DONES = [f"response.{text}.done" for text in TEXTS]
+ITEMS = ["response.output_item.added", "response.output_item.done"]
+BEGINNINGS = ["response.queued", "response.created", "response.in_progress"]
+ENDS = ["response.completed", "response.incomplete", "response.failed", "response.done"]
+ERRORS = ["error", "response.error", ""]
+
 
 def frame(kind, **fields):
     return json.dumps({"type": kind, **fields})

@@ -9,8 +9,13 @@ from service.domain.events import Event, Started
 from service.domain.messages import CompletionRequest, Options, items_of
 from service.domain.plan import ContextReason, Plan
 from service.wire.request import encode, prepare
-from service.wire.response_decoder import BEGINNINGS, DELTAS, DONES, ENDS, ITEMS, ResponseDecoder
+from service.wire.response_decoder import ResponseDecoder
 from tests.unit.wire.server_events import (
+    BEGINNINGS,
+    DELTAS,
+    DONES,
+    ENDS,
+    ITEMS,
     added,
     arguments_delta,
     call,

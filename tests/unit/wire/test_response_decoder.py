@@ -6,15 +6,13 @@ from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, Started, StopReason, TextDelta, Usage
 from service.domain.messages import Message, Role, TextPart
 from service.wire.lifecycle import INCOMPLETE, MAX_ID_CHARACTERS, MAX_MODEL_CHARACTERS
-from service.wire.response_decoder import (
+from service.wire.response_decoder import ResponseDecoder
+from tests.unit.wire.server_events import (
     BEGINNINGS,
     DELTAS,
     DONES,
     ENDS,
     ITEMS,
-    ResponseDecoder,
-)
-from tests.unit.wire.server_events import (
     added,
     call,
     created,
