@@ -40,11 +40,6 @@ class Contender:
     missing: str = ""
 
 
-def cpu_s(pid: int) -> float:
-    """Return the CPU time of the process in seconds; finer than the ticks of /proc/PID/stat."""
-    return time.clock_gettime((~pid << 3) | 2)
-
-
 def memory_kib(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0])

@@ -24,6 +24,7 @@ from typing import Any
 
 from bench import contenders, report
 from bench.contenders import BENCH, BUILD, CORES, Contender
+from bench.replica import cpu_s
 
 RESULTS = BENCH / "results"
 SETTLED = 0.05
@@ -111,8 +112,8 @@ class Bench:
 
     def _counters(self, contender: Contender) -> tuple[float, float, int, int]:
         stats = contenders.stats(self.url)
-        own = contenders.cpu_s(contender.pid) if contender.pid is not None else 0.0
-        return own, contenders.cpu_s(self.upstream_pid), stats["sent"], stats["late"]
+        own = cpu_s(contender.pid) if contender.pid is not None else 0.0
+        return own, cpu_s(self.upstream_pid), stats["sent"], stats["late"]
 
     def history(self, contender: Contender, size: int) -> Figures:
         """Measure the first turn after a history of `size` bytes, and the median of the next five."""
@@ -158,9 +159,9 @@ def settle(contender: Contender) -> None:
     """Wait until the contender is idle: cancelled calls would otherwise disturb the next measurement."""
     until = time.monotonic() + PATIENCE_S
     while contender.pid is not None and time.monotonic() < until:
-        before = contenders.cpu_s(contender.pid)
+        before = cpu_s(contender.pid)
         time.sleep(0.25)
-        if (contenders.cpu_s(contender.pid) - before) / 0.25 < SETTLED:
+        if (cpu_s(contender.pid) - before) / 0.25 < SETTLED:
             return
 
 
@@ -182,9 +183,9 @@ def idle(sessions: list[int], *, tls: bool) -> list[Figures]:
             settle(service)
             held = contenders.memory_kib(service.pid)
             empty = empty or held
-            before = contenders.cpu_s(service.pid)
+            before = cpu_s(service.pid)
             time.sleep(3)
-            resting = (contenders.cpu_s(service.pid) - before) / 3
+            resting = (cpu_s(service.pid) - before) / 3
             figures.append(
                 {
                     "sessions": number,
