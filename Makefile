@@ -87,7 +87,7 @@ bench: $(BENCH_DONE) ## The service beside LiteLLM, direct clients and two floor
 bench-quick: $(BENCH_DONE) ## The same in two minutes: fewer loads, one round
 	@$(PY) -m bench.run --quick $(ARGS)
 
-bench-guard: $(VENV_DONE) ## Fail if a delta costs much more CPU, relative to bare grpc.aio, than bench/guard.json says
+bench-guard: $(VENV_DONE) ## Fail if a delta or call costs more CPU, relative to bare grpc.aio, than bench/guard.json allows
 	@$(PY) -m bench.guard $(ARGS)
 
 check: lint type proto-check coverage attack bench-guard ## Everything that CI runs, fast parts first

@@ -22,6 +22,7 @@ PACE_S = 0.02
 TURN_S = 10
 """Duration of a turn: 500 deltas at 50 a second."""
 AT_ONCE = 64
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ def cpu_s(pid: int) -> float:
 
 
 @asynccontextmanager
-async def program(*arguments: str, **settings: str) -> AsyncIterator[tuple[int, str]]:
-    """Run a module of the project as a process; yield its pid and the address that it prints."""
+async def program(*arguments: str, checkout: Path = ROOT, **settings: str) -> AsyncIterator[tuple[int, str]]:
+    """Run a module of a checkout as a process; yield its pid and the address that it prints."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", *arguments),
+        cwd=checkout,
         env=os.environ | settings,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
