@@ -24,17 +24,20 @@ PY_SPY = BENCH / ".plots/bin/py-spy"
 SECONDS = 8
 WAITS = re.compile(
     r"Condition\.wait|_PollLikeSelector\.select|EpollSelector\.select|Thread\.run \(threading"
+    r"|_worker \(concurrent/futures"  # the thread for large requests, without one
     r"|PacedSelector\._interleave"  # it yields the core here
 )
 PARTS = {
-    "grpc: writing a message": r"_Stream\.tell \(",
+    # grpc's own code is C: the innermost Python frame of a write is its caller.
+    "grpc: writing a message": r"\.send \(.*service/rpc/completion_service",
     "OpenTelemetry: export": r"opentelemetry/.*export|exporter/|_encode|trace_exporter|otlp|encoder/",
     "OpenTelemetry: spans and metrics": r"opentelemetry|\(trace/|\(metrics/|\(attributes/|\(util/__init__",
     "our telemetry and logs": r"service/telemetry|structlog|logging/__init__",
-    "our rpc room": r"service/rpc",
-    "our manager": r"service/sessions",
+    "our rpc": r"service/rpc",
+    "our sessions": r"service/sessions",
     "our transport": r"service/transport",
-    "our wire, session, domain": r"service/(wire|session|domain)",
+    "our wire and domain": r"service/(wire|domain)",
+    "our runtime": r"service/runtime",
     "websockets": r"websockets/",
     "asyncio and sockets": r"asyncio/|selectors\.py",
 }
