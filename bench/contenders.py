@@ -1,4 +1,10 @@
-"""Start what is measured: each contender on the first core, upstream and load on the last. Linux only."""
+"""Start what is measured: each contender on the first core, upstream and load on the last. Linux only.
+
+"service" is everything on: authentication, every turn traced and exported to a sink, metrics, a log line a
+turn; "service, all off" is without the first three. "grpc.aio floor" yields the same deltas from a timer, one
+message each, without an upstream. "C relay" copies bytes from one socket to another and parses nothing. The
+direct clients are the load on the upstream itself. "LiteLLM" has one worker and relays SSE to SSE.
+"""
 
 # ruff: noqa: S603, S607, S105  starts and queries only programs of this benchmark
 

@@ -2,6 +2,17 @@
 
 In each round the contenders take turns, so that noise of the machine affects all of them.
 `bench.report` compares the figures with the goals.
+
+CPU is the contender's whole process, read when the window opens and closes. Streams start evenly before the
+window, which sees only the steady state. A delta's text is the time at which the upstream sent it, 20 digits:
+deltas that were merged are cut again, and each is timed. Each turn says the same short message, one turn
+after the other on the same session; histories are conversations that grow. Memory is RSS, above that of the
+service after its first session.
+
+The generator is the limit if upstream and load used more than 90 % of their core, the upstream sent 1 % of
+the deltas more than 20 ms late, or the load's own timers were more than 10 ms late: the row then says so. At
+full speed that happens with contenders that cost nothing; at a pace the machine is busy, and latencies say
+little.
 """
 
 # ruff: noqa: S603  starts and queries only programs of this benchmark
