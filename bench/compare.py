@@ -23,12 +23,14 @@ Rounds = Mapping[str, Sequence[Figures]]
 """The rounds of each server, by its name."""
 
 
-async def measure(checkouts: Mapping[str, Path], rounds: int) -> dict[Case, dict[str, list[Figures]]]:
+async def measure(
+    checkouts: Mapping[str, Path], cases: Sequence[Case], rounds: int
+) -> dict[Case, dict[str, list[Figures]]]:
     async with Sides() as sides:
         for age, checkout in checkouts.items():
             for telemetry in (OFF, ON):
                 await sides.service(f"{age}, {telemetry}", checkout=checkout, telemetry=telemetry == ON)
-        return await sides.measure(CASES, rounds)
+        return await sides.measure(cases, rounds)
 
 
 def report(case: Case, rounds: Rounds) -> Iterator[str]:
@@ -72,9 +74,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the cost of two checkouts, and that of telemetry.")
     parser.add_argument("old", nargs="?", type=Path, help="a checkout; without it only this one is measured")
     parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--only", choices=[case.per for case in CASES], help="measure only this, in a minute")
     options = parser.parse_args()
     checkouts = ({"old": options.old.resolve()} if options.old else {}) | {"new": ROOT}
-    measured = asyncio.run(measure(checkouts, options.rounds))
+    cases = [case for case in CASES if options.only in (None, case.per)]
+    measured = asyncio.run(measure(checkouts, cases, options.rounds))
     sys.stdout.write("\n".join(f"{age}: {commit(checkout)}" for age, checkout in checkouts.items()) + "\n")
     sys.stdout.write(f"medians of {options.rounds} rounds (lowest to highest)\n")
     for case, rounds in measured.items():
