@@ -113,7 +113,7 @@ async def measure(sessions: int, turns: int) -> Iterable[tuple[str, str]]:
                 TRUNKLINE_SESSION_TTL_S="3600",
                 TRUNKLINE_MAX_SESSIONS=str(sessions + 1),
                 TRUNKLINE_MAX_CONNECTIONS=str(sessions + 1),
-                TRUNKLINE_MAX_TURNS=str(turns + 1),
+                TRUNKLINE_MAX_TURNS=str(max(turns, AT_ONCE) + 1),
             )
         )
         clients = [await stack.enter_async_context(AsyncClient(address)) for _ in range(4)]
