@@ -1,0 +1,300 @@
+"""Record what a turn has done so far: `TurnRecord`.
+
+The turn writes it, and nothing is computed from it while a caller waits: the report to the caller, the spans,
+the metrics and the log line are made from it, most of them after the call. What was written upstream counts,
+however the writing ended.
+
+A record holds the turn's phases in their order. An `Acquisition` looks for a connection (the first one begins
+with the turn, and includes its wait for a place), an `Attempt` sends one request and receives its answer.
+Example: the connection breaks before any content, and the turn goes on over a new one:
+
+    Acquisition(reused) · Attempt(1, failed: CONNECTION_LOST) · Acquisition(dialed) · Attempt(2)
+
+All times are seconds of the record's clock, which is monotonic; `wall_began` is the wall clock's time of
+`began`, in seconds of the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from service.domain.errors import Reason, TurnError
+from service.domain.events import Completed, Event, Started, Usage
+from service.domain.messages import CompletionRequest, Transport
+from service.domain.plan import ContextReason, Plan
+from service.domain.replay import Progress, Signal, State
+from service.domain.report import Timings, TransportReason, TurnReport
+
+
+class Response(Protocol):
+    """What an exchange knows of its request and of the response so far."""
+
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def bytes_sent(self) -> int: ...
+    @property
+    def bytes_saved(self) -> int: ...
+    @property
+    def usage(self) -> Usage | None: ...
+    @property
+    def ignored(self) -> Mapping[str, int]: ...
+
+
+class Phase:
+    """A part of a turn. `ended` is None while it runs; `error` is what ended it, None if nothing failed."""
+
+    __slots__ = ("began", "ended", "error")
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.ended: float | None = None
+        self.error: BaseException | None = None
+
+    def end(self, now: float, error: BaseException | None = None) -> None:
+        """End the phase. Later calls do nothing."""
+        if self.ended is None:
+            self.ended = now
+            self.error = error
+
+
+class Acquisition(Phase):
+    """The search for a connection.
+
+    `asked_at`: when the pool was asked, None where it was not (SSE). `leased_at`: when it granted a
+    connection. `dial`: identifies the span in which that was opened; None: it was reused.
+    """
+
+    __slots__ = ("admitted_at", "asked_at", "dial", "leased_at", "reused")
+
+    def __init__(self, began: float) -> None:
+        super().__init__(began)
+        self.admitted_at: float | None = None
+        self.asked_at: float | None = None
+        self.leased_at: float | None = None
+        self.reused = False
+        self.dial: object | None = None
+
+
+class Attempt(Phase):
+    """One request and its answer. `report` is the turn's report of the moment before the request is written."""
+
+    __slots__ = ("completed", "created_at", "first_content_at", "number", "report", "response", "sent_at", "started")
+
+    def __init__(self, began: float, number: int, report: TurnReport, response: Response) -> None:
+        super().__init__(began)
+        self.number = number
+        self.report = report
+        self.response = response
+        self.sent_at: float | None = None
+        self.created_at: float | None = None
+        self.first_content_at: float | None = None
+        self.started: Started | None = None
+        self.completed: Completed | None = None
+
+
+class TurnRecord:
+    """Hold the state, the phases and the times of one turn of `tenant`. The report is made on demand."""
+
+    __slots__ = (
+        "_bytes_saved",
+        "_bytes_sent",
+        "_clock",
+        "_connect_s",
+        "_context_reason",
+        "_first_content_s",
+        "_first_event_s",
+        "_incremental",
+        "_queue_s",
+        "_response_id",
+        "_reused",
+        "_transport_reason",
+        "began",
+        "completed",
+        "ended",
+        "error",
+        "fallbacks",
+        "phases",
+        "progress",
+        "replays",
+        "request",
+        "tenant",
+        "transport",
+        "turn_id",
+        "wall_began",
+    )
+
+    def __init__(
+        self, tenant: str, request: CompletionRequest, clock: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
+        wish = request.options.transport
+        self.tenant = tenant
+        self.request = request
+        self.turn_id = ""
+        """Empty until the turn was admitted."""
+        self.progress = Progress()
+        self.transport = Transport.SSE if wish is Transport.SSE else Transport.WEBSOCKET
+        """The transport that the turn uses now."""
+        self.completed: Completed | None = None
+        self.fallbacks: list[TransportReason] = []
+        """Why the turn went from WebSocket to SSE, if it did."""
+        self.replays: list[Reason] = []
+        """Why requests that were sent were sent again."""
+        self.error: BaseException | None = None
+        self.ended: float | None = None
+        self._clock = clock
+        self.began = clock()
+        self.wall_began = wall()
+        self.phases: list[Acquisition | Attempt] = [Acquisition(self.began)]
+        self._transport_reason = (
+            TransportReason.PREFERRED if wish is Transport.AUTO else TransportReason.REQUESTED
+        )
+        self._response_id = ""
+        self._incremental = self._reused = False
+        self._context_reason: ContextReason | None = None
+        self._bytes_sent = self._bytes_saved = 0
+        self._queue_s = self._connect_s = 0.0
+        self._first_event_s: float | None = None
+        self._first_content_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"TurnRecord({self.progress!r}, {self.transport.value})"
+
+    @property
+    def dispatched(self) -> bool:
+        """Whether something may have reached the upstream."""
+        return self.progress.dispatches > 0
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The last phase, if that is an attempt."""
+        last = self.phases[-1]
+        return last if isinstance(last, Attempt) else None
+
+    def report(self) -> TurnReport:
+        return TurnReport(
+            self.turn_id,
+            self.transport,
+            self._transport_reason,
+            self._response_id,
+            self._incremental,
+            self._context_reason,
+            self.progress.dispatches,
+            self._reused,
+            Timings(
+                self._queue_s,
+                self._connect_s,
+                self._first_event_s,
+                self._first_content_s,
+                (self.ended if self.ended is not None else self._clock()) - self.began,
+            ),
+            self._bytes_sent,
+            self._bytes_saved,
+        )
+
+    # In the order of a turn; from `asked` on again for each attempt.
+
+    def admitted(self, turn_id: str) -> None:
+        """The turn has a place."""
+        self.turn_id = turn_id
+        now = self._clock()
+        self._queue_s = now - self.began
+        self._acquisition(now).admitted_at = now
+
+    def asked(self) -> None:
+        """The turn asks the pool for a connection."""
+        now = self._clock()
+        self._acquisition(now).asked_at = now
+
+    def leased(self, *, reused: bool, connect_s: float, dial: object | None) -> None:
+        """The turn has a connection."""
+        now = self._clock()
+        acquisition = self._acquisition(now)
+        acquisition.leased_at, acquisition.reused, acquisition.dial = now, reused, dial
+        self._connect_s += connect_s
+        self._reused = reused
+
+    def planned(self, response: Response) -> None:
+        """A request is about to be written."""
+        now = self._clock()
+        plan = response.plan
+        self._incremental, self._context_reason = plan.incremental, plan.reason
+        self._bytes_sent, self._bytes_saved = response.bytes_sent, response.bytes_saved
+        self.phases[-1].end(now)
+        number = 1 + sum(isinstance(phase, Attempt) for phase in self.phases)
+        self.phases.append(Attempt(now, number, self.report(), response))
+
+    def sent(self) -> None:
+        """The request was written whole."""
+        if (attempt := self.attempt) is not None:
+            attempt.sent_at = self._clock()
+
+    def admit(self, event: Event) -> bool:
+        """Advance the turn by one event. Return False for a second start, which the caller must not see."""
+        progress = self.progress
+        match event:
+            case Started():
+                return self._started(event)
+            case Completed():
+                progress.advance(Signal.COMPLETE)
+                self.completed = event
+                if (attempt := self.attempt) is not None:
+                    attempt.completed = event
+                    attempt.end(self._clock())
+            case _:
+                # Fast path: only the first delta changes the state, so the table is not read for the others.
+                if progress.state is not State.STREAMING and progress.advance(Signal.CONTENT):
+                    now = self._clock()
+                    self._first_content_s = now - self.began
+                    if (attempt := self.attempt) is not None:
+                        attempt.first_content_at = now
+        return True
+
+    def failed(self, error: TurnError) -> None:
+        """The attempt failed, or no connection was available. The turn may continue."""
+        self.phases[-1].end(self._clock(), error)
+
+    def replayed(self, error: TurnError) -> None:
+        """The request that failed so is about to be sent again."""
+        self.replays.append(error.reason)
+
+    def fell_back(self, why: TransportReason) -> None:
+        """The turn uses SSE from now on."""
+        self.transport, self._transport_reason, self._reused = Transport.SSE, why, False
+        self.fallbacks.append(why)
+
+    def without_connection(self, why: TransportReason) -> None:
+        """The turn ends, since no connection was available and no other transport is allowed."""
+        self._transport_reason = why
+
+    def revert_to(self, report: TurnReport) -> None:
+        """Report an earlier attempt: the later ones sent nothing."""
+        self.transport, self._transport_reason = report.transport, report.transport_reason
+        self._response_id, self._reused = report.response_id, report.connection_reused
+        self._incremental, self._context_reason = report.incremental, report.context_reason
+        self._bytes_sent, self._bytes_saved = report.bytes_sent, report.bytes_saved
+
+    def end(self, error: BaseException | None) -> None:
+        """The turn is over, with this error. None: nothing failed."""
+        self.error = error
+        self.ended = self._clock()
+        self.phases[-1].end(self.ended, error)
+
+    def _started(self, event: Started) -> bool:
+        now = self._clock()
+        self._response_id = event.response_id
+        if (attempt := self.attempt) is not None:
+            attempt.created_at, attempt.started = now, event
+        if not self.progress.advance(Signal.START):
+            return False
+        self._first_event_s = now - self.began
+        return True
+
+    def _acquisition(self, now: float) -> Acquisition:
+        """Return the running acquisition; begin one after an attempt, or after one that failed."""
+        last = self.phases[-1]
+        if not isinstance(last, Acquisition) or last.ended is not None:
+            last = Acquisition(now)
+            self.phases.append(last)
+        return last
