@@ -33,6 +33,10 @@ class Response(Protocol):
     @property
     def plan(self) -> Plan: ...
     @property
+    def dispatched(self) -> bool: ...
+    @property
+    def sent_at(self) -> float | None: ...
+    @property
     def bytes_sent(self) -> int: ...
     @property
     def bytes_saved(self) -> int: ...
@@ -78,20 +82,34 @@ class Acquisition(Phase):
 
 
 class Attempt(Phase):
-    """One request and its answer. `report` is the turn's report of the moment before the request is written."""
+    """One request and its answer. `report` is the turn's report just before the request was written."""
 
-    __slots__ = ("completed", "created_at", "first_content_at", "number", "report", "response", "sent_at", "started")
+    __slots__ = (
+        "completed",
+        "created_at",
+        "dispatched",
+        "first_content_at",
+        "number",
+        "report",
+        "response",
+        "started",
+    )
 
     def __init__(self, began: float, number: int, report: TurnReport, response: Response) -> None:
         super().__init__(began)
         self.number = number
         self.report = report
         self.response = response
-        self.sent_at: float | None = None
+        self.dispatched = False
         self.created_at: float | None = None
         self.first_content_at: float | None = None
         self.started: Started | None = None
         self.completed: Completed | None = None
+
+    @property
+    def sent_at(self) -> float | None:
+        """When the request was written whole."""
+        return self.response.sent_at
 
 
 class TurnRecord:
@@ -225,10 +243,12 @@ class TurnRecord:
         number = 1 + sum(isinstance(phase, Attempt) for phase in self.phases)
         self.phases.append(Attempt(now, number, self.report(), response))
 
-    def sent(self) -> None:
-        """The request was written whole."""
-        if (attempt := self.attempt) is not None:
-            attempt.sent_at = self._clock()
+    def dispatch(self, response: Response) -> None:
+        """Count the request once the upstream may have read some of it."""
+        attempt = self.attempt
+        if response.dispatched and attempt is not None and not attempt.dispatched:
+            attempt.dispatched = True
+            self.progress.advance(Signal.DISPATCH)
 
     def admit(self, event: Event) -> bool:
         """Advance the turn by one event. Return False for a second start, which the caller must not see."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller
@@ -37,8 +37,8 @@ class Admission:
             message = f"{self._max_turns} turns are running (TRUNKLINE_MAX_TURNS), and the queue is full"
             raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
 
-    async def enter(self) -> None:
-        """Take a place, in the queue's order.
+    async def enter(self) -> AbstractContextManager[None]:
+        """Take a place, in the queue's order. Return a context manager that leaves it.
 
         Raises TurnError OVERLOADED when there is neither a place nor room in the queue. Cancellation: no
         place is held; one that came at the same moment goes to the next in the queue.
@@ -46,7 +46,7 @@ class Admission:
         self.check()
         if self.running < self._max_turns:
             self.running += 1
-            return
+            return self._place()
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(place)
         try:
@@ -57,6 +57,7 @@ class Admission:
             elif not place.cancelled() and place.exception() is None:
                 self.leave()  # The place came at the moment of the cancellation.
             raise
+        return self._place()
 
     def dismiss(self, why: Callable[[], TurnError]) -> None:
         """Fail everyone in the queue with the error that `why` returns."""
@@ -73,6 +74,13 @@ class Admission:
                 place.set_result(None)
                 return
         self.running -= 1
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.leave()
 
 
 class TenantLimits:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from service.domain.errors import TurnError
 from service.domain.report import TransportReason
-from service.sessions.registry import Session
+from service.sessions.session import Session
 from service.transport.connection import Line
+from service.transport.exchange import Exchange
 
 if TYPE_CHECKING:
     from service.sessions.pool import Pool
@@ -31,20 +32,40 @@ class NoConnectionError(TurnError):
         self.why = why
 
 
-@dataclass(slots=True)
 class Lease:
-    """Grant one exchange over a connection. `connect_s`: the seconds that opening it took; 0: reused."""
+    """Grant a turn the use of a connection for as long as the block lasts.
 
-    line: Line
-    session: Session | None
-    reused: bool
-    connect_s: float
-    _pool: Pool
+    `connect_s`: the seconds that opening it took; 0: reused. At the end the lease asks the exchange that it
+    carried whether its answer was read whole. If not, the connection is in the middle of an answer and is
+    closed; else it is idle again.
+    """
 
-    def failed(self, error: TurnError, session: Session) -> None:
-        """Report that the exchange of the session, or of a fork of it, failed over the connection."""
-        self._pool.record_failure(self.line, error, session)
+    __slots__ = ("_exchange", "_pool", "_source", "connect_s", "line", "reused", "session")
 
-    def end(self, *, clean: bool) -> None:
-        """Release the connection. If it is not `clean`, it is in the middle of an answer and is closed."""
+    def __init__(
+        self, pool: Pool, line: Line, session: Session | None, *, reused: bool, connect_s: float = 0.0
+    ) -> None:
+        self.line = line
+        self.session = session
+        self.reused = reused
+        self.connect_s = connect_s
+        self._pool = pool
+        self._exchange: Exchange | None = None
+        self._source: Session | None = None
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        exchange, self._exchange = self._exchange, None
+        clean = exchange is None or exchange.orderly
+        if self._source is not None and isinstance(error, TurnError):
+            clean = clean and error.policy.connection_reusable
+            self._pool.record_failure(self.line, error, self._source)
         self._pool.end_lease(self, clean)
+
+    def carries(self, exchange: Exchange, source: Session) -> None:
+        """The connection carries this exchange of the session, or of a fork of it."""
+        self._exchange, self._source = exchange, source

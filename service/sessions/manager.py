@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from random import Random
 
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest
 from service.domain.report import SessionView
 from service.domain.tenant import Caller
+from service.domain.turn_record import TurnRecord
 from service.sessions.admission import Admission, TenantLimits
 from service.sessions.budget import Budget, Hold
 from service.sessions.chaining import Chaining
@@ -23,14 +24,15 @@ from service.sessions.circuit_breaker import Breaker
 from service.sessions.heap import Heap
 from service.sessions.pool import Pool
 from service.sessions.pool_state import PoolState
-from service.sessions.registry import Registry, Session
+from service.sessions.registry import Registry
 from service.sessions.running import Running
+from service.sessions.session import Session, SessionState
 from service.sessions.settings import SessionSettings
 from service.sessions.turn import Dependencies, Turn
-from service.sessions.warmup import warm_session, warm_up_rate
+from service.sessions.warmup import warm_up_rate
 from service.telemetry.gauges import Counts
-from service.telemetry.turns import TurnPublisher
-from service.transport.upstream import Upstream
+from service.telemetry.turn_publisher import TurnTrace
+from service.transport.upstream import PreparedRequest, Upstream
 
 REAPER_PERIOD_S = 1.0
 
@@ -68,9 +70,8 @@ class Manager:
         self._admission = Admission(settings.max_turns, settings.queue_size)
         self._tenant_limits = TenantLimits()
         self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes)
-        self._deps = Dependencies(
-            upstream, self._pool, Chaining(clock), clock, settings.replay == "safe-only"
-        )
+        self._deps = Dependencies(upstream, self._pool, Chaining(clock), settings.replay == "safe-only")
+        self._clock = clock
         self._rate = warm_up_rate(settings.max_dials, clock)
         self._running = Running()
         self._refusing = False
@@ -97,7 +98,7 @@ class Manager:
         except TurnError:
             if warm_up:
                 raise
-            with TurnPublisher(caller.tenant, _UNREAD):
+            with TurnTrace(TurnRecord(caller.tenant, _UNREAD, self._clock, self._wall)):
                 raise
 
     def refused_unread(self) -> None:
@@ -108,42 +109,14 @@ class Manager:
         """Return a context manager that holds the bytes of a request. Raises TurnError OVERLOADED."""
         return self._budget.hold(caller, size)
 
-    @asynccontextmanager
-    async def turn(self, caller: Caller, request: CompletionRequest) -> AsyncGenerator[Turn, None]:
-        """Run one turn for as long as the block lasts.
+    def turn(self, caller: Caller, request: CompletionRequest) -> AbstractAsyncContextManager[Turn]:
+        """Return a context manager that runs one turn for as long as its block lasts.
 
         Raises TurnError on entry when it was not admitted: nothing was sent. Raises TurnError on exit when
         its time ran out or the drain ended it, wherever the block was. Cancellation is the same as leaving
-        the block: the upstream's answer is cut off before this returns.
+        the block: the upstream's answer is cut off before it returns.
         """
-        turn: Turn | None = None
-        limit = self._settings.turn_timeout_s
-        started_at = self._deps.clock()
-        scope = asyncio.timeout(limit)
-        with TurnPublisher(caller.tenant, request) as watch:
-            try:
-                async with scope, self._place(caller):
-                    prepared = await self._upstream.prepare(request)
-                    session = await self._session(caller, request.session_id)
-                    turn = Turn(
-                        self._deps,
-                        session,
-                        request,
-                        prepared,
-                        turn_id=f"{self._random.getrandbits(128):032x}",
-                        scope=scope,
-                        started_at=started_at,
-                        watch=watch,
-                        caller=caller,
-                    )
-                    with self._held(session, turn):
-                        yield turn
-            except TimeoutError as exc:
-                if not scope.expired():
-                    raise
-                if turn is None:
-                    raise TurnError(Reason.OVERLOADED, f"no place became free within {limit:g} s") from exc
-                raise turn.out_of_time(limit) from exc
+        return self._run(caller, request.session_id, request)
 
     async def warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
         """Open the session's connection, and with `prime` warm it up; return when it is open.
@@ -151,32 +124,13 @@ class Manager:
         A warm-up takes the place of a turn. A session that is busy needs none. Raises TurnError when there is
         no place or no connection; the drain ends a warm-up at once with SHUTTING_DOWN.
         """
-        limit = self._settings.turn_timeout_s
-        scope = asyncio.timeout(limit)
-        try:
-            async with scope, self._place(caller):
-                with self._running.warm_up(scope):
-                    return await self._warm(caller, session_id, prime)
-        except TimeoutError as exc:
-            if not scope.expired():
-                raise
-            if self._refusing:
-                raise _shutting_down() from exc
-            message = f"the warm-up took longer than {limit:g} s (TRUNKLINE_TURN_TIMEOUT_S)"
-            raise TurnError(Reason.TIMEOUT, message) from exc
-
-    async def _warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
         known = self._registry.find(caller.tenant, session_id)
         if known is None or known.line is None:
             await self._rate.wait(caller.tenant, self._settings.connect_timeout_s)
-        prepared = await self._upstream.prepare(prime) if prime is not None else None
-        session = await self._session(caller, session_id)
-        if session.holder is None:
-            try:
-                await warm_session(self._pool, self._upstream, session, caller, prepared)
-            finally:
-                self._registry.touch(session, self._deps.clock(), self._wall())
-        return session.view()
+        async with self._run(caller, session_id, prime, warms_up=True) as turn:
+            if not turn.fork:
+                await turn.warm_up()
+        return self.session(caller.tenant, session_id)
 
     def session(self, tenant: str, session_id: str) -> SessionView:
         session = self._registry.find(tenant, session_id)
@@ -228,15 +182,39 @@ class Manager:
             raise _shutting_down()
 
     @asynccontextmanager
-    async def _place(self, caller: Caller) -> AsyncGenerator[None, None]:
-        self._check_serving()
-        with self._tenant_limits.take(caller):
-            await self._admission.enter()
+    async def _run(
+        self, caller: Caller, session_id: str, request: CompletionRequest | None, *, warms_up: bool = False
+    ) -> AsyncGenerator[Turn, None]:
+        """Run a turn or a warm-up in its place. A warm-up is published nowhere."""
+        limit = self._settings.turn_timeout_s
+        record = TurnRecord(caller.tenant, request or _UNREAD, self._clock, self._wall)
+        trace = None if warms_up else TurnTrace(record)
+        scope = asyncio.timeout(limit)
+        turn: Turn | None = None
+        with trace or nullcontext():
             try:
-                self._check_serving()
-                yield
-            finally:
-                self._admission.leave()
+                async with scope:
+                    self._check_serving()
+                    with self._tenant_limits.take(caller), await self._admission.enter():
+                        self._check_serving()
+                        prepared = await self._upstream.prepare(request) if request is not None else None
+                        session = await self._session(caller, session_id)
+                        with self._begin(
+                            session,
+                            prepared,
+                            caller=caller,
+                            record=record,
+                            scope=scope,
+                            trace=trace,
+                            warms_up=warms_up,
+                        ) as turn:
+                            yield turn
+            except TimeoutError as exc:
+                if not scope.expired():
+                    raise
+                if turn is None:
+                    raise TurnError(Reason.OVERLOADED, f"no place became free within {limit:g} s") from exc
+                raise turn.out_of_time(limit) from exc
 
     async def _session(self, caller: Caller, session_id: str) -> Session:
         """Return the session, after a running warm-up of it: what that opens is for this turn.
@@ -244,34 +222,57 @@ class Manager:
         An idle session of another key loses its connection and its history: keys share nothing.
         """
         self._upstream.check_key(caller.key)
-        session, evicted = self._registry.open(
-            caller.tenant, session_id, self._deps.clock(), self._wall(), caller.max_sessions
-        )
-        if evicted is not None:
-            self._forget(evicted)
-        while isinstance(session.holder, asyncio.Future):
-            await asyncio.wait([session.holder])
+        while True:
+            session, evicted = self._registry.open(
+                caller.tenant, session_id, self._clock(), self._wall(), caller.max_sessions
+            )
+            if evicted is not None:
+                self._forget(evicted)
+            if session.state is not SessionState.WARMING:
+                break
+            await session.warmed()
             self._check_serving()  # The drain may have started meanwhile.
-        credential_digest = caller.key.digest if caller.key is not None else b""
-        if session.holder is None and session.credential_digest != credential_digest:
+        digest = caller.key.digest if caller.key is not None else b""
+        if session.state is SessionState.FREE and session.rebind(digest):
             self._pool.release(session)
-            session.credential_digest = credential_digest
         return session
 
     @contextmanager
-    def _held(self, session: Session, turn: Turn) -> Iterator[None]:
-        if not turn.fork:
-            session.holder = turn
-        with self._running.turn(turn):
-            try:
-                yield
-            finally:
-                if not turn.fork:
-                    session.holder = None
-                if turn.completed:
-                    session.count(turn.report())
-                self._registry.touch(session, self._deps.clock(), self._wall())
-                self._heap.used(turn.size)
+    def _begin(
+        self,
+        session: Session,
+        prepared: PreparedRequest | None,
+        *,
+        caller: Caller,
+        record: TurnRecord,
+        scope: asyncio.Timeout,
+        trace: TurnTrace | None,
+        warms_up: bool,
+    ) -> Iterator[Turn]:
+        """Run the turn in the session, or as a fork of it, for as long as the block lasts."""
+        fork = not session.begin(warm_up=warms_up)
+        record.admitted(f"{self._random.getrandbits(128):032x}")
+        turn = Turn(
+            self._deps,
+            session,
+            prepared,
+            caller=caller,
+            record=record,
+            scope=scope,
+            trace=trace,
+            fork=fork,
+            warms_up=warms_up,
+        )
+        try:
+            with self._running.turn(turn):
+                yield turn
+        finally:
+            if not fork:
+                session.finish()
+            if turn.completed:
+                session.count(turn.report())
+            self._registry.touch(session, self._clock(), self._wall())
+            self._heap.used(turn.size)
 
     def _forget(self, session: Session) -> None:
         self._registry.remove(session)
@@ -280,7 +281,7 @@ class Manager:
     async def _reap(self) -> None:
         while True:
             await asyncio.sleep(REAPER_PERIOD_S)
-            for session in self._registry.expire(self._deps.clock()):
+            for session in self._registry.expire(self._clock()):
                 self._pool.release(session)
             self._pool.close_expired()
             self._heap.tidy()

@@ -1,7 +1,8 @@
 """Lease connections to the upstream, one turn at a time: `Pool`.
 
 The pool dials, closes and waits; `PoolState` decides which connection a turn gets, and the circuit breaker
-whether to dial at all. Every lease ends with `Lease.end`, however its turn ended.
+whether to dial at all. Every lease is a context manager, and ends however
+its turn ended.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from service.domain.errors import Reason, TurnError
 from service.domain.report import TransportReason
@@ -18,10 +20,13 @@ from service.sessions.circuit_breaker import REFUSED_UPGRADES, Breaker
 from service.sessions.dial_places import Dials
 from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.pool_state import PoolState
-from service.sessions.registry import Session
+from service.sessions.session import Session, SessionState
 from service.telemetry import lines
 from service.transport.connection import Line
 from service.transport.upstream import Upstream
+
+if TYPE_CHECKING:
+    from service.telemetry.turn_publisher import TurnTrace
 
 CLOSING_TIME_S = 3.0
 
@@ -61,7 +66,9 @@ class Pool:
         """Return the number of connections by state."""
         return {"idle": self._state.idle, "leased": self._state.leased, "dialing": self._state.dialing}
 
-    async def lease(self, session: Session | None, caller: Caller, *, wait: bool) -> Lease:
+    async def lease(
+        self, session: Session | None, caller: Caller, *, wait: bool, trace: TurnTrace | None = None
+    ) -> Lease:
         """Lease a connection for one turn of the caller's session (None: of a fork, whose connection ends
         with it).
 
@@ -78,9 +85,9 @@ class Pool:
             decision = self._state.request(session, caller)
             self._close(decision.close)
             if decision.line is not None:
-                return self._leased(decision.line, session, reused=True, connect_s=0.0)
+                return self._leased(decision.line, session, reused=True)
             if decision.dial:
-                return await self._dial(session, caller.tenant, caller.key)
+                return await self._dial(session, caller.tenant, caller.key, trace)
             if not wait or not await self._place(caller, deadline):
                 lines.refused(lines.REFUSED_BY_CONNECTIONS)
                 raise self._full(caller, capped=decision.capped)
@@ -104,13 +111,13 @@ class Pool:
         """End a lease: its connection becomes idle or is closed, and the next waiter is woken."""
         line, session = lease.line, lease.session
         if session is not None:
-            session.leased = False
+            session.rest()
         if clean and line.received_any:
             self._breaker.received()  # whichever connection it was: the endpoint does answer
         if not line.open or not clean:
             self._drop(line, session)
             line.discard()
-        elif session is None or session.released:
+        elif session is None or session.state is SessionState.RELEASED:
             self._drop(line, session)
             line.close()
         else:
@@ -153,11 +160,10 @@ class Pool:
                 [asyncio.ensure_future(line.closed()) for line in lines], timeout=CLOSING_TIME_S
             )
 
-    def _leased(self, line: Line, session: Session | None, *, reused: bool, connect_s: float) -> Lease:
+    def _leased(self, line: Line, session: Session | None, *, reused: bool, connect_s: float = 0.0) -> Lease:
         if session is not None:
-            session.line = line
-            session.leased = True
-        return Lease(line, session, reused, connect_s, self)
+            session.attach(line)
+        return Lease(self, line, session, reused=reused, connect_s=connect_s)
 
     def _full(self, caller: Caller, *, capped: bool) -> NoConnectionError:
         """Return the error for a caller whose connections are all busy."""
@@ -169,23 +175,29 @@ class Pool:
         error = TurnError(Reason.OVERLOADED, why, retry_after=1.0)
         return NoConnectionError(error, TransportReason.POOL_FULL)
 
-    async def _dial(self, session: Session | None, tenant: str | None, key: Credential | None) -> Lease:
+    async def _dial(
+        self,
+        session: Session | None,
+        tenant: str | None,
+        key: Credential | None,
+        trace: TurnTrace | None = None,
+    ) -> Lease:
         """Dial in a place that is already reserved."""
         line: Line | None = None
         started = self._clock()
         if session is not None:
-            session.dialing = True
+            session.dial()
         try:
             async with self._handshake(tenant):
                 self._check_breaker()  # after waiting, so that a dial that failed meanwhile is not repeated
-                line = await self._try_dial(key)
+                line = await self._try_dial(key, trace)
             self._newest = line.id
             line.by_callers_key = key is not None
             line.on_close = self._lost
             line.on_first_message = self._breaker.received
         finally:
             if session is not None:
-                session.dialing = False
+                session.rest()
             self._state.dialed(line, tenant)
             if line is None:
                 self._wake()
@@ -215,9 +227,9 @@ class Pool:
                 TurnError(Reason.CONNECT_FAILED, message, retry_after=pause), TransportReason.COOLDOWN
             )
 
-    async def _try_dial(self, key: Credential | None) -> Line:
+    async def _try_dial(self, key: Credential | None, trace: TurnTrace | None) -> Line:
         try:
-            line = await self._upstream.dial(key)
+            line = await self._upstream.dial(key, trace)
         except TurnError as error:
             if error.reason is Reason.OVERLOADED:  # a shortage of this machine, not a failure of the upstream
                 self._breaker.abandoned()
@@ -246,9 +258,8 @@ class Pool:
 
     def _drop(self, line: Line, session: Session | None) -> None:
         self._state.forget(line)
-        if session is not None and session.line is line:
-            session.line = None
-            session.history.line_closed(line.id)
+        if session is not None:
+            session.detach(line)
 
     def _close(self, lines: tuple[Line, ...]) -> None:
         for line in lines:

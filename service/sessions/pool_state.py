@@ -18,7 +18,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from service.domain.tenant import Caller
-from service.sessions.registry import Session
+from service.sessions.session import Session
 from service.transport.connection import Line
 
 KEPT_FROM_ONE = 4
@@ -228,7 +228,5 @@ class PoolState:
             return None
         del self._holdings[owner.tenant].idle[line]
         self._count(owner.tenant, -1)
-        if owner.line is line:
-            owner.line = None
-            owner.history.line_closed(line.id)
+        owner.detach(line)
         return owner

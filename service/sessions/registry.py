@@ -1,4 +1,4 @@
-"""Remember the sessions of this replica: `Session` and `Registry`.
+"""Remember the sessions of this replica: `Registry`.
 
 A session belongs to its tenant: the key is (tenant, session id), and nothing here looks across tenants.
 """
@@ -9,86 +9,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
 from service.domain.errors import Reason, TurnError
-from service.domain.history import History
-from service.domain.report import LineState, SessionView, TurnReport
+from service.sessions.session import Session, SessionState
 from service.telemetry import lines
-from service.transport.connection import Line
-
-
-class Session:
-    """Hold one conversation: its history, its connection, and what runs in it now.
-
-    `holder` is the turn or warm-up that runs in the session; another one that comes meanwhile is a fork.
-    `line` is the session's own connection, idle or leased by the holder. `credential_digest` identifies the
-    key that it was opened with; empty: the service's own key. `refused_bytes` is the size of a frame that the
-    upstream found too big; 0: none. It says nothing about other conversations.
-
-    `used_at` is of the monotonic clock and decides what expires; `created_at` and `last_used_at` are of the
-    wall clock, which may step, and are only shown.
-    """
-
-    __slots__ = (
-        "bytes_saved",
-        "created_at",
-        "credential_digest",
-        "dialing",
-        "history",
-        "holder",
-        "id",
-        "incremental_turns",
-        "last_used_at",
-        "leased",
-        "line",
-        "refused_bytes",
-        "released",
-        "tenant",
-        "turns",
-        "used_at",
-    )
-
-    def __init__(self, tenant: str, session_id: str, now: float, wall: float) -> None:
-        self.tenant = tenant
-        self.id = session_id
-        self.history = History()
-        self.line: Line | None = None
-        self.credential_digest = b""
-        self.refused_bytes = 0
-        self.leased = False
-        self.dialing = False
-        self.holder: object | None = None
-        self.released = False
-        self.turns = 0
-        self.incremental_turns = 0
-        self.bytes_saved = 0
-        self.used_at = now
-        self.created_at = wall
-        self.last_used_at = wall
-
-    def __repr__(self) -> str:
-        return f"Session({self.id}, {self.line_state.value}, {self.turns} turns)"
-
-    @property
-    def line_state(self) -> LineState:
-        if self.line is not None:
-            return LineState.BUSY if self.leased else LineState.IDLE
-        return LineState.DIALING if self.dialing else LineState.NONE
-
-    def count(self, report: TurnReport) -> None:
-        """Count a completed turn."""
-        self.turns += 1
-        self.incremental_turns += report.incremental
-        self.bytes_saved += report.bytes_saved
-
-    def view(self) -> SessionView:
-        return SessionView(
-            self.id,
-            self.line_state,
-            self.turns,
-            self.incremental_turns,
-            self.bytes_saved,
-            self.created_at,
-            self.last_used_at,
-        )
 
 
 class Registry:
@@ -128,8 +50,7 @@ class Registry:
 
     def touch(self, session: Session, now: float, wall: float) -> None:
         """Record that the session was used: it becomes the last to be evicted."""
-        session.used_at = now
-        session.last_used_at = wall
+        session.touch(now, wall)
         sessions = self._tenants.get(session.tenant)
         if sessions is not None and sessions.get(session.id) is session:
             sessions.move_to_end(session.id)
@@ -146,7 +67,7 @@ class Registry:
 
     def remove(self, session: Session) -> None:
         """Forget the session. A running turn continues, and its connection is closed with it."""
-        session.released = True
+        session.release()
         sessions = self._tenants.get(session.tenant)
         if sessions is not None and sessions.get(session.id) is session:
             del sessions[session.id]
@@ -167,8 +88,8 @@ class Registry:
         if len(sessions) < most:
             return None
         for session in sessions.values():
-            if session.holder is None:
-                session.released = True
+            if session.state is SessionState.FREE:
+                session.release()
                 del sessions[session.id]
                 return session
         lines.refused(lines.REFUSED_BY_SESSIONS)
@@ -182,5 +103,5 @@ def _older(sessions: OrderedDict[str, Session], limit: float) -> Iterator[Sessio
     for session in sessions.values():
         if session.used_at > limit:
             return
-        if session.holder is None:
+        if session.state is SessionState.FREE:
             yield session

@@ -3,63 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from service.sessions.turn import Turn
 
 INTERRUPTED_TURNS_S = 5.0
 """How long interrupted turns may take to report their end."""
 
-_One = TypeVar("_One", Turn, asyncio.Timeout)
-
 
 class Running:
-    """Hold what runs now; a warm-up is identified by the timeout that bounds it."""
+    """Hold the turns that run now, warm-ups among them."""
 
     def __init__(self) -> None:
         self._turns: set[Turn] = set()
-        self._warm_ups: set[asyncio.Timeout] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
 
     def __repr__(self) -> str:
-        return f"Running({len(self._turns)} turns, {len(self._warm_ups)} warm-ups)"
+        return f"Running({len(self._turns)} turns)"
 
     def __len__(self) -> int:
-        return len(self._turns) + len(self._warm_ups)
+        return len(self._turns)
 
-    def turn(self, turn: Turn) -> AbstractContextManager[None]:
+    @contextmanager
+    def turn(self, turn: Turn) -> Iterator[None]:
         """Count the turn for as long as the block lasts."""
-        return self._counted(self._turns, turn)
-
-    def warm_up(self, scope: asyncio.Timeout) -> AbstractContextManager[None]:
-        """Count the warm-up for as long as the block lasts."""
-        return self._counted(self._warm_ups, scope)
+        self._turns.add(turn)
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._turns.remove(turn)
+            if not self._turns:
+                self._quiet.set()
 
     async def drain(self, grace_s: float) -> None:
         """End the warm-ups at once, and the turns after the grace; return when all have ended, or
         `INTERRUPTED_TURNS_S` later.
         """
-        for scope in self._warm_ups:
-            if not scope.expired():
-                scope.reschedule(asyncio.get_running_loop().time())
+        self._interrupt(turn for turn in self._turns if turn.warms_up)
         if not await self.finished(grace_s):
-            for turn in list(self._turns):
-                turn.interrupt()
+            self._interrupt(self._turns)
             await self.finished(INTERRUPTED_TURNS_S)
-
-    @contextmanager
-    def _counted(self, running: set[_One], one: _One) -> Iterator[None]:
-        running.add(one)
-        self._quiet.clear()
-        try:
-            yield
-        finally:
-            running.remove(one)
-            if not len(self):
-                self._quiet.set()
 
     async def finished(self, seconds: float) -> bool:
         """Wait until nothing runs. Returns False when that takes longer."""
@@ -69,3 +55,7 @@ class Running:
         except TimeoutError:
             return False
         return True
+
+    def _interrupt(self, turns: Iterable[Turn]) -> None:
+        for turn in list(turns):
+            turn.interrupt()

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import replace
 
 from service.domain.errors import TurnError
-from service.domain.events import Completed
+from service.domain.events import Completed, Event
 from service.domain.history import full_plan
 from service.domain.plan import ContextReason
-from service.domain.tenant import Caller
-from service.sessions.pool import Pool
 from service.sessions.rates import Rate
-from service.sessions.registry import Session
+from service.sessions.session import Session
 from service.transport.connection import Line
 from service.transport.upstream import PreparedRequest, Upstream
 
@@ -38,51 +35,27 @@ def warm_up_rate(max_dials: int, clock: Callable[[], float]) -> Rate:
     )
 
 
-async def warm_session(
-    pool: Pool, upstream: Upstream, session: Session, caller: Caller, prepared: PreparedRequest | None
-) -> None:
-    """Open the connection of a session that has no holder; with a prepared, warm it up.
+async def warm_up(upstream: Upstream, line: Line, session: Session, prepared: PreparedRequest) -> None:
+    """Send model, instructions and tools ahead over a leased connection.
 
-    Turns of the session wait until this has ended. Raises TurnError when the connection cannot be opened.
-    Cancellation: the session is free again; its connection is closed if it was in the middle of an exchange.
-    """
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    session.holder = done
-    try:
-        lease = await pool.lease(session, caller, wait=True)
-        try:
-            if prepared is not None:
-                await warm_up(upstream, lease.line, session, prepared)
-        finally:
-            lease.end(clean=lease.line.open)
-        if session.line is None:
-            (await pool.lease(session, caller, wait=True)).end(clean=True)
-    finally:
-        session.holder = None
-        done.set_result(None)
-
-
-async def warm_up(upstream: Upstream, line: Line, session: Session, prepared: PreparedRequest) -> bool:
-    """Send model, instructions and tools ahead over a leased connection. Return whether it worked.
-
-    After a failure the connection may be closed: the holder checks `line.open`. Cancellation: it is closed.
+    What the upstream does never fails it, but after it the connection may be closed: the holder checks
+    `line.open`. Cancellation: the connection is closed if it was in the middle of an exchange.
     """
     head = replace(prepared, items=())
-    exchange = await upstream.over_line(line, head, full_plan((), ContextReason.FIRST_TURN), generate=False)
-    answer: Completed | None = None
+    plan = full_plan((), ContextReason.FIRST_TURN)
+    answer: Event | None = None
+    exchange = await upstream.over_connection(line, head, plan, generate=False)
     try:
-        async with asyncio.timeout(WARM_UP_S), aclosing(exchange.batches()) as batches:
-            async for batch in batches:
-                if isinstance(batch[-1], Completed):
-                    answer = batch[-1]
+        async with asyncio.timeout(WARM_UP_S), exchange:
+            while not exchange.finished:
+                for event in await exchange.receive():
+                    answer = event
     except (TurnError, TimeoutError):
-        return False
+        return
     finally:
         if not exchange.orderly:
             line.discard()
-    if answer is None or answer.message.parts or not answer.continuable:
-        return False
-    session.history.commit(
-        None, (), (), fingerprint=prepared.fingerprint, response_id=answer.response_id, line_id=line.id
-    )
-    return True
+    if isinstance(answer, Completed) and answer.continuable and not answer.message.parts:
+        session.history.commit(
+            None, (), (), fingerprint=prepared.fingerprint, response_id=answer.response_id, line_id=line.id
+        )

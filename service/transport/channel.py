@@ -27,6 +27,11 @@ class Channel(Protocol):
         """Whether it can still be written to. False before `send` proves that nothing was sent."""
         ...
 
+    @property
+    def sent_at(self) -> float | None:
+        """When the last request was written whole, on the monotonic clock in seconds; None: not yet."""
+        ...
+
     async def settle(self) -> None:
         """Process what has already arrived, so that `open` is current.
 
@@ -52,5 +57,12 @@ class Channel(Protocol):
         Raises TurnError if none can arrive any more, and TimeoutError if none arrives in `within_s` seconds.
 
         Cancellation: nothing is lost.
+        """
+        ...
+
+    async def finish(self, *, orderly: bool) -> None:
+        """End the exchange. `orderly`: the answer was read to its end; otherwise HTTP cuts it off.
+
+        A connection is not closed here: its lease decides.
         """
         ...

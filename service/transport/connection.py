@@ -29,7 +29,7 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from service.domain.errors import Reason, TurnError
-from service.telemetry import lines, turns
+from service.telemetry import lines
 from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.close_reason import close_reason
 from service.transport.pace import Pace, Unpaced
@@ -37,9 +37,8 @@ from service.transport.receive_buffer import BufferedConnection, now
 from service.wire import error_classifier
 
 ONE_FRAME_BYTES = 16 * 1024 * 1024
-"""A larger message is sent in fragments. As one frame it is copied five times at once, which blocks the loop
-for 0.1 s per 32 MiB. Up to the default of TRUNKLINE_MAX_FRAME_BYTES a message is one frame, which is what
-upstreams are known to accept.
+"""A larger message is sent in fragments: as one frame it is copied five times at once, 0.1 s per 32 MiB. Up
+to the default of TRUNKLINE_MAX_FRAME_BYTES it is one frame, which upstreams are known to accept.
 """
 
 FRAGMENT_BYTES = 1024 * 1024
@@ -70,6 +69,7 @@ class Line:
         self.id = next(self._ids)
         self.opened_at = now()
         self.expires_at = expires_at
+        self.sent_at: float | None = None
         self.received_any = False
         self.by_callers_key = False
         """Opened with a caller's own key: its failures may be caused by that key."""
@@ -130,13 +130,9 @@ class Line:
             await asyncio.sleep(0)
 
     async def send(self, data: bytes | bytearray, within_s: float) -> None:
-        """Write one text message.
-
-        Raises TurnError if the connection is closed, TimeoutError if the peer does not read in time.
-
-        Cancellation: the message may have been written in part.
-        """
+        """Write one text message; see `Channel.send`."""
         connection = self._connection
+        self.sent_at = None
         if not self.open:
             raise self._failure()
         self._pace.prioritise(self._fd)
@@ -146,7 +142,7 @@ class Line:
         else:
             connection.protocol.send_text(data)
             await self._written(within_s)
-        turns.sent()
+        self.sent_at = now()
 
     async def _send_fragments(self, data: bytes | bytearray, within_s: float) -> None:
         view = memoryview(data)
@@ -191,6 +187,9 @@ class Line:
             self.received_any = True
             self.on_first_message()
         return connection.take()
+
+    async def finish(self, *, orderly: bool) -> None:
+        """Do nothing: the lease decides what becomes of the connection."""
 
     def rest(self) -> None:
         """Mark the connection idle until the next `send`: a message meanwhile closes it, as none is due."""

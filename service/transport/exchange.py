@@ -1,15 +1,15 @@
-"""Write one request upstream and decode its answer into batches of domain events: `Exchange`.
+"""Write one request upstream, and decode its answer: `Exchange`.
 
-It is the same for every channel, so that the same upstream events become the same domain events over each.
+`receive` is called until the exchange is `finished`; the first call writes the request. It is the same for
+every channel, so that the same upstream events become the same domain events over each.
 Every wait has a timeout that is a setting, and its error names the setting.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from types import TracebackType
 
-from service.domain.errors import Reason, TurnError
+from service.domain.errors import Reason, TurnError, forget_frames
 from service.domain.events import Event, Started, Usage
 from service.domain.messages import Message
 from service.domain.plan import Plan
@@ -34,18 +34,37 @@ coalesced. A short answer is not delayed.
 
 
 class Exchange:
-    """Carry one request and its answer, once. `dispatched`: the upstream may have read some of the
-    request.
+    """Carry one request and its answer, once. Leaving the block cuts an unfinished answer off.
+
+    `dispatched`: the upstream may have read some of the request. `sent_at`: when the request was written
+    whole, on the monotonic clock in seconds; None: not yet.
     """
 
     def __init__(self, channel: Channel, request: bytes | bytearray, plan: Plan, waits: Waits) -> None:
         self.plan = plan
         self.dispatched = False
+        self.sent_at: float | None = None
         self._channel = channel
         self._request = request
         self._bytes_sent = len(request)
         self._waits = waits
         self._decoder = ResponseDecoder(continuing=plan.incremental)
+        self._begun = False
+        self._received = self._delivered = 0
+        self._failure: TurnError | None = None
+
+    async def __aenter__(self) -> Exchange:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        await self._channel.finish(orderly=self.orderly)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing more to receive."""
+        return self._decoder.finished and self._failure is None
 
     @property
     def orderly(self) -> bool:
@@ -80,43 +99,53 @@ class Exchange:
     def partial(self) -> Message | None:
         return self._decoder.partial()
 
-    async def batches(self) -> AsyncGenerator[list[Event], None]:
-        """Yield the events of the answer, those of one read together, until the terminal event.
+    async def receive(self) -> list[Event]:
+        """Return the events of the next read; the list is empty if they say nothing to the caller.
 
-        Raises TurnError if the exchange fails.
+        Raises TurnError if the exchange fails. Events of the same read are returned first.
 
-        Cancellation, and closing early: the channel is in the middle of an answer and must not be used again.
+        Cancellation: the channel is in the middle of an answer and must not be used again.
         """
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         try:
-            await self._send()
-            async with aclosing(self._answer()) as answer:
-                async for events in answer:
-                    yield events
+            if not self._begun:
+                self._begun = True
+                await self._send()
+            return self._decode(await self._frames())
         except TurnError as error:
             if error.reason in (Reason.CONNECT_FAILED, Reason.OVERLOADED):
                 self.dispatched = False  # these prove that nothing was sent
             raise
+        finally:
+            if self.sent_at is None:
+                self.sent_at = self._channel.sent_at
 
-    async def _answer(self) -> AsyncGenerator[list[Event], None]:
-        wait, name = self._waits.first_event_s, "FIRST_EVENT_TIMEOUT_S"
-        delivered = 0
-        while not self._decoder.finished:
-            try:
-                frames = await self._channel.receive(wait, may_wait=delivered > IMMEDIATE_READS)
-            except TimeoutError as exc:
-                raise _out_of_time("the wait for the upstream's next event", wait, name) from exc
+    async def _frames(self) -> list[str | bytes]:
+        if self._received:
             wait, name = self._waits.idle_s, "IDLE_TIMEOUT_S"
-            events: list[Event] = []
-            try:
-                self._decoder.feed(frames, events)
-            except TurnError:
-                if events:
-                    yield events
+        else:
+            wait, name = self._waits.first_event_s, "FIRST_EVENT_TIMEOUT_S"
+        try:
+            frames = await self._channel.receive(wait, may_wait=self._delivered > IMMEDIATE_READS)
+        except TimeoutError as exc:
+            raise _out_of_time("the wait for the upstream's next event", wait, name) from exc
+        self._received += 1
+        return frames
+
+    def _decode(self, frames: list[str | bytes]) -> list[Event]:
+        events: list[Event] = []
+        try:
+            self._decoder.feed(frames, events)
+        except TurnError as error:
+            if not events:
                 raise
-            del frames  # release large frames while waiting for the next
-            if events:
-                yield events
-                delivered += not isinstance(events[-1], Started)
+            forget_frames(error)  # they refer to this exchange
+            self._failure = error
+        if events:
+            self._delivered += not isinstance(events[-1], Started)
+        return events
 
     async def _send(self) -> None:
         await self._channel.settle()

@@ -10,19 +10,21 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
 
 from service.domain.errors import Reason, TurnError
-from service.telemetry import turns
 from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.connecting import Connecting
 from service.transport.pace import Pace
 from service.wire import error_classifier
 from service.wire.bounds import MAX_MESSAGE_BYTES
 from service.wire.sse import SseDecoder
+
+if TYPE_CHECKING:
+    from service.telemetry.turn_publisher import TurnTrace
 
 CANNOT_CONNECT = "cannot connect over HTTP"
 END_OF_BODY_S = 0.05
@@ -55,9 +57,12 @@ class HttpStream:
         headers: Mapping[str, str],
         pace: Pace,
         connecting: Connecting,
+        *,
+        trace: TurnTrace | None = None,
     ) -> None:
         self._client = client
         self._connecting = connecting
+        self._trace = trace
         self._pace = pace
         self._received_at = 0.0
         self._url = url
@@ -74,6 +79,10 @@ class HttpStream:
     @property
     def open(self) -> bool:
         return not self._ended
+
+    @property
+    def sent_at(self) -> float | None:
+        return self._write_trace.ended_at
 
     async def settle(self) -> None:
         """Do nothing: no connection is open yet."""
@@ -119,7 +128,9 @@ class HttpStream:
         return chunk[:CHUNK_BYTES]
 
     async def _post(self) -> AsyncIterator[bytes]:
-        headers = {**self._headers, **turns.trace_headers()}
+        headers = dict(self._headers)
+        if self._trace is not None:
+            headers |= self._trace.headers()
         body, self._body = self._body, b""
         content: bytes | AsyncIterator[bytes]
         if len(body) > PIECE_BYTES:
@@ -179,26 +190,27 @@ class HttpStream:
         assert self._response is not None, "only a cancellation ends it"
         return self._response
 
-    async def close(self, *, ended: bool = False) -> None:
+    async def finish(self, *, orderly: bool) -> None:
         """End the exchange, within `CLOSE_TIMEOUT_S`; an answer that is not complete is cut off.
 
-        `ended`: its last event was read, and only the end of the body is missing.
+        `orderly`: its last event was read, and only the end of the body is missing.
 
         Cancellation: raised once the response is closed.
         """
+        self._trace = None  # its record refers to this exchange
         if self._response is None:
             return
         # In a task of its own, too; a caller that is cancelled waits for it.
-        closing = asyncio.ensure_future(self._close(self._response, ended=ended))
+        closing = asyncio.ensure_future(self._close(self._response, orderly=orderly))
         try:
             await asyncio.shield(closing)
         except asyncio.CancelledError:
             await asyncio.wait([closing])
             raise
 
-    async def _close(self, response: httpx.Response, *, ended: bool) -> None:
+    async def _close(self, response: httpx.Response, *, orderly: bool) -> None:
         try:
-            if ended:
+            if orderly:
                 await self._end_of_body()
         finally:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -231,20 +243,21 @@ class HttpStream:
 
 
 class _WriteTrace:
-    """Report when the request is written, as httpx traces it: the response's head would be too late.
+    """Note when the request is written, as httpx traces it: the response's head would be too late.
 
     An object of its own, since the response refers to it and would keep the `HttpStream` alive.
     """
 
     def __init__(self) -> None:
         self.began = False
+        self.ended_at: float | None = None
 
     async def note(self, phase: str, info: Mapping[str, Any]) -> None:
         if phase.endswith("send_request_headers.started"):
             # A proxy's CONNECT precedes the request and is traced by the same names.
             self.began = info["request"].method != b"CONNECT"
         elif self.began and phase.endswith("send_request_body.complete"):
-            turns.sent()
+            self.ended_at = time.monotonic()
 
 
 async def _pieces(body: bytes | bytearray) -> AsyncIterator[bytes]:

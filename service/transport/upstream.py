@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
+from typing import TYPE_CHECKING
 
 import httpx
 from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -36,6 +36,9 @@ from service.transport.settings import UpstreamSettings
 from service.wire import error_classifier
 from service.wire.request import PayloadHook, PreparedRequest, encode, item_sizes, prepare
 from service.workers import maybe_aside
+
+if TYPE_CHECKING:
+    from service.telemetry.turn_publisher import TurnTrace
 
 __all__ = ["PROVIDER", "PreparedRequest", "Upstream"]
 
@@ -112,7 +115,7 @@ class Upstream:
             return None
         return httpx.Proxy(self._proxy.url, ssl_context=self._tls if self._proxy.secure else None)
 
-    async def dial(self, key: Credential | None = None) -> Line:
+    async def dial(self, key: Credential | None = None, trace: TurnTrace | None = None) -> Line:
         """Open a connection within the connect timeout.
 
         Raises TurnError CONNECT_FAILED, UPSTREAM_AUTH, or OVERLOADED (this machine has no file, port or
@@ -154,7 +157,7 @@ class Upstream:
             pace=self.pace,
         )
 
-    async def over_line(
+    async def over_connection(
         self, line: Line, prepared: PreparedRequest, plan: Plan, *, generate: bool = True, refused: int = 0
     ) -> Exchange:
         """Return the exchange over an open connection.
@@ -175,22 +178,21 @@ class Upstream:
             raise TurnError(Reason.MESSAGE_TOO_BIG, message)
         return Exchange(line, frame, plan, self.waits)
 
-    @asynccontextmanager
     async def over_http(
-        self, prepared: PreparedRequest, plan: Plan, key: Credential | None = None
-    ) -> AsyncGenerator[Exchange, None]:
-        """Open the exchange over one POST; its connection is closed on exit unless the answer was read to its
-        end.
+        self,
+        prepared: PreparedRequest,
+        plan: Plan,
+        key: Credential | None = None,
+        trace: TurnTrace | None = None,
+    ) -> Exchange:
+        """Return the exchange over one POST, whose connection is closed at its end unless the answer was read
+        whole.
         """
         write = partial(encode, prepared, plan, websocket=False, most=self._max_body_bytes)
         body = await maybe_aside(prepared.large, write)
-        stream = HttpStream(self._http, self._url, self._keys.headers(key), self.pace, self._connecting)
-        exchange = Exchange(stream, body, plan, self.waits)
-        del body
-        try:
-            yield exchange
-        finally:
-            await stream.close(ended=exchange.orderly)
+        headers = self._keys.headers(key)
+        stream = HttpStream(self._http, self._url, headers, self.pace, self._connecting, trace=trace)
+        return Exchange(stream, body, plan, self.waits)
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -178,7 +178,7 @@ def belongings(replica: Stack) -> dict[str, object]:
         "places": manager._admission.running,
         "queued": len(manager._admission._queue),
         "turns": len(manager._running),
-        "holders": sum(session.holder is not None for session in manager._registry),
+        "holders": sum(session.busy for session in manager._registry),
         "waiters": len(pool._waiters),
         "dialling": pool._state.dialing,
         "leased": pool._state.leased,

@@ -55,7 +55,7 @@ async def _leave_clean(replica: Stack) -> None:
     pool, state = replica.manager._pool, replica.manager._pool._state
     assert replica.manager._admission.running == 0
     assert (state.leased, state.dialing, len(pool._waiters)) == (0, 0, 0)
-    assert [session for session in replica.manager._registry if session.holder is not None] == []
+    assert [session for session in replica.manager._registry if session.busy] == []
     await replica.server.stop(0)
     await replica.manager.close()
     await replica.simulator.wait_for(

@@ -1,13 +1,11 @@
-"""Connections without sockets, and a clock that a test moves."""
+"""Connections without sockets."""
 
 import itertools
 from typing import Any
 
-import pytest
-
 from service.domain.tenant import Caller
 from service.sessions.pool_state import PoolState
-from service.sessions.registry import Session
+from service.sessions.session import Session
 
 
 class _Line:
@@ -50,19 +48,6 @@ def fake_line() -> Any:
     return _Line()
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 ANYBODY = Caller()
 
 
@@ -74,4 +59,4 @@ def dial(state: PoolState, owner: Session | None, line) -> None:
     """What the pool does with a decision to dial."""
     state.dialed(line, owner.tenant if owner is not None else "")
     if owner is not None:
-        owner.line = line
+        owner.attach(line)

@@ -24,10 +24,11 @@ def fill(state: PoolState, caller: Caller, number: int) -> list[Any]:
 def take(state: PoolState, owner, caller: Caller, *, idle: bool = False) -> Decision:
     decision = state.request(owner, caller)
     if decision.dial:
-        owner.line = fake_line()
-        state.dialed(owner.line, caller.tenant)
+        line = fake_line()
+        owner.attach(line)
+        state.dialed(line, caller.tenant)
         if idle:
-            state.release(owner.line, owner)
+            state.release(line, owner)
     return decision
 
 
@@ -135,7 +136,7 @@ class BooksMachine(RuleBasedStateMachine):
             if dies or owner is None:
                 self.state.forget(line)
             else:
-                owner.line = line
+                owner.attach(line)
                 self.state.release(line, owner)
 
     @rule(index=st.integers(0, 9))

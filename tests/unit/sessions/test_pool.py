@@ -1,6 +1,8 @@
 """Leasing, releasing and waiting: each alone, and then in random order."""
 
 import asyncio
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,13 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from service.domain.errors import Reason, TurnError, UpstreamDetail
-from service.domain.report import TransportReason
+from service.domain.report import LineState, TransportReason
 from service.domain.tenant import Caller, Credential
 from service.sessions.circuit_breaker import Breaker
 from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.pool import Pool
 from service.sessions.pool_state import PoolState
-from service.sessions.registry import Session
+from service.sessions.session import Session
 from service.transport.channel import Waits
 from tests.unit.sessions.conftest import ANYBODY, fake_line, session
 
@@ -28,7 +30,7 @@ class FakeUpstream:
         self.dials: list[asyncio.Future[Any]] = []
         self.dialed: list[Any] = []
 
-    async def dial(self, key: Any = None) -> Any:
+    async def dial(self, key: Any = None, trace: Any = None) -> Any:
         dial: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.dials.append(dial)
         try:
@@ -74,13 +76,28 @@ async def leased(
     return await task
 
 
+def end(lease: Lease, *, clean: bool) -> None:
+    """End the lease; if it is not `clean`, in the middle of an answer."""
+    exchange: Any = SimpleNamespace(orderly=clean)
+    with lease:
+        lease.carries(exchange, session())
+
+
+def fail(lease: Lease, error: TurnError, source: Session) -> None:
+    """Fail the exchange of the session over the leased connection."""
+    exchange: Any = SimpleNamespace(orderly=False)
+    with suppress(TurnError), lease:
+        lease.carries(exchange, source)
+        raise error
+
+
 async def test_a_connection_is_dialled_once_and_kept_for_its_session():
     pool, upstream, _ = make()
     owner = session()
     lease = await leased(pool, upstream, owner)
     assert not lease.reused
     assert owner.leased
-    lease.end(clean=True)
+    end(lease, clean=True)
     again = await leased(pool, upstream, owner)
     assert again.reused
     assert again.line is lease.line
@@ -91,7 +108,7 @@ async def test_original_fault_an_aborted_connection_is_never_leased_again():
     pool, upstream, state = make()
     owner = session()
     lease = await leased(pool, upstream, owner)
-    lease.end(clean=False)
+    end(lease, clean=False)
     assert not lease.line.open
     assert owner.line is None
     assert (state.leased, state.idle) == (0, 0)
@@ -101,7 +118,7 @@ async def test_original_fault_an_aborted_connection_is_never_leased_again():
 async def test_a_fork_s_connection_is_closed_with_it():
     pool, upstream, state = make()
     lease = await leased(pool, upstream, None)
-    lease.end(clean=True)
+    end(lease, clean=True)
     assert not lease.line.open
     assert state.idle == 0
 
@@ -110,11 +127,11 @@ async def test_a_released_session_s_connection_is_closed_after_the_turn():
     pool, upstream, state = make()
     owner = session()
     lease = await leased(pool, upstream, owner)
-    owner.released = True
+    owner.release()
     pool.release(owner)
     line: Any = lease.line
     assert line.open
-    lease.end(clean=True)
+    end(lease, clean=True)
     assert not line.open
     assert state.idle == 0
 
@@ -122,7 +139,7 @@ async def test_a_released_session_s_connection_is_closed_after_the_turn():
 async def test_releasing_an_idle_session_closes_its_connection_at_once():
     pool, upstream, _ = make()
     owner = session()
-    (lease := await leased(pool, upstream, owner)).end(clean=True)
+    end(lease := await leased(pool, upstream, owner), clean=True)
     pool.release(owner)
     assert not lease.line.open
     assert owner.line is None
@@ -132,7 +149,7 @@ async def test_releasing_an_idle_session_closes_its_connection_at_once():
 async def test_a_connection_that_closes_while_idle_is_not_leased_again():
     pool, upstream, _ = make()
     owner = session()
-    (lease := await leased(pool, upstream, owner)).end(clean=True)
+    end(lease := await leased(pool, upstream, owner), clean=True)
     lease.line.close()
     assert owner.line is None
     assert (await leased(pool, upstream, owner)).line is not lease.line
@@ -204,8 +221,7 @@ async def failing(
     lease = await leased(pool, upstream, owner)
     if receives:
         upstream.dialed[-1].receive()
-    lease.failed(TurnError(reason, "no"), owner)
-    lease.end(clean=False)
+    fail(lease, TurnError(reason, "no"), owner)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +245,7 @@ async def test_one_session_alone_does_not_open_the_breaker():
 
 async def test_one_tenant_opens_it_for_no_other():
     pool, upstream, _ = make(8, cooldown_s=60.0)
-    (await leased(pool, upstream, Session("beta", "b", 0.0, 0.0))).end(clean=True)
+    end(await leased(pool, upstream, Session("beta", "b", 0.0, 0.0)), clean=True)
     for name in "abcd":
         await failing(pool, upstream, Reason.TIMEOUT, owner=Session("alpha", name, 0.0, 0.0))
     await failing(pool, upstream, Reason.TIMEOUT, owner=Session("beta", "c", 0.0, 0.0))  # both met it
@@ -243,8 +259,7 @@ async def test_a_connection_of_a_callers_key_does_not_count():
     for name in "abc":
         owner = session(name)
         lease = await leased(pool, upstream, owner, key=Credential("bad"))
-        lease.failed(TurnError(Reason.CONNECTION_LOST, "no"), owner)
-        lease.end(clean=False)
+        fail(lease, TurnError(Reason.CONNECTION_LOST, "no"), owner)
     assert len(upstream.dialed) == 3
 
 
@@ -279,11 +294,9 @@ async def test_connections_that_fail_together_count_once():
     fallen = [await leased(pool, upstream, session(name)) for name in "abcd"]
     for lease in fallen:
         assert lease.session is not None
-        lease.failed(TurnError(Reason.CONNECTION_LOST, "no"), lease.session)
-        lease.end(clean=False)
+        fail(lease, TurnError(Reason.CONNECTION_LOST, "no"), lease.session)
     last = await leased(pool, upstream, session())  # it may be dialled: so far that is one
-    last.failed(TurnError(Reason.CONNECTION_LOST, "no"), session())
-    last.end(clean=False)
+    fail(last, TurnError(Reason.CONNECTION_LOST, "no"), session())
     with pytest.raises(NoConnectionError) as caught:
         await pool.lease(session(), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.COOLDOWN
@@ -294,17 +307,17 @@ async def test_a_completed_turn_resets_the_count_of_silent_connections():
     old = session("old")
     lease = await leased(pool, upstream, old)
     upstream.dialed[-1].receive()
-    lease.end(clean=True)
+    end(lease, clean=True)
     for _ in range(3):
         await failing(pool, upstream, Reason.CONNECTION_LOST)
-        (await pool.lease(old, ANYBODY, wait=False)).end(clean=True)
+        end(await pool.lease(old, ANYBODY, wait=False), clean=True)
     assert len(upstream.dialed) == 4
 
 
 async def test_a_cancelled_turn_does_not_count_as_silent():
     pool, upstream, _ = make(cooldown_s=60.0)
     for _ in range(3):
-        (await leased(pool, upstream, session())).end(clean=False)
+        end(await leased(pool, upstream, session()), clean=False)
     assert len(upstream.dialed) == 3
 
 
@@ -358,11 +371,11 @@ async def test_a_dial_whose_caller_left_holds_nothing():
     owner: Any = session()
     task = asyncio.ensure_future(pool.lease(owner, ANYBODY, wait=False))
     await settled()
-    assert owner.dialing
+    assert owner.line_state is LineState.DIALING
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not owner.dialing
+    assert owner.line_state is LineState.NONE
     assert (state.dialing, upstream.dials) == (0, [])
 
 
@@ -380,7 +393,7 @@ async def test_who_waits_gets_the_place_that_becomes_free():
     waiting = asyncio.ensure_future(pool.lease(session("2"), ANYBODY, wait=True))
     await settled()
     assert not waiting.done()
-    lease.end(clean=True)
+    end(lease, clean=True)
     await settled()
     upstream.answer()
     assert (await waiting).line is not lease.line
@@ -401,7 +414,7 @@ async def test_a_place_for_a_leaving_waiter_goes_to_another():
     first = asyncio.ensure_future(pool.lease(session("2"), ANYBODY, wait=True))
     second = asyncio.ensure_future(pool.lease(session("3"), ANYBODY, wait=True))
     await settled()
-    lease.end(clean=True)
+    end(lease, clean=True)
     first.cancel()
     await settled()
     upstream.answer()
@@ -423,7 +436,7 @@ async def test_spares_stand_ready_and_serve():
 async def test_an_expired_idle_connection_is_closed():
     pool, upstream, state = make()
     owner = session()
-    (lease := await leased(pool, upstream, owner)).end(clean=True)
+    end(lease := await leased(pool, upstream, owner), clean=True)
     line: Any = lease.line
     line.expired = True
     pool.close_expired()
@@ -467,10 +480,8 @@ class PoolMachine(RuleBasedStateMachine):
     def lease(self, who: int, fork: bool, wait: bool) -> None:
         owner = None if fork else self.sessions[who]
         caller = Caller(self.sessions[who].tenant)
-        if owner is not None and (owner.leased or owner.dialing or owner.holder):
+        if owner is not None and not owner.begin():
             owner = None  # The manager forks where a session is busy.
-        if owner is not None:
-            owner.holder = self
 
         async def hold() -> Lease:
             try:
@@ -478,7 +489,7 @@ class PoolMachine(RuleBasedStateMachine):
                 return lease
             except BaseException:
                 if owner is not None:
-                    owner.holder = None
+                    owner.finish()
                 raise
 
         self.tasks.append(self.loop.create_task(hold()))
@@ -496,18 +507,18 @@ class PoolMachine(RuleBasedStateMachine):
         lease = self.leases.pop(index % len(self.leases))
         if dies:
             lease.line.close()
-        lease.end(clean=clean)
+        end(lease, clean=clean)
         if lease.session is not None:
-            lease.session.holder = None
+            lease.session.finish()
         self.settle()
 
     @precondition(lambda self: self.leases)
     @rule(index=st.integers(0, 9))
     def lease_ends_as_a_waiter_leaves(self, index: int) -> None:
         lease = self.leases.pop(index % len(self.leases))
-        lease.end(clean=True)
+        end(lease, clean=True)
         if lease.session is not None:
-            lease.session.holder = None
+            lease.session.finish()
         if self.tasks:
             self.tasks[0].cancel()
         self.settle()

@@ -3,10 +3,8 @@
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.messages import Transport
-from service.domain.report import LineState, Timings, TransportReason, TurnReport
 from service.sessions.registry import Registry
-from tests.unit.sessions.conftest import fake_line
+from service.sessions.session import SessionState
 
 WALL = 1_790_000_000.0
 
@@ -31,7 +29,7 @@ def test_the_least_recently_used_idle_session_is_evicted():
     registry.touch(first, 3.0, WALL)
     _, evicted = registry.open("a", "3", 4.0, WALL)
     assert evicted is second
-    assert evicted.released
+    assert evicted.state is SessionState.RELEASED
     assert registry.find("a", "2") is None
     assert registry.find("b", "1") is not None
 
@@ -39,7 +37,7 @@ def test_the_least_recently_used_idle_session_is_evicted():
 def test_busy_sessions_are_never_evicted():
     registry = Registry(1, 300)
     session, _ = registry.open("a", "1", 1.0, WALL)
-    session.holder = object()
+    assert session.begin()
     with pytest.raises(TurnError, match="TRUNKLINE_MAX_SESSIONS") as caught:
         registry.open("a", "2", 2.0, WALL)
     assert caught.value.reason is Reason.OVERLOADED
@@ -49,7 +47,7 @@ def test_only_unused_sessions_expire():
     registry = Registry(10, 300)
     old, _ = registry.open("a", "old", 0.0, WALL)
     busy, _ = registry.open("a", "busy", 0.0, WALL)
-    busy.holder = object()
+    assert busy.begin()
     new, _ = registry.open("b", "new", 100.0, WALL)
     assert registry.expire(300.0) == [old]
     assert list(registry) == [busy, new]
@@ -65,7 +63,8 @@ def test_a_step_of_the_wall_clock_does_not_change_expiry(step):
     registry.touch(session, 10.0, WALL + step)
     assert registry.expire(309.0) == []
     assert registry.expire(310.0) == [session]
-    assert (session.created_at, session.last_used_at) == (WALL, WALL + step), "shown as the wall has it"
+    view = session.view()
+    assert (view.created_at, view.last_used_at) == (WALL, WALL + step), "shown as the wall has it"
 
 
 def test_pages_are_in_order_of_the_ids():
@@ -81,7 +80,7 @@ def test_a_removed_session_can_be_opened_again():
     registry = Registry(10, 300)
     session, _ = registry.open("a", "s", 0.0, WALL)
     registry.remove(session)
-    assert session.released
+    assert session.state is SessionState.RELEASED
     again, _ = registry.open("a", "s", 0.0, WALL)
     assert again is not session
     registry.remove(session)
@@ -89,38 +88,12 @@ def test_a_removed_session_can_be_opened_again():
     assert registry.find("a", "s") is again
 
 
-def test_the_view_has_the_connection_state_and_the_counts():
-    registry = Registry(10, 300)
-    session, _ = registry.open("a", "s", 5.0, WALL)
-    states = [session.line_state]
-    session.dialing = True
-    states.append(session.line_state)
-    session.line, session.leased = fake_line(), True
-    states.append(session.line_state)
-    session.leased = False
-    states.append(session.line_state)
-    assert states == [LineState.NONE, LineState.DIALING, LineState.BUSY, LineState.IDLE]
-    session.count(
-        TurnReport(
-            "t",
-            Transport.WEBSOCKET,
-            TransportReason.PREFERRED,
-            incremental=True,
-            bytes_saved=7,
-            timings=Timings(),
-        )
-    )
-    view = session.view()
-    assert (view.turns, view.incremental_turns, view.bytes_saved, view.created_at) == (1, 1, 7, WALL)
-    assert repr(session) == "Session(s, idle, 1 turns)"
-
-
 def test_a_tenant_may_have_a_lower_limit_of_its_own():
     registry = Registry(2, 300)
     first, _ = registry.open("a", "1", 0, WALL, 1)
     second, evicted = registry.open("a", "2", 0, WALL, 1)
     assert evicted is first
-    second.holder = object()
+    assert second.begin()
     with pytest.raises(TurnError, match=r"all 1 sessions of this tenant are busy \(max_sessions\)"):
         registry.open("a", "3", 0, WALL, 1)
     assert registry.open("a", "3", 0, WALL, 5)[1] is None

@@ -1,7 +1,6 @@
 """One request and its answer, in order and within its waits, over a channel that does what the test says."""
 
 import asyncio
-from contextlib import aclosing
 
 import pytest
 
@@ -28,6 +27,8 @@ class Scripted:
         self.open = is_open
         self.closing = False
         self.sent: list[bytes] = []
+        self.sent_at: float | None = None
+        self.finished: list[bool] = []
         self.sending: asyncio.Future[None] | None = None
         self.may_wait: list[bool] = []
         self._reads = list(reads)
@@ -40,6 +41,10 @@ class Scripted:
         if self.sending is not None:
             async with asyncio.timeout(within_s):
                 await self.sending
+        self.sent_at = 7.0
+
+    async def finish(self, *, orderly: bool) -> None:
+        self.finished.append(orderly)
 
     async def receive(self, within_s: float, *, may_wait: bool = False):
         self.may_wait.append(may_wait)
@@ -62,9 +67,9 @@ async def run(exchange):
     """The batches, and how it failed."""
     batches = []
     try:
-        async with aclosing(exchange.batches()) as events:
-            async for batch in events:
-                batches.append(batch)  # noqa: PERF401  what came before a failure counts
+        async with exchange:
+            while not exchange.finished:
+                batches.append(await exchange.receive())
     except TurnError as error:
         return batches, error
     return batches, None
@@ -82,13 +87,14 @@ async def test_what_is_read_together_is_emitted_together():
         [Completed],
     ]
     assert (exchange.dispatched, exchange.orderly, exchange.bytes_sent) == (True, True, 12)
+    assert (exchange.sent_at, channel.finished) == (7.0, [True])
     assert exchange.usage == Usage(input_tokens=3, total_tokens=3)
 
 
-async def test_a_read_without_news_is_no_batch():
+async def test_a_read_without_news_is_empty():
     exchange = make(Scripted([frame("response.telepathy")], [created(), WHOLE]))
     batches, _ = await run(exchange)
-    assert len(batches) == 1
+    assert [bool(batch) for batch in batches] == [False, True]
     assert exchange.ignored == {"response.telepathy": 1}
 
 
@@ -184,14 +190,16 @@ async def test_writing_that_takes_too_long_is_reported_by_its_name():
 async def test_the_time_that_the_caller_takes_is_not_the_upstreams():
     """Between two reads nobody waits for the upstream: no wait runs."""
     exchange = make(Scripted([created()], [text_delta("Hello.")], [WHOLE]), first_event_s=SHORT, idle_s=SHORT)
-    async with aclosing(exchange.batches()) as batches:
-        async for _ in batches:
-            await asyncio.sleep(2 * SHORT)
+    while not exchange.finished:
+        await exchange.receive()
+        await asyncio.sleep(2 * SHORT)
     assert exchange.orderly
 
 
 async def test_a_caller_who_leaves_early_leaves_an_answer_that_is_not_over():
-    exchange = make(Scripted([created()], [text_delta("Hello.")], [WHOLE]))
-    async with aclosing(exchange.batches()) as batches:
-        await anext(batches)
+    channel = Scripted([created()], [text_delta("Hello.")], [WHOLE])
+    exchange = make(channel)
+    async with exchange:
+        await exchange.receive()
     assert (exchange.dispatched, exchange.orderly) == (True, False)
+    assert channel.finished == [False]

@@ -112,7 +112,7 @@ async def frames(upstream: Upstream, count: int = 1, request: bytes = b"{}") -> 
         while len(read) < count:
             read += await asyncio.wait_for(post.receive(PATIENCE_S), PATIENCE_S)
     finally:
-        await post.close()
+        await post.finish(orderly=False)
     return read
 
 
@@ -126,9 +126,9 @@ async def converse(upstream: Upstream, events: list[object]) -> None:
     """One exchange by POST: its events are added."""
     said = CompletionRequest("s", "m", (Message(Role.USER, (TextPart("Hello."),)),))
     prepared = await upstream.prepare(said)
-    async with upstream.over_http(prepared, full_plan(prepared.items, ContextReason.SSE)) as exchange:
-        async for batch in exchange.batches():
-            events += batch
+    async with await upstream.over_http(prepared, full_plan(prepared.items, ContextReason.SSE)) as exchange:
+        while not exchange.finished:
+            events += await exchange.receive()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 100_000])
@@ -145,7 +145,7 @@ async def test_what_arrives_together_is_handed_on_together(server, upstream):
     )
     await post.send(b"{}", PATIENCE_S)
     assert await post.receive(PATIENCE_S) == list(SAID)
-    await post.close()
+    await post.finish(orderly=False)
 
 
 async def test_the_last_event_may_lack_its_blank_line(server, upstream):
@@ -159,7 +159,7 @@ async def test_the_request_is_what_was_given_with_the_key(server, upstream):
     )
     await post.send(b'{"model":"m"}', PATIENCE_S)
     await post.receive(PATIENCE_S)
-    await post.close()
+    await post.finish(orderly=False)
     (request,) = server.requests
     assert server.bodies == [b'{"model":"m"}']
     assert request.headers["authorization"] == "Bearer the-key"

@@ -188,12 +188,14 @@ async def test_a_frame_as_large_as_a_refused_one_is_not_sent(line, smaller, fits
             CompletionRequest("s", "m", (Message(Role.USER, (TextPart("Hello."),)),))
         )
         plan = full_plan(prepared.items, ContextReason.FIRST_TURN)
-        size = (await upstream.over_line(line, prepared, plan)).bytes_sent
+        size = (await upstream.over_connection(line, prepared, plan)).bytes_sent
         if fits:
-            assert (await upstream.over_line(line, prepared, plan, refused=size + smaller)).bytes_sent == size
+            assert (
+                await upstream.over_connection(line, prepared, plan, refused=size + smaller)
+            ).bytes_sent == size
             return
         with pytest.raises(TurnError) as caught:
-            await upstream.over_line(line, prepared, plan, refused=size + smaller)
+            await upstream.over_connection(line, prepared, plan, refused=size + smaller)
         assert caught.value.reason is Reason.MESSAGE_TOO_BIG
         assert f"a frame of {size + smaller} too big" in caught.value.message
 
@@ -205,12 +207,12 @@ async def test_a_frame_is_sent_up_to_the_gate_and_no_further(peer, line, room, f
             CompletionRequest("s", "m", (Message(Role.USER, (TextPart("Hello."),)),))
         )
         plan = full_plan(prepared.items, ContextReason.FIRST_TURN)
-        size = (await upstream.over_line(line, prepared, plan)).bytes_sent
+        size = (await upstream.over_connection(line, prepared, plan)).bytes_sent
     async with dialling("http://127.0.0.1:1/v1", MAX_FRAME_BYTES=str(size + room)) as upstream:
         if fits:
-            assert (await upstream.over_line(line, prepared, plan)).bytes_sent == size
+            assert (await upstream.over_connection(line, prepared, plan)).bytes_sent == size
             return
         with pytest.raises(TurnError) as caught:
-            await upstream.over_line(line, prepared, plan)
+            await upstream.over_connection(line, prepared, plan)
         assert caught.value.reason is Reason.MESSAGE_TOO_BIG
         assert "TRUNKLINE_MAX_FRAME_BYTES" in caught.value.message
