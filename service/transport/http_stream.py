@@ -128,9 +128,7 @@ class HttpStream:
         return chunk[:CHUNK_BYTES]
 
     async def _post(self) -> AsyncIterator[bytes]:
-        headers = dict(self._headers)
-        if self._trace is not None:
-            headers |= self._trace.headers()
+        headers = self._all_headers()
         body, self._body = self._body, b""
         content: bytes | AsyncIterator[bytes]
         if len(body) > PIECE_BYTES:
@@ -167,6 +165,9 @@ class HttpStream:
             message = f"the upstream answered with {kind[:100] or 'no type'}, not an event stream"
             raise TurnError(Reason.PROTOCOL_ERROR, message)
         return chunks
+
+    def _all_headers(self) -> dict[str, str]:
+        return {**self._headers, **(self._trace.headers() if self._trace is not None else {})}
 
     async def _sent(self, request: httpx.Request) -> httpx.Response:
         """Send the request and return the response, its head only.

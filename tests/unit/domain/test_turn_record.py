@@ -9,10 +9,11 @@ from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, Started, StopReason, TextDelta, Usage
 from service.domain.history import full_plan
 from service.domain.messages import CompletionRequest, Message, Options, Role, TextPart, Transport
+from service.domain.phases import Acquisition, Attempt
 from service.domain.plan import ContextReason
 from service.domain.replay import Signal
 from service.domain.report import TransportReason, TurnReport
-from service.domain.turn_record import Acquisition, Attempt, TurnRecord
+from service.domain.turn_record import TurnRecord
 
 WALL = 1_790_000_000.0
 LOST = TurnError(Reason.CONNECTION_LOST, "gone")

@@ -1,6 +1,7 @@
 """Places are limited, queued for, and passed on when a waiter leaves."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from service.domain.tenant import Caller
 from service.sessions.admission import Admission, TenantLimits
 
 
-async def started(admission: Admission) -> asyncio.Task[None]:
+async def started(admission: Admission) -> asyncio.Task[Any]:
     task = asyncio.ensure_future(admission.enter())
     await asyncio.sleep(0)
     return task

@@ -371,11 +371,11 @@ async def test_a_dial_whose_caller_left_holds_nothing():
     owner: Any = session()
     task = asyncio.ensure_future(pool.lease(owner, ANYBODY, wait=False))
     await settled()
-    assert owner.line_state is LineState.DIALING
+    assert owner.view().line_state is LineState.DIALING
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert owner.line_state is LineState.NONE
+    assert owner.view().line_state is LineState.NONE
     assert (state.dialing, upstream.dials) == (0, [])
 
 
