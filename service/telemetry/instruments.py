@@ -5,9 +5,7 @@ A label must have few values. A value that a caller or the upstream can invent g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.metrics import Histogram, Meter
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 
 from service.telemetry import names
@@ -62,27 +60,6 @@ class BoundedLabel:
             self._known.add(truncate(value))
 
 
-class Counter:
-    """Keep the sums of a counter in a dictionary that exporters read.
-
-    The SDK's counter takes locks and filters at each addition, and a turn makes a dozen of them.
-    """
-
-    __slots__ = ("_sums",)
-
-    def __init__(self, meter: Meter, name: str, unit: str, description: str) -> None:
-        self._sums: dict[tuple[tuple[str, str], ...], int] = {}
-        meter.create_observable_counter(name, [self._read], unit, description)
-
-    def add(self, number: int, labels: Mapping[str, str] = {}) -> None:
-        key = tuple(labels.items())
-        self._sums[key] = self._sums.get(key, 0) + number
-
-    def _read(self, _: CallbackOptions) -> Iterable[Observation]:
-        # Runs in an exporter's thread: list() copies the items atomically.
-        return [Observation(total, dict(labels)) for labels, total in list(self._sums.items())]
-
-
 class Instruments:
     """The instruments of events. Those of states are in `gauges`."""
 
@@ -90,9 +67,7 @@ class Instruments:
         def seconds(name: str, description: str) -> Histogram:
             return meter.create_histogram(name, "s", description)
 
-        def count(name: str, unit: str, description: str) -> Counter:
-            return Counter(meter, name, unit, description)
-
+        count = meter.create_counter
         self.rpc_duration = seconds(names.RPC_SERVER_CALL_DURATION, "How long calls took.")
         self.operation_duration = seconds(names.OPERATION_DURATION, "How long attempts upstream took.")
         self.first_chunk = seconds(
