@@ -16,6 +16,7 @@ import prometheus_client
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetrics
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpans
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetrics
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpans
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.environment_variables import OTEL_METRICS_EXEMPLAR_FILTER
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
@@ -35,7 +36,6 @@ from service.domain.errors import SettingsError
 from service.telemetry import otel_env, signals
 from service.telemetry.instruments import views
 from service.telemetry.otel_env import Exporter, Protocol, Signal, Switches
-from service.telemetry.otlp import HttpSpans
 from service.telemetry.scraping import Endpoint
 from service.telemetry.settings import TelemetrySettings
 from service.telemetry.spans import Tracer

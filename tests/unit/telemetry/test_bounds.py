@@ -28,7 +28,6 @@ from service.domain.report import TransportReason, TurnReport
 from service.telemetry import calls, logs, names
 from service.telemetry.bounds import CONTENT_CHARACTERS, MESSAGE_CHARACTERS, SHOWN_CHARACTERS, truncate
 from service.telemetry.otel_env import Capture
-from service.telemetry.otlp import encode
 from service.telemetry.turns import TurnPublisher
 from service.wire.tally import Tally
 from tests.watching import watching
@@ -151,13 +150,11 @@ def test_no_log_line_holds_a_long_text(terminal):
 def test_long_texts_are_not_cached():
     with watching() as seen:
         play()
-        encode(seen.spans)
         tracemalloc.start()
         try:
             for _ in range(5):
                 play()
                 play(failure())
-                encode(seen.spans)
             gc.collect()
             kept = tracemalloc.get_traced_memory()[0]
         finally:
