@@ -13,11 +13,13 @@ after 60, 120, 240, 480 and then every 600 s, each pause shortened at random by 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable
 from enum import Enum
 
 from service.domain.errors import TurnError
-from service.telemetry import lines
+
+logger = logging.getLogger("service.line")
 
 CAP_FACTOR = 10
 """No pause is longer than this times the first one, whatever a `Retry-After` asks for: that may be one wrong
@@ -120,5 +122,5 @@ class Breaker:
 
     def _become(self, state: State) -> None:
         if state is not self.state:
-            lines.breaker_became(state.value)
+            logger.debug("breaker", extra={"state": state.value})
             self.state = state

@@ -19,7 +19,7 @@ from service.telemetry import attributes, calls, names, turns
 from service.telemetry.signals import signals
 from service.telemetry.spans import Span
 
-__all__ = ["SpanContext", "breaker_became", "closed", "dialing", "refused"]
+__all__ = ["SpanContext", "closed", "dialing", "refused"]
 
 logger = logging.getLogger("service.line")
 
@@ -55,11 +55,6 @@ def closed(reason: str) -> None:
     """Count a closed connection. `reason` is a label and has few values."""
     signals().instruments.closes.add(1, {names.LABEL_REASON: reason})
     logger.debug("line closed", extra={"reason": reason})
-
-
-def breaker_became(state: str) -> None:
-    """Log a new state of the circuit breaker."""
-    logger.debug("breaker", extra={"state": state})
 
 
 def refused(limit: str) -> None:
