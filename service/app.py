@@ -20,7 +20,7 @@ from service.sessions.manager import Manager
 from service.sessions.settings import SessionSettings
 from service.telemetry import logs, sampler
 from service.telemetry.settings import TelemetrySettings
-from service.telemetry.setup import Telemetry
+from service.telemetry.setup import Providers
 from service.transport.pace import Pace
 from service.transport.preload import preload
 from service.transport.settings import UpstreamSettings
@@ -45,11 +45,13 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     stop = _stop_signal()
     logs.configure(settings.log_level)
     logs.catch()
-    telemetry = Telemetry(settings.part(TelemetrySettings))
-    upstream = Upstream(settings.part(UpstreamSettings), _hook(settings.payload_hook), pace=pace)
-    manager = Manager(settings.part(SessionSettings), upstream, trim=memory.trim)
-    server = Server(settings.part(ServerSettings), manager)
-    sampling = asyncio.create_task(sampler.run(manager.counts), name="sampler")
+    providers = Providers(settings.part(TelemetrySettings))
+    telemetry = providers.telemetry
+    hook = _hook(settings.payload_hook)
+    upstream = Upstream(settings.part(UpstreamSettings), hook, pace=pace, telemetry=telemetry)
+    manager = Manager(settings.part(SessionSettings), upstream, trim=memory.trim, telemetry=telemetry)
+    server = Server(settings.part(ServerSettings), manager, telemetry)
+    sampling = asyncio.create_task(sampler.run(telemetry, manager.counts), name="sampler")
     try:
         await preload()
         manager.start()
@@ -57,8 +59,8 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         process.settle(settings.tuning)
         logger.info("trunkline listening on %s, upstream %s", address, settings.upstream_url)
         _log_route(settings)
-        if telemetry.metrics_address:
-            logger.info("metrics on %s", telemetry.metrics_address)
+        if providers.metrics_address:
+            logger.info("metrics on %s", providers.metrics_address)
         for doubt in doubts(settings, os.environ):
             logger.warning("%s", doubt)
         await stop.wait()
@@ -71,7 +73,7 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         await server.stop(STOP_GRACE_S)
         await manager.close()
         sampling.cancel()
-        telemetry.close()
+        providers.close()
     return 0
 
 

@@ -21,6 +21,7 @@ from service.rpc.settings import ServerSettings
 from service.runtime import memory
 from service.sessions.manager import Manager
 from service.sessions.settings import SessionSettings
+from service.telemetry.telemetry import OFF, Telemetry
 from service.transport.pace import Pace
 from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
@@ -64,9 +65,10 @@ async def stack(
     key: str = "k",
     pace: Pace | None = None,
     environ: Mapping[str, str] | None = None,
+    telemetry: Telemetry = OFF,
 ) -> AsyncIterator[Stack]:
     """A service with these settings (names without prefix), its simulator, and a channel to it. `environ`:
-    what else the service finds in its environment.
+    what else the service finds in its environment. `telemetry`: what it records with.
     """
     async with Simulator(port=0, settings=upstream or SimulatorSettings()) as simulator:
         environment = {f"TRUNKLINE_{name}": value for name, value in (settings or {}).items()}
@@ -79,9 +81,9 @@ async def stack(
             | environment
             | dict(environ or {})
         )
-        sender = Upstream(loaded.part(UpstreamSettings), hook, pace=pace)
-        manager = Manager(loaded.part(SessionSettings), sender, trim=memory.trim)
-        server = Server(loaded.part(ServerSettings), manager)
+        sender = Upstream(loaded.part(UpstreamSettings), hook, pace=pace, telemetry=telemetry)
+        manager = Manager(loaded.part(SessionSettings), sender, trim=memory.trim, telemetry=telemetry)
+        server = Server(loaded.part(ServerSettings), manager, telemetry)
         manager.start()
         address = await server.start()
         try:

@@ -12,15 +12,16 @@ from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
-from service.telemetry import signals
-from service.telemetry.instruments import views
+from service.telemetry.gauges import Gauges
+from service.telemetry.instruments import Instruments, views
 from service.telemetry.otel_env import Capture
-from service.telemetry.spans import Tracer
+from service.telemetry.setup import span_limits
+from service.telemetry.telemetry import SCOPE, Telemetry
 
 PATIENCE_S = 30.0
 
@@ -33,26 +34,32 @@ async def until(predicate: Callable[[], object]) -> None:
 
 
 class Seen:
-    """Everything that was shown so far."""
+    """Everything that was shown so far. `telemetry` is what a service records with."""
 
-    def __init__(self) -> None:
+    def __init__(self, capture: Capture, upstream: tuple[str, int], sampler: Sampler) -> None:
         self._spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
-        self.tracers = TracerProvider(ALWAYS_ON, shutdown_on_exit=False)
-        processor = SimpleSpanProcessor(self._spans)
-        self.tracers.add_span_processor(processor)
-        self.tracer = Tracer(self.tracers, processor, signals.SCOPE)
+        self.tracers = TracerProvider(sampler, shutdown_on_exit=False, span_limits=span_limits())
+        self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
         self.meters = MeterProvider([self._reader], shutdown_on_exit=False, views=views())
+        meter = self.meters.get_meter(SCOPE)
+        self.telemetry = Telemetry(
+            self.tracers.get_tracer(SCOPE), Instruments(meter), Gauges(meter), capture, upstream
+        )
 
     @property
-    def spans(self) -> list[ReadableSpan]:
-        """In the order in which they began."""
+    def spans(self) -> list[Any]:
+        """`ReadableSpan`s, in the order in which they began."""
         return sorted(self._spans.get_finished_spans(), key=lambda span: span.start_time or 0)
 
-    def named(self, name: str) -> list[ReadableSpan]:
+    def forget(self) -> None:
+        """Forget the spans that were shown so far."""
+        self._spans.clear()
+
+    def named(self, name: str) -> list[Any]:
         return [span for span in self.spans if span.name == name]
 
-    def one(self, name: str) -> ReadableSpan:
+    def one(self, name: str) -> Any:
         found = self.named(name)
         assert len(found) == 1, [span.name for span in self.spans]
         return found[0]
@@ -84,15 +91,15 @@ class Seen:
 
 @contextmanager
 def watching(
-    *, capture: Capture = Capture.NO_CONTENT, upstream: tuple[str, int] = ("up", 1)
+    *,
+    capture: Capture = Capture.NO_CONTENT,
+    upstream: tuple[str, int] = ("up", 1),
+    sampler: Sampler = ALWAYS_ON,
 ) -> Iterator[Seen]:
-    """Everything that the service shows goes to `Seen`, as long as the block lasts."""
-    seen = Seen()
-    meter = seen.meters.get_meter(signals.SCOPE)
-    signals.install(seen.tracer, meter, capture=capture, upstream=upstream)
+    """What is recorded with `telemetry` of the yielded `Seen` is seen there."""
+    seen = Seen(capture, upstream, sampler)
     try:
         yield seen
     finally:
-        signals.install()
         seen.tracers.shutdown()
         seen.meters.shutdown()

@@ -38,6 +38,7 @@ from service.rpc.convert.requests import read_completion
 from service.rpc.convert.responses import complete_out, error_out, event_out
 from service.rpc.failure import Context, end, failure_of
 from service.rpc.settings import ServerSettings
+from service.telemetry import calls
 from service.workers import aside
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class CompletionService:
             # The whole block is within the try: a turn that runs out of time raises when it exits.
             with self._manager.hold(caller, len(raw)) as hold:
                 request = await self._read(pb.StreamCompletionRequest, raw, stream, hold)
-                async with self._manager.turn(caller, request) as turn, aclosing(turn.batches()) as batches:
+                running = self._manager.turn(caller, request, calls.current())
+                async with running as turn, aclosing(turn.batches()) as batches:
                     stream.turn = turn
                     async for batch in batches:
                         for event in batch:
@@ -82,7 +84,8 @@ class CompletionService:
             caller = self._check_caller(raw)
             with self._manager.hold(caller, len(raw)) as hold:
                 request = await self._read(pb.CompleteRequest, raw, stream, hold)
-                async with self._manager.turn(caller, request) as turn, aclosing(turn.batches()) as batches:
+                running = self._manager.turn(caller, request, calls.current())
+                async with running as turn, aclosing(turn.batches()) as batches:
                     async for batch in batches:
                         for event in batch:
                             if isinstance(event, Completed):

@@ -23,6 +23,8 @@ from service.rpc.auth.callers import CALLER
 from service.rpc.convert.parsing import parse_small
 from service.rpc.failure import NOTHING_SENT, Context, end, failure_of
 from service.rpc.receiving import Receiver
+from service.telemetry import calls
+from service.telemetry.calls import Call
 
 GenericHandler: TypeAlias = "grpc.GenericRpcHandler[Any, Any]"
 
@@ -33,13 +35,13 @@ CUT_OFF_S = 0.01
 """How long to wait after the end of a stream for a cancellation that belongs to it."""
 
 
-def admit_authenticated(check: Callable[[Caller], None] | None) -> Admit:
-    """Admit authenticated callers. `check` may refuse them by raising TurnError."""
+def admit_authenticated(check: Callable[[Caller, Call | None], None] | None) -> Admit:
+    """Admit authenticated callers. `check` may refuse them, in this call, by raising TurnError."""
 
     def admit() -> str:
         caller = CALLER.get()
         if check is not None:
-            check(caller)
+            check(caller, calls.current())
         return caller.tenant
 
     return admit

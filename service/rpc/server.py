@@ -24,6 +24,7 @@ from service.rpc.reflection import ReflectionService
 from service.rpc.session_service import SessionService
 from service.rpc.settings import ServerSettings
 from service.telemetry.rpc_interceptor import Observation
+from service.telemetry.telemetry import OFF, Telemetry
 
 if TYPE_CHECKING:
     from service.sessions.manager import Manager
@@ -43,12 +44,12 @@ STREAMS_BESIDES = 128
 class Server:
     """The gRPC server with its services, interceptors and credentials."""
 
-    def __init__(self, settings: ServerSettings, manager: Manager) -> None:
+    def __init__(self, settings: ServerSettings, manager: Manager, telemetry: Telemetry = OFF) -> None:
         self._listen = settings.listen
         self._credentials = server_credentials(settings)
         self._health = HealthService(SERVICES, manager.refused_unread)
         self._server = grpc.aio.server(
-            interceptors=[Observation(METHODS), Authentication(Callers(settings))],
+            interceptors=[Observation(METHODS, telemetry), Authentication(Callers(settings))],
             options=list(options(settings).items()),
         )
         handlers = [*_ours(settings, manager), self._health.handler()]

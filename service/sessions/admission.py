@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller
-from service.telemetry import lines
+from service.telemetry.telemetry import OFF, Limit, Telemetry
 
 RETRY_AFTER_S = 1.0
 
@@ -17,9 +17,10 @@ RETRY_AFTER_S = 1.0
 class Admission:
     """Hold places for `max_turns` turns and a queue of `queue_size`; refuse the rest at once."""
 
-    def __init__(self, max_turns: int, queue_size: int) -> None:
+    def __init__(self, max_turns: int, queue_size: int, telemetry: Telemetry = OFF) -> None:
         self._max_turns = max_turns
         self._queue_size = queue_size
+        self._telemetry = telemetry
         self._queue: deque[asyncio.Future[None]] = deque()
         self.running = 0
 
@@ -33,7 +34,7 @@ class Admission:
     def check(self) -> None:
         """Raise TurnError OVERLOADED when there is neither a place nor room in the queue."""
         if self.running >= self._max_turns and len(self._queue) >= self._queue_size:
-            lines.refused(lines.REFUSED_BY_TURNS)
+            self._telemetry.refused(Limit.TURNS)
             message = f"{self._max_turns} turns are running (TRUNKLINE_MAX_TURNS), and the queue is full"
             raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
 
@@ -86,7 +87,8 @@ class Admission:
 class TenantLimits:
     """Count each tenant's turns, including those in the queue, so that none fills it for the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: Telemetry = OFF) -> None:
+        self._telemetry = telemetry
         self._turns: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -95,7 +97,7 @@ class TenantLimits:
     def check(self, caller: Caller) -> None:
         """Raise TurnError OVERLOADED when the tenant has as many turns as it may."""
         if caller.max_turns is not None and self._turns[caller.tenant] >= caller.max_turns:
-            lines.refused(lines.REFUSED_BY_TENANT)
+            self._telemetry.refused(Limit.TENANT)
             message = f"tenant {caller.tenant!r} has {caller.max_turns} turns already, its limit (max_turns)"
             raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
 

@@ -19,14 +19,15 @@ from service.domain.errors import Reason, TurnError
 from service.domain.limits import LARGE_BYTES
 from service.domain.tenant import Caller
 from service.sessions.admission import RETRY_AFTER_S
-from service.telemetry import lines
+from service.telemetry.telemetry import OFF, Limit, Telemetry
 from service.workers import PINNED
 
 
 class Budget:
     """Share `most` bytes among all requests; `largest` is the size of the largest request."""
 
-    def __init__(self, most: int, largest: int) -> None:
+    def __init__(self, most: int, largest: int, telemetry: Telemetry = OFF) -> None:
+        self._telemetry = telemetry
         self._most = most
         self._share = max(most // 2, min(largest, most))
         self._taken: Counter[str] = Counter()
@@ -52,7 +53,7 @@ class Budget:
             share = f"{self._share} bytes, its share of {name}"
             message = f"requests in flight of tenant {tenant!r} would have more than {share}"
         if message:
-            lines.refused(lines.REFUSED_BY_BYTES)
+            self._telemetry.refused(Limit.BYTES)
             raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
         self.bytes += size
         self._taken[tenant] += size

@@ -30,7 +30,9 @@ from service.sessions.session import Session, SessionState
 from service.sessions.settings import SessionSettings
 from service.sessions.turn import Dependencies, Turn
 from service.sessions.warmup import warm_up_rate
+from service.telemetry.calls import Call
 from service.telemetry.gauges import Counts
+from service.telemetry.telemetry import OFF, Telemetry
 from service.telemetry.turn_publisher import TurnTrace
 from service.transport.upstream import PreparedRequest, Upstream
 
@@ -52,27 +54,24 @@ class Manager:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         random: Random | None = None,
+        telemetry: Telemetry = OFF,
     ) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._upstream = upstream
         self._wall = wall
         self._random = random or Random()
-        breaker = Breaker(
-            settings.cooldown_s,
-            refusals_last=not settings.cooldown_given,
-            clock=clock,
-            random=self._random.random,
-        )
-        self._pool = Pool(
-            upstream, PoolState(settings.max_connections), breaker, clock, max_dials=settings.max_dials
-        )
-        self._registry = Registry(settings.max_sessions, settings.session_ttl_s)
-        self._admission = Admission(settings.max_turns, settings.queue_size)
-        self._tenant_limits = TenantLimits()
-        self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes)
+        last = not settings.cooldown_given
+        breaker = Breaker(settings.cooldown_s, refusals_last=last, clock=clock, random=self._random.random)
+        state = PoolState(settings.max_connections)
+        self._pool = Pool(upstream, state, breaker, clock, max_dials=settings.max_dials, telemetry=telemetry)
+        self._registry = Registry(settings.max_sessions, settings.session_ttl_s, telemetry)
+        self._admission = Admission(settings.max_turns, settings.queue_size, telemetry)
+        self._tenant_limits = TenantLimits(telemetry)
+        self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes, telemetry)
         self._deps = Dependencies(upstream, self._pool, Chaining(clock), settings.replay == "safe-only")
         self._clock = clock
-        self._rate = warm_up_rate(settings.max_dials, clock)
+        self._rate = warm_up_rate(settings.max_dials, clock, telemetry)
         self._running = Running()
         self._refusing = False
         self._heap = Heap(trim)
@@ -85,7 +84,7 @@ class Manager:
         """Start the reaper: sessions expire, connections rotate and spares are dialled without any call."""
         self._reaper = asyncio.create_task(self._reap(), name="reaper")
 
-    def check(self, caller: Caller, *, warm_up: bool = False) -> None:
+    def check(self, caller: Caller, call: Call | None = None, *, warm_up: bool = False) -> None:
         """Refuse what can be refused before the request is read.
 
         Raises TurnError SHUTTING_DOWN or OVERLOADED. Unless it is a warm-up, that counts as a failed turn of
@@ -98,7 +97,8 @@ class Manager:
         except TurnError:
             if warm_up:
                 raise
-            with TurnTrace(TurnRecord(caller.tenant, _UNREAD, self._clock, self._wall)):
+            record = TurnRecord(caller.tenant, _UNREAD, self._clock, self._wall)
+            with TurnTrace(self._telemetry, call, record):
                 raise
 
     def refused_unread(self) -> None:
@@ -109,14 +109,16 @@ class Manager:
         """Return a context manager that holds the bytes of a request. Raises TurnError OVERLOADED."""
         return self._budget.hold(caller, size)
 
-    def turn(self, caller: Caller, request: CompletionRequest) -> AbstractAsyncContextManager[Turn]:
+    def turn(
+        self, caller: Caller, request: CompletionRequest, call: Call | None = None
+    ) -> AbstractAsyncContextManager[Turn]:
         """Return a context manager that runs one turn for as long as its block lasts.
 
         Raises TurnError on entry when it was not admitted: nothing was sent. Raises TurnError on exit when
         its time ran out or the drain ended it, wherever the block was. Cancellation is the same as leaving
         the block: the upstream's answer is cut off before it returns.
         """
-        return self._run(caller, request.session_id, request)
+        return self._run(caller, request.session_id, request, call)
 
     async def warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
         """Open the session's connection, and with `prime` warm it up; return when it is open.
@@ -150,13 +152,8 @@ class Manager:
 
     def counts(self) -> Counts:
         """Return the gauges of this moment. A warm-up counts as a turn, whose place it takes."""
-        return Counts(
-            len(self._running),
-            self._admission.waiting,
-            len(self._registry),
-            self._pool.counts(),
-            self._upstream.pace.delay_s,
-        )
+        lines, pace = self._pool.counts(), self._upstream.pace
+        return Counts(len(self._running), self._admission.waiting, len(self._registry), lines, pace.delay_s)
 
     def refuse(self) -> None:
         """Refuse every new turn and warm-up from now on, including those in the queue."""
@@ -183,12 +180,18 @@ class Manager:
 
     @asynccontextmanager
     async def _run(
-        self, caller: Caller, session_id: str, request: CompletionRequest | None, *, warms_up: bool = False
+        self,
+        caller: Caller,
+        session_id: str,
+        request: CompletionRequest | None,
+        call: Call | None = None,
+        *,
+        warms_up: bool = False,
     ) -> AsyncGenerator[Turn, None]:
         """Run a turn or a warm-up in its place. A warm-up is published nowhere."""
         limit = self._settings.turn_timeout_s
         record = TurnRecord(caller.tenant, request or _UNREAD, self._clock, self._wall)
-        trace = None if warms_up else TurnTrace(record)
+        trace = None if warms_up else TurnTrace(self._telemetry, call, record)
         scope = asyncio.timeout(limit)
         turn: Turn | None = None
         with trace or nullcontext():

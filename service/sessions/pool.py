@@ -21,7 +21,7 @@ from service.sessions.dial_places import Dials
 from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.pool_state import PoolState
 from service.sessions.session import Session, SessionState
-from service.telemetry import lines
+from service.telemetry.telemetry import OFF, Limit, Telemetry
 from service.transport.connection import Line
 from service.transport.upstream import Upstream
 
@@ -47,7 +47,9 @@ class Pool:
         clock: Callable[[], float],
         *,
         max_dials: int,
+        telemetry: Telemetry = OFF,
     ) -> None:
+        self._telemetry = telemetry
         self._upstream = upstream
         self._state = state
         self._breaker = breaker
@@ -89,7 +91,7 @@ class Pool:
             if decision.dial:
                 return await self._dial(session, caller.tenant, caller.key, trace)
             if not wait or not await self._place(caller, deadline):
-                lines.refused(lines.REFUSED_BY_CONNECTIONS)
+                self._telemetry.refused(Limit.CONNECTIONS)
                 raise self._full(caller, capped=decision.capped)
 
     def record_failure(self, line: Line, error: TurnError, session: Session) -> None:

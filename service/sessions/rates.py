@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from service.domain.errors import Reason, TurnError
-from service.telemetry import lines
+from service.telemetry.telemetry import OFF, Limit, Telemetry
 
 MAX_TENANTS = 1024
 """Above so many tenants those whose bucket is full again are forgotten."""
@@ -21,11 +21,20 @@ MAX_TENANTS = 1024
 class Rate:
     """Keep the buckets. `clock` is monotonic, in seconds; `what` names the uses and the setting in errors."""
 
-    def __init__(self, burst: int, per_second: float, clock: Callable[[], float], *, what: str) -> None:
+    def __init__(
+        self,
+        burst: int,
+        per_second: float,
+        clock: Callable[[], float],
+        *,
+        what: str,
+        telemetry: Telemetry = OFF,
+    ) -> None:
         self._space_s = 1 / per_second
         self._ahead_s = (burst - 1) * self._space_s
         self._clock = clock
         self._what = what
+        self._telemetry = telemetry
         self._due: dict[str, float] = {}
 
     def __repr__(self) -> str:
@@ -46,7 +55,7 @@ class Rate:
         due = max(self._due.get(tenant, now), now)
         pause = due - self._ahead_s - now
         if pause > most_s:
-            lines.refused(lines.REFUSED_BY_RATE)
+            self._telemetry.refused(Limit.RATE)
             raise TurnError(Reason.OVERLOADED, f"too many {self._what}", retry_after=pause)
         self._due[tenant] = due + self._space_s
         if len(self._due) > MAX_TENANTS:

@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping
 
 from service.domain.errors import Reason, TurnError
 from service.sessions.session import Session, SessionState
-from service.telemetry import lines
+from service.telemetry.telemetry import OFF, Limit, Telemetry
 
 
 class Registry:
     """Remember at most `max_sessions` a tenant, each for `ttl_s` seconds after its last use."""
 
-    def __init__(self, max_sessions: int, ttl_s: float) -> None:
+    def __init__(self, max_sessions: int, ttl_s: float, telemetry: Telemetry = OFF) -> None:
         self._max_sessions = max_sessions
         self._ttl_s = ttl_s
+        self._telemetry = telemetry
         self._tenants: dict[str, OrderedDict[str, Session]] = {}
 
     def __repr__(self) -> str:
@@ -92,7 +93,7 @@ class Registry:
                 session.release()
                 del sessions[session.id]
                 return session
-        lines.refused(lines.REFUSED_BY_SESSIONS)
+        self._telemetry.refused(Limit.SESSIONS)
         name = "TRUNKLINE_MAX_SESSIONS" if most == self._max_sessions else "max_sessions"
         message = f"all {most} sessions of this tenant are busy ({name})"
         raise TurnError(Reason.OVERLOADED, message, retry_after=1.0)

@@ -17,22 +17,22 @@ from service.domain.history import full_plan
 from service.domain.plan import ContextReason
 from service.sessions.rates import Rate
 from service.sessions.session import Session
+from service.telemetry.telemetry import OFF, Telemetry
 from service.transport.connection import Line
 from service.transport.upstream import PreparedRequest, Upstream
 
 WARM_UP_S = 8.0
 
 
-def warm_up_rate(max_dials: int, clock: Callable[[], float]) -> Rate:
+def warm_up_rate(max_dials: int, clock: Callable[[], float], telemetry: Telemetry = OFF) -> Rate:
     """Return the limit on how often each tenant may open a connection by a warm-up.
 
     A loop of warm-ups and releases costs its caller nothing, and the upstream a handshake each time; a loop
     of turns is slower, and is paid for.
     """
     per_second = max(max_dials / 2, 1.0)
-    return Rate(
-        max_dials, per_second, clock, what=f"warm-ups: {per_second:g} a second (half of TRUNKLINE_MAX_DIALS)"
-    )
+    what = f"warm-ups: {per_second:g} a second (half of TRUNKLINE_MAX_DIALS)"
+    return Rate(max_dials, per_second, clock, what=what, telemetry=telemetry)
 
 
 async def warm_up(upstream: Upstream, line: Line, session: Session, prepared: PreparedRequest) -> None:

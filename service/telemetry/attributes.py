@@ -6,6 +6,8 @@ message may repeat part of a prompt.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opentelemetry.util.types import AttributeValue
 
 from service.domain.errors import TurnError
@@ -13,6 +15,7 @@ from service.domain.events import Completed, StopReason, Usage
 from service.domain.messages import CompletionRequest, Options
 from service.domain.report import TurnReport
 from service.telemetry import names
+from service.telemetry.bounds import CONTENT_CHARACTERS, SHOWN_CHARACTERS, truncate
 
 Attributes = dict[str, AttributeValue]
 
@@ -25,9 +28,21 @@ FINISH_REASONS = {
 }
 
 
-def of_operation(request: CompletionRequest) -> Attributes:
+def bounded(attributes: Mapping[str, AttributeValue]) -> Mapping[str, AttributeValue]:
+    """Return the attributes with each text truncated; those that hold content may be longer."""
+    if not any(type(value) is str and len(value) > SHOWN_CHARACTERS for value in attributes.values()):
+        return attributes
+    return {
+        name: truncate(value, CONTENT_CHARACTERS if name in names.CONTENT else SHOWN_CHARACTERS)
+        if isinstance(value, str)
+        else value
+        for name, value in attributes.items()
+    }
+
+
+def of_operation(model: str) -> Attributes:
     """Return what a sampler may decide by, and what every measurement of an attempt carries."""
-    return {names.OPERATION: "chat", names.PROVIDER: PROVIDER, names.REQUEST_MODEL: request.model}
+    return {names.OPERATION: "chat", names.PROVIDER: PROVIDER, names.REQUEST_MODEL: model}
 
 
 def of_request(request: CompletionRequest) -> Attributes:

@@ -17,16 +17,18 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import grpc
-from opentelemetry.context import attach
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanKind, set_span_in_context
+from opentelemetry.context import Context, attach
+from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, Span, SpanContext, SpanKind, StatusCode
 
-from service.telemetry import names
-from service.telemetry.attributes import Attributes
+from service.telemetry import names, propagation
+from service.telemetry.attributes import Attributes, bounded
 from service.telemetry.propagation import Metadata, remote_parent
-from service.telemetry.signals import signals
-from service.telemetry.spans import Span
+
+if TYPE_CHECKING:
+    from service.telemetry.telemetry import Telemetry
 
 OK = "OK"
 CANCELLED = "CANCELLED"
@@ -50,17 +52,55 @@ MAX_METHOD_CHARACTERS = 128
 
 
 class Call:
-    """One call, from its metadata to its status. `span` is None after its end."""
+    """One call, from its metadata to its status.
 
-    __slots__ = ("_began", "_callbacks", "_cut_off", "_due_at", "_labels", "span")
+    `context` holds the ids of its span, for its children, and not the span itself: a connection dialled in
+    the call's task keeps the task's context while it is open. Without tracing it is empty.
+    """
 
-    def __init__(self, span: Span, labels: dict[str, str]) -> None:
-        self.span: Span | None = span
+    __slots__ = (
+        "_began",
+        "_began_ns",
+        "_callbacks",
+        "_cut_off",
+        "_due_at",
+        "_labels",
+        "_span",
+        "_telemetry",
+        "context",
+    )
+
+    def __init__(
+        self, telemetry: Telemetry, labels: dict[str, str], facts: Attributes, parent: SpanContext
+    ) -> None:
+        """Begin. `labels` are those of the duration, `facts` the other attributes of the span."""
+        self._telemetry = telemetry
         self._labels = labels
-        self._began = time.perf_counter()
         self._callbacks: list[Callable[[], object]] = []
         self._due_at: float | None = None
         self._cut_off = ""
+        self._began = time.perf_counter()
+        self._began_ns = time.time_ns()
+        self._span: Span = INVALID_SPAN
+        self.context = Context()
+        if telemetry.tracer is not None:
+            self._span = telemetry.tracer.start_span(
+                labels[names.RPC_METHOD],
+                propagation.context_of(parent),
+                SpanKind.SERVER,
+                bounded(labels | facts),
+                start_time=self._began_ns,
+            )
+            self.context = propagation.context_of(self._span.get_span_context())
+
+    @property
+    def recording(self) -> bool:
+        """Whether the call is not over and its span will be exported."""
+        return self._span.is_recording()
+
+    def annotate(self, attributes: Attributes) -> None:
+        """Add these attributes to the call's span."""
+        self._span.set_attributes(bounded(attributes))
 
     def due_in(self, seconds: float | None) -> None:
         """Set the caller's deadline, in seconds from now. None: it has none."""
@@ -82,44 +122,43 @@ class Call:
     def end(self, code: str) -> None:
         """End the call with this status. Empty: the status is unknown and no duration is recorded."""
         duration = time.perf_counter() - self._began
-        if self.span is not None:
-            self.span.end()
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()
-        span, self.span = self.span, None
         outcome = {names.RPC_STATUS: code} if code else {}
         if code in SERVER_ERRORS:
             outcome[names.ERROR_TYPE] = code
-        if span is not None:
-            span.failed = code in SERVER_ERRORS
-            span.attributes |= outcome
-            span.export()
+        span, self._span = self._span, INVALID_SPAN
+        if span.is_recording():
+            span.set_attributes(outcome)
+            if code in SERVER_ERRORS:
+                span.set_status(StatusCode.ERROR)
+        span.end(self._began_ns + round(duration * 1e9))
         if code:
-            signals().instruments.rpc_duration.record(duration, self._labels | outcome)
+            self._telemetry.instruments.rpc_duration.record(duration, self._labels | outcome)
 
 
 _CALL: ContextVar[Call | None] = ContextVar("call", default=None)
+"""grpc.aio passes nothing from an interceptor to the handler but the task's context. The services read it
+once, and pass the call on as an argument.
+"""
 
 
-def begin(method: str, metadata: Metadata, *, known: bool = True) -> Call:
-    """Begin a call and make it current for the rest of this task, and its span the parent of others.
+def begin(telemetry: Telemetry, method: str, metadata: Metadata, *, known: bool = True) -> Call:
+    """Begin a call and make it current for the rest of this task, for the handler and for the log.
 
     The name of a method that is not `known` is the caller's invention; it is no label. Nothing is detached:
     the task serves this call only, and its context ends with it.
     """
-    now = signals()
-    name = method.removeprefix("/") if known else UNKNOWN_METHOD
-    labels = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: name}
-    facts: Attributes = {**labels}
-    if not known:
-        facts[names.RPC_METHOD_ORIGINAL] = method[:MAX_METHOD_CHARACTERS]
-    parent = remote_parent(metadata) if now.tracer is not None else INVALID_SPAN_CONTEXT
-    span = Span(now.tracer, name, lambda: facts, SpanKind.SERVER, parent)
-    if now.tracer is not None:
-        # Not the span itself: a connection dialled in this task keeps the task's context while it is open.
-        attach(set_span_in_context(NonRecordingSpan(span.context)))
-    call = Call(span, labels)
+    labels = {
+        names.RPC_SYSTEM: "grpc",
+        names.RPC_METHOD: method.removeprefix("/") if known else UNKNOWN_METHOD,
+    }
+    facts: Attributes = {} if known else {names.RPC_METHOD_ORIGINAL: method[:MAX_METHOD_CHARACTERS]}
+    tracing = telemetry.tracer is not None
+    call = Call(telemetry, labels, facts, remote_parent(metadata) if tracing else INVALID_SPAN_CONTEXT)
+    if tracing:
+        attach(call.context)
     _CALL.set(call)
     return call
 
@@ -132,5 +171,5 @@ def current() -> Call | None:
 def failed(reason: str) -> None:
     """Set the reason for which the current call fails."""
     call = _CALL.get()
-    if call is not None and call.span is not None:
-        call.span.attributes[names.REASON] = reason
+    if call is not None and call.recording:
+        call.annotate({names.REASON: reason})

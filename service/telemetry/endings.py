@@ -1,21 +1,12 @@
-"""Record the metrics of a finished turn and write its log line.
-
-A turn that was refused before it began has no report; it is counted and logged all the same. Content is never
-logged.
-"""
+"""Name how a turn, and each of its phases, ended."""
 
 from __future__ import annotations
 
-import logging
-
-from service.domain.errors import Reason
-from service.domain.events import Completed, Usage
-from service.domain.messages import CompletionRequest
-from service.domain.report import TurnReport
-from service.telemetry import attributes, calls, names
-from service.telemetry.signals import signals
-
-logger = logging.getLogger("service.turn")
+from service.domain.errors import Reason, TurnError
+from service.domain.phases import Phase
+from service.domain.turn_record import TurnRecord
+from service.telemetry import calls
+from service.telemetry.calls import Call
 
 CUT_OFF_BY = {
     calls.CANCELLED: "caller",
@@ -25,78 +16,27 @@ CUT_OFF_BY = {
 """Endings that came from outside the turn, and who caused them."""
 
 
-def measure(tenant: str, request: CompletionRequest, report: TurnReport | None, ending: str) -> None:
-    """Record the metrics of a finished turn."""
-    instruments = signals().instruments
-    transport = report.transport.value if report is not None else "none"
-    instruments.turns.add(1, {names.LABEL_ENDING: ending, names.LABEL_TRANSPORT: transport})
-    if ending in CUT_OFF_BY:
-        instruments.cancelled.add(1, {names.LABEL_WHO: CUT_OFF_BY[ending]})
-    if report is None or report.context_reason is None or not report.attempts:
-        return
-    context = {
-        names.LABEL_RESULT: attributes.context_of(report),
-        names.LABEL_REASON: report.context_reason.value,
-    }
-    instruments.continuation.add(1, context)
-    instruments.bytes_sent.add(report.bytes_sent)
-    instruments.bytes_saved.add(report.bytes_saved)
-    if report.timings.first_content is not None:
-        labels = attributes.of_operation(request) | {names.REQUEST_MODEL: signals().model(request.model)}
-        instruments.first_token.record(report.timings.first_content, labels)
+def of_turn(record: TurnRecord, call: Call | None) -> str:
+    """Return the ending of a turn that is over: OK if the answer is complete, whatever failed after it; else
+    the reason of a TurnError; else the status of a call that was cut off; else INTERNAL, for a bug.
+    """
+    error = record.error
+    if record.completed is not None:
+        return calls.OK
+    if isinstance(error, TurnError):
+        return error.reason.value
+    if error is None or isinstance(error, calls.CUT_OFF):
+        return call.cut_off() if call is not None else calls.CANCELLED
+    return Reason.INTERNAL.value
 
 
-def count_tokens(tenant: str, model: str, usage: Usage) -> None:
-    """Count the tokens of one attempt by tenant, model and type."""
-    now = signals()
-    now.tenant.admit(tenant)  # tenants are the operator's own, so they are few
-    labels = {names.LABEL_TENANT: now.tenant(tenant), names.LABEL_MODEL: now.model(model)}
-    by_type = {
-        "input": usage.input_tokens,
-        "cached_input": usage.cached_input_tokens,
-        "output": usage.output_tokens,
-        "reasoning": usage.reasoning_tokens,
-    }
-    for kind, number in by_type.items():
-        now.instruments.tokens.add(number, labels | {names.LABEL_TYPE: kind})
+def of_phase(record: TurnRecord, phase: Phase, turn: str) -> str:
+    """Return the ending of a phase of a turn that ended as `turn`. A phase that another one followed, and
+    that did not fail, is OK.
+    """
+    return failure_of(phase) or (turn if phase is record.phases[-1] else calls.OK)
 
 
-def log(
-    tenant: str,
-    request: CompletionRequest,
-    report: TurnReport | None,
-    ending: str,
-    completed: Completed | None,
-) -> None:
-    """Write the log line of a finished turn at INFO."""
-    if not logger.isEnabledFor(logging.INFO):
-        return
-    fields: dict[str, object] = {"ending": ending, "tenant": tenant, "model": request.model}
-    if report is not None:
-        fields |= _of_report(report)
-    if completed is not None:
-        fields |= {
-            "input_tokens": completed.usage.input_tokens,
-            "cached_input_tokens": completed.usage.cached_input_tokens,
-            "output_tokens": completed.usage.output_tokens,
-        }
-    logger.info("turn", extra=fields)
-
-
-def _of_report(report: TurnReport) -> dict[str, object]:
-    timings = report.timings
-    fields: dict[str, object] = {
-        "turn_id": report.turn_id,
-        "transport": report.transport.value,
-        "transport_reason": report.transport_reason.value,
-        "context": attributes.context_of(report),
-        "context_reason": report.context_reason.value if report.context_reason else "",
-        "attempts": report.attempts,
-        "bytes_sent": report.bytes_sent,
-        "bytes_saved": report.bytes_saved,
-        "response_id": report.response_id,
-        "total_s": round(timings.total, 4),
-    }
-    if timings.first_content is not None:
-        fields["first_content_s"] = round(timings.first_content, 4)
-    return fields
+def failure_of(phase: Phase) -> str:
+    """Return the reason for which a phase failed. Empty: it did not fail by a TurnError."""
+    return phase.error.reason.value if isinstance(phase.error, TurnError) else ""

@@ -29,7 +29,7 @@ class Gauges:
     """The gauges, and the counts that they export."""
 
     def __init__(self, meter: Meter) -> None:
-        self.counts = Counts()
+        self._counts = Counts()
         meter.create_observable_gauge(names.TURNS_RUNNING, [self._turns], "{turn}", "Turns under way.")
         meter.create_observable_gauge(
             names.TURNS_QUEUED, [self._queued], "{turn}", "Turns waiting for a place."
@@ -46,22 +46,30 @@ class Gauges:
             names.LOG_LOST, [self._log_lost], "{line}", "Lines of the log that were lost."
         )
 
+    @property
+    def counts(self) -> Counts:
+        return self._counts
+
+    def update(self, counts: Counts) -> None:
+        """Store the counts of this moment."""
+        self._counts = counts
+
     def _turns(self, _: CallbackOptions) -> Iterable[Observation]:
-        return (Observation(self.counts.turns),)
+        return (Observation(self._counts.turns),)
 
     def _queued(self, _: CallbackOptions) -> Iterable[Observation]:
-        return (Observation(self.counts.queued),)
+        return (Observation(self._counts.queued),)
 
     def _sessions(self, _: CallbackOptions) -> Iterable[Observation]:
-        return (Observation(self.counts.sessions),)
+        return (Observation(self._counts.sessions),)
 
     def _hold(self, _: CallbackOptions) -> Iterable[Observation]:
-        return (Observation(self.counts.hold_s),)
+        return (Observation(self._counts.hold_s),)
 
     def _log_lost(self, _: CallbackOptions) -> Iterable[Observation]:
         return (Observation(logs.lost()),)
 
     def _lines(self, _: CallbackOptions) -> Iterable[Observation]:
         return [
-            Observation(number, {names.LABEL_STATE: state}) for state, number in self.counts.lines.items()
+            Observation(number, {names.LABEL_STATE: state}) for state, number in self._counts.lines.items()
         ]

@@ -35,8 +35,13 @@ def remote_parent(metadata: Metadata) -> SpanContext:
     return get_current_span(propagate.extract(metadata, Context(), _READER)).get_span_context()
 
 
+def context_of(span: SpanContext) -> Context:
+    """Return a context that holds the ids of this span, and nothing else."""
+    return set_span_in_context(NonRecordingSpan(span), Context())
+
+
 def headers(span: SpanContext) -> dict[str, str]:
     """Return `traceparent` and `tracestate` of this span. An invalid span has no headers."""
     carrier: dict[str, str] = {}
-    _W3C.inject(carrier, set_span_in_context(NonRecordingSpan(span), Context()))
+    _W3C.inject(carrier, context_of(span))
     return carrier

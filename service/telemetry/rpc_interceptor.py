@@ -32,6 +32,7 @@ import grpc
 from service.domain.errors import forget_frames
 from service.telemetry import calls
 from service.telemetry.calls import Call
+from service.telemetry.telemetry import Telemetry
 
 EXCLUDED = ("/grpc.health.", "/grpc.reflection.")
 """Probes: frequent and uninteresting."""
@@ -45,8 +46,9 @@ STYLES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
     """Observe each call. A method not in `methods` is the caller's invention and never names a span."""
 
-    def __init__(self, methods: Container[str]) -> None:
+    def __init__(self, methods: Container[str], telemetry: Telemetry) -> None:
         self._methods = methods
+        self._telemetry = telemetry
 
     async def intercept_service(
         self,
@@ -57,7 +59,8 @@ class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # gene
         if method.startswith(EXCLUDED):
             return await continuation(handler_call_details)
         known = method in self._methods
-        call = calls.begin(method, handler_call_details.invocation_metadata, known=known)
+        metadata = handler_call_details.invocation_metadata
+        call = calls.begin(self._telemetry, method, metadata, known=known)
         outcome = _CallOutcome(call)
         task = asyncio.current_task()
         assert task is not None, "grpc calls interceptors in a task"

@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable
 
 from service.telemetry.gauges import Counts
-from service.telemetry.signals import signals
+from service.telemetry.telemetry import Telemetry
 
 PERIOD_S = 0.5
 
 
-async def run(counts: Callable[[], Counts], period_s: float = PERIOD_S) -> None:
+async def run(telemetry: Telemetry, counts: Callable[[], Counts], period_s: float = PERIOD_S) -> None:
     """Store the counts and record the loop's lag once a period, until cancelled."""
     while True:
-        signals().gauges.counts = counts()
+        telemetry.gauges.update(counts())
         due = time.perf_counter() + period_s
         await asyncio.sleep(period_s)
-        signals().instruments.loop_lag.record(max(time.perf_counter() - due, 0.0))
+        telemetry.instruments.loop_lag.record(max(time.perf_counter() - due, 0.0))

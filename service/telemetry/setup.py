@@ -27,18 +27,20 @@ from opentelemetry.sdk.metrics.export import (
     PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from service.domain.errors import SettingsError
-from service.telemetry import otel_env, signals
-from service.telemetry.instruments import views
-from service.telemetry.otel_env import Exporter, Protocol, Signal, Switches
+from service.telemetry import otel_env
+from service.telemetry.bounds import CONTENT_CHARACTERS
+from service.telemetry.gauges import Gauges
+from service.telemetry.instruments import Instruments, views
+from service.telemetry.otel_env import Exporter, Protocol, Signal
 from service.telemetry.scraping import Endpoint
 from service.telemetry.settings import TelemetrySettings
-from service.telemetry.spans import Tracer
+from service.telemetry.telemetry import NOOP_METER, SCOPE, Telemetry
 
 CLOSE_TIMEOUT_S = 3.0
 """How long closing waits for the last spans to be exported."""
@@ -46,8 +48,8 @@ CLOSE_TIMEOUT_S = 3.0
 SERVICE_NAME = "trunkline"
 
 
-class Telemetry:
-    """The exporters and the Prometheus endpoint of a process."""
+class Providers:
+    """The exporters and the Prometheus endpoint of a process. `telemetry` is what the layers record with."""
 
     def __init__(self, settings: TelemetrySettings, environ: Mapping[str, str] = os.environ) -> None:
         """Start. Raises SettingsError when a switch is invalid or the address is taken."""
@@ -63,22 +65,20 @@ class Telemetry:
             self._scraped = _Scraped(settings.metrics_listen)
             self.metrics_address = self._scraped.address
             readers.append(self._scraped.reader)
-        self._tracers, tracer = _tracers(chosen.traces, resource)
+        self._tracers = _tracers(chosen.traces, resource)
         self._meters = _meters(readers, resource, environ) if readers else None
-        self._install(tracer, chosen, settings)
-
-    def _install(self, tracer: Tracer | None, chosen: Switches, settings: TelemetrySettings) -> None:
+        meter = self._meters.get_meter(SCOPE) if self._meters else NOOP_METER
         url = urlsplit(settings.upstream_url)
-        signals.install(
-            tracer,
-            self._meters.get_meter(signals.SCOPE) if self._meters else signals.NOOP_METER,
-            capture=chosen.capture,
-            upstream=(url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
+        self.telemetry = Telemetry(
+            self._tracers.get_tracer(SCOPE) if self._tracers else None,
+            Instruments(meter),
+            Gauges(meter),
+            chosen.capture,
+            (url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
         )
 
     def close(self) -> None:
         """Export what is left. Block for at most `CLOSE_TIMEOUT_S`."""
-        signals.install()
         if self._scraped is not None:
             self._scraped.close()
         # In threads: the exporter alone decides how long a provider takes to shut down.
@@ -123,21 +123,34 @@ def _resource(settings: TelemetrySettings) -> Resource:
     return Resource.create({name: value for name, value in ours.items() if name not in given})
 
 
-def _tracers(signal: Signal, resource: Resource) -> tuple[TracerProvider | None, Tracer | None]:
+def _tracers(signal: Signal, resource: Resource) -> TracerProvider | None:
     exporter: SpanExporter
     match signal.exporter, signal.protocol:
         case Exporter.NONE, _:
-            return None, None
+            return None
         case Exporter.CONSOLE, _:
             exporter = ConsoleSpanExporter()
         case _, Protocol.GRPC:
             exporter = GrpcSpans()
         case _:
             exporter = HttpSpans()
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    processor = BatchSpanProcessor(exporter)
-    provider.add_span_processor(processor)
-    return provider, Tracer(provider, processor, signals.SCOPE)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False, span_limits=span_limits())
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider
+
+
+def span_limits() -> SpanLimits:
+    """Return the SDK's limits by its environment variables; of them the lengths of texts are bounded.
+
+    `attributes.bounded` bounds most texts to less; this is for those that hold content, and for what the
+    environment asks for.
+    """
+    given = SpanLimits()
+    lengths = (given.max_attribute_length, given.max_span_attribute_length)
+    of_events, of_spans = (
+        CONTENT_CHARACTERS if length is None else min(length, CONTENT_CHARACTERS) for length in lengths
+    )
+    return SpanLimits(max_attribute_length=of_events, max_span_attribute_length=of_spans)
 
 
 def _meters(readers: list[MetricReader], resource: Resource, environ: Mapping[str, str]) -> MeterProvider:

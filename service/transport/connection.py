@@ -29,7 +29,7 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from service.domain.errors import Reason, TurnError
-from service.telemetry import lines
+from service.telemetry.telemetry import OFF, Telemetry
 from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.close_reason import close_reason
 from service.transport.pace import Pace, Unpaced
@@ -65,6 +65,7 @@ class Line:
         ping_timeout_s: float,
         expires_at: float,
         pace: Pace | None = None,
+        telemetry: Telemetry = OFF,
     ) -> None:
         self.id = next(self._ids)
         self.opened_at = now()
@@ -75,16 +76,16 @@ class Line:
         """Opened with a caller's own key: its failures may be caused by that key."""
         self.on_first_message: Callable[[], None] = lambda: None
         self.on_close: Callable[[Line], None] = lambda line: None
-        self.dialed: lines.SpanContext | None = None
+        self.dialed: object | None = None
         self._connection = connection
         self._ping_interval_s = ping_interval_s
         self._ping_timeout_s = ping_timeout_s
         self._pinged_at: float | None = None
-        self._dead = False
-        self._cut_off = False
+        self._dead = self._cut_off = False
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._pace = pace or Unpaced()
+        self._telemetry = telemetry
         self._fd = connection.transport.get_extra_info("socket").fileno()
         self._deadline = 0.0
         self._late = False
@@ -254,9 +255,9 @@ class Line:
             self._alarm.cancel()
         self._wake()
         self.on_close(self)
-        too_old = now() >= self.expires_at
-        protocol = self._connection.protocol
-        lines.closed(close_reason(protocol, dead=self._dead, cut_off=self._cut_off, expired=too_old))
+        protocol, expired = self._connection.protocol, now() >= self.expires_at
+        reason = close_reason(protocol, dead=self._dead, cut_off=self._cut_off, expired=expired)
+        self._telemetry.closed(reason)
 
     def _failure(self) -> TurnError:
         protocol = self._connection.protocol

@@ -21,7 +21,7 @@ from service.domain.limits import MAX_JSON_GROWTH
 from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
 from service.domain.tenant import Credential
-from service.telemetry import lines
+from service.telemetry.telemetry import OFF, Telemetry
 from service.transport import tls
 from service.transport.channel import Waits
 from service.transport.connecting import Connecting
@@ -63,7 +63,9 @@ class Upstream:
         hook: PayloadHook | None = None,
         random: Random | None = None,
         pace: Pace | None = None,
+        telemetry: Telemetry = OFF,
     ) -> None:
+        self._telemetry = telemetry
         self.waits = Waits(
             settings.connect_timeout_s,
             settings.send_timeout_s,
@@ -123,9 +125,9 @@ class Upstream:
 
         Cancellation: the socket is closed.
         """
-        with lines.dialing() as span:
+        with self._telemetry.dialing(trace.parent() if trace is not None else None) as span:
             line = await self._dial(key)
-            line.dialed = span.context
+            line.dialed = span
             return line
 
     async def _dial(self, key: Credential | None) -> Line:
@@ -155,6 +157,7 @@ class Upstream:
             ping_timeout_s=self._settings.ping_timeout_s,
             expires_at=now() + age,
             pace=self.pace,
+            telemetry=self._telemetry,
         )
 
     async def over_connection(

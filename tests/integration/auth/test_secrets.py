@@ -34,7 +34,7 @@ def seen():
 async def test_of_what_happens(start, auth_file, seen, caplog):
     caplog.set_level(logging.DEBUG, "service")
     settings = {"AUTH_FILE": str(auth_file), "AUTH_TOKENS": "t0k3n-env=gamma", "CALLER_KEYS": "1"}
-    replica = await start(settings, key="k3y-0wn")
+    replica = await start(settings, key="k3y-0wn", telemetry=seen.telemetry)
     shown = [repr(replica.manager)]
     keys = ((), (("x-upstream-key", "k3y-caller"),), (("x-upstream-key", "k3y-caller with more"),))
     for token in ("t0k3n-alpha", "t0k3n-env", "t0k3n-modest", "t0k3n-wrong"):

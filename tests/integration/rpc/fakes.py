@@ -77,7 +77,7 @@ class FakeManager:
     def refused_unread(self):
         """A request was refused in the middle."""
 
-    def check(self, caller, *, warm_up=False):
+    def check(self, caller, call=None, *, warm_up=False):
         if self.refused_early is not None:
             raise self.refused_early
 
@@ -85,7 +85,7 @@ class FakeManager:
         return Budget(2**27, 2**25).hold(caller, size)
 
     @asynccontextmanager
-    async def turn(self, caller, request):
+    async def turn(self, caller, request, call=None):
         self.calls.append((caller.tenant, request))
         if self.refused is not None:
             raise self.refused

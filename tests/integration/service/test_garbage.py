@@ -46,7 +46,7 @@ def garbage():
 )
 async def test_a_turn_that_ends_well_leaves_nothing_for_the_collector(script):
     with watching() as seen:
-        async with stack() as replica:
+        async with stack(telemetry=seen.telemetry) as replica:
             await reported(replica, seen, script, 1)  # finds what is made once
             with garbage() as found:
                 await reported(replica, seen, script, 2)
@@ -71,7 +71,7 @@ AGAIN = {
 @pytest.mark.parametrize("case", AGAIN)
 async def test_so_does_one_that_ended_well_at_its_second_attempt_and_the_line_of_its_first(case):
     with watching() as seen:
-        async with stack() as replica:
+        async with stack(telemetry=seen.telemetry) as replica:
             await reported(replica, seen, Script(Say("Hello.")), 1)
             with garbage() as found:
                 replica.simulator.enqueue(AGAIN[case])

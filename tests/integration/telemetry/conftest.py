@@ -17,5 +17,5 @@ def seen() -> Iterator[Seen]:
 @pytest.fixture
 async def service(seen: Seen) -> AsyncIterator[Stack]:
     """A service with the default settings, observed from its start."""
-    async with stack() as running:
+    async with stack(telemetry=seen.telemetry) as running:
         yield running

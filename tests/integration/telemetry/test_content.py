@@ -13,7 +13,7 @@ CONTENT = {names.INPUT_MESSAGES, names.OUTPUT_MESSAGES, names.SYSTEM_INSTRUCTION
 @pytest.mark.parametrize("capture", Capture)
 async def test_content_is_shown_where_it_was_asked_for(capture):
     with watching(capture=capture) as seen:
-        async with stack() as service:
+        async with stack(telemetry=seen.telemetry) as service:
             await service.done(request("pr0mpt", instructions="Be kind."))
         chat = seen.one(f"chat {MODEL}")
     on_span = CONTENT & set(chat.attributes or {})

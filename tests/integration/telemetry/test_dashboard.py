@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.telemetry import sampler
-from service.telemetry.setup import Telemetry
+from service.telemetry.setup import Providers
 from simulator.scripts import Drop, Emit, Fail, Hang, Say, Script, Start
 from tests.parts import telemetry_settings
 from tests.stack import request, stack
@@ -83,15 +83,18 @@ def exported():
 
     async def run():
         settings = telemetry_settings(upstream_url="http://up/v1", metrics_listen="127.0.0.1:0")
-        telemetry = Telemetry(settings, {})
-        async with stack({"MAX_TURNS": "1"}) as service, httpx.AsyncClient() as client:
-            sampling = asyncio.create_task(sampler.run(service.manager.counts, period_s=0.01))
+        providers = Providers(settings, {})
+        telemetry = providers.telemetry
+        running = stack({"MAX_TURNS": "1"}, telemetry=telemetry)
+        async with running as service, httpx.AsyncClient() as client:
+            counts = service.manager.counts
+            sampling = asyncio.create_task(sampler.run(telemetry, counts, period_s=0.01))
             await everything(service)
             await until(lambda: not service.manager.counts().turns)
             await asyncio.sleep(0.05)
-            page = (await client.get(f"http://{telemetry.metrics_address}/metrics")).text
+            page = (await client.get(f"http://{providers.metrics_address}/metrics")).text
             sampling.cancel()
-        await asyncio.to_thread(telemetry.close)
+        await asyncio.to_thread(providers.close)
         return page
 
     names: dict[str, set[str]] = {}

@@ -12,8 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.domain.errors import SettingsError
 from service.telemetry import sampler, setup
 from service.telemetry.gauges import Counts
-from service.telemetry.setup import Telemetry
-from service.telemetry.signals import signals
+from service.telemetry.setup import Providers
 from tests.otlp import deaf_receiver, grpc_receiver, http_receiver
 from tests.parts import telemetry_settings
 from tests.stack import MODEL, request, stack
@@ -28,7 +27,7 @@ RECEIVERS = {"http/protobuf": http_receiver, "grpc": grpc_receiver}
 async def telemetry(monkeypatch, environ, **settings):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    started = Telemetry(replace(SETTINGS, **settings))
+    started = Providers(replace(SETTINGS, **settings))
     try:
         yield started
     finally:
@@ -36,8 +35,8 @@ async def telemetry(monkeypatch, environ, **settings):
 
 
 @asynccontextmanager
-async def sampled(service):
-    task = asyncio.create_task(sampler.run(service.manager.counts, period_s=0.01))
+async def sampled(started, service):
+    task = asyncio.create_task(sampler.run(started.telemetry, service.manager.counts, period_s=0.01))
     try:
         yield
     finally:
@@ -55,7 +54,10 @@ async def test_both_signals_over_both_protocols(monkeypatch, protocol):
             "OTEL_METRIC_EXPORT_INTERVAL": "20",
             "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
         }
-        async with telemetry(monkeypatch, environ, replica="blue"), stack() as service:
+        async with (
+            telemetry(monkeypatch, environ, replica="blue") as started,
+            stack(telemetry=started.telemetry) as service,
+        ):
             await service.done(request("Hello."))
             await until(lambda: len(received.spans) == 4 and "trunkline.turns" in received.metrics)
     assert received.names() == {
@@ -81,7 +83,7 @@ async def test_resource_attributes_of_the_environment_take_precedence(monkeypatc
 async def test_the_sampler_is_the_standard_one(monkeypatch):
     async with http_receiver() as (received, url):
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_TRACES_SAMPLER": "always_off"}
-        async with telemetry(monkeypatch, environ), stack() as service:
+        async with telemetry(monkeypatch, environ) as started, stack(telemetry=started.telemetry) as service:
             await service.done(request("Hello."))
     assert received.spans == []
     assert received.metrics
@@ -101,14 +103,14 @@ async def test_the_sampler_is_the_standard_one(monkeypatch):
 )
 async def test_off_is_off(monkeypatch, environ):
     async with telemetry(monkeypatch, environ) as started:
-        assert signals().tracer is None
+        assert started.telemetry.tracer is None
         assert (started._tracers, started._meters) == (None, None)
 
 
 def test_an_invalid_switch_is_reported(monkeypatch):
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
     with pytest.raises(SettingsError, match="OTEL_TRACES_EXPORTER must be one of none, otlp, console"):
-        Telemetry(SETTINGS)
+        Providers(SETTINGS)
 
 
 async def test_an_unresponsive_collector_slows_and_fails_nothing(monkeypatch):
@@ -122,8 +124,8 @@ async def test_an_unresponsive_collector_slows_and_fails_nothing(monkeypatch):
             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "1",
             "OTEL_METRIC_EXPORT_INTERVAL": "10",
         }
-        async with telemetry(monkeypatch, environ):
-            async with stack() as service:
+        async with telemetry(monkeypatch, environ) as started:
+            async with stack(telemetry=started.telemetry) as service:
                 for number in range(20):
                     await service.done(request("Hello.", session=f"s{number}"))
             began = time.perf_counter()
@@ -132,20 +134,20 @@ async def test_an_unresponsive_collector_slows_and_fails_nothing(monkeypatch):
 
 async def test_an_unreachable_collector_fails_nothing(monkeypatch):
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_BSP_SCHEDULE_DELAY": "1"}
-    async with telemetry(monkeypatch, environ), stack() as service:
+    async with telemetry(monkeypatch, environ) as started, stack(telemetry=started.telemetry) as service:
         await service.done(request("Hello."))
 
 
 async def test_prometheus_reads_what_happened(monkeypatch):
     async with (
         telemetry(monkeypatch, {}, metrics_listen="127.0.0.1:0") as started,
-        stack() as service,
-        sampled(service),
+        stack(telemetry=started.telemetry) as service,
+        sampled(started, service),
         httpx.AsyncClient() as client,
     ):
         first = await service.done(request("Hello."))
         await service.done(request("Hello.", first.message, "And?"))
-        await until(lambda: signals().gauges.counts == Counts(sessions=1, lines=IDLE))
+        await until(lambda: started.telemetry.gauges.counts == Counts(sessions=1, lines=IDLE))
         page = await client.get(f"http://{started.metrics_address}/metrics")
     samples = {}
     for family in text_string_to_metric_families(page.text):
@@ -166,11 +168,11 @@ async def test_an_address_that_is_taken():
     async with deaf_receiver() as url:
         listen = url.removeprefix("http://")
         with pytest.raises(SettingsError, match=f"TRUNKLINE_METRICS_LISTEN cannot be served: {listen}"):
-            Telemetry(replace(SETTINGS, metrics_listen=listen))
+            Providers(replace(SETTINGS, metrics_listen=listen))
 
 
 async def test_the_lag_of_the_event_loop_is_recorded(seen):
-    task = asyncio.create_task(sampler.run(lambda: Counts(turns=3), period_s=0.001))
+    task = asyncio.create_task(sampler.run(seen.telemetry, lambda: Counts(turns=3), period_s=0.001))
     await asyncio.sleep(0)
     time.sleep(0.02)  # noqa: ASYNC251  that is the point
     await seen.until(lambda: seen.count("trunkline.event_loop.lag"))

@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from service.telemetry import names
 from service.telemetry.rpc_interceptor import Observation
+from service.telemetry.telemetry import OFF
 from tests.watching import PATIENCE_S
 
 FOREVER_S = 3600
@@ -67,8 +68,8 @@ def handler_of(style, ending, began, *, yields):
 
 
 @asynccontextmanager
-async def serving(handler):
-    server = grpc.aio.server(interceptors=[Observation({"/t.Test/Go"})])
+async def serving(handler, telemetry=OFF):
+    server = grpc.aio.server(interceptors=[Observation({"/t.Test/Go"}, telemetry)])
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.Test", {"Go": handler}),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -118,7 +119,7 @@ CASES = [(style, yields) for style in STYLES for yields in ([False, True] if sty
 @pytest.mark.parametrize(("style", "yields"), CASES)
 async def test_span_and_metric_show_the_caller_s_status(seen, style, yields, ending):
     code, status = ENDINGS[ending]
-    async with serving(handler_of(style, ending, asyncio.Event(), yields=yields)) as channel:
+    async with serving(handler_of(style, ending, asyncio.Event(), yields=yields), seen.telemetry) as channel:
         messages, reported = await finish(open_call(channel, style))
         span = await the_span(seen)
     assert reported is code
@@ -136,7 +137,7 @@ async def test_span_and_metric_show_the_caller_s_status(seen, style, yields, end
 @pytest.mark.parametrize(("style", "yields"), CASES)
 async def test_a_caller_who_leaves(seen, style, yields):
     began = asyncio.Event()
-    async with serving(handler_of(style, "hang", began, yields=yields)) as channel:
+    async with serving(handler_of(style, "hang", began, yields=yields), seen.telemetry) as channel:
         call = open_call(channel, style)
         if style.endswith("_stream"):
             await call.read()
@@ -148,7 +149,7 @@ async def test_a_caller_who_leaves(seen, style, yields):
 
 @pytest.mark.parametrize(("style", "yields"), CASES)
 async def test_a_deadline(seen, style, yields):
-    async with serving(handler_of(style, "hang", asyncio.Event(), yields=yields)) as channel:
+    async with serving(handler_of(style, "hang", asyncio.Event(), yields=yields), seen.telemetry) as channel:
         _, reported = await finish(open_call(channel, style, timeout=0.3))
         span = await the_span(seen)
     assert reported is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -158,7 +159,7 @@ async def test_a_deadline(seen, style, yields):
 
 async def test_a_cancellation_long_before_the_deadline_is_cancelled(seen):
     began = asyncio.Event()
-    async with serving(handler_of("unary_unary", "hang", began, yields=False)) as channel:
+    async with serving(handler_of("unary_unary", "hang", began, yields=False), seen.telemetry) as channel:
         call = open_call(channel, "unary_unary", timeout=PATIENCE_S)
         await asyncio.wait_for(began.wait(), PATIENCE_S)
         call.cancel()
@@ -167,7 +168,7 @@ async def test_a_cancellation_long_before_the_deadline_is_cancelled(seen):
 
 async def test_a_server_that_stops(seen):
     began = asyncio.Event()
-    async with serving(handler_of("unary_unary", "hang", began, yields=False)) as channel:
+    async with serving(handler_of("unary_unary", "hang", began, yields=False), seen.telemetry) as channel:
         call = open_call(channel, "unary_unary")
         await asyncio.wait_for(began.wait(), PATIENCE_S)
     assert (await the_span(seen)).attributes[names.RPC_STATUS] == "CANCELLED"
@@ -175,7 +176,9 @@ async def test_a_server_that_stops(seen):
 
 
 async def test_a_method_that_does_not_exist(seen):
-    async with serving(handler_of("unary_unary", "ok", asyncio.Event(), yields=False)) as channel:
+    async with serving(
+        handler_of("unary_unary", "ok", asyncio.Event(), yields=False), seen.telemetry
+    ) as channel:
         _, reported = await finish(open_call(channel, "unary_unary", method="/t.Test/Gone"))
         await seen.until(lambda: seen.spans)
     assert reported is grpc.StatusCode.UNIMPLEMENTED
@@ -193,7 +196,7 @@ async def test_a_request_that_cannot_be_read(seen):
         raise AssertionError("it was never asked")
 
     handler = grpc.unary_unary_rpc_method_handler(never, request_deserializer=unreadable)
-    async with serving(handler) as channel:
+    async with serving(handler, seen.telemetry) as channel:
         _, reported = await finish(open_call(channel, "unary_unary"))
         span = await the_span(seen)
     assert reported is grpc.StatusCode.UNKNOWN
@@ -201,7 +204,9 @@ async def test_a_request_that_cannot_be_read(seen):
 
 
 async def test_a_blocking_handler_is_served_without_a_recorded_status(seen):
-    async with serving(grpc.unary_unary_rpc_method_handler(lambda request, context: b"1")) as channel:
+    async with serving(
+        grpc.unary_unary_rpc_method_handler(lambda request, context: b"1"), seen.telemetry
+    ) as channel:
         assert await finish(open_call(channel, "unary_unary")) == ([b"1"], grpc.StatusCode.OK)
         span = await the_span(seen)
     assert names.RPC_STATUS not in span.attributes
@@ -211,7 +216,7 @@ async def test_a_status_given_by_its_number(seen):
     async def refuse(request, context):
         await context.abort(7, "no")
 
-    async with serving(grpc.unary_unary_rpc_method_handler(refuse)) as channel:
+    async with serving(grpc.unary_unary_rpc_method_handler(refuse), seen.telemetry) as channel:
         _, reported = await finish(open_call(channel, "unary_unary"))
         span = await the_span(seen)
     assert reported.name == span.attributes[names.RPC_STATUS] == "PERMISSION_DENIED"
@@ -220,7 +225,9 @@ async def test_a_status_given_by_its_number(seen):
 async def test_a_remote_trace_is_continued(seen):
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     metadata = (("traceparent", f"00-{trace}-{parent}-01"), ("other-bin", b"\0"))
-    async with serving(handler_of("unary_unary", "ok", asyncio.Event(), yields=False)) as channel:
+    async with serving(
+        handler_of("unary_unary", "ok", asyncio.Event(), yields=False), seen.telemetry
+    ) as channel:
         await finish(open_call(channel, "unary_unary", metadata=metadata))
         span = await the_span(seen)
     assert f"{span.context.trace_id:032x}" == trace
@@ -229,7 +236,9 @@ async def test_a_remote_trace_is_continued(seen):
 
 @pytest.mark.parametrize("traceparent", ["", "nonsense", "00-0-0-01"])
 async def test_an_unreadable_trace_header_fails_nothing(seen, traceparent):
-    async with serving(handler_of("unary_unary", "ok", asyncio.Event(), yields=False)) as channel:
+    async with serving(
+        handler_of("unary_unary", "ok", asyncio.Event(), yields=False), seen.telemetry
+    ) as channel:
         metadata = (("traceparent", traceparent), ("traceparent", traceparent))
         _, reported = await finish(open_call(channel, "unary_unary", metadata=metadata))
         span = await the_span(seen)
@@ -238,7 +247,9 @@ async def test_an_unreadable_trace_header_fails_nothing(seen, traceparent):
 
 
 async def test_probes_have_no_spans_or_metrics(seen):
-    async with serving(handler_of("unary_unary", "ok", asyncio.Event(), yields=False)) as channel:
+    async with serving(
+        handler_of("unary_unary", "ok", asyncio.Event(), yields=False), seen.telemetry
+    ) as channel:
         await finish(open_call(channel, "unary_unary", method="/grpc.health.v1.Health/Check"))
         await finish(open_call(channel, "unary_unary", method="/grpc.reflection.v1alpha.X/Y"))
         await finish(open_call(channel, "unary_unary"))
@@ -249,7 +260,9 @@ async def test_probes_have_no_spans_or_metrics(seen):
 async def test_concurrent_calls_have_separate_traces(seen, caplog):
     """Each in its own trace, and nothing that would be detached in another context."""
     with caplog.at_level(logging.ERROR):
-        async with serving(handler_of("unary_stream", "ok", asyncio.Event(), yields=True)) as channel:
+        async with serving(
+            handler_of("unary_stream", "ok", asyncio.Event(), yields=True), seen.telemetry
+        ) as channel:
             await asyncio.gather(*(finish(open_call(channel, "unary_stream")) for _ in range(20)))
             await seen.until(lambda: len(seen.spans) == 20)
     assert len({span.context.trace_id for span in seen.spans}) == 20

@@ -9,12 +9,12 @@ from opentelemetry.sdk.trace import Span as RecordedSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 from service.domain.messages import CompletionRequest
+from service.domain.turn_record import TurnRecord
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
 from service.telemetry import names
-from service.telemetry.chat import Chat
 from service.telemetry.instruments import MAX_VALUES
-from service.telemetry.turns import TurnPublisher
+from service.telemetry.turn_publisher import TurnTrace
 from simulator import Settings
 from simulator.scripts import Close, Drop, Emit, Fail, Hang, Say, Script, Start
 from tests.stack import MODEL, request, stack
@@ -216,7 +216,7 @@ async def test_a_model_has_its_label_once_it_answered(service, seen):
 
 
 async def test_tokens_by_tenant_and_model(seen):
-    async with stack({"AUTH_TOKENS": "t0ken=acme"}) as service:
+    async with stack({"AUTH_TOKENS": "t0ken=acme"}, telemetry=seen.telemetry) as service:
         bearer = (("authorization", "Bearer t0ken"),)
         usage = (await service.done(request("Hello."), metadata=bearer)).usage
     for kind, number in {"input": usage.input_tokens, "output": usage.output_tokens}.items():
@@ -235,7 +235,7 @@ async def test_events_of_unknown_kinds(service, seen):
     ("limits", "limit"), [({"MAX_TURNS": "1"}, "turns"), ({"MAX_SESSIONS": "1"}, "sessions")]
 )
 async def test_what_a_limit_refuses(seen, limits, limit):
-    async with stack(limits) as service:
+    async with stack(limits, telemetry=seen.telemetry) as service:
         service.simulator.enqueue(Script(Start(), Hang()))
         running = service.completions.StreamCompletion(request("Wait."))
         await running.read()
@@ -247,7 +247,8 @@ async def test_what_a_limit_refuses(seen, limits, limit):
 
 
 async def test_an_unavailable_connection_is_recorded(seen):
-    async with stack({"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "0.2"}) as service:
+    limits = {"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "0.2"}
+    async with stack(limits, telemetry=seen.telemetry) as service:
         service.simulator.enqueue(Script(Start(), Hang()))
         running = service.completions.StreamCompletion(request("Wait."))
         await running.read()
@@ -271,7 +272,7 @@ async def test_each_upstream_close_is_counted_by_reason(service, seen, step, rea
 
 
 async def test_each_local_close_is_counted_by_reason(seen):
-    async with stack() as service:
+    async with stack(telemetry=seen.telemetry) as service:
         await service.done(request("Hello.", session="gone"))
         service.manager.release("", "gone")
         await service.done(request("Hello.", session="stays"))
@@ -296,7 +297,7 @@ async def test_a_warm_up_dials_within_its_own_call(service, seen):
 
 
 async def test_a_spare_connection_is_dialled_in_its_own_trace(seen):
-    async with stack({"WARM_SPARES": "1"}):
+    async with stack({"WARM_SPARES": "1"}, telemetry=seen.telemetry):
         await seen.until(lambda: seen.named(names.SPAN_DIAL))
     assert seen.one(names.SPAN_DIAL).parent is None
 
@@ -304,7 +305,7 @@ async def test_a_spare_connection_is_dialled_in_its_own_trace(seen):
 async def test_the_trace_reaches_the_upstream_over_http_and_only_there(seen):
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     metadata = (("traceparent", f"00-{trace}-00f067aa0ba902b7-01"), ("baggage", "who=me"))
-    async with stack(upstream=Settings()) as service:
+    async with stack(upstream=Settings(), telemetry=seen.telemetry) as service:
         sse = request("Hello.", options={"transport": pb.TRANSPORT_SSE})
         await service.turn(sse, metadata=metadata)
         await service.turn(request("Hello.", session="s2"), metadata=metadata)
@@ -322,7 +323,7 @@ async def test_an_idle_session_keeps_nothing_of_its_turns(service, seen):
 
     def kept():
         gc.collect()
-        kinds = (TurnPublisher, Chat, RecordedSpan, CompletionRequest)
+        kinds = (TurnTrace, TurnRecord, RecordedSpan, CompletionRequest)
         return {id(one): one for one in gc.get_objects() if isinstance(one, kinds)}
 
     before = kept()
@@ -333,7 +334,7 @@ async def test_an_idle_session_keeps_nothing_of_its_turns(service, seen):
 
 async def test_a_request_never_written_has_no_sent_event(seen):
     """No transport reaches the upstream: nothing listens there."""
-    async with stack({"UPSTREAM_URL": "http://127.0.0.1:9/v1"}) as service:
+    async with stack({"UPSTREAM_URL": "http://127.0.0.1:9/v1"}, telemetry=seen.telemetry) as service:
         with pytest.raises(grpc.RpcError):
             await service.turn(request("Hello."))
     assert events_of(seen.one(CHAT)) == [names.EVENT_TERMINAL]
@@ -359,7 +360,7 @@ async def test_an_unknown_method_never_names_a_span(service, seen):
 
 
 async def test_an_unauthenticated_call_has_a_span_with_its_reason(seen):
-    async with stack({"AUTH_TOKENS": "t0ken=acme"}) as service:
+    async with stack({"AUTH_TOKENS": "t0ken=acme"}, telemetry=seen.telemetry) as service:
         with pytest.raises(grpc.RpcError):
             await service.turn(request("Hello."), metadata=(("authorization", "Bearer guess"),))
         await seen.until(lambda: seen.spans)

@@ -114,7 +114,7 @@ async def test_headers_without_a_message_time_out(port, servicer):
     assert servicer.requests == []
 
 
-def refuse(_caller):
+def refuse(_caller, _call):
     raise TurnError(Reason.SHUTTING_DOWN, "it drains")
 
 

@@ -11,7 +11,7 @@ SECRET = CompletionRequest("s", "gpt-1", (Message(Role.USER, (TextPart("s3cret")
 
 
 def test_nothing_said_is_among_the_attributes_of_a_request():
-    shown = attributes.of_operation(SECRET) | attributes.of_request(SECRET)
+    shown = attributes.of_operation(SECRET.model) | attributes.of_request(SECRET)
     assert "s3cret" not in str(shown)
     assert shown[names.CONVERSATION] == "s"
 
@@ -61,3 +61,21 @@ def test_a_failure_shows_codes_and_never_its_text():
         names.UPSTREAM_CODE: "c",
         names.UPSTREAM_STATUS: 500,
     }
+
+
+def test_a_long_text_is_truncated_and_content_less_so():
+    said: attributes.Attributes = {
+        "name": "x" * 300,
+        names.INPUT_MESSAGES: "x" * 40_000,
+        "number": 1,
+        "short": "y",
+    }
+    shown = attributes.bounded(said)
+    assert {name: len(str(value)) for name, value in shown.items()} == {
+        "name": 256,
+        names.INPUT_MESSAGES: 32_768,
+        "number": 1,
+        "short": 1,
+    }
+    assert str(shown["name"]).endswith("…")
+    assert attributes.bounded({"short": "y"}) == {"short": "y"}

@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import io
 import logging
+import time
 import tracemalloc
 from contextlib import suppress
 from contextvars import copy_context
@@ -23,13 +24,14 @@ from service.domain.messages import (
     Tool,
     Transport,
 )
-from service.domain.plan import ContextReason
-from service.domain.report import TransportReason, TurnReport
+from service.domain.turn_record import TurnRecord
 from service.telemetry import calls, logs, names
 from service.telemetry.bounds import CONTENT_CHARACTERS, MESSAGE_CHARACTERS, SHOWN_CHARACTERS, truncate
 from service.telemetry.otel_env import Capture
-from service.telemetry.turns import TurnPublisher
+from service.telemetry.telemetry import OFF, Telemetry
+from service.telemetry.turn_publisher import TurnTrace
 from service.wire.tally import Tally
+from tests.turn_records import Response
 from tests.watching import watching
 
 LONG = "x" * 2**20
@@ -42,12 +44,12 @@ def stuffed(kind: type, **given: Any) -> Any:
     return kind(**texts | given)
 
 
-class ResponseFacts:
-    def __init__(self):
-        self.usage = Usage(1, 0, 0, 1, 0, 2)
-        self.ignored = Tally()
-        for number in range(100):
-            self.ignored.note(f"{number}{LONG}")
+def ignoring() -> Response:
+    """An answer with many events of invented kinds."""
+    ignored = Tally()
+    for number in range(100):
+        ignored.note(f"{number}{LONG}")
+    return Response(usage=Usage(1, 0, 0, 1, 0, 2), ignored=ignored)
 
 
 def asked() -> Any:
@@ -56,30 +58,26 @@ def asked() -> Any:
     return stuffed(CompletionRequest, messages=said, tools=(stuffed(Tool),), options=options)
 
 
-def play(error: TurnError | None = None) -> None:
+def play(telemetry: Telemetry = OFF, error: TurnError | None = None) -> None:
     """One turn whose names are all long, from its call to its log line, in its own context."""
-    copy_context().run(_play, error)
+    copy_context().run(_play, telemetry, error)
 
 
-def _play(error: TurnError | None) -> None:
-    request, response = asked(), ResponseFacts()
-    report = stuffed(
-        TurnReport,
-        transport=Transport.SSE,
-        transport_reason=TransportReason.PREFERRED,
-        context_reason=ContextReason.SSE,
-        attempts=1,
-    )
-    call = calls.begin(f"/{LONG}", (("traceparent", LONG), ("tracestate", LONG)), known=False)
-    with suppress(TurnError), TurnPublisher(LONG, request) as publisher:
-        publisher.admitted(lambda: report)
-        publisher.attempt(report, response)
-        publisher.created(stuffed(Started, created_at=0.0))
+def _play(telemetry: Telemetry, error: TurnError | None) -> None:
+    request, response = asked(), ignoring()
+    record = TurnRecord(LONG, request, time.monotonic, time.time)
+    metadata = (("traceparent", LONG), ("tracestate", LONG))
+    call = calls.begin(telemetry, f"/{LONG}", metadata, known=False)
+    with suppress(TurnError), TurnTrace(telemetry, call, record):
+        record.admitted(LONG)
+        record.planned(response)
+        record.dispatch(response)
+        record.admit(stuffed(Started, created_at=0.0))
         if error is not None:
-            publisher.failed(error)
+            record.failed(error)
             raise error
         message = Message(Role.ASSISTANT, (TextPart(LONG),))
-        publisher.completed(
+        record.admit(
             stuffed(
                 Completed,
                 created_at=0.0,
@@ -110,7 +108,7 @@ def texts_of(seen):
 @pytest.mark.parametrize("capture", [Capture.NO_CONTENT, Capture.SPAN_AND_EVENT])
 def test_no_span_or_label_holds_a_long_text(capture, error):
     with watching(capture=capture) as seen:
-        play(error)
+        play(seen.telemetry, error)
         texts = list(texts_of(seen))
         assert len(texts) > 30
         assert max(len(text) for is_content, text in texts if not is_content) <= SHOWN_CHARACTERS
@@ -132,11 +130,11 @@ def test_no_log_line_holds_a_long_text(terminal):
     logs.configure("debug", stream)
     try:
         play()
-        play(failure())
+        play(error=failure())
         logger.warning(LONG, extra={"thing": [LONG], "other": LONG})
         logs.close()  # writes what waits
         lines = stream.getvalue().splitlines()
-        assert len(lines) > 4
+        assert len(lines) > 2
         assert max(map(len, lines)) <= MESSAGE_CHARACTERS + 20 * SHOWN_CHARACTERS
         fields_only = [line for line in lines if LONG[: SHOWN_CHARACTERS + 1] not in line]
         assert len(fields_only) == len(lines) - 1
@@ -147,14 +145,15 @@ def test_no_log_line_holds_a_long_text(terminal):
         logging.getLogger(logs.SERVICE).setLevel(logging.NOTSET)
 
 
-def test_long_texts_are_not_cached():
+def test_long_texts_are_not_kept():
     with watching() as seen:
-        play()
+        play(seen.telemetry)
         tracemalloc.start()
         try:
             for _ in range(5):
-                play()
-                play(failure())
+                play(seen.telemetry)
+                play(seen.telemetry, failure())
+                seen.forget()
             gc.collect()
             kept = tracemalloc.get_traced_memory()[0]
         finally:

@@ -1,61 +1,56 @@
-import logging
+import asyncio
+from typing import Any
 
+import grpc
 import pytest
 
-from service.domain.events import Usage
-from service.domain.messages import CompletionRequest, Message, Role, TextPart, Transport
-from service.domain.plan import ContextReason
-from service.domain.report import Timings, TransportReason, TurnReport
-from service.telemetry import names
-from service.telemetry.endings import count_tokens, log, measure
-from tests.watching import watching
-
-REQUEST = CompletionRequest("s", "gpt-1", (Message(Role.USER, (TextPart("s3cret"),)),))
-REPORT = TurnReport(
-    "t1",
-    Transport.WEBSOCKET,
-    TransportReason.PREFERRED,
-    context_reason=ContextReason.CONTINUED,
-    incremental=True,
-    attempts=1,
-    timings=Timings(first_content=0.25, total=1.0),
-    bytes_sent=10,
-    bytes_saved=90,
-)
+from service.domain.errors import Reason, TurnError
+from service.telemetry import endings
+from tests.turn_records import LOST, a_record, admit, answered, attempt, lease
 
 
-def test_a_turn_is_counted_by_ending_and_transport():
-    with watching() as seen:
-        measure("one", REQUEST, REPORT, "OK")
-        measure("one", REQUEST, None, "OVERLOADED")
-        turns = {tuple(dict(labels).values()): count for labels, count in seen.points(names.TURNS).items()}
-    assert turns == {("OK", "websocket"): 1, ("OVERLOADED", "none"): 1}
+class LateCall:
+    def cut_off(self):
+        return "DEADLINE_EXCEEDED"
+
+
+CALL: Any = LateCall()
 
 
 @pytest.mark.parametrize(
-    ("ending", "who"), [("CANCELLED", "caller"), ("DEADLINE_EXCEEDED", "deadline"), ("INTERRUPTED", "drain")]
+    ("error", "ending"),
+    [
+        (LOST, "CONNECTION_LOST"),
+        (asyncio.CancelledError(), "DEADLINE_EXCEEDED"),
+        (GeneratorExit(), "DEADLINE_EXCEEDED"),
+        (grpc.aio.InternalError("left"), "DEADLINE_EXCEEDED"),
+        (None, "DEADLINE_EXCEEDED"),
+        (ValueError("bug"), "INTERNAL"),
+    ],
 )
-def test_a_turn_cut_off_is_counted_by_who_did_it(ending, who):
-    with watching() as seen:
-        measure("one", REQUEST, REPORT, ending)
-        assert seen.count(names.CANCELLED, **{names.LABEL_WHO: who}) == 1
+def test_an_unfinished_turn_is_named_by_what_ended_it(error, ending):
+    record = attempt(lease(admit(a_record())))
+    record.end(error)
+    assert endings.of_turn(record, CALL) == ending
 
 
-def test_the_tokens_of_a_known_tenant_are_counted_by_type():
-    with watching() as seen:
-        count_tokens("one", "gpt-1", Usage(input_tokens=5, cached_input_tokens=4, output_tokens=3))
-        counted = {
-            kind: seen.count(names.TOKENS, **{names.LABEL_TYPE: kind, names.LABEL_TENANT: "one"})
-            for kind in ("input", "cached_input", "output", "reasoning")
-        }
-    assert counted == {"input": 5, "cached_input": 4, "output": 3, "reasoning": 0}
+def test_without_a_call_a_turn_that_was_left_is_cancelled():
+    record = a_record()
+    record.end(None)
+    assert endings.of_turn(record, None) == "CANCELLED"
 
 
-def test_the_log_has_one_line_without_anything_said(caplog):
-    caplog.set_level(logging.INFO, "service.turn")
-    log("one", REQUEST, REPORT, "OK", None)
-    (record,) = caplog.records
-    fields = vars(record)
-    assert (fields["ending"], fields["tenant"], fields["turn_id"]) == ("OK", "one", "t1")
-    assert (fields["context"], fields["bytes_saved"], fields["first_content_s"]) == ("incremental", 90, 0.25)
-    assert "s3cret" not in str(fields)
+def test_a_whole_answer_is_ok_whatever_follows():
+    record = answered()
+    record.end(LOST)
+    assert endings.of_turn(record, CALL) == "OK"
+
+
+def test_each_phase_has_an_ending_of_its_own():
+    record = attempt(lease(admit(a_record())))
+    record.failed(LOST)
+    record.asked()
+    record.end(TurnError(Reason.TIMEOUT, "late"))
+    found = [endings.of_phase(record, phase, "TIMEOUT") for phase in record.phases]
+    assert found == ["OK", "CONNECTION_LOST", "TIMEOUT"]
+    assert [endings.failure_of(phase) for phase in record.phases] == ["", "CONNECTION_LOST", "TIMEOUT"]

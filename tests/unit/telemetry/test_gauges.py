@@ -1,13 +1,13 @@
 from service.telemetry import names
 from service.telemetry.gauges import Counts
-from service.telemetry.signals import signals
 from tests.watching import watching
 
 
 def test_the_last_counts_are_observed():
     with watching() as seen:
-        signals().gauges.counts = Counts(9, 9, 9, {"idle": 9})
-        signals().gauges.counts = Counts(1, 2, 3, {"idle": 4, "leased": 5}, 0.5)
+        gauges = seen.telemetry.gauges
+        gauges.update(Counts(9, 9, 9, {"idle": 9}))
+        gauges.update(Counts(1, 2, 3, {"idle": 4, "leased": 5}, 0.5))
         assert seen.count(names.TURNS_RUNNING) == 1
         assert seen.count(names.TURNS_QUEUED) == 2
         assert seen.count(names.SESSIONS) == 3

@@ -1,6 +1,6 @@
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags, TraceState, get_current_span
 
-from service.telemetry.propagation import headers, remote_parent
+from service.telemetry.propagation import context_of, headers, remote_parent
 
 TRACE = "00-0000000000000000000000000000000a-000000000000000b-01"
 
@@ -28,3 +28,10 @@ def test_no_span_means_no_headers():
 def test_the_callers_baggage_never_goes_upstream():
     parent = remote_parent((("traceparent", TRACE), ("baggage", "user=s3cret")))
     assert set(headers(parent)) == {"traceparent"}
+
+
+def test_a_context_holds_the_ids_of_a_span_and_nothing_else():
+    span = SpanContext(10, 11, False)
+    context = context_of(span)
+    assert get_current_span(context).get_span_context() is span
+    assert len(context) == 1

@@ -30,7 +30,7 @@ class Details(NamedTuple):
     invocation_metadata: tuple[tuple[str, str], ...] = ()
 
 
-async def call(handler: Any, context: Context, method: str = METHOD) -> None:
+async def call(seen: Seen, handler: Any, context: Context, method: str = METHOD) -> None:
     """Run one call in a task of its own, as grpc does."""
 
     async def continuation(_details):
@@ -38,7 +38,7 @@ async def call(handler: Any, context: Context, method: str = METHOD) -> None:
 
     async def run():
         details: Any = Details(method)
-        found: Any = await Observation([METHOD]).intercept_service(continuation, details)
+        found: Any = await Observation([METHOD], seen.telemetry).intercept_service(continuation, details)
         if found is not None:
             await found.stream_unary(None, context)
 
@@ -55,7 +55,7 @@ def raising(error: BaseException | None) -> Any:
 
 
 async def status(seen: Seen, handler: Any, context: Context, method: str = METHOD) -> object:
-    await call(handler, context, method)
+    await call(seen, handler, context, method)
     await seen.until(lambda: seen.spans)
     return (seen.spans[0].attributes or {}).get(names.RPC_STATUS)
 
@@ -80,5 +80,5 @@ async def test_the_status_follows_from_how_the_handler_ended(handler, code, expe
 
 async def test_probes_are_not_observed():
     with watching() as seen:
-        await call(raising(None), Context(), "/grpc.health.v1.Health/Check")
+        await call(seen, raising(None), Context(), "/grpc.health.v1.Health/Check")
         assert seen.spans == []

@@ -1,9 +1,9 @@
 import asyncio
 from contextlib import suppress
 
+from service.telemetry import names
 from service.telemetry.gauges import Counts
 from service.telemetry.sampler import run
-from service.telemetry.signals import signals
 from tests.watching import watching
 
 PATIENCE_S = 30.0
@@ -19,11 +19,11 @@ async def test_the_counts_are_taken_each_period_until_cancelled():
             taken.set()
         return Counts(turns=number)
 
-    with watching():
-        task = asyncio.create_task(run(counts, 0.001))
+    with watching() as seen:
+        task = asyncio.create_task(run(seen.telemetry, counts, 0.001))
         await asyncio.wait_for(taken.wait(), PATIENCE_S)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        assert signals().gauges.counts.turns >= 3
+        assert seen.count(names.TURNS_RUNNING) >= 3
     assert task.cancelled()

@@ -3,50 +3,70 @@ import urllib.request
 import pytest
 
 from service.domain.errors import SettingsError
-from service.telemetry.setup import Telemetry
-from service.telemetry.signals import signals
+from service.telemetry.bounds import CONTENT_CHARACTERS
+from service.telemetry.setup import Providers, span_limits
 from tests.parts import telemetry_settings
 
 
 def test_nothing_is_exported_unless_asked_for():
-    telemetry = Telemetry(telemetry_settings(), {})
+    providers = Providers(telemetry_settings(), {})
     try:
-        assert signals().tracer is None
-        assert telemetry.metrics_address == ""
+        assert providers.telemetry.tracer is None
+        assert providers.metrics_address == ""
     finally:
-        telemetry.close()
+        providers.close()
 
 
 def test_the_upstream_is_host_and_port():
-    telemetry = Telemetry(telemetry_settings(upstream_url="https://api.example/v1"), {})
+    providers = Providers(telemetry_settings(upstream_url="https://api.example/v1"), {})
     try:
-        assert signals().upstream == ("api.example", 443)
+        assert providers.telemetry.upstream == ("api.example", 443)
     finally:
-        telemetry.close()
-    assert signals().upstream == ("", 0)
+        providers.close()
 
 
 def test_prometheus_reads_at_the_address_of_the_setting():
-    telemetry = Telemetry(telemetry_settings(metrics_listen="127.0.0.1:0", replica="r1"), {})
+    providers = Providers(telemetry_settings(metrics_listen="127.0.0.1:0", replica="r1"), {})
     try:
-        signals().instruments.turns.add(1, {"ending": "OK"})
-        with urllib.request.urlopen(f"http://{telemetry.metrics_address}/metrics", timeout=30) as response:
+        providers.telemetry.instruments.turns.add(1, {"ending": "OK"})
+        with urllib.request.urlopen(f"http://{providers.metrics_address}/metrics", timeout=30) as response:
             page = response.read().decode()
     finally:
-        telemetry.close()
+        providers.close()
     assert "trunkline_turns" in page
     assert 'service_instance_id="r1"' in page
 
 
 def test_an_address_that_is_taken_is_named():
-    telemetry = Telemetry(telemetry_settings(metrics_listen="127.0.0.1:0"), {})
+    providers = Providers(telemetry_settings(metrics_listen="127.0.0.1:0"), {})
     try:
         with pytest.raises(SettingsError, match="TRUNKLINE_METRICS_LISTEN"):
-            Telemetry(telemetry_settings(metrics_listen=telemetry.metrics_address), {})
+            Providers(telemetry_settings(metrics_listen=providers.metrics_address), {})
     finally:
-        telemetry.close()
+        providers.close()
 
 
 def test_an_unknown_exporter_is_named():
     with pytest.raises(SettingsError, match="OTEL_TRACES_EXPORTER"):
-        Telemetry(telemetry_settings(), {"OTEL_TRACES_EXPORTER": "pigeon"})
+        Providers(telemetry_settings(), {"OTEL_TRACES_EXPORTER": "pigeon"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "of_events", "of_spans"),
+    [
+        ({}, CONTENT_CHARACTERS, CONTENT_CHARACTERS),
+        ({"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "3"}, 3, 3),
+        ({"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "0"}, CONTENT_CHARACTERS, 0),
+        ({"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "99999999"}, CONTENT_CHARACTERS, CONTENT_CHARACTERS),
+    ],
+)
+def test_the_environment_can_only_lower_the_lengths_of_texts(monkeypatch, environ, of_events, of_spans):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    limits = span_limits()
+    assert (limits.max_attribute_length, limits.max_span_attribute_length) == (of_events, of_spans)
+
+
+def test_the_other_limits_of_spans_are_those_of_the_environment(monkeypatch):
+    monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "7")
+    assert span_limits().max_events == 7
