@@ -20,6 +20,7 @@ GOOD = {
     "OTEL_TRACES_SAMPLER_ARG": "0.25",
     "OTEL_PROPAGATORS": "tracecontext, baggage",
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "0",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "64",
     "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,team=a=b,",
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "process",
     "OTEL_SERVICE_NAME": "anything at all",
@@ -62,6 +63,8 @@ def test_values_that_the_sdk_accepts_pass():
         ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "process,smoke"),
         ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,smoke"),
         ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "many"),
+        ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "-1"),
     ],
 )
 def test_an_invalid_variable_is_one_line_with_its_name(name, text):
