@@ -126,7 +126,8 @@ client-java: $(VENV_DONE) ## The Java client
 
 ##@ Keep
 
-fmt: $(VENV_DONE) ## Format the code and mend what can be mended
+fmt: $(VENV_DONE) ## Format the code, mend what can be mended, generate the blocking Python client
+	@$(PY) -m tools.generate_sync
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
 

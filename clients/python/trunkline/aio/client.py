@@ -195,10 +195,9 @@ class AsyncClient(BaseClient):
         while True:
             call = getattr(service(self._open_channel()), method)
             try:
-                with CallSpan(service, method) as span:
+                with CallSpan(service, method):
                     metadata = self._metadata(getattr(request, "session_id", ""))
-                    running = span.ends_with(call(request, timeout=attempts.begin(), metadata=metadata))
-                return await running
+                    return await call(request, timeout=attempts.begin(), metadata=metadata)
             except grpc.RpcError as failed:
                 error = error_from(failed)
                 delay = attempts.delay(error)

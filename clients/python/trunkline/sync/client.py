@@ -1,3 +1,4 @@
+# Generated from trunkline/aio/client.py by `make fmt`, never edited.
 """The blocking client."""
 
 import time

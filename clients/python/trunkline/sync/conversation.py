@@ -1,3 +1,4 @@
+# Generated from trunkline/aio/conversation.py by `make fmt`, never edited.
 """A blocking conversation: `History` keeps the messages, the client makes the calls."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Generated from trunkline/aio/events.py by `make fmt`, never edited.
 """The common interface of turns and runs, blocking: iterate, leave, wait for the end."""
 
 from abc import ABC, abstractmethod
