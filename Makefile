@@ -4,8 +4,8 @@ PYTHON   ?= python3
 ARGS     ?=
 SCALE    ?= 2
 PROFILES ?=
-# One test process for each core; ARGS="-n 0" for one alone, as a debugger wants it.
-PARALLEL := --numprocesses auto
+# Several test processes (tests/conftest.py says how many); ARGS="-n 0" for one alone, as a debugger wants it.
+PARALLEL := --numprocesses auto --dist worksteal
 VENV     := .venv
 PY       := $(VENV)/bin/python
 BUF      := node_modules/.bin/buf
@@ -71,8 +71,10 @@ e2e: $(DEPLOY_DONE) ## Test the deployment: replicas behind Envoy; containers, w
 
 setup: $(VENV_DONE) ## Install the locked packages into .venv (every other target does so when needed)
 
-test: $(VENV_DONE) ## Run the tests; ARGS="-k pool -x" goes to pytest
-	@$(PY) -m pytest $(PARALLEL) $(ARGS)
+test: $(VENV_DONE) ## Run the tests but the slow ones; ARGS="-k pool -x" goes to pytest
+	@$(MAKE) --silent $(DEPLOY_DONE) || echo 'test: no Envoy for this machine: tests that need one skip'
+	@! command -v npm >/dev/null || $(MAKE) --silent $(NPM_DONE) || echo 'test: no buf for this machine: its test skips'
+	@$(PY) -m pytest $(PARALLEL) -m "not deployment and not heavy and not slow" $(ARGS)
 
 soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, some minutes; ARGS="--turns 1000"
 	@$(PY) -m tests.soak.soak $(ARGS)
@@ -166,7 +168,7 @@ proto-check: $(VENV_DONE) $(NPM_DONE) ## Stubs match the protos; buf lint; nothi
 	@$(BUF) breaking --against $(BASELINE)
 	@echo 'proto: stubs, lint and compatibility are fine'
 
-coverage: $(DEPLOY_DONE) ## Tests with the gates: pure rooms 100 % of branches, the rest of the service 95 %
+coverage: $(DEPLOY_DONE) ## All tests, the slow ones too, with the gates: pure rooms 100 % of branches, the rest of the service 95 %
 	@$(PY) -m pytest $(PARALLEL) --cov --cov-report= $(ARGS)
 	@$(PY) -m coverage report --include='$(PURE)' --fail-under=100
 	@$(PY) -m coverage report --omit='$(PURE),service/gen/*' --fail-under=95
