@@ -1,4 +1,4 @@
-"""The image's health check beside the service, both as processes: deploy/healthcheck.py."""
+"""deploy/healthcheck.py as a process. The service beside it is one, too, if more than its answer matters."""
 
 import asyncio
 import signal
@@ -32,6 +32,11 @@ def settings_of(certificate, client_ca=None):
     return tls | ({"tls_client_ca": str(client_ca.path)} if client_ca else {})
 
 
+async def address_in_process(start, settings):
+    """Where the whole service listens with these settings."""
+    return (await start({name.upper(): value for name, value in settings.items()})).address
+
+
 async def test_plain():
     async with process() as running:
         assert await probe(await address_of(running)) == (0, "")
@@ -48,17 +53,14 @@ async def test_plain():
     ],
     ids=str,
 )
-async def test_tls_whatever_name_callers_know_the_service_by(pki, names):
+async def test_tls_whatever_name_callers_know_the_service_by(start, pki, names):
     settings = settings_of(pki.authority.issue("trunkline", *names))
-    async with process(**settings) as running:
-        assert await probe(await address_of(running), **settings) == (0, "")
+    assert await probe(await address_in_process(start, settings), **settings) == (0, "")
 
 
-async def test_a_certificate_without_a_name_that_grpc_could_check_is_reported(pki):
+async def test_a_certificate_without_a_name_that_grpc_could_check_is_reported(start, pki):
     settings = settings_of(pki.authority.issue("trunkline", "URI:spiffe://example/trunkline"))
-    async with process(**settings) as running:
-        code, said = await probe(await address_of(running), **settings)
-    assert (code, said) == (
+    assert await probe(await address_in_process(start, settings), **settings) == (
         1,
         "unhealthy: TRUNKLINE_TLS_CERT has neither a DNS name nor an address, and grpc insists on one\n",
     )
@@ -73,10 +75,9 @@ async def test_mutual_tls(pki):
         assert b"andshake" not in (await running.communicate())[1]
 
 
-async def test_a_certificate_that_does_not_serve_as_a_callers_is_reported(pki):
+async def test_a_certificate_that_does_not_serve_as_a_callers_is_reported(start, pki):
     settings = settings_of(pki.server, pki.stranger)
-    async with process(**settings) as running:
-        code, said = await probe(await address_of(running), **settings)
+    code, said = await probe(await address_in_process(start, settings), **settings)
     assert code == 1
     assert said.startswith("unhealthy: UNAVAILABLE: ")
     assert said.endswith(
@@ -84,16 +85,15 @@ async def test_a_certificate_that_does_not_serve_as_a_callers_is_reported(pki):
     )
 
 
-async def test_a_certificate_that_has_expired_is_reported(pki):
+async def test_a_certificate_that_has_expired_is_reported(start, pki):
     settings = settings_of(pki.expired)
-    async with process(**settings) as running:
-        code, said = await probe(await address_of(running), **settings)
+    code, said = await probe(await address_in_process(start, settings), **settings)
     assert (code, "certificate has expired" in said) == (1, True)
 
 
-async def test_another_certificate_than_the_services_is_not_trusted(pki):
-    async with process(**settings_of(pki.server)) as running:
-        code, said = await probe(await address_of(running), **settings_of(pki.server_new))
+async def test_another_certificate_than_the_services_is_not_trusted(start, pki):
+    address = await address_in_process(start, settings_of(pki.server))
+    code, said = await probe(address, **settings_of(pki.server_new))
     assert (code, "certificate verify failed" in said) == (1, True)
 
 
