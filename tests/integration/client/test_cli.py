@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -42,19 +43,27 @@ class Ended:
         return [record["type"] for record in self.records]
 
 
-def begun(replica, *arguments, **environ):
+@asynccontextmanager
+async def running(replica, *arguments, **environ):
+    """The program, killed if it still runs in the end."""
     clean = {name: value for name, value in os.environ.items() if name not in (ADDRESS, TOKEN)}
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", "trunkline", *arguments]
     settings = {ADDRESS: replica.address, **environ}
-    return asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         *command, env=clean | settings, stdin=pipe, stdout=pipe, stderr=pipe
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def run(replica, *arguments, stdin=b"", **environ):
-    process = await begun(replica, *arguments, **environ)
-    out, err = await process.communicate(stdin)
+    async with running(replica, *arguments, **environ) as process:
+        out, err = await process.communicate(stdin)
     return Ended(process.returncode, out.decode(), err.decode())
 
 
@@ -129,9 +138,8 @@ async def test_the_first_turn_that_fails_ends_a_piped_chat(replica):
 
 
 async def test_an_interrupt_ends_a_piped_chat_and_its_turn(replica):
-    process = await begun(replica, "chat", "--json")
-    process.stdin.write(b"sim:slow(n=100000,delay_ms=20)\n")
-    async with asyncio.timeout(PATIENCE_S):
+    async with running(replica, "chat", "--json") as process, asyncio.timeout(PATIENCE_S):
+        process.stdin.write(b"sim:slow(n=100000,delay_ms=20)\n")
         while b"text_delta" not in await process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
@@ -142,9 +150,8 @@ async def test_an_interrupt_ends_a_piped_chat_and_its_turn(replica):
 
 
 async def test_an_interrupt_while_nothing_runs(replica):
-    process = await begun(replica, "chat")
-    process.stdin.write(b"sim:say(text=One.)\n")
-    async with asyncio.timeout(PATIENCE_S):
+    async with running(replica, "chat") as process, asyncio.timeout(PATIENCE_S):
+        process.stdin.write(b"sim:say(text=One.)\n")
         await process.stderr.readline()
         process.send_signal(signal.SIGINT)
         await process.communicate()
@@ -221,8 +228,8 @@ async def test_who_calls(start):
 
 
 async def test_a_reader_that_has_enough(replica):
-    process = await begun(replica, "chat")
-    process.stdout._transport.close()
-    _, err = await process.communicate(b"sim:long(bytes=1000000)\nHello\n")
+    async with running(replica, "chat") as process:
+        process.stdout._transport.close()
+        _, err = await process.communicate(b"sim:long(bytes=1000000)\nHello\n")
     assert process.returncode == 1
     assert b"Traceback" not in err
