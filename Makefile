@@ -12,6 +12,9 @@ BUF      := node_modules/.bin/buf
 BASELINE := protos/baseline.binpb
 PURE     := service/domain/*,service/wire/*
 
+# The tests start a hundred processes and collect in several: each would compile all that it imports if none kept it.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The marks of a finished installation carry the lock's checksum: dates say nothing after a clone or a change of branch.
 checksum  = $(shell cksum < $(1) | cut -d ' ' -f 1)
 VENV_DONE   := $(VENV)/.installed-$(call checksum,requirements/dev.lock)
