@@ -1,6 +1,7 @@
 """Test the Prometheus endpoint: one page, which no peer can block."""
 
 import asyncio
+import gc
 import gzip
 import socket
 import threading
@@ -144,3 +145,30 @@ def test_connections_that_come_as_it_closes_are_closed():
         peer.settimeout(PATIENCE_S)
         with peer, suppress(ConnectionResetError):
             assert peer.recv(1) == b""
+
+
+def ended_after(steps):
+    """Let a peer connect, and end the endpoint that many steps of its loop later. Returns the peer."""
+    endpoint = Endpoint("127.0.0.1", 0, prometheus_client.CollectorRegistry())
+    peers = []
+
+    def stop(steps):
+        if steps:
+            endpoint._loop.call_soon(stop, steps - 1)
+        else:
+            endpoint._stop.set()
+
+    def connect():
+        peers.append(socket.create_connection(("127.0.0.1", endpoint.port)))
+        stop(steps)
+
+    endpoint._loop.call_soon_threadsafe(connect)
+    endpoint._thread.join(PATIENCE_S)
+    assert not endpoint._thread.is_alive()
+    return peers[0]
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_connection_that_comes_with_the_end_is_closed(steps):
+    with ended_after(steps):
+        gc.collect()  # what is unclosed is an error by its warning
