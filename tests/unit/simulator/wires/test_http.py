@@ -69,8 +69,11 @@ async def test_a_page_after_the_start_breaks_the_connection(sim, http):
 @pytest.mark.parametrize("reads", [True, False])
 async def test_hang(sim, http, reads):
     sim.enqueue(Script(Start(), Hang(reads=reads)))
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(read_into([], http), 0.1)
+    reading = asyncio.create_task(read_into([], http))
+    await sim.wait_for(lambda: sim.stats.in_flight == 1)
+    assert (await asyncio.wait([reading], timeout=0.1))[1] == {reading}
+    reading.cancel()
+    await asyncio.wait([reading])
     await sim.wait_for(lambda: sim.stats.aborted == int(reads))
 
 
