@@ -2,7 +2,7 @@
 
 A stream follows one grammar: `start (content)* done`, or `[start (content)*] error` and a status that
 repeats the error. A turn that sent nothing upstream ends with the status alone. The handler's own task
-reads the upstream; no task is started here.
+reads the upstream. One task is started: for the first write, see below.
 
 Handlers write with `context.write` instead of yielding, so a caller who leaves is always CancelledError
 here, never GeneratorExit. It is never caught.
@@ -15,6 +15,9 @@ an `error` as the fifth message. Writing it raises InternalError until the calle
 `_send_error` retries every `WRITE_RETRY_S` until the write succeeds, or until the caller leaves, which
 cancels the wait. The caller sees `start, text_delta, text_delta, text_delta, error`, and sequence numbers
 without a gap.
+
+The first write also sends the call's metadata, and grpc records that only once the wait for it has ended.
+Cancelled, each later write would send them again, and fail for ever. So a task waits for the first write.
 """
 
 from __future__ import annotations
@@ -141,7 +144,13 @@ class _Stream:
         self._done = isinstance(event, Completed)
         self._sent += 1
         self._writing = True
-        await self._context.write(event_out(event, self._sent, turn.report))
+        writing = self._context.write(event_out(event, self._sent, turn.report))
+        if self._sent == 1:
+            first = asyncio.ensure_future(writing)
+            first.add_done_callback(_retrieve)
+            await asyncio.shield(first)
+        else:
+            await writing
         self._writing = False
 
     def check_done(self) -> None:
@@ -169,6 +178,12 @@ class _Stream:
                 if not self._writing:
                     raise
                 await asyncio.sleep(WRITE_RETRY_S)
+
+
+def _retrieve(write: asyncio.Future[None]) -> None:
+    """Mark the exception as seen of a write that nobody may wait for any more: its caller has left."""
+    if not write.cancelled():
+        write.exception()
 
 
 def _error(failure: TurnError, turn: Turn | None, *, partial: bool) -> pb.Error | None:

@@ -218,9 +218,12 @@ async def test_a_bug_ends_the_stream_once_with_internal(completion, manager, cap
 
 
 async def test_cancel_reaches_the_turn(completion, manager):
-    manager.steps = [[STARTED], asyncio.Event()]
+    never = asyncio.Event()
+    manager.steps = [[STARTED], never]
     call = completion.StreamCompletion(STREAM)
     await call.read()
+    while not never._waiters:  # noqa: ASYNC110  the handler may still be in the write that was read
+        await asyncio.sleep(0.002)
     call.cancel()
     await manager.turns[0].left.wait()
     assert manager.turns[0].left_by is asyncio.CancelledError
