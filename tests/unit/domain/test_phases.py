@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from service.domain.errors import Reason, TurnError
@@ -21,11 +24,9 @@ def test_an_acquisition_has_asked_nobody_yet():
 
 
 def test_an_attempt_was_sent_when_its_exchange_was():
-    class Exchange:
-        sent_at: float | None = None
-
-    exchange = Exchange()
-    attempt = Attempt(1.0, 1, report=None, response=exchange)  # type: ignore[arg-type]  not read here
+    exchange: Any = SimpleNamespace(sent_at=None)
+    report: Any = None
+    attempt = Attempt(1.0, 1, report, exchange)
     assert attempt.sent_at is None
     exchange.sent_at = 2.0
     assert attempt.sent_at == 2.0
