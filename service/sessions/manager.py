@@ -34,7 +34,7 @@ from service.telemetry.calls import Call
 from service.telemetry.gauges import Counts
 from service.telemetry.telemetry import OFF, Telemetry
 from service.telemetry.turn_publisher import TurnTrace
-from service.transport.upstream import PreparedRequest, Upstream
+from service.transport.upstream import Upstream
 
 REAPER_PERIOD_S = 1.0
 
@@ -202,15 +202,19 @@ class Manager:
                         self._check_serving()
                         prepared = await self._upstream.prepare(request) if request is not None else None
                         session = await self._session(caller, session_id)
-                        with self._begin(
+                        turn = Turn(
+                            self._deps,
                             session,
                             prepared,
                             caller=caller,
                             record=record,
                             scope=scope,
                             trace=trace,
+                            fork=not session.begin(warm_up=warms_up),
                             warms_up=warms_up,
-                        ) as turn:
+                        )
+                        with self._held(session, turn):
+                            record.admitted(f"{self._random.getrandbits(128):032x}")
                             yield turn
             except TimeoutError as exc:
                 if not scope.expired():
@@ -241,36 +245,13 @@ class Manager:
         return session
 
     @contextmanager
-    def _begin(
-        self,
-        session: Session,
-        prepared: PreparedRequest | None,
-        *,
-        caller: Caller,
-        record: TurnRecord,
-        scope: asyncio.Timeout,
-        trace: TurnTrace | None,
-        warms_up: bool,
-    ) -> Iterator[Turn]:
-        """Run the turn in the session, or as a fork of it, for as long as the block lasts."""
-        fork = not session.begin(warm_up=warms_up)
-        record.admitted(f"{self._random.getrandbits(128):032x}")
-        turn = Turn(
-            self._deps,
-            session,
-            prepared,
-            caller=caller,
-            record=record,
-            scope=scope,
-            trace=trace,
-            fork=fork,
-            warms_up=warms_up,
-        )
+    def _held(self, session: Session, turn: Turn) -> Iterator[None]:
+        """Let the turn run in its session, or as a fork of it, for as long as the block lasts."""
         try:
             with self._running.turn(turn):
-                yield turn
+                yield
         finally:
-            if not fork:
+            if not turn.fork:
                 session.finish()
             if turn.completed:
                 session.count(turn.report())

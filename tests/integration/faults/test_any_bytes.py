@@ -51,7 +51,7 @@ heads = st.builds(
 
 
 class World:
-    """A service before an upstream that says what it is reported to, and hangs up."""
+    """A service before an upstream that says what it is given, and hangs up."""
 
     def __init__(self) -> None:
         self.says = b""

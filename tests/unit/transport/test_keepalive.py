@@ -9,18 +9,9 @@ from service.transport import connection, receive_buffer
 from tests.unit.transport.conftest import PATIENCE_S, text, until
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch) -> Clock:
-    """Time that stands still until reported. What the line does about it is asked for by hand."""
-    clock = Clock()
+def clock(clock, monkeypatch):
+    """Time that stands still until a test moves it. What follows of it is asked for by hand."""
     monkeypatch.setattr(connection, "now", clock)
     monkeypatch.setattr(receive_buffer, "now", clock)
     return clock
