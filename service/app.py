@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, cast
 
-from service.config import reload
+from service import reload
 from service.config.settings import Settings, doubts
 from service.domain.errors import SettingsError
 from service.rpc.server import Server

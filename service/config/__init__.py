@@ -1,1 +1,1 @@
-"""Settings: environment and files to frozen values."""
+"""Settings: the environment as one frozen value."""

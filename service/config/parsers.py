@@ -10,6 +10,8 @@ import re
 import socket
 from urllib.parse import urlsplit
 
+from service.domain.tenant import parse_key
+
 MAX_SECONDS = 365 * 86_400
 MAX_COUNT = 2**30
 MAX_NAME = 256
@@ -108,19 +110,12 @@ def hook(text: str) -> str:
     return text
 
 
-def key(text: str) -> str:
-    """Parse a key; it becomes a header's value."""
-    if not re.fullmatch(r"[!-~]*", text):
-        raise ValueError("must be printable ASCII without spaces; look for a stray line end")
-    return text
-
-
 def tokens(text: str) -> tuple[tuple[str, str], ...]:
     """Return pairs of token and tenant. Errors number the entries: a token is a secret."""
     pairs = []
     for number, entry in enumerate(text.split(",") if text else (), 1):
         token, equals, tenant = entry.strip().rpartition("=")
-        if not (equals and token and re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", tenant) and key(token)):
+        if not (equals and token and re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", tenant) and parse_key(token)):
             raise ValueError(f"entry {number} must be token=tenant, the tenant of A-Z a-z 0-9 _ . : -")
         pairs.append((token, tenant))
     if len({token for token, _ in pairs}) < len(pairs):

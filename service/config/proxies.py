@@ -19,9 +19,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from service.domain.proxy import DIRECT, Proxy, ProxyRoute
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -30,42 +31,12 @@ LOOPBACK = "localhost,127.0.0.1,127.0.0.0/8,::1"
 SOCKS = frozenset({"socks", "socks4", "socks4a", "socks5", "socks5h"})
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """`url` holds the credentials; `shown` does not."""
-
-    variable: str
-    url: str = field(repr=False)
-    shown: str
-
-    @property
-    def secure(self) -> bool:
-        """Whether the connection to the proxy itself is TLS."""
-        return self.url.startswith("https:")
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How the upstream is reached; `proxy` None: directly. `str` is what the log says of it."""
-
-    proxy: Proxy | None = None
-    why: str = "no proxy variable is set"
-
-    def __str__(self) -> str:
-        if self.proxy is None:
-            return f"directly ({self.why})"
-        return f"through the proxy {self.proxy.shown} ({self.proxy.variable})"
-
-
-DIRECT = Route()
-
-
 class _Given(NamedTuple):
     variable: str
     parts: SplitResult
 
 
-def route_to(url: str, environ: Mapping[str, str]) -> Route:
+def route_to(url: str, environ: Mapping[str, str]) -> ProxyRoute:
     """Return the route to this http or https URL.
 
     Raises ValueError if a proxy variable is invalid or names a proxy of a kind that is not supported. It
@@ -79,15 +50,15 @@ def route_to(url: str, environ: Mapping[str, str]) -> Route:
     if chosen is None:
         return DIRECT
     if is_loopback(host):
-        return Route(why="loopback")
+        return ProxyRoute(why="loopback")
     if excluded := _excluded(host, port, environ):
-        return Route(why=f"{excluded} names it")
+        return ProxyRoute(why=f"{excluded} names it")
     if chosen.parts.scheme in SOCKS:
         raise ValueError(
             f"{chosen.variable} names a SOCKS proxy, which is not supported; set"
             f" {target.scheme.upper()}_PROXY to an HTTP proxy, or name {host} in NO_PROXY"
         )
-    return Route(_proxy(chosen), why="")
+    return ProxyRoute(_proxy(chosen), why="")
 
 
 def spare_loopback(environ: MutableMapping[str, str]) -> None:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from service.config import parsers, proxies
 from service.domain.errors import SettingsError
+from service.domain.proxy import DIRECT, ProxyRoute
+from service.domain.tenant import parse_key
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -54,7 +56,7 @@ class Settings:
         parsers.url, "https://api.openai.com/v1", "The upstream, without `/responses`."
     )
     openai_api_key: str = _setting(
-        parsers.key,
+        parse_key,
         "",
         "The upstream's key. An https upstream needs one.",
         name="OPENAI_API_KEY",
@@ -137,7 +139,7 @@ class Settings:
     )
     replica: str = _setting(parsers.name, "", "What this process calls itself. Empty: the host's name.")
     given: frozenset[str] = frozenset()
-    route: proxies.Route = proxies.DIRECT
+    route: ProxyRoute = DIRECT
 
     @property
     def reflects(self) -> bool:

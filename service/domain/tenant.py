@@ -5,6 +5,7 @@ A secret is in no repr.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -20,6 +21,16 @@ class Credential:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", sha256(self.secret.encode()).digest())
+
+
+def parse_key(text: str) -> str:
+    """Return the text of a key or token, which is sent as a header's value; it may be empty.
+
+    Raises ValueError, which does not repeat the text, if a header cannot carry it.
+    """
+    if not re.fullmatch(r"[!-~]*", text):
+        raise ValueError("must be printable ASCII without spaces; look for a stray line end")
+    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
-from service.config import reload
+from service import reload
 from service.domain.errors import SettingsError
 from service.telemetry import otel_env
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import httpx
 from websockets.exceptions import InvalidProxyStatus, ProxyError
 
-from service.config.proxies import Route
 from service.domain.errors import Reason, TurnError
+from service.domain.proxy import ProxyRoute
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ CERTIFICATE_ADVICE = (
 class Connecting:
     """Classify the failures of one route."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: ProxyRoute) -> None:
         self.proxied = route.proxy is not None
         self._logged: dict[str, float] = {}
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from service.config import parsers, reload
-from service.config.reload import Watched
+from service import reload
 from service.domain.errors import Reason, TurnError
-from service.domain.tenant import Credential
+from service.domain.tenant import Credential, parse_key
+from service.reload import Watched
 from service.transport.settings import UpstreamSettings
 
 MAX_KEY_BYTES = 4096
@@ -43,4 +43,4 @@ def _read(path: str) -> str:
     text = reload.read(path, MAX_KEY_BYTES).decode().strip()
     if not text:
         raise ValueError(f"{path} is empty")
-    return parsers.key(text)
+    return parse_key(text)

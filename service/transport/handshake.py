@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
 
-from service.config.proxies import Proxy
+from service.domain.proxy import Proxy
 from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.receive_buffer import BufferedConnection
 from service.wire.bounds import MAX_MESSAGE_BYTES

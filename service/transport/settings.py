@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from service.config.proxies import Route
+from service.domain.proxy import ProxyRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class UpstreamSettings:
 
     http_url: str
     ws_url: str
-    route: Route
+    route: ProxyRoute
     openai_api_key: str = field(repr=False)
     upstream_key_file: str
     caller_keys: bool

@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 
-from service.config.reload import Watched
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller, Credential
+from service.reload import Watched
 from service.rpc.auth.tenants import TenantReader
 from service.rpc.settings import ServerSettings
 

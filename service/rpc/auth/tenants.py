@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 
-from service.config import reload
+from service import reload
 from service.domain.tenant import Caller
 
 MAX_FILE_BYTES = 1024 * 1024

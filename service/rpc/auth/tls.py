@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from service.config.reload import MAX_PEM_BYTES, Watched, read
+from service.reload import MAX_PEM_BYTES, Watched, read
 from service.rpc.settings import ServerSettings
 
 SUBJECT_NAMES = "x509_subject_alternative_name"

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from service.config import reload
+from service import reload
 from tests.integration.auth.pki import HOST, Authority
 from tests.integration.service.conftest import start
 

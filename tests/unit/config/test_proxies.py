@@ -1,6 +1,7 @@
 import pytest
 
-from service.config.proxies import DIRECT, LOOPBACK, is_loopback, route_to, spare_loopback
+from service.config.proxies import LOOPBACK, is_loopback, route_to, spare_loopback
+from service.domain.proxy import DIRECT
 
 HTTPS = "https://api.example.org/v1/responses"
 HTTP = "http://api.example.org:8080/v1/responses"

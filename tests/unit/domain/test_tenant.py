@@ -1,7 +1,7 @@
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.tenant import Caller, Credential
+from service.domain.tenant import Caller, Credential, parse_key
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,18 @@ def test_a_name_without_end_is_not_repeated():
 def test_a_credential_shows_nothing_and_is_distinguished():
     assert "s3cret" not in repr(Caller(key=Credential("s3cret")))
     assert Credential("a") == Credential("a") != Credential("b")
+
+
+@pytest.mark.parametrize("text", ["sk-1=", "!~", ""])
+def test_a_key_is_printable_ascii(text):
+    assert parse_key(text) == text
+
+
+@pytest.mark.parametrize("text", ["s3cret with spaces", "s3cret\n", "s3cret\u00e9", "s3cret\x7f"])
+def test_a_refused_key_is_not_repeated(text):
+    with pytest.raises(ValueError, match="must be printable ASCII") as caught:
+        parse_key(text)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_tenant_may_have_a_limit_of_size():

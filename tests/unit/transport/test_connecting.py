@@ -9,8 +9,9 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidMessage, InvalidProxyMessage
 
-from service.config.proxies import DIRECT, route_to
+from service.config.proxies import route_to
 from service.domain.errors import Reason
+from service.domain.proxy import DIRECT
 from service.transport import connecting
 from service.transport.connecting import Connecting
 

@@ -5,16 +5,16 @@ import time
 
 import pytest
 
-from service.config import reload
-from service.config.reload import Watched
+from service import reload
 from service.domain.errors import SettingsError
+from service.reload import Watched
 
 
 @pytest.fixture
 def clock(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("service.config.reload.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("service.config.reload.time.time", lambda: 0.0)  # no file looks old
+    monkeypatch.setattr("service.reload.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("service.reload.time.time", lambda: 0.0)  # no file looks old
     return now
 
 
@@ -123,7 +123,7 @@ def test_a_change_that_is_old_counts_at_once(tmp_path, clock, monkeypatch):
     path.write_text("22")
     changed = path.stat()
     written_at = max(changed.st_mtime_ns, changed.st_ctime_ns) / 1e9
-    monkeypatch.setattr("service.config.reload.time.time", lambda: written_at + reload.SETTLED_S + 0.001)
+    monkeypatch.setattr("service.reload.time.time", lambda: written_at + reload.SETTLED_S + 0.001)
     clock[0] += reload.CHECK_EVERY_S
     assert watched.current() == 22
 
