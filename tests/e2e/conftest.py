@@ -1,4 +1,4 @@
-"""The programs as they are run: `python -m service` behind it, `python -m simulator` before it."""
+"""The programs as they are run: `python -m service`, with `python -m simulator` as its upstream."""
 
 import asyncio
 import json

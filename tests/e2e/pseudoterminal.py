@@ -43,7 +43,7 @@ class Screen:
         os.write(self._terminal, keys.encode())
 
     async def shows(self, pattern: str) -> str:
-        """Waits until this appears, behind what was waited for before. Returns what was matched."""
+        """Waits until this appears, after what was waited for before. Returns what was matched."""
         wanted = re.compile(pattern)
         while (found := wanted.search(self.text, self._read)) is None:
             self._more.clear()

@@ -1,8 +1,8 @@
 """The fault matrix: what can go wrong once a request has been written, and how the turn must end.
 
 Three columns say over what each attempt goes if the fault happens each time: of a turn that may choose
-(auto), of one that insists on a WebSocket (forced), of one by SSE. They hold before `created` and behind it;
-behind content there is one attempt, ever. A dash: it cannot happen there.
+(auto), of one that insists on a WebSocket (forced), of one by SSE. They hold before `created` and after it;
+after content there is one attempt, ever. A dash: it cannot happen there.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ MOMENTS = {"before": "start", "created": "created", "content": "content"}
 """And how the simulator calls them."""
 
 HALF = "Half of an answer, and then"
-"""What it says before trouble that comes behind content."""
+"""What it says before trouble that comes after content."""
 
 
 def code(name: str) -> Fail:

@@ -33,7 +33,7 @@ FAILED = "connect_failed"
         (503, "300", FAILED, (299, 300)),
     ],
 )
-async def test_behind_a_refused_handshake_the_websocket_is_left_alone(
+async def test_after_a_refused_handshake_the_websocket_is_left_alone(
     start, status, retry_after, why, pause_s
 ):
     """One handshake for any number of turns: by SSE where they may, refused at once where they may not."""

@@ -1,4 +1,4 @@
-"""The caller leaves, in each way and at each point where a turn may stand: nothing stays behind."""
+"""The caller leaves, in each way and at each point where a turn may stand: nothing remains."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ POINTS = {
         settings={"MAX_TURNS": "1", "QUEUE_SIZE": "1"},
         beside=busy,
     ),
-    "behind a warm-up": Point(lambda replica: replica.manager._admission.running == 2, beside=warming),
+    "after a warm-up": Point(lambda replica: replica.manager._admission.running == 2, beside=warming),
     "waiting for a line": Point(
         lambda replica: len(replica.manager._pool._waiters),
         options=WEBSOCKET,
@@ -114,8 +114,8 @@ POINTS = {
     "writing": Point(pending, said=BIG, upstream={"deaf": True}),
     "before created": Point(asked, (Script(Hang()),)),
     "before created, by SSE": Point(asked, (Script(Hang()),), options=SSE),
-    "behind created": Point(asked, (Script(Start(), Hang()),), reads=1),
-    "behind created, by SSE": Point(asked, (Script(Start(), Hang()),), options=SSE, reads=1),
+    "after created": Point(asked, (Script(Start(), Hang()),), reads=1),
+    "after created, by SSE": Point(asked, (Script(Start(), Hang()),), options=SSE, reads=1),
     "in the answer": Point(asked, (HALF,), reads=2),
     "in the answer, by SSE": Point(asked, (HALF,), options=SSE, reads=2),
     "blocked by its caller": Point(piled_up, said=LONG, reads=1),

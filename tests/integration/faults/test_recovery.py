@@ -99,7 +99,7 @@ async def test_a_first_turn_that_is_resent_is_still_the_first(replica):
     assert context(await talk.say("And again.")) == (True, "continued")
 
 
-async def test_behind_a_turn_that_was_lost_twice_the_next_one_knows_why(replica):
+async def test_after_a_turn_that_was_lost_twice_the_next_one_knows_why(replica):
     talk = Talk(replica)
     await talk.say("Hello.")
     replica.simulator.enqueue(LOST, LOST)
@@ -119,7 +119,7 @@ async def test_reasoning_that_cannot_be_read_is_left_out_of_the_resend(replica):
     assert again == [kind for kind in asked if kind != "reasoning"]
 
 
-async def test_a_replay_behind_the_start_starts_no_second_time(start):
+async def test_a_replay_after_the_start_starts_no_second_time(start):
     """The caller keeps what it was reported first; the end says what came true."""
     replica = await start({"IDLE_TIMEOUT_S": "0.3"})
     replica.simulator.enqueue(Script(Start(), Hang()))

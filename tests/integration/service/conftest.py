@@ -14,7 +14,7 @@ Start = Callable[..., Awaitable[Stack]]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Starts a service: `await start({"NAME": "value"}, upstream=…, hook=…)`. Behind the test it is clean."""
+    """Starts a service: `await start({"NAME": "value"}, upstream=…, hook=…)`. After the test it is clean."""
     async with AsyncExitStack() as started_replicas:
 
         async def started(*args, **kwargs) -> Stack:

@@ -82,7 +82,7 @@ async def test_so_does_one_that_ended_well_at_its_second_attempt_and_the_line_of
 
 
 async def reported(replica, seen, script, number):
-    """A turn in a session of its own, and all that is reported behind it."""
+    """A turn in a session of its own, and all that is reported after it."""
     replica.simulator.enqueue(script)
     done = await replica.done(request("Hello.", session=f"s{number}"))
     await seen.until(lambda: seen.count("rpc.server.call.duration") == number)

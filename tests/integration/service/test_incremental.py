@@ -179,7 +179,7 @@ async def test_a_tool_loop_of_25_turns_sends_a_fiftieth_of_the_bytes(start):
 
 
 @pytest.mark.parametrize("options", [{}, SSE], ids=["websocket", "sse"])
-async def test_behind_done_the_session_is_free(replica, options):
+async def test_after_done_the_session_is_free(replica, options):
     """Who sends the next turn on `done`, without waiting for the end of the stream, is no fork of himself."""
     talk = Talk(replica)
     calls = []

@@ -15,7 +15,7 @@ from tests.stack import Stack, request, text_of
 
 MOMENTS = {
     "before the start": Script(Hang()),
-    "behind the start": Script(Start(), Hang()),
+    "after the start": Script(Start(), Hang()),
     "in the answer": Script(Say("This is the old answer, and", closed=False), Hang()),
 }
 
@@ -55,7 +55,7 @@ async def test_original_fault_abort_next_turn_reads_the_old_answer(replica, mome
 
 
 async def test_leaving_one_turn_disturbs_no_other(replica):
-    replica.simulator.enqueue(Script(Start(), Gate("go"), Say("Still here.")), MOMENTS["behind the start"])
+    replica.simulator.enqueue(Script(Start(), Gate("go"), Say("Still here.")), MOMENTS["after the start"])
     stays = asyncio.create_task(replica.turn(request("Stay.", session="stays")))
     await replica.simulator.wait_for(lambda: replica.simulator.stats.in_flight == 1, PATIENCE_S)
     await _leave(replica, request("Leave.", session="leaves"), "")

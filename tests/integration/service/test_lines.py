@@ -60,7 +60,7 @@ async def test_original_fault_no_age_rotation(start):
     assert context(await talk.say("And again.")) == (False, "new_connection")
 
 
-async def test_a_line_grows_old_in_the_middle_of_a_turn_and_ends_behind_it(start):
+async def test_a_line_grows_old_in_the_middle_of_a_turn_and_ends_after_it(start):
     replica = await start({"MAX_AGE_S": "0.2"})
     turn = await busy(replica, "s1")
     await Talk(replica, "other").say("Hello.")

@@ -19,7 +19,7 @@ TROUBLES = {
     "refused": Script(Fail("Not here.", "invalid_value", 400, "invalid_request_error")),
     "failed": Script(Start(), Fail()),
     "dropped": Script(Drop()),
-    "dropped behind the start": Script(Start(), Drop()),
+    "dropped after the start": Script(Start(), Drop()),
 }
 
 

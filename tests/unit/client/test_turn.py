@@ -55,7 +55,7 @@ def test_an_ok_without_done_is_a_failure(books):
     assert books.settled == [None]
 
 
-def test_an_ok_behind_an_error_is_still_that_error(books):
+def test_an_ok_after_an_error_is_still_that_error(books):
     assert books.hear(error=pb.Error(reason="UPSTREAM_ERROR", message="x")) is None
     with pytest.raises(TrunklineError, match="UPSTREAM_ERROR: x"):
         books.turn._finish()

@@ -78,7 +78,7 @@ async def peer() -> AsyncIterator[Peer]:
 
 @pytest.fixture
 async def dial(peer):
-    """Opens a line to the peer. Behind the test it is gone."""
+    """Opens a line to the peer. After the test it is gone."""
     lines: list[Line] = []
 
     async def dialled(**settings) -> Line:

@@ -98,7 +98,7 @@ async def test_a_read_without_news_is_empty():
     assert exchange.ignored == {"response.telepathy": 1}
 
 
-async def test_nothing_is_read_behind_the_end():
+async def test_nothing_is_read_after_the_end():
     channel = Scripted([created(), WHOLE], LOST)
     _, error = await run(make(channel))
     assert error is None
@@ -167,7 +167,7 @@ async def test_a_lost_chain_is_one_only_where_an_id_was_sent():
         ([[created()], None], {"idle_s": SHORT}, "TRUNKLINE_IDLE_TIMEOUT_S"),
         ([[frame("response.telepathy")], None], {"idle_s": SHORT}, "TRUNKLINE_IDLE_TIMEOUT_S"),
     ],
-    ids=["first event", "idle", "idle behind noise"],
+    ids=["first event", "idle", "idle after noise"],
 )
 async def test_a_wait_that_runs_out_is_reported_by_its_name(reads, waits, named):
     exchange = make(Scripted(*reads), **waits)

@@ -310,7 +310,7 @@ async def test_an_exchange_that_is_read_to_its_end_leaves_its_connection_to_the_
 
 
 async def test_an_exchange_that_ends_while_the_upstream_goes_on_closes_its_connection(server, upstream):
-    """Its terminal event came; what stands behind it is not waited for."""
+    """Its terminal event came; what follows it is not waited for."""
 
     async def goes_on(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers=STREAM)
