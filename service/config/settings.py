@@ -106,7 +106,7 @@ class Settings:
     warm_spares: int = _count("0", "WebSockets that are open before anyone asks.", zero=True)
     drain_grace_s: float = _seconds("30", "What running turns have left after SIGTERM.", zero=True)
     drain_notice_s: float = _seconds(
-        "0", "How long it refuses by name before it closes: until load balancers know.", zero=True
+        "0", "How long new turns are refused before the port closes: until load balancers know.", zero=True
     )
     auth_tokens: tuple[tuple[str, str], ...] = _setting(
         parsers.tokens, "", "Who may call: `token=tenant,…`. Empty: everybody, as one tenant.", secret=True
