@@ -20,6 +20,7 @@ AUTHENTICATED = "/trunkline."
 """The prefix of authenticated methods; health and reflection are open."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Behaviour: TypeAlias = "Callable[[object, Context], Awaitable[object]]"
 
 
 class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
@@ -55,8 +56,9 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # g
         """
         if handler is None:
             return cast(Handler, None)  # an unknown method: grpc accepts None, its stubs do not
-        style = "stream_stream" if handler.response_streaming else "stream_unary"
-        behaviour = getattr(handler, style)
+        streams = handler.response_streaming
+        made = grpc.stream_stream_rpc_method_handler if streams else grpc.stream_unary_rpc_method_handler
+        behaviour = cast(Behaviour, handler.stream_stream if streams else handler.stream_unary)
 
         async def identified(messages: object, context: Context) -> object:
             try:
@@ -66,7 +68,7 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # g
                 await end(context, error, NOTHING_SENT)
             return await behaviour(messages, context)
 
-        return cast(Handler, handler._replace(**{style: identified}))  # type: ignore[attr-defined]  # a namedtuple
+        return made(identified, handler.request_deserializer, handler.response_serializer)
 
 
 def _refusal(error: TurnError) -> Handler:
