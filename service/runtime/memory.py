@@ -12,9 +12,7 @@ from __future__ import annotations
 import ctypes
 
 THRESHOLD_BYTES = 64 * 1024
-"""grpc keeps what it receives in blocks of that size. What is allocated for each event must stay below it:
-`READ_BYTES` of the receive buffer does.
-"""
+"""grpc keeps what it receives in blocks of that size. What is allocated for each event must stay below it."""
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 """As malloc.h has them."""

@@ -215,7 +215,7 @@ class Line:
 
     async def closed(self) -> None:
         """Wait until the socket is closed."""
-        await asyncio.shield(self._connection.connection_lost_waiter)
+        await self._connection.wait_closed()
 
     def _on_data(self) -> None:
         if self._connection.resting:

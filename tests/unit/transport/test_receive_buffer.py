@@ -112,6 +112,18 @@ def test_it_is_what_the_library_makes_of_it(groups, at):
     assert sum(map(len, ours.transport.written)) == sum(map(len, theirs.transport.written))
 
 
+def test_connections_that_read_into_one_buffer_keep_their_own_messages():
+    connections = {word: opened(splitting=True) for word in ("one", "another")}
+    for word, connection in connections.items():
+        frame = text(word).serialize(mask=False)
+        connection.get_buffer(-1)[: len(frame)] = frame
+        connection.buffer_updated(len(frame))
+    assert {word: connection.messages for word, connection in connections.items()} == {
+        "one": ["one"],
+        "another": ["another"],
+    }
+
+
 def test_it_is_the_same_byte_by_byte():
     sent = [text("one"), text("x" * 200), Frame(Opcode.PING, b"?"), text("y" * 70_000), text("")]
     data = b"".join(frame.serialize(mask=False) for frame in sent)
