@@ -17,8 +17,10 @@ MAX_COUNT = 2**30
 MAX_NAME = 256
 ENDPOINTS = ("/responses", "/chat/completions", "/completions")
 """Ends of URLs that are often given in place of the base."""
-TUNING = frozenset({"gc", "malloc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"})
-"""The pieces of `service.runtime.process`."""
+TUNING = frozenset(
+    {"frame-splitting", "gc", "malloc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"}
+)
+"""The pieces of `service.runtime.process`, and the splitting of frames in `service.transport`."""
 
 
 def positive_seconds(text: str) -> float:

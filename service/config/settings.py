@@ -159,6 +159,11 @@ class Settings:
     def ws_url(self) -> str:
         return f"ws{self.http_url.removeprefix('http')}"
 
+    @property
+    def splits_frames(self) -> bool:
+        """Whether plain frames are split without the library's parser."""
+        return "frame-splitting" not in self.tuning
+
     def part(self, kind: type[_Part]) -> _Part:
         """Return the part that a room declares: a dataclass of names that stand here, without defaults."""
         return kind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(kind)})

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 
 from service.domain.proxy import Proxy
 from service.transport.channel import CLOSE_TIMEOUT_S
+from service.transport.frames import SplittingConnection
 from service.transport.receive_buffer import BufferedConnection
 from service.wire.bounds import MAX_MESSAGE_BYTES
 
@@ -29,7 +30,12 @@ class _Dialer(connect):
 
 
 async def connect_to(
-    url: str, headers: Mapping[str, str], tls: ssl.SSLContext, proxy: Proxy | None = None
+    url: str,
+    headers: Mapping[str, str],
+    tls: ssl.SSLContext,
+    proxy: Proxy | None = None,
+    *,
+    splits_frames: bool = True,
 ) -> BufferedConnection:
     """Connect, through the proxy if there is one, and complete the handshake.
 
@@ -47,7 +53,7 @@ async def connect_to(
         additional_headers=headers,
         proxy=proxy.url if proxy is not None else None,
         happy_eyeballs_delay=_next_address_after(proxy.url if proxy is not None else url),
-        create_connection=BufferedConnection,
+        create_connection=SplittingConnection if splits_frames else BufferedConnection,
         compression=None,
         max_size=MAX_MESSAGE_BYTES,
         open_timeout=None,

@@ -2,26 +2,6 @@
 
 The theory. `websockets` returns one message per `recv`, from a queue. Here the queue is a list that is taken
 all at once and without a task, so deltas that arrived together travel together.
-
-The library's parser is a generator that takes each frame in several steps. Deltas are short unfragmented
-texts, so those are split here, directly from what the socket returned, and every other frame is left to the
-library, whole and in order. A frame as it arrives (RFC 6455, section 5.2):
-
-    81 05 h e l l o 89 00 81 7e 01 00 ...
-    |  |            |     |  |
-    |  |            |     |  126: two bytes of length follow
-    |  |            |     the next text
-    |  |            a ping: the library's
-    |  its length
-    FIN and TEXT: `PLAIN`
-
-Splitting is possible only where the start of a frame is known. Three things say where: the handshake ended
-with a read (`_splitting`), the number of bytes that the library still lacks of a frame (`_owed`), and a
-header that was cut in two by the end of a read (`_header`). As soon as it is not known, the library takes the
-rest of the connection. A property test compares both ways on the same bytes.
-
-Measured: splitting saves 1.6 % of the CPU of a delta at 50 streams of 50/s and 16 % at 1,000 streams
-(docs/decisions/0001-receive-buffer.md).
 """
 
 from __future__ import annotations
@@ -36,7 +16,6 @@ from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 
 from service.domain.errors import forget_frames
-from service.transport.frames import frame_end
 
 HIGH_WATER_BYTES = 64 * 1024
 """Above this, reading pauses until the messages are taken."""
@@ -49,14 +28,6 @@ asyncio by itself would allocate 256 KiB for each.
 _READ_INTO = memoryview(bytearray(READ_BYTES))
 """What all connections read into. Nothing stays in it: asyncio asks for it, reads, and reports the bytes
 without running anything in between, and they are copied at once.
-"""
-
-PLAIN = 0x80 | Opcode.TEXT
-"""The first byte of a text in one frame: FIN is set, no reserved bit is."""
-
-PLAIN_HEADER = 4
-"""The longest header that is split here, in bytes: of up to 64 KiB, unmasked. A frame with a longer one is
-left to the library, which knows the bounds; so is a text of one byte at the end of a read.
 """
 
 MAX_FRAGMENTS = 1024
@@ -73,7 +44,7 @@ has room for 32,000. Whoever pings once a second while nobody reads gets there i
 """
 
 SLICE_BYTES = 4 * 1024
-"""What is not split here is given to the library in slices, so that it stops at the bound above."""
+"""What the library parses is given to it in slices, so that it stops at the bound above."""
 
 MAX_UNREAD_PONGS = 1024
 """How many pings are answered, with up to 131 bytes each, while the peer reads nothing that is written."""
@@ -116,10 +87,6 @@ class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
         self._unread_pongs = 0
         self._stray_bytes = 0
         self._refused = False
-        # The start of the next frame is known only if the handshake ended with a read.
-        self._splitting = False
-        self._header = b""
-        self._owed = 0
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _READ_INTO
@@ -132,13 +99,7 @@ class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
         self._small_frames = 0
         if self.resting:
             self._stray_bytes += len(data)
-        if self._splitting:
-            self._split(data)
-        else:
-            shaking_hands = self.response is None
-            self._pass_on(data)
-            if shaking_hands:
-                self._splitting = self.response is not None and data.endswith(b"\r\n\r\n")
+        self._feed(data)
         if self.messages or (self.resting and (self._opcode or self._stray_bytes > STRAY_BYTES)):
             self.on_data()
             if self._waiting_bytes > HIGH_WATER_BYTES:
@@ -207,64 +168,15 @@ class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
         if self.paused:  # it would never read the close frame
             self.transport.abort()
 
-    def _pass_on(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> None:
         """Leave the data to the library, a slice at a time, until a bound is exceeded."""
         for at in range(0, len(data), SLICE_BYTES):
-            super().data_received(data[at : at + SLICE_BYTES])
+            self._parse(data[at : at + SLICE_BYTES])
             if self._refused:
                 return
 
-    def _split(self, data: bytes) -> None:
-        """Take the plain texts, and leave everything else to the library, frame by frame."""
-        data, self._header = self._header + data, b""
-        at, end = min(self._owed, len(data)), len(data)
-        if at:
-            self._owed -= at
-            super().data_received(data[:at])
-        while at < end:
-            at = self._split_plain(data, at, end)
-            if at == end:
-                return
-            stop = frame_end(data, at)
-            if not stop and data[at] == PLAIN:
-                self._header = data[at:]
-                return
-            if not stop:  # the length is unknown: the library takes the rest of the connection
-                self._splitting = False
-                self._pass_on(data[at:])
-                return
-            super().data_received(data[at:stop])
-            self._owed = max(stop - end, 0)
-            if self.protocol.state is not State.OPEN:
-                return  # nothing counts after a close frame
-            at = stop
-
-    def _split_plain(self, data: bytes, at: int, end: int) -> int:
-        """Take the plain texts from `at` on, and return where they end.
-
-        The header is read here and not by `frame_end`, since each delta passes here.
-        """
-        began = at
-        while at + PLAIN_HEADER <= end and data[at] == PLAIN and self._opcode is None:
-            size = data[at + 1]
-            if size < 126:
-                begin = at + 2
-                stop = begin + size
-            elif size == 126:
-                begin = at + 4
-                stop = begin + (data[at + 2] << 8 | data[at + 3])
-            else:
-                break
-            if stop > end:
-                break
-            text = data[begin:stop]
-            try:
-                self.messages.append(text.decode())
-            except UnicodeDecodeError:
-                self.messages.append(text)
-            at = stop
-        self._waiting_bytes += at - began
-        return at
+    def _parse(self, data: bytes) -> None:
+        super().data_received(data)
 
     def _collect(self, frame: Frame) -> None:
         self._waiting_bytes += len(frame.data)

@@ -9,7 +9,10 @@ from service.domain.proxy import ProxyRoute
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSettings:
-    """Where the upstream is, its key, and the bounds of a line and a request. `route`: direct or by proxy."""
+    """Where the upstream is, its key, and the bounds of a line and a request. `route`: direct or by proxy.
+
+    `splits_frames`: split plain frames without the library's parser (`frames.py`).
+    """
 
     http_url: str
     ws_url: str
@@ -28,3 +31,4 @@ class UpstreamSettings:
     ping_timeout_s: float
     max_frame_bytes: int
     max_request_bytes: int
+    splits_frames: bool

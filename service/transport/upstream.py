@@ -138,6 +138,7 @@ class Upstream:
                     self._keys.headers(key),
                     self._tls,
                     self._proxy,
+                    splits_frames=self._settings.splits_frames,
                 )
         except TimeoutError as exc:
             limit = f"{self.waits.connect_s:g} s (TRUNKLINE_CONNECT_TIMEOUT_S)"

@@ -348,3 +348,9 @@ def test_reflection_is_on_by_default_on_loopback_only(environ, reflects):
 
 def test_reflection_is_a_flag():
     assert problems_of({"TRUNKLINE_REFLECTION": "yes"}) == ("TRUNKLINE_REFLECTION must be 1 (yes) or 0 (no)",)
+
+
+def test_frames_are_split_unless_that_is_left_out():
+    assert load(KEY).splits_frames
+    assert not load(KEY | {"TRUNKLINE_TUNING": "frame-splitting"}).splits_frames
+    assert not load(KEY | {"TRUNKLINE_TUNING": "off"}).splits_frames

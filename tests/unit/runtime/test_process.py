@@ -13,6 +13,8 @@ from service.config.parsers import TUNING
 from service.runtime import memory, process
 from service.runtime.paced_loop import PacedSelector
 
+PIECES = {"gc", "malloc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"}
+
 
 @pytest.fixture
 def applied(monkeypatch):
@@ -30,18 +32,22 @@ def applied(monkeypatch):
     return applied
 
 
+def test_every_piece_has_an_off_switch():
+    assert TUNING - {"frame-splitting"} == PIECES, "that one is transport's"
+
+
 def test_every_piece_is_applied_by_default(applied):
     process.tune()
     process.settle()
-    assert set(applied) == TUNING - {"paced-loop"}
+    assert set(applied) == PIECES - {"paced-loop"}
     assert applied.count("scheduler") == 2, "the loop's own thread returns to the usual class"
 
 
-@pytest.mark.parametrize("piece", sorted(TUNING))
+@pytest.mark.parametrize("piece", sorted(PIECES))
 def test_a_piece_can_be_left_out(applied, piece):
     process.tune({piece})
     process.settle({piece})
-    assert set(applied) == TUNING - {"paced-loop", piece}
+    assert set(applied) == PIECES - {"paced-loop", piece}
 
 
 @pytest.mark.parametrize(("left_out", "kind"), [((), PacedSelector), ({"paced-loop"}, type(None))])

@@ -11,6 +11,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from service.transport.frames import SplittingConnection
 from service.transport.receive_buffer import (
     FRAGMENT_BYTES,
     HIGH_WATER_BYTES,
@@ -62,7 +63,8 @@ def opened(*, splitting: bool) -> Any:
     # The handshake's own parser is never started, so frames are parsed from here on.
     protocol.parser = super(ClientProtocol, protocol).parse()
     next(protocol.parser)
-    connection = BufferedConnection.__new__(BufferedConnection)
+    kind = SplittingConnection if splitting else BufferedConnection
+    connection = kind.__new__(kind)
     connection.__dict__.update(transport=Socket(), protocol=protocol, response=object(), debug=False)
     connection.__dict__.update(messages=[], reading=True, on_data=lambda: None, close_deadline=None)
     connection.__dict__.update(
