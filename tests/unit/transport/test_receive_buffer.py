@@ -1,11 +1,14 @@
 """However the bytes are divided into reads, the messages are the same, and in order."""
 
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.asyncio.client import connect
+from websockets.asyncio.connection import Connection
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
@@ -228,3 +231,13 @@ def test_at_rest_the_beginning_of_a_message_is_news(sent, stray):
     for _ in range(3):
         connection.data_received(sent.serialize(mask=False)[: STRAY_BYTES + 1])
     assert bool(news) is stray
+
+
+def test_the_undocumented_parts_of_websockets_are_of_a_known_version():
+    """Before the version here is raised: read again what docs/decisions/0031 lists."""
+    assert version("websockets") == "17.4"
+    assert {"process_event", "send_data", "drain"} <= vars(Connection).keys()
+    assert "process_redirect" in vars(connect)
+    assert {"close_sent", "close_rcvd", "close_rcvd_then_sent"} <= vars(
+        opened(splitting=False).protocol
+    ).keys()
