@@ -1,4 +1,4 @@
-"""The docs say what is true: pictures and tables are compared with what they are made from."""
+"""The docs say what is true: tables are compared with what they are made from."""
 
 import re
 from pathlib import Path
@@ -10,23 +10,10 @@ from service.domain.errors import Reason
 from service.domain.failure_policy import POLICIES
 from service.domain.limits import TABLE
 from service.domain.plan import ContextReason
-from service.domain.replay import TRANSITIONS, State
 from service.domain.report import TransportReason
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
-
-
-def test_the_picture_of_a_turn_is_the_table():
-    lines = ["stateDiagram-v2", f"    [*] --> {State.NEW.value}"]
-    lines += [
-        f"    {state.value} --> {after.value}: {signal.value}"
-        for (state, signal), after in TRANSITIONS.items()
-    ]
-    lines += [f"    {state.value} --> [*]" for state in (State.DONE, State.FAILED)]
-    drawn = re.search(r"```mermaid\n(.*?)\n```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL)
-    assert drawn is not None
-    assert drawn.group(1).splitlines() == lines
 
 
 def section(title: str) -> str:
