@@ -7,6 +7,8 @@ every waiting turn at once.
     CLOSED --failure--> OPEN --pause over, next dial--> PROBING --success--> CLOSED
                         OPEN <--------failure---------- PROBING
 
+A dial that had begun before the failure may still succeed, which closes an open breaker.
+
 Each failure doubles the pause. Example, with a first pause of 60 s: an endpoint that stays dead is dialled
 after 60, 120, 240, 480 and then every 600 s, each pause shortened at random by up to a fifth.
 """
