@@ -40,7 +40,13 @@ EXCLUDED = ("/grpc.health.", "/grpc.reflection.")
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Coroutine = Callable[[Any, Any], Awaitable[Any]]
-STYLES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+STYLES = {
+    "unary_unary": grpc.unary_unary_rpc_method_handler,
+    "unary_stream": grpc.unary_stream_rpc_method_handler,
+    "stream_unary": grpc.stream_unary_rpc_method_handler,
+    "stream_stream": grpc.stream_stream_rpc_method_handler,
+}
+"""The attribute of a handler that is set says its style; the function makes such a handler."""
 
 
 class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
@@ -102,10 +108,10 @@ class _CallOutcome:
         elif not inspect.iscoroutinefunction(behaviour):
             self._opaque = True
             return handler
-        wrapped: dict[str, object] = {style: self._behaviour(behaviour)}
-        if not handler.request_streaming and handler.request_deserializer is not None:
-            wrapped["request_deserializer"] = self._deserializer(handler.request_deserializer)
-        return cast(Handler, handler._replace(**wrapped))  # type: ignore[attr-defined]  # a namedtuple
+        deserialize = handler.request_deserializer
+        if not handler.request_streaming and deserialize is not None:
+            deserialize = self._deserializer(deserialize)
+        return STYLES[style](self._behaviour(behaviour), deserialize, handler.response_serializer)
 
     def finish(self, _task: object) -> None:
         """End the call when its task is done, with the status that this module's table gives."""

@@ -3,9 +3,6 @@
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Event
@@ -13,6 +10,7 @@ from service.domain.replay import TRANSITIONS
 from service.domain.replay import State as TurnState
 from service.sessions import circuit_breaker
 from service.sessions.circuit_breaker import Breaker
+from service.sessions.session import Session, SessionState
 from service.wire.response_assembler import ResponseAssembler
 from service.wire.response_decoder import ResponseDecoder
 from tests.unit.wire.server_events import created, ended, frame
@@ -42,20 +40,24 @@ def test_the_diagram_of_a_turn_is_the_table():
 
 
 async def test_the_diagram_of_a_session_is_what_it_does():
-    module = pytest.importorskip("service.sessions.session")
-    signals: dict[str, Callable[[Any], object]] = {
+    signals: dict[str, Callable[[Session], object]] = {
         "begin": lambda session: session.begin(),
         "begin a warm-up": lambda session: session.begin(warm_up=True),
         "finish": lambda session: session.finish(),
         "release": lambda session: session.release(),
     }
-    ways = {"free": [], "warming": ["begin a warm-up"], "running": ["begin"], "released": ["release"]}
-    assert set(ways) == {state.value for state in module.SessionState}
+    ways: dict[str, list[str]] = {
+        "free": [],
+        "warming": ["begin a warm-up"],
+        "running": ["begin"],
+        "released": ["release"],
+    }
+    assert set(ways) == {state.value for state in SessionState}
 
     edges = []
     for state, way in ways.items():
         for signal, apply in signals.items():
-            session = module.Session("tenant", "s1", 0.0, 0.0)
+            session = Session("tenant", "s1", 0.0, 0.0)
             for step in way:
                 signals[step](session)
             assert session.state.value == state
