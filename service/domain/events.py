@@ -1,4 +1,4 @@
-"""The events of a turn that a caller sees: started, deltas, completed. The same for every transport."""
+"""The events of a turn that a caller sees: started, deltas, progress, completed. Equal for all transports."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ class StopReason(Enum):
     TOOL_USE = "tool_use"
     LENGTH = "length"
     CONTENT_FILTER = "content_filter"
+    ACTION_REQUIRED = "action_required"
+    """The model waits for something other than the result of a function or a custom tool."""
 
 
 class ReasoningKind(Enum):
@@ -22,7 +24,10 @@ class ReasoningKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens. Cached and cache-write are part of input, reasoning of output."""
+    """Tokens. Cached and cache-write are part of input, reasoning of output.
+
+    `details_json` is the upstream's usage as it wrote it; empty: it sent none.
+    """
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
@@ -30,6 +35,7 @@ class Usage:
     output_tokens: int = 0
     reasoning_tokens: int = 0
     total_tokens: int = 0
+    details_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,21 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemProgress:
+    """What the upstream says of an item that has no delta of its own. `json` is its event, verbatim."""
+
+    content_index: int
+    item_type: str
+    event_type: str
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
-    """The response ended. `continuable`: it was not cut short, so the next turn may continue from it."""
+    """The response ended. `continuable`: it was not cut short, so the next turn may continue from it.
+
+    `service_tier` is the one that the upstream used; empty: it did not say.
+    """
 
     response_id: str
     model: str
@@ -81,7 +100,8 @@ class Completed:
     stop_reason: StopReason
     usage: Usage
     continuable: bool
+    service_tier: str = ""
 
 
 Delta = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta
-Event = Started | Delta | Completed
+Event = Started | Delta | ItemProgress | Completed

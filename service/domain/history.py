@@ -16,71 +16,113 @@ point costs one full request and never a wrong context.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
+from itertools import accumulate, islice
 
-import msgspec
-
-from service.domain.limits import MAX_CHAINED_ITEMS, MAX_JSON_BYTES, MAX_JSON_NODES, json_nodes
-from service.domain.messages import Item, Message, Part, TextPart, ToolCallPart, ToolResultPart
+from service.domain.digests import DIGEST_BYTES, digest_of, extras_of
+from service.domain.limits import MAX_CHAINED_ITEMS
+from service.domain.messages import Item, Message, Role, ToolCallPart, ToolResultPart
 from service.domain.plan import ChainFingerprint, ContextReason, Plan
-
-DIGEST_BYTES = 16
-LONG = 256 * 1024
-"""A longer string is digested in slices of this many characters or bytes."""
 
 _SIZE = "I"
 _NO_SIZES = array(_SIZE)
-_encode = msgspec.json.Encoder().encode
+_NO_EXTRAS: Mapping[int, bytes] = {}
 
 
 class Known:
     """The items that the upstream has, in order, packed into 21 bytes an item: digest, size, kind.
 
+    Texts of the model that form one item are compared one by one: where the caller leaves out what stood
+    between two items, they become one. Such an item is as many entries, and the first has its size.
+
     As objects they took 150 bytes, and a session is kept for minutes. `sizes` are the bytes of each item in a
-    request, separator included; `reasoning` is a byte each, 1 or 0.
+    request, separator included; `optional` is a byte each, 1 or 0: whether the caller may leave it out.
+    `extras` are the digests of the few items that have an `extra_json`, by index.
     """
 
-    __slots__ = ("_digests", "_reasoning", "_sizes")
+    __slots__ = ("_digests", "_extras", "_optional", "_sizes")
 
-    def __init__(self, digests: bytes = b"", sizes: array[int] = _NO_SIZES, reasoning: bytes = b"") -> None:
+    def __init__(
+        self,
+        digests: bytes = b"",
+        sizes: array[int] = _NO_SIZES,
+        optional: bytes = b"",
+        extras: Mapping[int, bytes] = _NO_EXTRAS,
+    ) -> None:
         self._digests = digests
         self._sizes = sizes
-        self._reasoning = reasoning
+        self._optional = optional
+        self._extras = extras
 
     def __len__(self) -> int:
-        return len(self._reasoning)
+        return len(self._optional)
 
     def followed_by(self, items: Sequence[Item], sizes: Sequence[int]) -> Known:
         """Return these items followed by `items`."""
         if len(items) != len(sizes):
             raise ValueError("each item has one size")
+        units = list(_units(items))
+        if len(units) > len(items):
+            sizes = [
+                size for item, all_of in zip(items, sizes, strict=True) for size in _shared(item, all_of)
+            ]
+        extras = {index: extra for index, unit in enumerate(units, len(self)) if (extra := extras_of(unit))}
         return Known(
-            self._digests + b"".join(map(digest_of, items)),
+            self._digests + b"".join(map(digest_of, units)),
             self._sizes + array(_SIZE, sizes),
-            self._reasoning + bytes(item.is_reasoning for item in items),
+            self._optional + bytes(unit.is_optional for unit in units),
+            {**self._extras, **extras} if extras else self._extras,
         )
 
     def match(self, items: Sequence[Item]) -> tuple[int, int] | None:
         """Count the leading items that the upstream has, and the bytes they would take in a request.
 
-        Returns None when the history was edited. Reasoning that the caller left out is no edit: the upstream
-        still has it. Reasoning that changed is one.
+        Returns None when the history was edited. Reasoning, upstream items and the `extra_json` of an answer
+        that the caller left out are no edit: the upstream still has them. Changed ones are.
         """
+        units = list(_units(items))
         count = size = 0
-        compared = -1  # the item that `digest` is of
-        digest = b""
-        for index, is_reasoning in enumerate(self._reasoning):
-            if count < len(items) and compared != count:
-                compared, digest = count, digest_of(items[count])
+        compared = -1  # the item that `digest` and `extra` are of
+        digest = extra = b""
+        changed = False  # an optional item of the caller is none of those that were passed over
+        for index, is_optional in enumerate(self._optional):
+            if count < len(units) and compared != count:
+                compared, digest, extra = count, digest_of(units[count]), extras_of(units[count])
             start = index * DIGEST_BYTES
-            if count < len(items) and self._digests.startswith(digest, start):
+            if count < len(units) and self._digests.startswith(digest, start):
+                if extra and extra != self._extras.get(index):
+                    return None
                 count += 1
                 size += self._sizes[index]
-            elif not is_reasoning or (count < len(items) and items[count].is_reasoning):
+                changed = False
+            elif not is_optional:
                 return None
-        return count, size
+            elif count < len(units) and units[count].is_optional:
+                changed = True
+        whole = _items_in(items, count) if len(units) > len(items) else count
+        return None if changed or whole is None else (whole, size)
+
+
+def _units(items: Iterable[Item]) -> Iterator[Item]:
+    """Split texts of the model that form one item."""
+    for item in items:
+        if len(item.parts) > 1 and item.role is Role.ASSISTANT:
+            yield from (Item(item.role, (part,)) for part in item.parts)
+        else:
+            yield item
+
+
+def _shared(item: Item, size: int) -> Iterator[int]:
+    """Yield the sizes of the units of an item."""
+    yield size
+    yield from (0 for unit in islice(_units([item]), 1, None))
+
+
+def _items_in(items: Sequence[Item], units: int) -> int | None:
+    """Count the items that so many units make. Returns None when they end within an item."""
+    ends = accumulate((len(list(_units([item]))) for item in items), initial=0)
+    return next((index for index, end in enumerate(ends) if end == units), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,66 +230,6 @@ def full_plan(items: tuple[Item, ...], reason: ContextReason) -> Plan:
 def without_reasoning(plan: Plan) -> Plan:
     """Return the plan without reasoning, whose encrypted content the upstream refused."""
     return replace(plan, items=tuple(item for item in plan.items if not item.is_reasoning))
-
-
-def digest_of(item: Item) -> bytes:
-    """Digest the item's content in 16 bytes.
-
-    Tool arguments are compared as JSON, because clients parse and encode them again: the order of keys does
-    not matter. Arguments that are not JSON, or too large to parse, are compared as text.
-    """
-    digest = blake2b(item.role.value.encode(), digest_size=DIGEST_BYTES)
-    for part in item.parts:
-        _update(digest, part)
-    return digest.digest()
-
-
-def _update(digest: blake2b, part: Part) -> None:
-    """Add a part to the digest as one JSON array. JSON is self-delimiting, so no two contents collide.
-
-    The array begins with the part's type: a text and a refusal of the same words differ. Long strings are
-    digested separately, in slices: the encoder would hold the GIL and allocate up to six times their size.
-    """
-    match part:
-        case TextPart() if len(part.text) <= LONG:
-            digest.update(_encode(("TextPart", part)))
-            return
-        case ToolResultPart():
-            digest.update(_encode(("ToolResultPart", part.call_id, part.is_error, len(part.parts))))
-            for inner in part.parts:
-                _update(digest, inner)
-            return
-        case ToolCallPart():
-            part = replace(part, arguments=_canonical_json(part.arguments))
-    values = [_short(getattr(part, name)) for name in type(part).__slots__]
-    digest.update(_encode((type(part).__name__, *values)))
-
-
-def _short(value: object) -> object:
-    if isinstance(value, str | bytes) and len(value) > LONG:
-        return [_digest_of_long([value])]
-    if isinstance(value, tuple) and sum(map(len, value)) > LONG:
-        return [_digest_of_long(value)]
-    return value
-
-
-def _digest_of_long(values: Sequence[str | bytes]) -> bytes:
-    digest = blake2b(digest_size=DIGEST_BYTES)
-    for value in values:
-        digest.update(f"{len(value)}:".encode())
-        for start in range(0, len(value), LONG):
-            piece = value[start : start + LONG]
-            digest.update(piece if isinstance(piece, bytes) else piece.encode(errors="surrogatepass"))
-    return digest.digest()
-
-
-def _canonical_json(text: str) -> str:
-    if len(text) > MAX_JSON_NODES and (len(text) > MAX_JSON_BYTES or json_nodes(text) > MAX_JSON_NODES):
-        return text
-    try:
-        return msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
-    except (msgspec.DecodeError, RecursionError):
-        return text
 
 
 def orphans(messages: Sequence[Message]) -> Iterator[tuple[int, int]]:

@@ -31,12 +31,30 @@ class Transport(Enum):
     SSE = "sse"
 
 
+class ToolKind(Enum):
+    """What a tool call calls. CUSTOM: its arguments are free text."""
+
+    FUNCTION = "function"
+    CUSTOM = "custom"
+
+
+# Every part has an `item_id`, the id of the upstream's item in which it stands, and an `extra_json`: on the
+# first part of an item, a JSON object of the item's keys that have no field here. Both may be empty.
+
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """`phase` is "commentary", "final_answer" or empty; only texts of the model have one."""
+    """`phase` is "commentary", "final_answer" or empty; only texts of the model have one.
+
+    Only they have citations and log probabilities, too, each a JSON array as a string, or empty.
+    """
 
     text: str
     phase: str = ""
+    annotations_json: str = ""
+    logprobs_json: str = ""
+    item_id: str = ""
+    extra_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,8 @@ class ImagePart:
     file_id: str = ""
     mime_type: str = ""
     detail: str = ""
+    item_id: str = ""
+    extra_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,38 +79,76 @@ class FilePart:
     file_id: str = ""
     filename: str = ""
     mime_type: str = ""
+    item_id: str = ""
+    extra_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallPart:
-    """`arguments` is the model's own JSON string, valid or not."""
+    """`arguments` is the model's own JSON string, valid or not; the free text of a custom tool's call."""
 
     call_id: str
     name: str
     arguments: str
+    kind: ToolKind = ToolKind.FUNCTION
+    item_id: str = ""
+    extra_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResultPart:
+    """`kind` is that of the call which it answers."""
+
     call_id: str
     parts: tuple[TextPart | ImagePart | FilePart, ...]
     is_error: bool = False
+    kind: ToolKind = ToolKind.FUNCTION
+    item_id: str = ""
+    extra_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningPart:
+    """`id` is that of its item. Empty: the upstream gave none."""
+
     id: str
     summary: tuple[str, ...] = ()
     encrypted_content: str = ""
     content: tuple[str, ...] = ()
+    extra_json: str = ""
+
+    @property
+    def item_id(self) -> str:
+        return self.id
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalPart:
     text: str
+    item_id: str = ""
+    extra_json: str = ""
 
 
-Part = TextPart | ImagePart | FilePart | ToolCallPart | ToolResultPart | ReasoningPart | RefusalPart
+@dataclass(frozen=True, slots=True)
+class UpstreamItemPart:
+    """An item that has no part of its own: `json` is all of it, `type` the type that it names."""
+
+    type: str
+    json: str
+    item_id: str = ""
+    extra_json: str = ""  # always empty
+
+
+Part = (
+    TextPart
+    | ImagePart
+    | FilePart
+    | ToolCallPart
+    | ToolResultPart
+    | ReasoningPart
+    | RefusalPart
+    | UpstreamItemPart
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +161,9 @@ class Message:
 class Item:
     """One entry of the upstream's input: the unit in which a history is compared, sent and counted.
 
-    It holds the parts of one message that form one entry: a call, a result or a reasoning part alone;
-    adjacent texts and refusals of the model with one phase; a message of any other role as a whole.
+    It holds the parts of one message that form one entry: a call, a result, a reasoning part or an upstream
+    item alone; adjacent texts and refusals of the model with one phase; whatever a message of another role
+    holds between two of these. Ids split nothing: a caller who left them out has the same history.
     """
 
     role: Role
@@ -114,31 +173,41 @@ class Item:
     def is_reasoning(self) -> bool:
         return isinstance(self.parts[0], ReasoningPart)
 
+    @property
+    def is_optional(self) -> bool:
+        """Return whether a caller may leave it out of an answer that it echoes."""
+        first = self.parts[0]
+        return isinstance(first, ReasoningPart) or (
+            isinstance(first, UpstreamItemPart) and self.role is Role.ASSISTANT
+        )
+
 
 def items_of(messages: tuple[Message, ...]) -> Iterator[Item]:
     """Split the messages into items, in order. Parts of two messages never share an item."""
     for message in messages:
-        if message.role in (Role.USER, Role.SYSTEM, Role.DEVELOPER):
+        if len(message.parts) == 1:
             yield Item(message.role, message.parts)
         else:
             yield from _split(message)
 
 
 def _split(message: Message) -> Iterator[Item]:
-    said: list[Part] = []
+    joined: list[Part] = []
     for part in message.parts:
-        if not isinstance(part, TextPart | RefusalPart):
-            if said:
-                yield Item(message.role, tuple(said))
-                said = []
+        alone = isinstance(part, ALONE)
+        if joined and (alone or _phase(joined[-1]) != _phase(part)):
+            yield Item(message.role, tuple(joined))
+            joined = []
+        if alone:
             yield Item(message.role, (part,))
-            continue
-        if said and _phase(said[-1]) != _phase(part):
-            yield Item(message.role, tuple(said))
-            said = []
-        said.append(part)
-    if said:
-        yield Item(message.role, tuple(said))
+        else:
+            joined.append(part)
+    if joined:
+        yield Item(message.role, tuple(joined))
+
+
+ALONE = (ToolCallPart, ToolResultPart, ReasoningPart, UpstreamItemPart)
+"""The parts that are an item each."""
 
 
 def _phase(part: Part) -> str:
@@ -147,22 +216,27 @@ def _phase(part: Part) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """`parameters` is a JSON Schema object as a JSON string; empty: none."""
+    """A function: `parameters` is a JSON Schema object as a JSON string; empty: none.
 
-    name: str
+    Or any other tool: only `definition_json` is set, a JSON object as a string.
+    """
+
+    name: str = ""
     description: str = ""
     parameters: str = ""
     strict: bool = False
+    definition_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
     """`mode` is "auto", "none", "required" or empty. `functions` with a mode are the set to choose from;
-    without, the one function to call.
+    without, the one function to call. Or only `definition_json` is set, a JSON object as a string.
     """
 
     mode: str = ""
     functions: tuple[str, ...] = ()
+    definition_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +271,7 @@ class Options:
     safety_identifier: str = ""
     warm_up: bool = False
     extra_body_json: str = ""
+    include: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

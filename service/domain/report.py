@@ -43,7 +43,10 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class TurnReport:
-    """How a turn ran. `context_reason` is None and `attempts` 0 while nothing was sent."""
+    """How a turn ran. `context_reason` is None and `attempts` 0 while nothing was sent.
+
+    `ignored_events` are what the upstream sent and nobody understood: type and count.
+    """
 
     turn_id: str
     transport: Transport
@@ -56,6 +59,7 @@ class TurnReport:
     timings: Timings = Timings()
     bytes_sent: int = 0
     bytes_saved: int = 0
+    ignored_events: tuple[tuple[str, int], ...] = ()
 
 
 class LineState(Enum):

@@ -25,6 +25,7 @@ FINISH_REASONS = {
     StopReason.TOOL_USE: "tool_call",
     StopReason.LENGTH: "length",
     StopReason.CONTENT_FILTER: "content_filter",
+    StopReason.ACTION_REQUIRED: "tool_call",
 }
 
 

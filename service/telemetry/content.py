@@ -22,6 +22,7 @@ from service.domain.messages import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    UpstreamItemPart,
 )
 from service.telemetry import names
 from service.telemetry.attributes import FINISH_REASONS
@@ -63,6 +64,8 @@ def _part(part: Part) -> dict[str, Any]:
         case ToolResultPart():
             response = [_part(piece) for piece in part.parts]
             return {"type": "tool_call_response", "id": part.call_id, "response": response}
+        case UpstreamItemPart():
+            return {"type": part.type, "content": part.json}
         case ImagePart() | FilePart():
             return _attachment(part)
         case _:

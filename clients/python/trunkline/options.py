@@ -5,7 +5,7 @@ field.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict, TypeVar
 
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
@@ -36,6 +36,8 @@ class Options(TypedDict, total=False):
     truncation: str | None
     safety_identifier: str | None
     warm_up: bool | None
+    include: Sequence[str] | None
+    """More of what the upstream can include in its answer."""
     extra_body: Mapping[str, Any] | str | None
     """Upstream keys that have no name here: an object, or its JSON."""
 
@@ -57,6 +59,7 @@ AS_THEY_ARE = (
     "truncation",
     "safety_identifier",
     "warm_up",
+    "include",
 )
 
 

@@ -3,7 +3,8 @@
 Enums and reasons are open sets: an unknown value is no error.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from google.protobuf.duration_pb2 import Duration
@@ -13,7 +14,10 @@ from trunkline.gen.trunkline.v1 import completion_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens. Cached and cache-write tokens are part of input, reasoning tokens of output."""
+    """Tokens. Cached and cache-write tokens are part of input, reasoning tokens of output.
+
+    `details_json` is the upstream's usage as it wrote it; empty: it sent none.
+    """
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
@@ -21,6 +25,7 @@ class Usage:
     output_tokens: int = 0
     reasoning_tokens: int = 0
     total_tokens: int = 0
+    details_json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Report:
 
     `transport` is "websocket" or "sse", `context` is "full" or "incremental"; the reasons are words such as
     "preferred" or "history_edited". A value that is newer than this client comes through as it is.
+    `ignored_events` counts, by type, what the upstream sent and the service did not understand.
     """
 
     response_id: str = ""
@@ -52,6 +58,7 @@ class Report:
     timings: Timings = Timings()
     bytes_sent: int = 0
     bytes_saved: int = 0
+    ignored_events: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def incremental(self) -> bool:
@@ -86,6 +93,7 @@ def usage_from(message: pb.Usage) -> Usage:
         output_tokens=message.output_tokens,
         reasoning_tokens=message.reasoning_tokens,
         total_tokens=message.total_tokens,
+        details_json=message.details_json,
     )
 
 
@@ -101,8 +109,9 @@ def report_from(message: pb.TurnReport) -> Report:
         timings=_timings(message.timings),
         bytes_sent=message.bytes_sent,
         bytes_saved=message.bytes_saved,
+        ignored_events=dict(message.ignored_events),
     )
 
 
 def _timings(message: pb.Timings) -> Timings:
-    return Timings(**{field.name: seconds(value) for field, value in message.ListFields()})
+    return Timings(**{one.name: seconds(value) for one, value in message.ListFields()})

@@ -6,7 +6,7 @@ Each table is total; a test checks that.
 from __future__ import annotations
 
 from service.domain.events import ReasoningKind, StopReason
-from service.domain.messages import Role, Transport
+from service.domain.messages import Role, ToolKind, Transport
 from service.domain.report import LineState
 from service.gen.trunkline.v1 import completion_pb2, message_pb2, session_pb2
 
@@ -31,6 +31,16 @@ TRANSPORTS_OUT = {
     Transport.SSE: completion_pb2.TRANSPORT_SSE,
 }
 
+TOOL_KINDS: dict[message_pb2.ToolCallKind, ToolKind] = {
+    message_pb2.TOOL_CALL_KIND_UNSPECIFIED: ToolKind.FUNCTION,
+    message_pb2.TOOL_CALL_KIND_FUNCTION: ToolKind.FUNCTION,
+    message_pb2.TOOL_CALL_KIND_CUSTOM: ToolKind.CUSTOM,
+}
+TOOL_KINDS_OUT = {
+    ToolKind.FUNCTION: message_pb2.TOOL_CALL_KIND_UNSPECIFIED,
+    ToolKind.CUSTOM: message_pb2.TOOL_CALL_KIND_CUSTOM,
+}
+
 TOOL_CHOICE_MODES: dict[completion_pb2.ToolChoiceMode, str] = {
     completion_pb2.TOOL_CHOICE_MODE_AUTO: "auto",
     completion_pb2.TOOL_CHOICE_MODE_NONE: "none",
@@ -47,6 +57,7 @@ STOP_REASONS = {
     StopReason.TOOL_USE: completion_pb2.STOP_REASON_TOOL_USE,
     StopReason.LENGTH: completion_pb2.STOP_REASON_LENGTH,
     StopReason.CONTENT_FILTER: completion_pb2.STOP_REASON_CONTENT_FILTER,
+    StopReason.ACTION_REQUIRED: completion_pb2.STOP_REASON_ACTION_REQUIRED,
 }
 
 LINE_STATES = {

@@ -1,4 +1,4 @@
-"""Convert messages of the contract to messages of the domain and back.
+"""Convert messages of the contract to messages of the domain.
 
 Reading checks which part may occur in which role, and what each part must hold. JSON in a message is not
 parsed, and what a model accepts is left to the upstream.
@@ -7,8 +7,8 @@ parsed, and what a model accepts is left to the upstream.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, assert_never
+from dataclasses import dataclass, replace
+from typing import Any
 
 from service.domain.history import orphans
 from service.domain.limits import MAX_ID, MAX_NAME, MAX_PARAGRAPHS, MAX_PARAGRAPHS_IN_ALL, MAX_PARTS, MAX_URL
@@ -22,36 +22,44 @@ from service.domain.messages import (
     Role,
     TextPart,
     ToolCallPart,
+    ToolKind,
     ToolResultPart,
+    UpstreamItemPart,
 )
 from service.gen.trunkline.v1 import message_pb2 as pb
-from service.rpc.convert.enums import ROLES, ROLES_OUT
+from service.rpc.convert.enums import ROLES, TOOL_KINDS
 from service.rpc.convert.validate import Violations
 
 
 @dataclass(frozen=True, slots=True)
 class PartContext:
-    """Where parts may occur. `from_model`: the model wrote them, so a text may have a phase."""
+    """Where parts may occur. `from_model`: the model wrote them, so a text may have a phase.
+
+    `of_items`: each part stands in an item of the upstream, so it may have an id and more keys.
+    """
 
     name: str
     parts: frozenset[str]
     from_model: bool = False
     empty_text: bool = False
+    of_items: bool = True
 
 
 PART_CONTEXTS: dict[Role, PartContext] = {
-    Role.USER: PartContext("a message of ROLE_USER", frozenset({"text", "image", "file"})),
+    Role.USER: PartContext("a message of ROLE_USER", frozenset({"text", "image", "file", "upstream_item"})),
     Role.ASSISTANT: PartContext(
         "a message of ROLE_ASSISTANT",
-        frozenset({"text", "tool_call", "reasoning", "refusal"}),
+        frozenset({"text", "tool_call", "reasoning", "refusal", "upstream_item"}),
         from_model=True,
         empty_text=True,
     ),
-    Role.TOOL: PartContext("a message of ROLE_TOOL", frozenset({"tool_result"})),
+    Role.TOOL: PartContext("a message of ROLE_TOOL", frozenset({"tool_result", "upstream_item"})),
     Role.SYSTEM: PartContext("a message of ROLE_SYSTEM", frozenset({"text"})),
     Role.DEVELOPER: PartContext("a message of ROLE_DEVELOPER", frozenset({"text"})),
 }
-TOOL_RESULT = PartContext("a tool result", frozenset({"text", "image", "file"}), empty_text=True)
+TOOL_RESULT = PartContext(
+    "a tool result", frozenset({"text", "image", "file"}), empty_text=True, of_items=False
+)
 
 
 def read_messages(found: Violations, messages: Sequence[pb.Message], most: int) -> tuple[Message, ...]:
@@ -80,6 +88,7 @@ class _Reader:
         self._paragraphs = 0
         self._path: list[int] = []
         self._kind = ""
+        self._calls: dict[str, ToolKind] = {}
 
     def message(self, index: int, message: pb.Message) -> Message:
         self._path = [index]
@@ -118,9 +127,24 @@ class _Reader:
         if kind not in context.parts:
             self._add("", f"does not belong into {context.name}; {', '.join(sorted(context.parts))} do")
             return None
-        if kind == "text":
-            return self._text(part.text, context)
-        return READERS[kind](self, getattr(part, kind))
+        read = self._text(part.text, context) if kind == "text" else READERS[kind](self, getattr(part, kind))
+        item_id, extra = part.item_id, part.extra_json
+        return self._of_item(read, item_id, extra, context) if item_id or extra else read
+
+    def _of_item(self, part: Part, item_id: str, extra: str, context: PartContext) -> Part:
+        self._kind = ""  # both stand beside the kind of the part
+        if not context.of_items:
+            self._add(".item_id" if item_id else ".extra_json", f"does not belong into {context.name}")
+        self._at_most(".item_id", item_id, MAX_ID)
+        match part:
+            case ReasoningPart():
+                return replace(part, id=part.id or item_id, extra_json=extra)
+            case UpstreamItemPart():
+                if extra:
+                    self._add(".extra_json", "does not belong beside upstream_item, whose json has all keys")
+                return replace(part, item_id=item_id)
+            case _:
+                return replace(part, item_id=item_id, extra_json=extra)
 
     def _text(self, text: pb.TextPart, context: PartContext) -> TextPart:
         content = text.text  # read once: each access decodes it again
@@ -130,7 +154,7 @@ class _Reader:
             if not context.from_model:
                 self._add(".phase", f"does not belong into {context.name}; only ROLE_ASSISTANT has phases")
             self._at_most(".phase", text.phase, MAX_NAME)
-        return TextPart(content, text.phase)
+        return TextPart(content, text.phase, text.annotations_json, text.logprobs_json)
 
     def image(self, image: pb.ImagePart) -> ImagePart:
         url, data, file_id = self._source(image)
@@ -165,16 +189,26 @@ class _Reader:
     def tool_call(self, call: pb.ToolCallPart) -> ToolCallPart:
         call_id, name = call.call_id, call.name
         self._required(".call_id", call_id, MAX_ID)
-        self._required(".name", name, MAX_NAME)
-        return ToolCallPart(call_id, name, call.arguments)
+        self._at_most(".name", name, MAX_NAME)
+        kind = TOOL_KINDS.get(call.kind)
+        if kind is None:
+            self._add(".kind", f"{call.kind} is not a kind of tool call")
+            kind = ToolKind.FUNCTION
+        self._calls[call_id] = kind
+        return ToolCallPart(call_id, name, call.arguments, kind)
 
     def tool_result(self, result: pb.ToolResultPart) -> ToolResultPart:
-        self._required(".call_id", result.call_id, MAX_ID)
+        call_id = result.call_id
+        self._required(".call_id", call_id, MAX_ID)
         parts = self._read_parts(result.parts, TOOL_RESULT)
-        return ToolResultPart(result.call_id, parts, result.is_error)
+        return ToolResultPart(call_id, parts, result.is_error, self._calls.get(call_id, ToolKind.FUNCTION))
+
+    def upstream_item(self, item: pb.UpstreamItemPart) -> UpstreamItemPart:
+        self._required(".type", item.type, MAX_NAME)
+        return UpstreamItemPart(item.type, item.json)
 
     def reasoning(self, part: pb.ReasoningPart) -> ReasoningPart:
-        self._required(".id", part.id, MAX_ID)
+        self._at_most(".id", part.id, MAX_ID)
         self._paragraphs += len(part.summary) + len(part.content)
         if self._paragraphs > MAX_PARAGRAPHS_IN_ALL:
             most = f"{MAX_PARAGRAPHS_IN_ALL} in all, the most that are allowed"
@@ -216,40 +250,6 @@ READERS: dict[str, Callable[[_Reader, Any], Part]] = {
     "tool_result": _Reader.tool_result,
     "reasoning": _Reader.reasoning,
     "refusal": _Reader.refusal,
+    "upstream_item": _Reader.upstream_item,
 }
 """The readers of every part but text, whose check depends on the context."""
-
-
-def message_out(message: Message) -> pb.Message:
-    """Convert a message of the domain to the contract."""
-    return pb.Message(role=ROLES_OUT[message.role], parts=[_part_out(part) for part in message.parts])
-
-
-def _part_out(part: Part) -> pb.Part:
-    match part:
-        case TextPart(text, phase):
-            return pb.Part(text=pb.TextPart(text=text, phase=phase))
-        case RefusalPart(text):
-            return pb.Part(refusal=pb.RefusalPart(text=text))
-        case ToolCallPart(call_id, name, arguments):
-            return pb.Part(tool_call=pb.ToolCallPart(call_id=call_id, name=name, arguments=arguments))
-        case ReasoningPart(id_, summary, sealed, content):
-            reasoning = pb.ReasoningPart(id=id_, summary=summary, encrypted_content=sealed, content=content)
-            return pb.Part(reasoning=reasoning)
-        case ToolResultPart(call_id, parts, is_error):
-            inner = [_part_out(one) for one in parts]
-            return pb.Part(tool_result=pb.ToolResultPart(call_id=call_id, parts=inner, is_error=is_error))
-        case ImagePart():
-            image = pb.ImagePart(mime_type=part.mime_type, detail=part.detail, **_source_out(part))
-            return pb.Part(image=image)
-        case FilePart():
-            file = pb.FilePart(filename=part.filename, mime_type=part.mime_type, **_source_out(part))
-            return pb.Part(file=file)
-        case _:
-            assert_never(part)
-
-
-def _source_out(part: ImagePart | FilePart) -> dict[str, Any]:
-    """Return the one source that is set: passing another, even an empty one, would unset it."""
-    sources = {"url": part.url, "data": part.data, "file_id": part.file_id}
-    return {name: value for name, value in sources.items() if value}

@@ -12,6 +12,7 @@ from service.domain.errors import TurnError, UpstreamDetail
 from service.domain.events import (
     Completed,
     Event,
+    ItemProgress,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -24,7 +25,7 @@ from service.domain.report import SessionView, Timings, TurnReport
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1.session_pb2 import Session
 from service.rpc.convert.enums import LINE_STATES, REASONING_KINDS, STOP_REASONS, TRANSPORTS_OUT
-from service.rpc.convert.messages import message_out
+from service.rpc.convert.messages_out import message_out
 from service.transport.upstream import PROVIDER
 
 _Ended = TypeVar("_Ended", pb.Done, pb.CompleteResponse)
@@ -50,6 +51,11 @@ def event_out(event: Event, sequence: int, report: Callable[[], TurnReport]) -> 
         case RefusalDelta(index, delta):
             refusal = pb.RefusalDelta(content_index=index, delta=delta)
             return pb.StreamCompletionResponse(sequence=sequence, refusal_delta=refusal)
+        case ItemProgress(index, item_type, event_type, json):
+            progress = pb.ItemProgress(
+                content_index=index, item_type=item_type, event_type=event_type, json=json
+            )
+            return pb.StreamCompletionResponse(sequence=sequence, item_progress=progress)
         case Started():
             return pb.StreamCompletionResponse(sequence=sequence, start=_start(event, report()))
         case Completed():
@@ -72,6 +78,7 @@ def _ended(kind: type[_Ended], event: Completed, report: TurnReport) -> _Ended:
         provider=PROVIDER,
         created_at=_timestamp(event.created_at),
         report=report_out(report),
+        service_tier=event.service_tier,
     )
 
 
@@ -130,6 +137,7 @@ def report_out(report: TurnReport) -> pb.TurnReport:
         timings=_timings(report.timings),
         bytes_sent=report.bytes_sent,
         bytes_saved=report.bytes_saved,
+        ignored_events=dict(report.ignored_events),
     )
 
 
@@ -157,6 +165,7 @@ def _usage(usage: Usage) -> pb.Usage:
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         total_tokens=usage.total_tokens,
+        details_json=usage.details_json,
     )
 
 

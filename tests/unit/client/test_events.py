@@ -111,13 +111,27 @@ def test_no_field_is_forgotten(value, message):
 
 
 def test_numbers_of_usage_and_report():
-    names = list(pb.Usage.DESCRIPTOR.fields_by_name)
-    usage = usage_from(pb.Usage(**{name: number for number, name in enumerate(names, 1)}))
-    assert [getattr(usage, name) for name in names] == [1, 2, 3, 4, 5, 6]
-    report = report_from(pb.TurnReport(response_id="r", bytes_sent=7, bytes_saved=9, connection_reused=True))
+    usage = usage_from(
+        pb.Usage(
+            input_tokens=1,
+            cached_input_tokens=2,
+            cache_write_tokens=3,
+            output_tokens=4,
+            reasoning_tokens=5,
+            total_tokens=6,
+            details_json="{}",
+        )
+    )
+    assert usage == Usage(1, 2, 3, 4, 5, 6, "{}")
+    report = report_from(
+        pb.TurnReport(
+            response_id="r", bytes_sent=7, bytes_saved=9, connection_reused=True, ignored_events={"new": 2}
+        )
+    )
     assert (report.response_id, report.bytes_sent, report.bytes_saved) == ("r", 7, 9)
     assert report.connection_reused
     assert not report.incremental
+    assert report.ignored_events == {"new": 2}
 
 
 def test_the_index_of_a_delta_is_the_index_of_the_part():

@@ -43,6 +43,7 @@ def test_every_option_reaches_the_wire():
         "truncation": "auto",
         "safety_identifier": "s",
         "warm_up": True,
+        "include": ["file_search_call.results"],
         "extra_body": {"top_logprobs": 2},
     }
     assert given.keys() == Options.__annotations__.keys()

@@ -45,6 +45,7 @@ class StopReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STOP_REASON_TOOL_USE: _ClassVar[StopReason]
     STOP_REASON_LENGTH: _ClassVar[StopReason]
     STOP_REASON_CONTENT_FILTER: _ClassVar[StopReason]
+    STOP_REASON_ACTION_REQUIRED: _ClassVar[StopReason]
 TRANSPORT_UNSPECIFIED: Transport
 TRANSPORT_AUTO: Transport
 TRANSPORT_WEBSOCKET: Transport
@@ -64,6 +65,7 @@ STOP_REASON_STOP: StopReason
 STOP_REASON_TOOL_USE: StopReason
 STOP_REASON_LENGTH: StopReason
 STOP_REASON_CONTENT_FILTER: StopReason
+STOP_REASON_ACTION_REQUIRED: StopReason
 
 class StreamCompletionRequest(_message.Message):
     __slots__ = ("session_id", "model", "instructions", "messages", "tools", "options", "request_id")
@@ -102,7 +104,7 @@ class CompleteRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_message_pb2.Message, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[_message_pb2.Tool, _Mapping]]] = ..., options: _Optional[_Union[CompletionOptions, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CompletionOptions(_message.Message):
-    __slots__ = ("transport", "temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "store", "tool_choice", "reasoning", "text", "metadata", "prompt_cache_key", "service_tier", "truncation", "safety_identifier", "warm_up", "extra_body_json")
+    __slots__ = ("transport", "temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "store", "tool_choice", "reasoning", "text", "metadata", "prompt_cache_key", "service_tier", "truncation", "safety_identifier", "warm_up", "extra_body_json", "include")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +128,7 @@ class CompletionOptions(_message.Message):
     SAFETY_IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     WARM_UP_FIELD_NUMBER: _ClassVar[int]
     EXTRA_BODY_JSON_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_FIELD_NUMBER: _ClassVar[int]
     transport: Transport
     temperature: float
     top_p: float
@@ -142,17 +145,20 @@ class CompletionOptions(_message.Message):
     safety_identifier: str
     warm_up: bool
     extra_body_json: str
-    def __init__(self, transport: _Optional[_Union[Transport, str]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., parallel_tool_calls: _Optional[bool] = ..., store: _Optional[bool] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., reasoning: _Optional[_Union[ReasoningOptions, _Mapping]] = ..., text: _Optional[_Union[TextOptions, _Mapping]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., prompt_cache_key: _Optional[str] = ..., service_tier: _Optional[str] = ..., truncation: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., warm_up: _Optional[bool] = ..., extra_body_json: _Optional[str] = ...) -> None: ...
+    include: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, transport: _Optional[_Union[Transport, str]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., parallel_tool_calls: _Optional[bool] = ..., store: _Optional[bool] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., reasoning: _Optional[_Union[ReasoningOptions, _Mapping]] = ..., text: _Optional[_Union[TextOptions, _Mapping]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., prompt_cache_key: _Optional[str] = ..., service_tier: _Optional[str] = ..., truncation: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., warm_up: _Optional[bool] = ..., extra_body_json: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ToolChoice(_message.Message):
-    __slots__ = ("mode", "function", "allowed")
+    __slots__ = ("mode", "function", "allowed", "definition_json")
     MODE_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     ALLOWED_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_JSON_FIELD_NUMBER: _ClassVar[int]
     mode: ToolChoiceMode
     function: str
     allowed: AllowedTools
-    def __init__(self, mode: _Optional[_Union[ToolChoiceMode, str]] = ..., function: _Optional[str] = ..., allowed: _Optional[_Union[AllowedTools, _Mapping]] = ...) -> None: ...
+    definition_json: str
+    def __init__(self, mode: _Optional[_Union[ToolChoiceMode, str]] = ..., function: _Optional[str] = ..., allowed: _Optional[_Union[AllowedTools, _Mapping]] = ..., definition_json: _Optional[str] = ...) -> None: ...
 
 class AllowedTools(_message.Message):
     __slots__ = ("mode", "functions")
@@ -201,7 +207,7 @@ class JsonSchemaFormat(_message.Message):
     def __init__(self, name: _Optional[str] = ..., schema: _Optional[str] = ..., strict: _Optional[bool] = ...) -> None: ...
 
 class StreamCompletionResponse(_message.Message):
-    __slots__ = ("start", "text_delta", "done", "error", "reasoning_delta", "refusal_delta", "tool_call_delta", "sequence")
+    __slots__ = ("start", "text_delta", "done", "error", "reasoning_delta", "refusal_delta", "tool_call_delta", "item_progress", "sequence")
     START_FIELD_NUMBER: _ClassVar[int]
     TEXT_DELTA_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +215,7 @@ class StreamCompletionResponse(_message.Message):
     REASONING_DELTA_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_DELTA_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALL_DELTA_FIELD_NUMBER: _ClassVar[int]
+    ITEM_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     start: Start
     text_delta: TextDelta
@@ -217,8 +224,9 @@ class StreamCompletionResponse(_message.Message):
     reasoning_delta: ReasoningDelta
     refusal_delta: RefusalDelta
     tool_call_delta: ToolCallDelta
+    item_progress: ItemProgress
     sequence: int
-    def __init__(self, start: _Optional[_Union[Start, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., refusal_delta: _Optional[_Union[RefusalDelta, _Mapping]] = ..., tool_call_delta: _Optional[_Union[ToolCallDelta, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...
+    def __init__(self, start: _Optional[_Union[Start, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., refusal_delta: _Optional[_Union[RefusalDelta, _Mapping]] = ..., tool_call_delta: _Optional[_Union[ToolCallDelta, _Mapping]] = ..., item_progress: _Optional[_Union[ItemProgress, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class Start(_message.Message):
     __slots__ = ("turn_id", "model", "transport", "context")
@@ -270,8 +278,20 @@ class ToolCallDelta(_message.Message):
     arguments_delta: str
     def __init__(self, content_index: _Optional[int] = ..., call_id: _Optional[str] = ..., name: _Optional[str] = ..., arguments_delta: _Optional[str] = ...) -> None: ...
 
+class ItemProgress(_message.Message):
+    __slots__ = ("content_index", "item_type", "event_type", "json")
+    CONTENT_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ITEM_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    content_index: int
+    item_type: str
+    event_type: str
+    json: str
+    def __init__(self, content_index: _Optional[int] = ..., item_type: _Optional[str] = ..., event_type: _Optional[str] = ..., json: _Optional[str] = ...) -> None: ...
+
 class Done(_message.Message):
-    __slots__ = ("message", "stop_reason", "usage", "model", "provider", "created_at", "report")
+    __slots__ = ("message", "stop_reason", "usage", "model", "provider", "created_at", "report", "service_tier")
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     STOP_REASON_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
@@ -279,6 +299,7 @@ class Done(_message.Message):
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_TIER_FIELD_NUMBER: _ClassVar[int]
     message: _message_pb2.Message
     stop_reason: StopReason
     usage: Usage
@@ -286,10 +307,11 @@ class Done(_message.Message):
     provider: str
     created_at: _timestamp_pb2.Timestamp
     report: TurnReport
-    def __init__(self, message: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., stop_reason: _Optional[_Union[StopReason, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ...) -> None: ...
+    service_tier: str
+    def __init__(self, message: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., stop_reason: _Optional[_Union[StopReason, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ..., service_tier: _Optional[str] = ...) -> None: ...
 
 class CompleteResponse(_message.Message):
-    __slots__ = ("message", "stop_reason", "usage", "model", "provider", "created_at", "report")
+    __slots__ = ("message", "stop_reason", "usage", "model", "provider", "created_at", "report", "service_tier")
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     STOP_REASON_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
@@ -297,6 +319,7 @@ class CompleteResponse(_message.Message):
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_TIER_FIELD_NUMBER: _ClassVar[int]
     message: _message_pb2.Message
     stop_reason: StopReason
     usage: Usage
@@ -304,7 +327,8 @@ class CompleteResponse(_message.Message):
     provider: str
     created_at: _timestamp_pb2.Timestamp
     report: TurnReport
-    def __init__(self, message: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., stop_reason: _Optional[_Union[StopReason, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ...) -> None: ...
+    service_tier: str
+    def __init__(self, message: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., stop_reason: _Optional[_Union[StopReason, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ..., service_tier: _Optional[str] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("reason", "message", "retryable", "retry_after", "upstream", "partial", "usage", "report")
@@ -339,23 +363,32 @@ class UpstreamError(_message.Message):
     def __init__(self, code: _Optional[str] = ..., type: _Optional[str] = ..., status: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
+    __slots__ = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "total_tokens", "details_json")
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CACHED_INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CACHE_WRITE_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     REASONING_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_JSON_FIELD_NUMBER: _ClassVar[int]
     input_tokens: int
     cached_input_tokens: int
     cache_write_tokens: int
     output_tokens: int
     reasoning_tokens: int
     total_tokens: int
-    def __init__(self, input_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., total_tokens: _Optional[int] = ...) -> None: ...
+    details_json: str
+    def __init__(self, input_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., total_tokens: _Optional[int] = ..., details_json: _Optional[str] = ...) -> None: ...
 
 class TurnReport(_message.Message):
-    __slots__ = ("response_id", "transport", "transport_reason", "context", "context_reason", "attempts", "connection_reused", "timings", "bytes_sent", "bytes_saved")
+    __slots__ = ("response_id", "transport", "transport_reason", "context", "context_reason", "attempts", "connection_reused", "timings", "bytes_sent", "bytes_saved", "ignored_events")
+    class IgnoredEventsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     TRANSPORT_FIELD_NUMBER: _ClassVar[int]
     TRANSPORT_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -366,6 +399,7 @@ class TurnReport(_message.Message):
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     BYTES_SENT_FIELD_NUMBER: _ClassVar[int]
     BYTES_SAVED_FIELD_NUMBER: _ClassVar[int]
+    IGNORED_EVENTS_FIELD_NUMBER: _ClassVar[int]
     response_id: str
     transport: Transport
     transport_reason: str
@@ -376,7 +410,8 @@ class TurnReport(_message.Message):
     timings: Timings
     bytes_sent: int
     bytes_saved: int
-    def __init__(self, response_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., transport_reason: _Optional[str] = ..., context: _Optional[_Union[Context, str]] = ..., context_reason: _Optional[str] = ..., attempts: _Optional[int] = ..., connection_reused: _Optional[bool] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., bytes_sent: _Optional[int] = ..., bytes_saved: _Optional[int] = ...) -> None: ...
+    ignored_events: _containers.ScalarMap[str, int]
+    def __init__(self, response_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., transport_reason: _Optional[str] = ..., context: _Optional[_Union[Context, str]] = ..., context_reason: _Optional[str] = ..., attempts: _Optional[int] = ..., connection_reused: _Optional[bool] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., bytes_sent: _Optional[int] = ..., bytes_saved: _Optional[int] = ..., ignored_events: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class Timings(_message.Message):
     __slots__ = ("queue", "connect", "first_event", "first_content", "total")

@@ -5,7 +5,7 @@ import pytest
 from service.domain.errors import Reason
 from service.domain.events import ReasoningKind, StopReason
 from service.domain.failure_policy import POLICIES
-from service.domain.messages import Role, Transport
+from service.domain.messages import Role, ToolKind, Transport
 from service.domain.report import LineState
 from service.gen.trunkline.v1 import completion_pb2, message_pb2, session_pb2
 from service.rpc.convert.enums import (
@@ -15,6 +15,8 @@ from service.rpc.convert.enums import (
     ROLES_OUT,
     STOP_REASONS,
     TOOL_CHOICE_MODES,
+    TOOL_KINDS,
+    TOOL_KINDS_OUT,
     TRANSPORTS,
     TRANSPORTS_OUT,
 )
@@ -34,8 +36,18 @@ UNSPECIFIED = 0
         (LINE_STATES, LineState),
         (CODES, Reason),
         (PART_CONTEXTS, Role),
+        (TOOL_KINDS_OUT, ToolKind),
     ],
-    ids=["roles", "transports", "reasoning kinds", "stop reasons", "line states", "codes", "places"],
+    ids=[
+        "roles",
+        "transports",
+        "reasoning kinds",
+        "stop reasons",
+        "line states",
+        "codes",
+        "places",
+        "tool kinds",
+    ],
 )
 def test_every_domain_value_has_a_contract_value(table, ours):
     assert set(table) == set(ours)
@@ -46,6 +58,7 @@ def test_every_domain_value_has_a_contract_value(table, ours):
     [
         (set(ROLES) | {UNSPECIFIED}, message_pb2.Role),
         (set(TRANSPORTS), completion_pb2.Transport),
+        (set(TOOL_KINDS), message_pb2.ToolCallKind),
         (set(TOOL_CHOICE_MODES) | {UNSPECIFIED}, completion_pb2.ToolChoiceMode),
         (set(REASONING_KINDS.values()) | {UNSPECIFIED}, completion_pb2.ReasoningKind),
         (set(STOP_REASONS.values()) | {UNSPECIFIED}, completion_pb2.StopReason),

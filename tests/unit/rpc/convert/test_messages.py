@@ -1,15 +1,16 @@
 import pytest
 
 from service.domain.errors import TurnError
-from service.domain.limits import MAX_NAME, MAX_URL
-from service.domain.messages import Role, TextPart, ToolCallPart
+from service.domain.limits import MAX_ID, MAX_NAME, MAX_URL
+from service.domain.messages import ReasoningPart, Role, TextPart, ToolCallPart, ToolKind, ToolResultPart
 from service.gen.trunkline.v1 import message_pb2 as m
-from service.rpc.convert.messages import message_out, read_messages
+from service.rpc.convert.messages import read_messages
 from service.rpc.convert.validate import Violations
 
 TEXT = m.Part(text=m.TextPart(text="hi"))
 CALL = m.Part(tool_call=m.ToolCallPart(call_id="c1", name="f", arguments="{}"))
 RESULT = m.Part(tool_result=m.ToolResultPart(call_id="c1", parts=[TEXT]))
+ITEM = m.Part(upstream_item=m.UpstreamItemPart(type="item_reference", json='{"type":"item_reference"}'))
 
 
 def user(*parts):
@@ -18,6 +19,11 @@ def user(*parts):
 
 def assistant(*parts):
     return m.Message(role=m.ROLE_ASSISTANT, parts=parts)
+
+
+def answer(*parts):
+    result = m.ToolResultPart(call_id="c1", parts=parts)
+    return m.Message(role=m.ROLE_TOOL, parts=[m.Part(tool_result=result)])
 
 
 def fields(*messages, most=100):
@@ -72,6 +78,34 @@ REFUSED = {
         (assistant(m.Part(tool_call=m.ToolCallPart(call_id="c", name="f" * (MAX_NAME + 1)))),),
         "messages[0].parts[0].tool_call.name",
     ),
+    "an upstream item of a developer": (
+        (m.Message(role=m.ROLE_DEVELOPER, parts=[ITEM]),),
+        "messages[0].parts[0].upstream_item",
+    ),
+    "an upstream item without a type": (
+        (user(m.Part(upstream_item=m.UpstreamItemPart(json="{}"))),),
+        "messages[0].parts[0].upstream_item.type",
+    ),
+    "more keys beside an upstream item": (
+        (user(m.Part(upstream_item=ITEM.upstream_item, extra_json="{}")),),
+        "messages[0].parts[0].extra_json",
+    ),
+    "an id of an item within a result": (
+        (assistant(CALL), answer(m.Part(text=TEXT.text, item_id="i"))),
+        "messages[1].parts[0].tool_result.parts[0].item_id",
+    ),
+    "more keys within a result": (
+        (assistant(CALL), answer(m.Part(text=TEXT.text, extra_json="{}"))),
+        "messages[1].parts[0].tool_result.parts[0].extra_json",
+    ),
+    "a long id of an item": (
+        (user(m.Part(text=TEXT.text, item_id="i" * (MAX_ID + 1))),),
+        "messages[0].parts[0].item_id",
+    ),
+    "an unknown kind of call": (
+        (assistant(m.Part(tool_call=m.ToolCallPart(call_id="c", kind=99))),),  # type: ignore[arg-type]
+        "messages[0].parts[0].tool_call.kind",
+    ),
     "an answer to no call": (
         (m.Message(role=m.ROLE_TOOL, parts=[RESULT]),),
         "messages[0].parts[0].tool_result.call_id",
@@ -103,25 +137,28 @@ def test_a_data_url_may_be_long():
     assert fields(user(m.Part(image=m.ImagePart(url="data:" + "x" * MAX_URL)))) == []
 
 
-EVERY_PART = [
-    user(
-        TEXT,
-        m.Part(image=m.ImagePart(url="https://a", detail="low")),
-        m.Part(image=m.ImagePart(data=b"x", mime_type="image/png")),
-        m.Part(file=m.FilePart(file_id="f1", filename="a.pdf")),
-    ),
-    assistant(
-        m.Part(reasoning=m.ReasoningPart(id="r1", summary=["s"], encrypted_content="e", content=["c"])),
-        m.Part(text=m.TextPart(text="a", phase="commentary")),
-        m.Part(refusal=m.RefusalPart(text="no")),
-        CALL,
-    ),
-    m.Message(role=m.ROLE_TOOL, parts=[RESULT]),
-]
+def test_what_an_upstream_did_not_name_may_be_missing():
+    """A call without a name and reasoning without an id are echoed as they came."""
+    call = m.Part(tool_call=m.ToolCallPart(call_id="c1"))
+    assert fields(assistant(call, m.Part(reasoning=m.ReasoningPart()))) == []
 
 
-def test_every_part_survives_the_way_in_and_out():
+def test_an_id_of_the_item_is_the_id_of_reasoning():
     found = Violations()
-    read = read_messages(found, EVERY_PART, 10)
-    found.check()
-    assert [message_out(message) for message in read] == EVERY_PART
+    thought = m.Part(reasoning=m.ReasoningPart(summary=["s"]), item_id="rs_1")
+    assert read_messages(found, [assistant(thought)], 1)[0].parts == (ReasoningPart("rs_1", ("s",)),)
+
+
+def test_a_result_is_of_the_kind_of_its_call():
+    found = Violations()
+    custom = m.ToolCallPart(call_id="c2", name="g", arguments="x", kind=m.TOOL_CALL_KIND_CUSTOM)
+    results = [
+        m.Part(tool_result=m.ToolResultPart(call_id=call_id), item_id="i", extra_json="{}")
+        for call_id in ("c1", "c2")
+    ]
+    messages = [assistant(CALL, m.Part(tool_call=custom)), m.Message(role=m.ROLE_TOOL, parts=results)]
+    read = read_messages(found, messages, 2)
+    assert read[1].parts == (
+        ToolResultPart("c1", (), item_id="i", extra_json="{}"),
+        ToolResultPart("c2", (), kind=ToolKind.CUSTOM, item_id="i", extra_json="{}"),
+    )

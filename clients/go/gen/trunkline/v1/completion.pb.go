@@ -259,6 +259,9 @@ const (
 	StopReason_STOP_REASON_LENGTH StopReason = 3
 	// A filter cut it.
 	StopReason_STOP_REASON_CONTENT_FILTER StopReason = 4
+	// It waits for something other than the result of a function or of a custom tool: an approval, a shell, a patch, a computer,
+	// a client's tool search. The `upstream_item` parts of the message say what.
+	StopReason_STOP_REASON_ACTION_REQUIRED StopReason = 5
 )
 
 // Enum value maps for StopReason.
@@ -269,13 +272,15 @@ var (
 		2: "STOP_REASON_TOOL_USE",
 		3: "STOP_REASON_LENGTH",
 		4: "STOP_REASON_CONTENT_FILTER",
+		5: "STOP_REASON_ACTION_REQUIRED",
 	}
 	StopReason_value = map[string]int32{
-		"STOP_REASON_UNSPECIFIED":    0,
-		"STOP_REASON_STOP":           1,
-		"STOP_REASON_TOOL_USE":       2,
-		"STOP_REASON_LENGTH":         3,
-		"STOP_REASON_CONTENT_FILTER": 4,
+		"STOP_REASON_UNSPECIFIED":     0,
+		"STOP_REASON_STOP":            1,
+		"STOP_REASON_TOOL_USE":        2,
+		"STOP_REASON_LENGTH":          3,
+		"STOP_REASON_CONTENT_FILTER":  4,
+		"STOP_REASON_ACTION_REQUIRED": 5,
 	}
 )
 
@@ -539,8 +544,12 @@ type CompletionOptions struct {
 	SafetyIdentifier string `protobuf:"bytes,14,opt,name=safety_identifier,json=safetyIdentifier,proto3" json:"safety_identifier,omitempty"`
 	// Prime a new line with instructions and tools before the turn. Bounded, never fatal.
 	WarmUp bool `protobuf:"varint,15,opt,name=warm_up,json=warmUp,proto3" json:"warm_up,omitempty"`
-	// A JSON object of upstream keys that this proto does not name yet. Keys that the service owns are refused.
+	// A JSON object of upstream keys that this proto does not name yet, merged into the objects of the options that it names:
+	// {"reasoning": {"context": …}} adds a key to `reasoning`. What the proto names and what the service owns is refused.
 	ExtraBodyJson string `protobuf:"bytes,16,opt,name=extra_body_json,json=extraBodyJson,proto3" json:"extra_body_json,omitempty"`
+	// More of what the upstream can include in its answer, for example "file_search_call.results", beside what the service asks
+	// for itself.
+	Include       []string `protobuf:"bytes,17,rep,name=include,proto3" json:"include,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -687,6 +696,13 @@ func (x *CompletionOptions) GetExtraBodyJson() string {
 	return ""
 }
 
+func (x *CompletionOptions) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
 // Which tool the model calls.
 type ToolChoice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -697,6 +713,7 @@ type ToolChoice struct {
 	//	*ToolChoice_Mode
 	//	*ToolChoice_Function
 	//	*ToolChoice_Allowed
+	//	*ToolChoice_DefinitionJson
 	Choice        isToolChoice_Choice `protobuf_oneof:"choice"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -766,6 +783,15 @@ func (x *ToolChoice) GetAllowed() *AllowedTools {
 	return nil
 }
 
+func (x *ToolChoice) GetDefinitionJson() string {
+	if x != nil {
+		if x, ok := x.Choice.(*ToolChoice_DefinitionJson); ok {
+			return x.DefinitionJson
+		}
+	}
+	return ""
+}
+
 type isToolChoice_Choice interface {
 	isToolChoice_Choice()
 }
@@ -785,11 +811,18 @@ type ToolChoice_Allowed struct {
 	Allowed *AllowedTools `protobuf:"bytes,3,opt,name=allowed,proto3,oneof"`
 }
 
+type ToolChoice_DefinitionJson struct {
+	// Any other choice (a hosted or custom tool, a set with one): a JSON object as a JSON string, sent verbatim.
+	DefinitionJson string `protobuf:"bytes,4,opt,name=definition_json,json=definitionJson,proto3,oneof"`
+}
+
 func (*ToolChoice_Mode) isToolChoice_Choice() {}
 
 func (*ToolChoice_Function) isToolChoice_Choice() {}
 
 func (*ToolChoice_Allowed) isToolChoice_Choice() {}
+
+func (*ToolChoice_DefinitionJson) isToolChoice_Choice() {}
 
 // A set of tools to choose from.
 type AllowedTools struct {
@@ -1166,6 +1199,7 @@ type StreamCompletionResponse struct {
 	//	*StreamCompletionResponse_ReasoningDelta
 	//	*StreamCompletionResponse_RefusalDelta
 	//	*StreamCompletionResponse_ToolCallDelta
+	//	*StreamCompletionResponse_ItemProgress
 	Event isStreamCompletionResponse_Event `protobuf_oneof:"event"`
 	// Counts the events of this stream from 1, without a gap.
 	Sequence      int64 `protobuf:"varint,15,opt,name=sequence,proto3" json:"sequence,omitempty"`
@@ -1273,6 +1307,15 @@ func (x *StreamCompletionResponse) GetToolCallDelta() *ToolCallDelta {
 	return nil
 }
 
+func (x *StreamCompletionResponse) GetItemProgress() *ItemProgress {
+	if x != nil {
+		if x, ok := x.Event.(*StreamCompletionResponse_ItemProgress); ok {
+			return x.ItemProgress
+		}
+	}
+	return nil
+}
+
 func (x *StreamCompletionResponse) GetSequence() int64 {
 	if x != nil {
 		return x.Sequence
@@ -1319,6 +1362,11 @@ type StreamCompletionResponse_ToolCallDelta struct {
 	ToolCallDelta *ToolCallDelta `protobuf:"bytes,7,opt,name=tool_call_delta,json=toolCallDelta,proto3,oneof"`
 }
 
+type StreamCompletionResponse_ItemProgress struct {
+	// What the upstream says of an item that is growing and has no delta of its own.
+	ItemProgress *ItemProgress `protobuf:"bytes,8,opt,name=item_progress,json=itemProgress,proto3,oneof"`
+}
+
 func (*StreamCompletionResponse_Start) isStreamCompletionResponse_Event() {}
 
 func (*StreamCompletionResponse_TextDelta) isStreamCompletionResponse_Event() {}
@@ -1332,6 +1380,8 @@ func (*StreamCompletionResponse_ReasoningDelta) isStreamCompletionResponse_Event
 func (*StreamCompletionResponse_RefusalDelta) isStreamCompletionResponse_Event() {}
 
 func (*StreamCompletionResponse_ToolCallDelta) isStreamCompletionResponse_Event() {}
+
+func (*StreamCompletionResponse_ItemProgress) isStreamCompletionResponse_Event() {}
 
 // The upstream began the turn.
 type Start struct {
@@ -1653,6 +1703,80 @@ func (x *ToolCallDelta) GetArgumentsDelta() string {
 	return ""
 }
 
+// What the upstream says of an item while it grows: a search that runs, a piece of code, a partial image. The item itself is an
+// `upstream_item` part of the message.
+type ItemProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The index of the part in `Done.message.parts`.
+	ContentIndex int32 `protobuf:"varint,1,opt,name=content_index,json=contentIndex,proto3" json:"content_index,omitempty"`
+	// The type of the item, for example "web_search_call". Empty where the upstream did not announce it.
+	ItemType string `protobuf:"bytes,2,opt,name=item_type,json=itemType,proto3" json:"item_type,omitempty"`
+	// The type of the upstream's event, for example "response.web_search_call.searching".
+	EventType string `protobuf:"bytes,3,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
+	// That event, a JSON object as the upstream wrote it. Empty where it does not fit a message.
+	Json          string `protobuf:"bytes,4,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ItemProgress) Reset() {
+	*x = ItemProgress{}
+	mi := &file_trunkline_v1_completion_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ItemProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ItemProgress) ProtoMessage() {}
+
+func (x *ItemProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_v1_completion_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ItemProgress.ProtoReflect.Descriptor instead.
+func (*ItemProgress) Descriptor() ([]byte, []int) {
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ItemProgress) GetContentIndex() int32 {
+	if x != nil {
+		return x.ContentIndex
+	}
+	return 0
+}
+
+func (x *ItemProgress) GetItemType() string {
+	if x != nil {
+		return x.ItemType
+	}
+	return ""
+}
+
+func (x *ItemProgress) GetEventType() string {
+	if x != nil {
+		return x.EventType
+	}
+	return ""
+}
+
+func (x *ItemProgress) GetJson() string {
+	if x != nil {
+		return x.Json
+	}
+	return ""
+}
+
 // The turn ended well. The same fields as CompleteResponse.
 type Done struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1669,14 +1793,16 @@ type Done struct {
 	// When the upstream created the response.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// How the turn ran.
-	Report        *TurnReport `protobuf:"bytes,7,opt,name=report,proto3" json:"report,omitempty"`
+	Report *TurnReport `protobuf:"bytes,7,opt,name=report,proto3" json:"report,omitempty"`
+	// The service tier that the upstream used, where it says so.
+	ServiceTier   string `protobuf:"bytes,8,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[16]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1814,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[16]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1827,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{16}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Done) GetMessage() *Message {
@@ -1753,6 +1879,13 @@ func (x *Done) GetReport() *TurnReport {
 	return nil
 }
 
+func (x *Done) GetServiceTier() string {
+	if x != nil {
+		return x.ServiceTier
+	}
+	return ""
+}
+
 // The turn ended well. The same fields as Done.
 type CompleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1769,14 +1902,16 @@ type CompleteResponse struct {
 	// When the upstream created the response.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// How the turn ran.
-	Report        *TurnReport `protobuf:"bytes,7,opt,name=report,proto3" json:"report,omitempty"`
+	Report *TurnReport `protobuf:"bytes,7,opt,name=report,proto3" json:"report,omitempty"`
+	// The service tier that the upstream used, where it says so.
+	ServiceTier   string `protobuf:"bytes,8,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CompleteResponse) Reset() {
 	*x = CompleteResponse{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[17]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +1923,7 @@ func (x *CompleteResponse) String() string {
 func (*CompleteResponse) ProtoMessage() {}
 
 func (x *CompleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[17]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +1936,7 @@ func (x *CompleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteResponse.ProtoReflect.Descriptor instead.
 func (*CompleteResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{17}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CompleteResponse) GetMessage() *Message {
@@ -1853,6 +1988,13 @@ func (x *CompleteResponse) GetReport() *TurnReport {
 	return nil
 }
 
+func (x *CompleteResponse) GetServiceTier() string {
+	if x != nil {
+		return x.ServiceTier
+	}
+	return ""
+}
+
 // The turn failed.
 type Error struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1878,7 +2020,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[18]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1890,7 +2032,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[18]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1903,7 +2045,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{18}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Error) GetReason() string {
@@ -1979,7 +2121,7 @@ type UpstreamError struct {
 
 func (x *UpstreamError) Reset() {
 	*x = UpstreamError{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[19]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2133,7 @@ func (x *UpstreamError) String() string {
 func (*UpstreamError) ProtoMessage() {}
 
 func (x *UpstreamError) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[19]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2146,7 @@ func (x *UpstreamError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpstreamError.ProtoReflect.Descriptor instead.
 func (*UpstreamError) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{19}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UpstreamError) GetCode() string {
@@ -2049,14 +2191,16 @@ type Usage struct {
 	// Of these, reasoning.
 	ReasoningTokens int64 `protobuf:"varint,5,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
 	// Input and output.
-	TotalTokens   int64 `protobuf:"varint,6,opt,name=total_tokens,json=totalTokens,proto3" json:"total_tokens,omitempty"`
+	TotalTokens int64 `protobuf:"varint,6,opt,name=total_tokens,json=totalTokens,proto3" json:"total_tokens,omitempty"`
+	// The upstream's usage, a JSON object as it wrote it: cost, audio tokens, calls of tools. Empty where it sent none.
+	DetailsJson   string `protobuf:"bytes,7,opt,name=details_json,json=detailsJson,proto3" json:"details_json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[20]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2212,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[20]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2225,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{20}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Usage) GetInputTokens() int64 {
@@ -2126,6 +2270,13 @@ func (x *Usage) GetTotalTokens() int64 {
 	return 0
 }
 
+func (x *Usage) GetDetailsJson() string {
+	if x != nil {
+		return x.DetailsJson
+	}
+	return ""
+}
+
 // How a turn ran: over what, with how much of the conversation, and how long each phase took.
 type TurnReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2148,14 +2299,17 @@ type TurnReport struct {
 	// Payload bytes of the last request.
 	BytesSent int64 `protobuf:"varint,9,opt,name=bytes_sent,json=bytesSent,proto3" json:"bytes_sent,omitempty"`
 	// What the same request would have had more, sent in full.
-	BytesSaved    int64 `protobuf:"varint,10,opt,name=bytes_saved,json=bytesSaved,proto3" json:"bytes_saved,omitempty"`
+	BytesSaved int64 `protobuf:"varint,10,opt,name=bytes_saved,json=bytesSaved,proto3" json:"bytes_saved,omitempty"`
+	// What the upstream sent and the service did not understand, and so left out of the answer: type → how often. At most 32
+	// types; the rest counts as "other".
+	IgnoredEvents map[string]int32 `protobuf:"bytes,11,rep,name=ignored_events,json=ignoredEvents,proto3" json:"ignored_events,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TurnReport) Reset() {
 	*x = TurnReport{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[21]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2167,7 +2321,7 @@ func (x *TurnReport) String() string {
 func (*TurnReport) ProtoMessage() {}
 
 func (x *TurnReport) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[21]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2180,7 +2334,7 @@ func (x *TurnReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnReport.ProtoReflect.Descriptor instead.
 func (*TurnReport) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{21}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TurnReport) GetResponseId() string {
@@ -2253,6 +2407,13 @@ func (x *TurnReport) GetBytesSaved() int64 {
 	return 0
 }
 
+func (x *TurnReport) GetIgnoredEvents() map[string]int32 {
+	if x != nil {
+		return x.IgnoredEvents
+	}
+	return nil
+}
+
 // How long each phase of a turn took. `first_event`, `first_content` and `total` count from the start of the turn.
 type Timings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2272,7 +2433,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[22]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2284,7 +2445,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[22]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2297,7 +2458,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{22}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Timings) GetQueue() *durationpb.Duration {
@@ -2359,7 +2520,7 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x05tools\x18\x05 \x03(\v2\x12.trunkline.v1.ToolR\x05tools\x129\n" +
 	"\aoptions\x18\x06 \x01(\v2\x1f.trunkline.v1.CompletionOptionsR\aoptions\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tR\trequestId\"\xe9\x06\n" +
+	"request_id\x18\a \x01(\tR\trequestId\"\x83\a\n" +
 	"\x11CompletionOptions\x125\n" +
 	"\ttransport\x18\x01 \x01(\x0e2\x17.trunkline.v1.TransportR\ttransport\x12%\n" +
 	"\vtemperature\x18\x02 \x01(\x01H\x00R\vtemperature\x88\x01\x01\x12\x18\n" +
@@ -2380,7 +2541,8 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"truncation\x12+\n" +
 	"\x11safety_identifier\x18\x0e \x01(\tR\x10safetyIdentifier\x12\x17\n" +
 	"\awarm_up\x18\x0f \x01(\bR\x06warmUp\x12&\n" +
-	"\x0fextra_body_json\x18\x10 \x01(\tR\rextraBodyJson\x1a;\n" +
+	"\x0fextra_body_json\x18\x10 \x01(\tR\rextraBodyJson\x12\x18\n" +
+	"\ainclude\x18\x11 \x03(\tR\ainclude\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
@@ -2388,12 +2550,13 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x06_top_pB\x14\n" +
 	"\x12_max_output_tokensB\x16\n" +
 	"\x14_parallel_tool_callsB\b\n" +
-	"\x06_store\"\xa0\x01\n" +
+	"\x06_store\"\xcb\x01\n" +
 	"\n" +
 	"ToolChoice\x122\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x1c.trunkline.v1.ToolChoiceModeH\x00R\x04mode\x12\x1c\n" +
 	"\bfunction\x18\x02 \x01(\tH\x00R\bfunction\x126\n" +
-	"\aallowed\x18\x03 \x01(\v2\x1a.trunkline.v1.AllowedToolsH\x00R\aallowedB\b\n" +
+	"\aallowed\x18\x03 \x01(\v2\x1a.trunkline.v1.AllowedToolsH\x00R\aallowed\x12)\n" +
+	"\x0fdefinition_json\x18\x04 \x01(\tH\x00R\x0edefinitionJsonB\b\n" +
 	"\x06choice\"^\n" +
 	"\fAllowedTools\x120\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x1c.trunkline.v1.ToolChoiceModeR\x04mode\x12\x1c\n" +
@@ -2415,7 +2578,7 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06schema\x18\x02 \x01(\tR\x06schema\x12\x1b\n" +
 	"\x06strict\x18\x03 \x01(\bH\x00R\x06strict\x88\x01\x01B\t\n" +
-	"\a_strict\"\xd0\x03\n" +
+	"\a_strict\"\x93\x04\n" +
 	"\x18StreamCompletionResponse\x12+\n" +
 	"\x05start\x18\x01 \x01(\v2\x13.trunkline.v1.StartH\x00R\x05start\x128\n" +
 	"\n" +
@@ -2424,7 +2587,8 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x05error\x18\x04 \x01(\v2\x13.trunkline.v1.ErrorH\x00R\x05error\x12G\n" +
 	"\x0freasoning_delta\x18\x05 \x01(\v2\x1c.trunkline.v1.ReasoningDeltaH\x00R\x0ereasoningDelta\x12A\n" +
 	"\rrefusal_delta\x18\x06 \x01(\v2\x1a.trunkline.v1.RefusalDeltaH\x00R\frefusalDelta\x12E\n" +
-	"\x0ftool_call_delta\x18\a \x01(\v2\x1b.trunkline.v1.ToolCallDeltaH\x00R\rtoolCallDelta\x12\x1a\n" +
+	"\x0ftool_call_delta\x18\a \x01(\v2\x1b.trunkline.v1.ToolCallDeltaH\x00R\rtoolCallDelta\x12A\n" +
+	"\ritem_progress\x18\b \x01(\v2\x1a.trunkline.v1.ItemProgressH\x00R\fitemProgress\x12\x1a\n" +
 	"\bsequence\x18\x0f \x01(\x03R\bsequenceB\a\n" +
 	"\x05event\"\x9e\x01\n" +
 	"\x05Start\x12\x17\n" +
@@ -2446,7 +2610,13 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\rcontent_index\x18\x01 \x01(\x05R\fcontentIndex\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12'\n" +
-	"\x0farguments_delta\x18\x04 \x01(\tR\x0eargumentsDelta\"\xbc\x02\n" +
+	"\x0farguments_delta\x18\x04 \x01(\tR\x0eargumentsDelta\"\x83\x01\n" +
+	"\fItemProgress\x12#\n" +
+	"\rcontent_index\x18\x01 \x01(\x05R\fcontentIndex\x12\x1b\n" +
+	"\titem_type\x18\x02 \x01(\tR\bitemType\x12\x1d\n" +
+	"\n" +
+	"event_type\x18\x03 \x01(\tR\teventType\x12\x12\n" +
+	"\x04json\x18\x04 \x01(\tR\x04json\"\xdf\x02\n" +
 	"\x04Done\x12/\n" +
 	"\amessage\x18\x01 \x01(\v2\x15.trunkline.v1.MessageR\amessage\x129\n" +
 	"\vstop_reason\x18\x02 \x01(\x0e2\x18.trunkline.v1.StopReasonR\n" +
@@ -2456,7 +2626,8 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\bprovider\x18\x05 \x01(\tR\bprovider\x129\n" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x120\n" +
-	"\x06report\x18\a \x01(\v2\x18.trunkline.v1.TurnReportR\x06report\"\xc8\x02\n" +
+	"\x06report\x18\a \x01(\v2\x18.trunkline.v1.TurnReportR\x06report\x12!\n" +
+	"\fservice_tier\x18\b \x01(\tR\vserviceTier\"\xeb\x02\n" +
 	"\x10CompleteResponse\x12/\n" +
 	"\amessage\x18\x01 \x01(\v2\x15.trunkline.v1.MessageR\amessage\x129\n" +
 	"\vstop_reason\x18\x02 \x01(\x0e2\x18.trunkline.v1.StopReasonR\n" +
@@ -2466,7 +2637,8 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\bprovider\x18\x05 \x01(\tR\bprovider\x129\n" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x120\n" +
-	"\x06report\x18\a \x01(\v2\x18.trunkline.v1.TurnReportR\x06report\"\xda\x02\n" +
+	"\x06report\x18\a \x01(\v2\x18.trunkline.v1.TurnReportR\x06report\x12!\n" +
+	"\fservice_tier\x18\b \x01(\tR\vserviceTier\"\xda\x02\n" +
 	"\x05Error\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
@@ -2482,14 +2654,15 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
 	"\x06status\x18\x03 \x01(\x05R\x06status\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"\xfb\x01\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"\x9e\x02\n" +
 	"\x05Usage\x12!\n" +
 	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12.\n" +
 	"\x13cached_input_tokens\x18\x02 \x01(\x03R\x11cachedInputTokens\x12,\n" +
 	"\x12cache_write_tokens\x18\x03 \x01(\x03R\x10cacheWriteTokens\x12#\n" +
 	"\routput_tokens\x18\x04 \x01(\x03R\foutputTokens\x12)\n" +
 	"\x10reasoning_tokens\x18\x05 \x01(\x03R\x0freasoningTokens\x12!\n" +
-	"\ftotal_tokens\x18\x06 \x01(\x03R\vtotalTokens\"\xa1\x03\n" +
+	"\ftotal_tokens\x18\x06 \x01(\x03R\vtotalTokens\x12!\n" +
+	"\fdetails_json\x18\a \x01(\tR\vdetailsJson\"\xb7\x04\n" +
 	"\n" +
 	"TurnReport\x12\x1f\n" +
 	"\vresponse_id\x18\x01 \x01(\tR\n" +
@@ -2505,7 +2678,11 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"bytes_sent\x18\t \x01(\x03R\tbytesSent\x12\x1f\n" +
 	"\vbytes_saved\x18\n" +
 	" \x01(\x03R\n" +
-	"bytesSaved\"\x9c\x02\n" +
+	"bytesSaved\x12R\n" +
+	"\x0eignored_events\x18\v \x03(\v2+.trunkline.v1.TurnReport.IgnoredEventsEntryR\rignoredEvents\x1a@\n" +
+	"\x12IgnoredEventsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x9c\x02\n" +
 	"\aTimings\x12/\n" +
 	"\x05queue\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05queue\x123\n" +
 	"\aconnect\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aconnect\x12:\n" +
@@ -2530,14 +2707,15 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\rReasoningKind\x12\x1e\n" +
 	"\x1aREASONING_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REASONING_KIND_SUMMARY\x10\x01\x12\x17\n" +
-	"\x13REASONING_KIND_TEXT\x10\x02*\x91\x01\n" +
+	"\x13REASONING_KIND_TEXT\x10\x02*\xb2\x01\n" +
 	"\n" +
 	"StopReason\x12\x1b\n" +
 	"\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10STOP_REASON_STOP\x10\x01\x12\x18\n" +
 	"\x14STOP_REASON_TOOL_USE\x10\x02\x12\x16\n" +
 	"\x12STOP_REASON_LENGTH\x10\x03\x12\x1e\n" +
-	"\x1aSTOP_REASON_CONTENT_FILTER\x10\x042\xc3\x01\n" +
+	"\x1aSTOP_REASON_CONTENT_FILTER\x10\x04\x12\x1f\n" +
+	"\x1bSTOP_REASON_ACTION_REQUIRED\x10\x052\xc3\x01\n" +
 	"\x11CompletionService\x12c\n" +
 	"\x10StreamCompletion\x12%.trunkline.v1.StreamCompletionRequest\x1a&.trunkline.v1.StreamCompletionResponse0\x01\x12I\n" +
 	"\bComplete\x12\x1d.trunkline.v1.CompleteRequest\x1a\x1e.trunkline.v1.CompleteResponseB\\\n" +
@@ -2556,7 +2734,7 @@ func file_trunkline_v1_completion_proto_rawDescGZIP() []byte {
 }
 
 var file_trunkline_v1_completion_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_trunkline_v1_completion_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_trunkline_v1_completion_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_trunkline_v1_completion_proto_goTypes = []any{
 	(Transport)(0),                   // 0: trunkline.v1.Transport
 	(Context)(0),                     // 1: trunkline.v1.Context
@@ -2579,31 +2757,33 @@ var file_trunkline_v1_completion_proto_goTypes = []any{
 	(*RefusalDelta)(nil),             // 18: trunkline.v1.RefusalDelta
 	(*ReasoningDelta)(nil),           // 19: trunkline.v1.ReasoningDelta
 	(*ToolCallDelta)(nil),            // 20: trunkline.v1.ToolCallDelta
-	(*Done)(nil),                     // 21: trunkline.v1.Done
-	(*CompleteResponse)(nil),         // 22: trunkline.v1.CompleteResponse
-	(*Error)(nil),                    // 23: trunkline.v1.Error
-	(*UpstreamError)(nil),            // 24: trunkline.v1.UpstreamError
-	(*Usage)(nil),                    // 25: trunkline.v1.Usage
-	(*TurnReport)(nil),               // 26: trunkline.v1.TurnReport
-	(*Timings)(nil),                  // 27: trunkline.v1.Timings
-	nil,                              // 28: trunkline.v1.CompletionOptions.MetadataEntry
-	(*Message)(nil),                  // 29: trunkline.v1.Message
-	(*Tool)(nil),                     // 30: trunkline.v1.Tool
-	(*timestamppb.Timestamp)(nil),    // 31: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 32: google.protobuf.Duration
+	(*ItemProgress)(nil),             // 21: trunkline.v1.ItemProgress
+	(*Done)(nil),                     // 22: trunkline.v1.Done
+	(*CompleteResponse)(nil),         // 23: trunkline.v1.CompleteResponse
+	(*Error)(nil),                    // 24: trunkline.v1.Error
+	(*UpstreamError)(nil),            // 25: trunkline.v1.UpstreamError
+	(*Usage)(nil),                    // 26: trunkline.v1.Usage
+	(*TurnReport)(nil),               // 27: trunkline.v1.TurnReport
+	(*Timings)(nil),                  // 28: trunkline.v1.Timings
+	nil,                              // 29: trunkline.v1.CompletionOptions.MetadataEntry
+	nil,                              // 30: trunkline.v1.TurnReport.IgnoredEventsEntry
+	(*Message)(nil),                  // 31: trunkline.v1.Message
+	(*Tool)(nil),                     // 32: trunkline.v1.Tool
+	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 34: google.protobuf.Duration
 }
 var file_trunkline_v1_completion_proto_depIdxs = []int32{
-	29, // 0: trunkline.v1.StreamCompletionRequest.messages:type_name -> trunkline.v1.Message
-	30, // 1: trunkline.v1.StreamCompletionRequest.tools:type_name -> trunkline.v1.Tool
+	31, // 0: trunkline.v1.StreamCompletionRequest.messages:type_name -> trunkline.v1.Message
+	32, // 1: trunkline.v1.StreamCompletionRequest.tools:type_name -> trunkline.v1.Tool
 	7,  // 2: trunkline.v1.StreamCompletionRequest.options:type_name -> trunkline.v1.CompletionOptions
-	29, // 3: trunkline.v1.CompleteRequest.messages:type_name -> trunkline.v1.Message
-	30, // 4: trunkline.v1.CompleteRequest.tools:type_name -> trunkline.v1.Tool
+	31, // 3: trunkline.v1.CompleteRequest.messages:type_name -> trunkline.v1.Message
+	32, // 4: trunkline.v1.CompleteRequest.tools:type_name -> trunkline.v1.Tool
 	7,  // 5: trunkline.v1.CompleteRequest.options:type_name -> trunkline.v1.CompletionOptions
 	0,  // 6: trunkline.v1.CompletionOptions.transport:type_name -> trunkline.v1.Transport
 	8,  // 7: trunkline.v1.CompletionOptions.tool_choice:type_name -> trunkline.v1.ToolChoice
 	10, // 8: trunkline.v1.CompletionOptions.reasoning:type_name -> trunkline.v1.ReasoningOptions
 	11, // 9: trunkline.v1.CompletionOptions.text:type_name -> trunkline.v1.TextOptions
-	28, // 10: trunkline.v1.CompletionOptions.metadata:type_name -> trunkline.v1.CompletionOptions.MetadataEntry
+	29, // 10: trunkline.v1.CompletionOptions.metadata:type_name -> trunkline.v1.CompletionOptions.MetadataEntry
 	2,  // 11: trunkline.v1.ToolChoice.mode:type_name -> trunkline.v1.ToolChoiceMode
 	9,  // 12: trunkline.v1.ToolChoice.allowed:type_name -> trunkline.v1.AllowedTools
 	2,  // 13: trunkline.v1.AllowedTools.mode:type_name -> trunkline.v1.ToolChoiceMode
@@ -2612,46 +2792,48 @@ var file_trunkline_v1_completion_proto_depIdxs = []int32{
 	14, // 16: trunkline.v1.TextOptions.json_schema:type_name -> trunkline.v1.JsonSchemaFormat
 	16, // 17: trunkline.v1.StreamCompletionResponse.start:type_name -> trunkline.v1.Start
 	17, // 18: trunkline.v1.StreamCompletionResponse.text_delta:type_name -> trunkline.v1.TextDelta
-	21, // 19: trunkline.v1.StreamCompletionResponse.done:type_name -> trunkline.v1.Done
-	23, // 20: trunkline.v1.StreamCompletionResponse.error:type_name -> trunkline.v1.Error
+	22, // 19: trunkline.v1.StreamCompletionResponse.done:type_name -> trunkline.v1.Done
+	24, // 20: trunkline.v1.StreamCompletionResponse.error:type_name -> trunkline.v1.Error
 	19, // 21: trunkline.v1.StreamCompletionResponse.reasoning_delta:type_name -> trunkline.v1.ReasoningDelta
 	18, // 22: trunkline.v1.StreamCompletionResponse.refusal_delta:type_name -> trunkline.v1.RefusalDelta
 	20, // 23: trunkline.v1.StreamCompletionResponse.tool_call_delta:type_name -> trunkline.v1.ToolCallDelta
-	0,  // 24: trunkline.v1.Start.transport:type_name -> trunkline.v1.Transport
-	1,  // 25: trunkline.v1.Start.context:type_name -> trunkline.v1.Context
-	3,  // 26: trunkline.v1.ReasoningDelta.kind:type_name -> trunkline.v1.ReasoningKind
-	29, // 27: trunkline.v1.Done.message:type_name -> trunkline.v1.Message
-	4,  // 28: trunkline.v1.Done.stop_reason:type_name -> trunkline.v1.StopReason
-	25, // 29: trunkline.v1.Done.usage:type_name -> trunkline.v1.Usage
-	31, // 30: trunkline.v1.Done.created_at:type_name -> google.protobuf.Timestamp
-	26, // 31: trunkline.v1.Done.report:type_name -> trunkline.v1.TurnReport
-	29, // 32: trunkline.v1.CompleteResponse.message:type_name -> trunkline.v1.Message
-	4,  // 33: trunkline.v1.CompleteResponse.stop_reason:type_name -> trunkline.v1.StopReason
-	25, // 34: trunkline.v1.CompleteResponse.usage:type_name -> trunkline.v1.Usage
-	31, // 35: trunkline.v1.CompleteResponse.created_at:type_name -> google.protobuf.Timestamp
-	26, // 36: trunkline.v1.CompleteResponse.report:type_name -> trunkline.v1.TurnReport
-	32, // 37: trunkline.v1.Error.retry_after:type_name -> google.protobuf.Duration
-	24, // 38: trunkline.v1.Error.upstream:type_name -> trunkline.v1.UpstreamError
-	29, // 39: trunkline.v1.Error.partial:type_name -> trunkline.v1.Message
-	25, // 40: trunkline.v1.Error.usage:type_name -> trunkline.v1.Usage
-	26, // 41: trunkline.v1.Error.report:type_name -> trunkline.v1.TurnReport
-	0,  // 42: trunkline.v1.TurnReport.transport:type_name -> trunkline.v1.Transport
-	1,  // 43: trunkline.v1.TurnReport.context:type_name -> trunkline.v1.Context
-	27, // 44: trunkline.v1.TurnReport.timings:type_name -> trunkline.v1.Timings
-	32, // 45: trunkline.v1.Timings.queue:type_name -> google.protobuf.Duration
-	32, // 46: trunkline.v1.Timings.connect:type_name -> google.protobuf.Duration
-	32, // 47: trunkline.v1.Timings.first_event:type_name -> google.protobuf.Duration
-	32, // 48: trunkline.v1.Timings.first_content:type_name -> google.protobuf.Duration
-	32, // 49: trunkline.v1.Timings.total:type_name -> google.protobuf.Duration
-	5,  // 50: trunkline.v1.CompletionService.StreamCompletion:input_type -> trunkline.v1.StreamCompletionRequest
-	6,  // 51: trunkline.v1.CompletionService.Complete:input_type -> trunkline.v1.CompleteRequest
-	15, // 52: trunkline.v1.CompletionService.StreamCompletion:output_type -> trunkline.v1.StreamCompletionResponse
-	22, // 53: trunkline.v1.CompletionService.Complete:output_type -> trunkline.v1.CompleteResponse
-	52, // [52:54] is the sub-list for method output_type
-	50, // [50:52] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	21, // 24: trunkline.v1.StreamCompletionResponse.item_progress:type_name -> trunkline.v1.ItemProgress
+	0,  // 25: trunkline.v1.Start.transport:type_name -> trunkline.v1.Transport
+	1,  // 26: trunkline.v1.Start.context:type_name -> trunkline.v1.Context
+	3,  // 27: trunkline.v1.ReasoningDelta.kind:type_name -> trunkline.v1.ReasoningKind
+	31, // 28: trunkline.v1.Done.message:type_name -> trunkline.v1.Message
+	4,  // 29: trunkline.v1.Done.stop_reason:type_name -> trunkline.v1.StopReason
+	26, // 30: trunkline.v1.Done.usage:type_name -> trunkline.v1.Usage
+	33, // 31: trunkline.v1.Done.created_at:type_name -> google.protobuf.Timestamp
+	27, // 32: trunkline.v1.Done.report:type_name -> trunkline.v1.TurnReport
+	31, // 33: trunkline.v1.CompleteResponse.message:type_name -> trunkline.v1.Message
+	4,  // 34: trunkline.v1.CompleteResponse.stop_reason:type_name -> trunkline.v1.StopReason
+	26, // 35: trunkline.v1.CompleteResponse.usage:type_name -> trunkline.v1.Usage
+	33, // 36: trunkline.v1.CompleteResponse.created_at:type_name -> google.protobuf.Timestamp
+	27, // 37: trunkline.v1.CompleteResponse.report:type_name -> trunkline.v1.TurnReport
+	34, // 38: trunkline.v1.Error.retry_after:type_name -> google.protobuf.Duration
+	25, // 39: trunkline.v1.Error.upstream:type_name -> trunkline.v1.UpstreamError
+	31, // 40: trunkline.v1.Error.partial:type_name -> trunkline.v1.Message
+	26, // 41: trunkline.v1.Error.usage:type_name -> trunkline.v1.Usage
+	27, // 42: trunkline.v1.Error.report:type_name -> trunkline.v1.TurnReport
+	0,  // 43: trunkline.v1.TurnReport.transport:type_name -> trunkline.v1.Transport
+	1,  // 44: trunkline.v1.TurnReport.context:type_name -> trunkline.v1.Context
+	28, // 45: trunkline.v1.TurnReport.timings:type_name -> trunkline.v1.Timings
+	30, // 46: trunkline.v1.TurnReport.ignored_events:type_name -> trunkline.v1.TurnReport.IgnoredEventsEntry
+	34, // 47: trunkline.v1.Timings.queue:type_name -> google.protobuf.Duration
+	34, // 48: trunkline.v1.Timings.connect:type_name -> google.protobuf.Duration
+	34, // 49: trunkline.v1.Timings.first_event:type_name -> google.protobuf.Duration
+	34, // 50: trunkline.v1.Timings.first_content:type_name -> google.protobuf.Duration
+	34, // 51: trunkline.v1.Timings.total:type_name -> google.protobuf.Duration
+	5,  // 52: trunkline.v1.CompletionService.StreamCompletion:input_type -> trunkline.v1.StreamCompletionRequest
+	6,  // 53: trunkline.v1.CompletionService.Complete:input_type -> trunkline.v1.CompleteRequest
+	15, // 54: trunkline.v1.CompletionService.StreamCompletion:output_type -> trunkline.v1.StreamCompletionResponse
+	23, // 55: trunkline.v1.CompletionService.Complete:output_type -> trunkline.v1.CompleteResponse
+	54, // [54:56] is the sub-list for method output_type
+	52, // [52:54] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_v1_completion_proto_init() }
@@ -2665,6 +2847,7 @@ func file_trunkline_v1_completion_proto_init() {
 		(*ToolChoice_Mode)(nil),
 		(*ToolChoice_Function)(nil),
 		(*ToolChoice_Allowed)(nil),
+		(*ToolChoice_DefinitionJson)(nil),
 	}
 	file_trunkline_v1_completion_proto_msgTypes[6].OneofWrappers = []any{
 		(*TextOptions_Plain)(nil),
@@ -2680,6 +2863,7 @@ func file_trunkline_v1_completion_proto_init() {
 		(*StreamCompletionResponse_ReasoningDelta)(nil),
 		(*StreamCompletionResponse_RefusalDelta)(nil),
 		(*StreamCompletionResponse_ToolCallDelta)(nil),
+		(*StreamCompletionResponse_ItemProgress)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2687,7 +2871,7 @@ func file_trunkline_v1_completion_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_v1_completion_proto_rawDesc), len(file_trunkline_v1_completion_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -88,6 +88,59 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 	return file_trunkline_v1_message_proto_rawDescGZIP(), []int{0}
 }
 
+// What kind of tool is called.
+type ToolCallKind int32
+
+const (
+	// Not set: a function.
+	ToolCallKind_TOOL_CALL_KIND_UNSPECIFIED ToolCallKind = 0
+	// A function: the arguments are JSON.
+	ToolCallKind_TOOL_CALL_KIND_FUNCTION ToolCallKind = 1
+	// A custom tool: the arguments are free text.
+	ToolCallKind_TOOL_CALL_KIND_CUSTOM ToolCallKind = 2
+)
+
+// Enum value maps for ToolCallKind.
+var (
+	ToolCallKind_name = map[int32]string{
+		0: "TOOL_CALL_KIND_UNSPECIFIED",
+		1: "TOOL_CALL_KIND_FUNCTION",
+		2: "TOOL_CALL_KIND_CUSTOM",
+	}
+	ToolCallKind_value = map[string]int32{
+		"TOOL_CALL_KIND_UNSPECIFIED": 0,
+		"TOOL_CALL_KIND_FUNCTION":    1,
+		"TOOL_CALL_KIND_CUSTOM":      2,
+	}
+)
+
+func (x ToolCallKind) Enum() *ToolCallKind {
+	p := new(ToolCallKind)
+	*p = x
+	return p
+}
+
+func (x ToolCallKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ToolCallKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_trunkline_v1_message_proto_enumTypes[1].Descriptor()
+}
+
+func (ToolCallKind) Type() protoreflect.EnumType {
+	return &file_trunkline_v1_message_proto_enumTypes[1]
+}
+
+func (x ToolCallKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ToolCallKind.Descriptor instead.
+func (ToolCallKind) EnumDescriptor() ([]byte, []int) {
+	return file_trunkline_v1_message_proto_rawDescGZIP(), []int{1}
+}
+
 // One message of the conversation.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -157,7 +210,14 @@ type Part struct {
 	//	*Part_ToolResult
 	//	*Part_Reasoning
 	//	*Part_Refusal
-	Part          isPart_Part `protobuf_oneof:"part"`
+	//	*Part_UpstreamItem
+	Part isPart_Part `protobuf_oneof:"part"`
+	// The upstream's id of the item in which the part stands; parts that share one are one item. It goes back only where the
+	// upstream keeps responses (`store`), and does not count when histories are compared. Not inside a tool result.
+	ItemId string `protobuf:"bytes,14,opt,name=item_id,json=itemId,proto3" json:"item_id,omitempty"`
+	// The keys of the item that this proto does not name: a JSON object, as a JSON string. On the first part of an item; goes
+	// back as it came. Leaving it out of an echoed answer is no edit, changing it is one. Not inside a tool result.
+	ExtraJson     string `protobuf:"bytes,15,opt,name=extra_json,json=extraJson,proto3" json:"extra_json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -262,6 +322,29 @@ func (x *Part) GetRefusal() *RefusalPart {
 	return nil
 }
 
+func (x *Part) GetUpstreamItem() *UpstreamItemPart {
+	if x != nil {
+		if x, ok := x.Part.(*Part_UpstreamItem); ok {
+			return x.UpstreamItem
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetItemId() string {
+	if x != nil {
+		return x.ItemId
+	}
+	return ""
+}
+
+func (x *Part) GetExtraJson() string {
+	if x != nil {
+		return x.ExtraJson
+	}
+	return ""
+}
+
 type isPart_Part interface {
 	isPart_Part()
 }
@@ -301,6 +384,12 @@ type Part_Refusal struct {
 	Refusal *RefusalPart `protobuf:"bytes,7,opt,name=refusal,proto3,oneof"`
 }
 
+type Part_UpstreamItem struct {
+	// An item that has no part of its own, verbatim: what the model said (ROLE_ASSISTANT), or the caller's answer to it
+	// (ROLE_TOOL or ROLE_USER).
+	UpstreamItem *UpstreamItemPart `protobuf:"bytes,8,opt,name=upstream_item,json=upstreamItem,proto3,oneof"`
+}
+
 func (*Part_Text) isPart_Part() {}
 
 func (*Part_Image) isPart_Part() {}
@@ -315,13 +404,20 @@ func (*Part_Reasoning) isPart_Part() {}
 
 func (*Part_Refusal) isPart_Part() {}
 
+func (*Part_UpstreamItem) isPart_Part() {}
+
 // Text.
 type TextPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The text. Empty is allowed only in what the model said and in tool results.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	// What kind of answer this text is: "commentary", "final_answer", or empty. ROLE_ASSISTANT only; goes back as it came.
-	Phase         string `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	Phase string `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	// The citations of the text, a JSON array as the upstream wrote it. ROLE_ASSISTANT only; goes back as it came, and does not
+	// count when histories are compared.
+	AnnotationsJson string `protobuf:"bytes,3,opt,name=annotations_json,json=annotationsJson,proto3" json:"annotations_json,omitempty"`
+	// The log probabilities of the text, a JSON array as the upstream wrote it. ROLE_ASSISTANT only; as annotations_json.
+	LogprobsJson  string `protobuf:"bytes,4,opt,name=logprobs_json,json=logprobsJson,proto3" json:"logprobs_json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -366,6 +462,20 @@ func (x *TextPart) GetText() string {
 func (x *TextPart) GetPhase() string {
 	if x != nil {
 		return x.Phase
+	}
+	return ""
+}
+
+func (x *TextPart) GetAnnotationsJson() string {
+	if x != nil {
+		return x.AnnotationsJson
+	}
+	return ""
+}
+
+func (x *TextPart) GetLogprobsJson() string {
+	if x != nil {
+		return x.LogprobsJson
 	}
 	return ""
 }
@@ -621,8 +731,11 @@ type ToolCallPart struct {
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// The name of the tool.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// The arguments: a JSON string as the model wrote it. Not always valid JSON, never repaired.
-	Arguments     string `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// The arguments: a JSON string as the model wrote it. Not always valid JSON, never repaired. Free text if the tool is a
+	// custom one.
+	Arguments string `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// What kind of tool is called. Unset: a function. The result of a custom tool is a ToolResultPart like any other.
+	Kind          ToolCallKind `protobuf:"varint,4,opt,name=kind,proto3,enum=trunkline.v1.ToolCallKind" json:"kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -676,6 +789,13 @@ func (x *ToolCallPart) GetArguments() string {
 		return x.Arguments
 	}
 	return ""
+}
+
+func (x *ToolCallPart) GetKind() ToolCallKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ToolCallKind_TOOL_CALL_KIND_UNSPECIFIED
 }
 
 // What a tool returned.
@@ -745,7 +865,7 @@ func (x *ToolResultPart) GetIsError() bool {
 // A piece of the model's reasoning.
 type ReasoningPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The upstream's id of it.
+	// The upstream's id of it, the same as `item_id` of the part. Empty where the upstream gave none.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The summary, paragraph by paragraph; may be empty.
 	Summary []string `protobuf:"bytes,2,rep,name=summary,proto3" json:"summary,omitempty"`
@@ -861,24 +981,83 @@ func (x *RefusalPart) GetText() string {
 	return ""
 }
 
-// A function that the model may call.
+// An item of the upstream that has no part of its own: what a hosted tool did, a call that waits for the caller (an approval,
+// a shell, a computer), the caller's answer to such a call, a reference to an item.
+type UpstreamItemPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its type, for example "web_search_call". Required, the same as in `json`.
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// The whole item, a JSON object as the upstream writes it. Required; goes back as it came.
+	Json          string `protobuf:"bytes,2,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpstreamItemPart) Reset() {
+	*x = UpstreamItemPart{}
+	mi := &file_trunkline_v1_message_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpstreamItemPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpstreamItemPart) ProtoMessage() {}
+
+func (x *UpstreamItemPart) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_v1_message_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpstreamItemPart.ProtoReflect.Descriptor instead.
+func (*UpstreamItemPart) Descriptor() ([]byte, []int) {
+	return file_trunkline_v1_message_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *UpstreamItemPart) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *UpstreamItemPart) GetJson() string {
+	if x != nil {
+		return x.Json
+	}
+	return ""
+}
+
+// A tool that the model may call: a function, or any other kind by its definition.
 type Tool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its name: 1 to 64 characters of [A-Za-z0-9_-].
+	// The name of a function: 1 to 64 characters of [A-Za-z0-9_-].
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// What it does, for the model.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Its parameters: a JSON Schema object, as a JSON string. Empty: no parameters.
 	Parameters string `protobuf:"bytes,3,opt,name=parameters,proto3" json:"parameters,omitempty"`
 	// Whether the upstream forces the arguments to fit the schema. Unset: false.
-	Strict        *bool `protobuf:"varint,4,opt,name=strict,proto3,oneof" json:"strict,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Strict *bool `protobuf:"varint,4,opt,name=strict,proto3,oneof" json:"strict,omitempty"`
+	// A tool of any other kind (hosted, custom, a namespace, …): its definition for the upstream, a JSON object as a JSON string,
+	// sent verbatim. The other fields are then empty.
+	DefinitionJson string `protobuf:"bytes,5,opt,name=definition_json,json=definitionJson,proto3" json:"definition_json,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Tool) Reset() {
 	*x = Tool{}
-	mi := &file_trunkline_v1_message_proto_msgTypes[9]
+	mi := &file_trunkline_v1_message_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +1069,7 @@ func (x *Tool) String() string {
 func (*Tool) ProtoMessage() {}
 
 func (x *Tool) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_message_proto_msgTypes[9]
+	mi := &file_trunkline_v1_message_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +1082,7 @@ func (x *Tool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tool.ProtoReflect.Descriptor instead.
 func (*Tool) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_message_proto_rawDescGZIP(), []int{9}
+	return file_trunkline_v1_message_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Tool) GetName() string {
@@ -934,6 +1113,13 @@ func (x *Tool) GetStrict() bool {
 	return false
 }
 
+func (x *Tool) GetDefinitionJson() string {
+	if x != nil {
+		return x.DefinitionJson
+	}
+	return ""
+}
+
 var File_trunkline_v1_message_proto protoreflect.FileDescriptor
 
 const file_trunkline_v1_message_proto_rawDesc = "" +
@@ -941,7 +1127,7 @@ const file_trunkline_v1_message_proto_rawDesc = "" +
 	"\x1atrunkline/v1/message.proto\x12\ftrunkline.v1\"[\n" +
 	"\aMessage\x12&\n" +
 	"\x04role\x18\x01 \x01(\x0e2\x12.trunkline.v1.RoleR\x04role\x12(\n" +
-	"\x05parts\x18\x02 \x03(\v2\x12.trunkline.v1.PartR\x05parts\"\x8b\x03\n" +
+	"\x05parts\x18\x02 \x03(\v2\x12.trunkline.v1.PartR\x05parts\"\x8a\x04\n" +
 	"\x04Part\x12,\n" +
 	"\x04text\x18\x01 \x01(\v2\x16.trunkline.v1.TextPartH\x00R\x04text\x12/\n" +
 	"\x05image\x18\x02 \x01(\v2\x17.trunkline.v1.ImagePartH\x00R\x05image\x12,\n" +
@@ -950,11 +1136,17 @@ const file_trunkline_v1_message_proto_rawDesc = "" +
 	"\vtool_result\x18\x05 \x01(\v2\x1c.trunkline.v1.ToolResultPartH\x00R\n" +
 	"toolResult\x12;\n" +
 	"\treasoning\x18\x06 \x01(\v2\x1b.trunkline.v1.ReasoningPartH\x00R\treasoning\x125\n" +
-	"\arefusal\x18\a \x01(\v2\x19.trunkline.v1.RefusalPartH\x00R\arefusalB\x06\n" +
-	"\x04part\"4\n" +
+	"\arefusal\x18\a \x01(\v2\x19.trunkline.v1.RefusalPartH\x00R\arefusal\x12E\n" +
+	"\rupstream_item\x18\b \x01(\v2\x1e.trunkline.v1.UpstreamItemPartH\x00R\fupstreamItem\x12\x17\n" +
+	"\aitem_id\x18\x0e \x01(\tR\x06itemId\x12\x1d\n" +
+	"\n" +
+	"extra_json\x18\x0f \x01(\tR\textraJsonB\x06\n" +
+	"\x04part\"\x84\x01\n" +
 	"\bTextPart\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n" +
-	"\x05phase\x18\x02 \x01(\tR\x05phase\"\x8f\x01\n" +
+	"\x05phase\x18\x02 \x01(\tR\x05phase\x12)\n" +
+	"\x10annotations_json\x18\x03 \x01(\tR\x0fannotationsJson\x12#\n" +
+	"\rlogprobs_json\x18\x04 \x01(\tR\flogprobsJson\"\x8f\x01\n" +
 	"\tImagePart\x12\x12\n" +
 	"\x03url\x18\x01 \x01(\tH\x00R\x03url\x12\x14\n" +
 	"\x04data\x18\x02 \x01(\fH\x00R\x04data\x12\x19\n" +
@@ -968,11 +1160,12 @@ const file_trunkline_v1_message_proto_rawDesc = "" +
 	"\afile_id\x18\x03 \x01(\tH\x00R\x06fileId\x12\x1a\n" +
 	"\bfilename\x18\x04 \x01(\tR\bfilename\x12\x1b\n" +
 	"\tmime_type\x18\x05 \x01(\tR\bmimeTypeB\b\n" +
-	"\x06source\"Y\n" +
+	"\x06source\"\x89\x01\n" +
 	"\fToolCallPart\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
-	"\targuments\x18\x03 \x01(\tR\targuments\"n\n" +
+	"\targuments\x18\x03 \x01(\tR\targuments\x12.\n" +
+	"\x04kind\x18\x04 \x01(\x0e2\x1a.trunkline.v1.ToolCallKindR\x04kind\"n\n" +
 	"\x0eToolResultPart\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12(\n" +
 	"\x05parts\x18\x02 \x03(\v2\x12.trunkline.v1.PartR\x05parts\x12\x19\n" +
@@ -983,14 +1176,18 @@ const file_trunkline_v1_message_proto_rawDesc = "" +
 	"\x11encrypted_content\x18\x03 \x01(\tR\x10encryptedContent\x12\x18\n" +
 	"\acontent\x18\x04 \x03(\tR\acontent\"!\n" +
 	"\vRefusalPart\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"\x84\x01\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\":\n" +
+	"\x10UpstreamItemPart\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
+	"\x04json\x18\x02 \x01(\tR\x04json\"\xad\x01\n" +
 	"\x04Tool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1e\n" +
 	"\n" +
 	"parameters\x18\x03 \x01(\tR\n" +
 	"parameters\x12\x1b\n" +
-	"\x06strict\x18\x04 \x01(\bH\x00R\x06strict\x88\x01\x01B\t\n" +
+	"\x06strict\x18\x04 \x01(\bH\x00R\x06strict\x88\x01\x01\x12'\n" +
+	"\x0fdefinition_json\x18\x05 \x01(\tR\x0edefinitionJsonB\t\n" +
 	"\a_strict*s\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n" +
@@ -998,7 +1195,11 @@ const file_trunkline_v1_message_proto_rawDesc = "" +
 	"\x0eROLE_ASSISTANT\x10\x02\x12\r\n" +
 	"\tROLE_TOOL\x10\x03\x12\x0f\n" +
 	"\vROLE_SYSTEM\x10\x04\x12\x12\n" +
-	"\x0eROLE_DEVELOPER\x10\x05B\\\n" +
+	"\x0eROLE_DEVELOPER\x10\x05*f\n" +
+	"\fToolCallKind\x12\x1e\n" +
+	"\x1aTOOL_CALL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17TOOL_CALL_KIND_FUNCTION\x10\x01\x12\x19\n" +
+	"\x15TOOL_CALL_KIND_CUSTOM\x10\x02B\\\n" +
 	"\x10dev.trunkline.v1P\x01ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1b\x06proto3"
 
 var (
@@ -1013,37 +1214,41 @@ func file_trunkline_v1_message_proto_rawDescGZIP() []byte {
 	return file_trunkline_v1_message_proto_rawDescData
 }
 
-var file_trunkline_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_trunkline_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_trunkline_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_trunkline_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_trunkline_v1_message_proto_goTypes = []any{
-	(Role)(0),              // 0: trunkline.v1.Role
-	(*Message)(nil),        // 1: trunkline.v1.Message
-	(*Part)(nil),           // 2: trunkline.v1.Part
-	(*TextPart)(nil),       // 3: trunkline.v1.TextPart
-	(*ImagePart)(nil),      // 4: trunkline.v1.ImagePart
-	(*FilePart)(nil),       // 5: trunkline.v1.FilePart
-	(*ToolCallPart)(nil),   // 6: trunkline.v1.ToolCallPart
-	(*ToolResultPart)(nil), // 7: trunkline.v1.ToolResultPart
-	(*ReasoningPart)(nil),  // 8: trunkline.v1.ReasoningPart
-	(*RefusalPart)(nil),    // 9: trunkline.v1.RefusalPart
-	(*Tool)(nil),           // 10: trunkline.v1.Tool
+	(Role)(0),                // 0: trunkline.v1.Role
+	(ToolCallKind)(0),        // 1: trunkline.v1.ToolCallKind
+	(*Message)(nil),          // 2: trunkline.v1.Message
+	(*Part)(nil),             // 3: trunkline.v1.Part
+	(*TextPart)(nil),         // 4: trunkline.v1.TextPart
+	(*ImagePart)(nil),        // 5: trunkline.v1.ImagePart
+	(*FilePart)(nil),         // 6: trunkline.v1.FilePart
+	(*ToolCallPart)(nil),     // 7: trunkline.v1.ToolCallPart
+	(*ToolResultPart)(nil),   // 8: trunkline.v1.ToolResultPart
+	(*ReasoningPart)(nil),    // 9: trunkline.v1.ReasoningPart
+	(*RefusalPart)(nil),      // 10: trunkline.v1.RefusalPart
+	(*UpstreamItemPart)(nil), // 11: trunkline.v1.UpstreamItemPart
+	(*Tool)(nil),             // 12: trunkline.v1.Tool
 }
 var file_trunkline_v1_message_proto_depIdxs = []int32{
 	0,  // 0: trunkline.v1.Message.role:type_name -> trunkline.v1.Role
-	2,  // 1: trunkline.v1.Message.parts:type_name -> trunkline.v1.Part
-	3,  // 2: trunkline.v1.Part.text:type_name -> trunkline.v1.TextPart
-	4,  // 3: trunkline.v1.Part.image:type_name -> trunkline.v1.ImagePart
-	5,  // 4: trunkline.v1.Part.file:type_name -> trunkline.v1.FilePart
-	6,  // 5: trunkline.v1.Part.tool_call:type_name -> trunkline.v1.ToolCallPart
-	7,  // 6: trunkline.v1.Part.tool_result:type_name -> trunkline.v1.ToolResultPart
-	8,  // 7: trunkline.v1.Part.reasoning:type_name -> trunkline.v1.ReasoningPart
-	9,  // 8: trunkline.v1.Part.refusal:type_name -> trunkline.v1.RefusalPart
-	2,  // 9: trunkline.v1.ToolResultPart.parts:type_name -> trunkline.v1.Part
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	3,  // 1: trunkline.v1.Message.parts:type_name -> trunkline.v1.Part
+	4,  // 2: trunkline.v1.Part.text:type_name -> trunkline.v1.TextPart
+	5,  // 3: trunkline.v1.Part.image:type_name -> trunkline.v1.ImagePart
+	6,  // 4: trunkline.v1.Part.file:type_name -> trunkline.v1.FilePart
+	7,  // 5: trunkline.v1.Part.tool_call:type_name -> trunkline.v1.ToolCallPart
+	8,  // 6: trunkline.v1.Part.tool_result:type_name -> trunkline.v1.ToolResultPart
+	9,  // 7: trunkline.v1.Part.reasoning:type_name -> trunkline.v1.ReasoningPart
+	10, // 8: trunkline.v1.Part.refusal:type_name -> trunkline.v1.RefusalPart
+	11, // 9: trunkline.v1.Part.upstream_item:type_name -> trunkline.v1.UpstreamItemPart
+	1,  // 10: trunkline.v1.ToolCallPart.kind:type_name -> trunkline.v1.ToolCallKind
+	3,  // 11: trunkline.v1.ToolResultPart.parts:type_name -> trunkline.v1.Part
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_v1_message_proto_init() }
@@ -1059,6 +1264,7 @@ func file_trunkline_v1_message_proto_init() {
 		(*Part_ToolResult)(nil),
 		(*Part_Reasoning)(nil),
 		(*Part_Refusal)(nil),
+		(*Part_UpstreamItem)(nil),
 	}
 	file_trunkline_v1_message_proto_msgTypes[3].OneofWrappers = []any{
 		(*ImagePart_Url)(nil),
@@ -1070,14 +1276,14 @@ func file_trunkline_v1_message_proto_init() {
 		(*FilePart_Data)(nil),
 		(*FilePart_FileId)(nil),
 	}
-	file_trunkline_v1_message_proto_msgTypes[9].OneofWrappers = []any{}
+	file_trunkline_v1_message_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_v1_message_proto_rawDesc), len(file_trunkline_v1_message_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   10,
+			NumEnums:      2,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

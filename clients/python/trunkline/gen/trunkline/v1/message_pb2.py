@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atrunkline/v1/message.proto\x12\x0ctrunkline.v1\"N\n\x07Message\x12 \n\x04role\x18\x01 \x01(\x0e\x32\x12.trunkline.v1.Role\x12!\n\x05parts\x18\x02 \x03(\x0b\x32\x12.trunkline.v1.Part\"\xce\x02\n\x04Part\x12&\n\x04text\x18\x01 \x01(\x0b\x32\x16.trunkline.v1.TextPartH\x00\x12(\n\x05image\x18\x02 \x01(\x0b\x32\x17.trunkline.v1.ImagePartH\x00\x12&\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x16.trunkline.v1.FilePartH\x00\x12/\n\ttool_call\x18\x04 \x01(\x0b\x32\x1a.trunkline.v1.ToolCallPartH\x00\x12\x33\n\x0btool_result\x18\x05 \x01(\x0b\x32\x1c.trunkline.v1.ToolResultPartH\x00\x12\x30\n\treasoning\x18\x06 \x01(\x0b\x32\x1b.trunkline.v1.ReasoningPartH\x00\x12,\n\x07refusal\x18\x07 \x01(\x0b\x32\x19.trunkline.v1.RefusalPartH\x00\x42\x06\n\x04part\"\'\n\x08TextPart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05phase\x18\x02 \x01(\t\"j\n\tImagePart\x12\r\n\x03url\x18\x01 \x01(\tH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x11\n\x07\x66ile_id\x18\x03 \x01(\tH\x00\x12\x11\n\tmime_type\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\n\x06source\"k\n\x08\x46ilePart\x12\r\n\x03url\x18\x01 \x01(\tH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x11\n\x07\x66ile_id\x18\x03 \x01(\tH\x00\x12\x10\n\x08\x66ilename\x18\x04 \x01(\t\x12\x11\n\tmime_type\x18\x05 \x01(\tB\x08\n\x06source\"@\n\x0cToolCallPart\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"V\n\x0eToolResultPart\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12!\n\x05parts\x18\x02 \x03(\x0b\x32\x12.trunkline.v1.Part\x12\x10\n\x08is_error\x18\x03 \x01(\x08\"X\n\rReasoningPart\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x03(\t\x12\x19\n\x11\x65ncrypted_content\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x03(\t\"\x1b\n\x0bRefusalPart\x12\x0c\n\x04text\x18\x01 \x01(\t\"]\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_strict*s\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x12\r\n\tROLE_TOOL\x10\x03\x12\x0f\n\x0bROLE_SYSTEM\x10\x04\x12\x12\n\x0eROLE_DEVELOPER\x10\x05\x42\\\n\x10\x64\x65v.trunkline.v1P\x01ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atrunkline/v1/message.proto\x12\x0ctrunkline.v1\"N\n\x07Message\x12 \n\x04role\x18\x01 \x01(\x0e\x32\x12.trunkline.v1.Role\x12!\n\x05parts\x18\x02 \x03(\x0b\x32\x12.trunkline.v1.Part\"\xac\x03\n\x04Part\x12&\n\x04text\x18\x01 \x01(\x0b\x32\x16.trunkline.v1.TextPartH\x00\x12(\n\x05image\x18\x02 \x01(\x0b\x32\x17.trunkline.v1.ImagePartH\x00\x12&\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x16.trunkline.v1.FilePartH\x00\x12/\n\ttool_call\x18\x04 \x01(\x0b\x32\x1a.trunkline.v1.ToolCallPartH\x00\x12\x33\n\x0btool_result\x18\x05 \x01(\x0b\x32\x1c.trunkline.v1.ToolResultPartH\x00\x12\x30\n\treasoning\x18\x06 \x01(\x0b\x32\x1b.trunkline.v1.ReasoningPartH\x00\x12,\n\x07refusal\x18\x07 \x01(\x0b\x32\x19.trunkline.v1.RefusalPartH\x00\x12\x37\n\rupstream_item\x18\x08 \x01(\x0b\x32\x1e.trunkline.v1.UpstreamItemPartH\x00\x12\x0f\n\x07item_id\x18\x0e \x01(\t\x12\x12\n\nextra_json\x18\x0f \x01(\tB\x06\n\x04part\"X\n\x08TextPart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x18\n\x10\x61nnotations_json\x18\x03 \x01(\t\x12\x15\n\rlogprobs_json\x18\x04 \x01(\t\"j\n\tImagePart\x12\r\n\x03url\x18\x01 \x01(\tH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x11\n\x07\x66ile_id\x18\x03 \x01(\tH\x00\x12\x11\n\tmime_type\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\tB\x08\n\x06source\"k\n\x08\x46ilePart\x12\r\n\x03url\x18\x01 \x01(\tH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x11\n\x07\x66ile_id\x18\x03 \x01(\tH\x00\x12\x10\n\x08\x66ilename\x18\x04 \x01(\t\x12\x11\n\tmime_type\x18\x05 \x01(\tB\x08\n\x06source\"j\n\x0cToolCallPart\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\x12(\n\x04kind\x18\x04 \x01(\x0e\x32\x1a.trunkline.v1.ToolCallKind\"V\n\x0eToolResultPart\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12!\n\x05parts\x18\x02 \x03(\x0b\x32\x12.trunkline.v1.Part\x12\x10\n\x08is_error\x18\x03 \x01(\x08\"X\n\rReasoningPart\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x03(\t\x12\x19\n\x11\x65ncrypted_content\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x03(\t\"\x1b\n\x0bRefusalPart\x12\x0c\n\x04text\x18\x01 \x01(\t\".\n\x10UpstreamItemPart\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\"v\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\x0f\x64\x65\x66inition_json\x18\x05 \x01(\tB\t\n\x07_strict*s\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x12\r\n\tROLE_TOOL\x10\x03\x12\x0f\n\x0bROLE_SYSTEM\x10\x04\x12\x12\n\x0eROLE_DEVELOPER\x10\x05*f\n\x0cToolCallKind\x12\x1e\n\x1aTOOL_CALL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17TOOL_CALL_KIND_FUNCTION\x10\x01\x12\x19\n\x15TOOL_CALL_KIND_CUSTOM\x10\x02\x42\\\n\x10\x64\x65v.trunkline.v1P\x01ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,26 +32,30 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trunkline.v1.message_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.trunkline.v1P\001ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1'
-  _globals['_ROLE']._serialized_start=1087
-  _globals['_ROLE']._serialized_end=1202
+  _globals['_ROLE']._serialized_start=1345
+  _globals['_ROLE']._serialized_end=1460
+  _globals['_TOOLCALLKIND']._serialized_start=1462
+  _globals['_TOOLCALLKIND']._serialized_end=1564
   _globals['_MESSAGE']._serialized_start=44
   _globals['_MESSAGE']._serialized_end=122
   _globals['_PART']._serialized_start=125
-  _globals['_PART']._serialized_end=459
-  _globals['_TEXTPART']._serialized_start=461
-  _globals['_TEXTPART']._serialized_end=500
-  _globals['_IMAGEPART']._serialized_start=502
-  _globals['_IMAGEPART']._serialized_end=608
-  _globals['_FILEPART']._serialized_start=610
-  _globals['_FILEPART']._serialized_end=717
-  _globals['_TOOLCALLPART']._serialized_start=719
-  _globals['_TOOLCALLPART']._serialized_end=783
-  _globals['_TOOLRESULTPART']._serialized_start=785
-  _globals['_TOOLRESULTPART']._serialized_end=871
-  _globals['_REASONINGPART']._serialized_start=873
-  _globals['_REASONINGPART']._serialized_end=961
-  _globals['_REFUSALPART']._serialized_start=963
-  _globals['_REFUSALPART']._serialized_end=990
-  _globals['_TOOL']._serialized_start=992
-  _globals['_TOOL']._serialized_end=1085
+  _globals['_PART']._serialized_end=553
+  _globals['_TEXTPART']._serialized_start=555
+  _globals['_TEXTPART']._serialized_end=643
+  _globals['_IMAGEPART']._serialized_start=645
+  _globals['_IMAGEPART']._serialized_end=751
+  _globals['_FILEPART']._serialized_start=753
+  _globals['_FILEPART']._serialized_end=860
+  _globals['_TOOLCALLPART']._serialized_start=862
+  _globals['_TOOLCALLPART']._serialized_end=968
+  _globals['_TOOLRESULTPART']._serialized_start=970
+  _globals['_TOOLRESULTPART']._serialized_end=1056
+  _globals['_REASONINGPART']._serialized_start=1058
+  _globals['_REASONINGPART']._serialized_end=1146
+  _globals['_REFUSALPART']._serialized_start=1148
+  _globals['_REFUSALPART']._serialized_end=1175
+  _globals['_UPSTREAMITEMPART']._serialized_start=1177
+  _globals['_UPSTREAMITEMPART']._serialized_end=1223
+  _globals['_TOOL']._serialized_start=1225
+  _globals['_TOOL']._serialized_end=1343
 # @@protoc_insertion_point(module_scope)

@@ -15,12 +15,21 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_TOOL: _ClassVar[Role]
     ROLE_SYSTEM: _ClassVar[Role]
     ROLE_DEVELOPER: _ClassVar[Role]
+
+class ToolCallKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TOOL_CALL_KIND_UNSPECIFIED: _ClassVar[ToolCallKind]
+    TOOL_CALL_KIND_FUNCTION: _ClassVar[ToolCallKind]
+    TOOL_CALL_KIND_CUSTOM: _ClassVar[ToolCallKind]
 ROLE_UNSPECIFIED: Role
 ROLE_USER: Role
 ROLE_ASSISTANT: Role
 ROLE_TOOL: Role
 ROLE_SYSTEM: Role
 ROLE_DEVELOPER: Role
+TOOL_CALL_KIND_UNSPECIFIED: ToolCallKind
+TOOL_CALL_KIND_FUNCTION: ToolCallKind
+TOOL_CALL_KIND_CUSTOM: ToolCallKind
 
 class Message(_message.Message):
     __slots__ = ("role", "parts")
@@ -31,7 +40,7 @@ class Message(_message.Message):
     def __init__(self, role: _Optional[_Union[Role, str]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
 
 class Part(_message.Message):
-    __slots__ = ("text", "image", "file", "tool_call", "tool_result", "reasoning", "refusal")
+    __slots__ = ("text", "image", "file", "tool_call", "tool_result", "reasoning", "refusal", "upstream_item", "item_id", "extra_json")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +48,9 @@ class Part(_message.Message):
     TOOL_RESULT_FIELD_NUMBER: _ClassVar[int]
     REASONING_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_ITEM_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_JSON_FIELD_NUMBER: _ClassVar[int]
     text: TextPart
     image: ImagePart
     file: FilePart
@@ -46,15 +58,22 @@ class Part(_message.Message):
     tool_result: ToolResultPart
     reasoning: ReasoningPart
     refusal: RefusalPart
-    def __init__(self, text: _Optional[_Union[TextPart, _Mapping]] = ..., image: _Optional[_Union[ImagePart, _Mapping]] = ..., file: _Optional[_Union[FilePart, _Mapping]] = ..., tool_call: _Optional[_Union[ToolCallPart, _Mapping]] = ..., tool_result: _Optional[_Union[ToolResultPart, _Mapping]] = ..., reasoning: _Optional[_Union[ReasoningPart, _Mapping]] = ..., refusal: _Optional[_Union[RefusalPart, _Mapping]] = ...) -> None: ...
+    upstream_item: UpstreamItemPart
+    item_id: str
+    extra_json: str
+    def __init__(self, text: _Optional[_Union[TextPart, _Mapping]] = ..., image: _Optional[_Union[ImagePart, _Mapping]] = ..., file: _Optional[_Union[FilePart, _Mapping]] = ..., tool_call: _Optional[_Union[ToolCallPart, _Mapping]] = ..., tool_result: _Optional[_Union[ToolResultPart, _Mapping]] = ..., reasoning: _Optional[_Union[ReasoningPart, _Mapping]] = ..., refusal: _Optional[_Union[RefusalPart, _Mapping]] = ..., upstream_item: _Optional[_Union[UpstreamItemPart, _Mapping]] = ..., item_id: _Optional[str] = ..., extra_json: _Optional[str] = ...) -> None: ...
 
 class TextPart(_message.Message):
-    __slots__ = ("text", "phase")
+    __slots__ = ("text", "phase", "annotations_json", "logprobs_json")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_JSON_FIELD_NUMBER: _ClassVar[int]
+    LOGPROBS_JSON_FIELD_NUMBER: _ClassVar[int]
     text: str
     phase: str
-    def __init__(self, text: _Optional[str] = ..., phase: _Optional[str] = ...) -> None: ...
+    annotations_json: str
+    logprobs_json: str
+    def __init__(self, text: _Optional[str] = ..., phase: _Optional[str] = ..., annotations_json: _Optional[str] = ..., logprobs_json: _Optional[str] = ...) -> None: ...
 
 class ImagePart(_message.Message):
     __slots__ = ("url", "data", "file_id", "mime_type", "detail")
@@ -85,14 +104,16 @@ class FilePart(_message.Message):
     def __init__(self, url: _Optional[str] = ..., data: _Optional[bytes] = ..., file_id: _Optional[str] = ..., filename: _Optional[str] = ..., mime_type: _Optional[str] = ...) -> None: ...
 
 class ToolCallPart(_message.Message):
-    __slots__ = ("call_id", "name", "arguments")
+    __slots__ = ("call_id", "name", "arguments", "kind")
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     call_id: str
     name: str
     arguments: str
-    def __init__(self, call_id: _Optional[str] = ..., name: _Optional[str] = ..., arguments: _Optional[str] = ...) -> None: ...
+    kind: ToolCallKind
+    def __init__(self, call_id: _Optional[str] = ..., name: _Optional[str] = ..., arguments: _Optional[str] = ..., kind: _Optional[_Union[ToolCallKind, str]] = ...) -> None: ...
 
 class ToolResultPart(_message.Message):
     __slots__ = ("call_id", "parts", "is_error")
@@ -122,14 +143,24 @@ class RefusalPart(_message.Message):
     text: str
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
+class UpstreamItemPart(_message.Message):
+    __slots__ = ("type", "json")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    json: str
+    def __init__(self, type: _Optional[str] = ..., json: _Optional[str] = ...) -> None: ...
+
 class Tool(_message.Message):
-    __slots__ = ("name", "description", "parameters", "strict")
+    __slots__ = ("name", "description", "parameters", "strict", "definition_json")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     STRICT_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_JSON_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     parameters: str
     strict: bool
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters: _Optional[str] = ..., strict: _Optional[bool] = ...) -> None: ...
+    definition_json: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters: _Optional[str] = ..., strict: _Optional[bool] = ..., definition_json: _Optional[str] = ...) -> None: ...

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trunkline/v1/completion.proto.
  */
 export const file_trunkline_v1_completion: GenFile = /*@__PURE__*/
-  fileDesc("Ch10cnVua2xpbmUvdjEvY29tcGxldGlvbi5wcm90bxIMdHJ1bmtsaW5lLnYxIuQBChdTdHJlYW1Db21wbGV0aW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEhQKDGluc3RydWN0aW9ucxgDIAEoCRInCghtZXNzYWdlcxgEIAMoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEiEKBXRvb2xzGAUgAygLMhIudHJ1bmtsaW5lLnYxLlRvb2wSMAoHb3B0aW9ucxgGIAEoCzIfLnRydW5rbGluZS52MS5Db21wbGV0aW9uT3B0aW9ucxISCgpyZXF1ZXN0X2lkGAcgASgJItwBCg9Db21wbGV0ZVJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgVtb2RlbBgCIAEoCRIUCgxpbnN0cnVjdGlvbnMYAyABKAkSJwoIbWVzc2FnZXMYBCADKAsyFS50cnVua2xpbmUudjEuTWVzc2FnZRIhCgV0b29scxgFIAMoCzISLnRydW5rbGluZS52MS5Ub29sEjAKB29wdGlvbnMYBiABKAsyHy50cnVua2xpbmUudjEuQ29tcGxldGlvbk9wdGlvbnMSEgoKcmVxdWVzdF9pZBgHIAEoCSKbBQoRQ29tcGxldGlvbk9wdGlvbnMSKgoJdHJhbnNwb3J0GAEgASgOMhcudHJ1bmtsaW5lLnYxLlRyYW5zcG9ydBIYCgt0ZW1wZXJhdHVyZRgCIAEoAUgAiAEBEhIKBXRvcF9wGAMgASgBSAGIAQESHgoRbWF4X291dHB1dF90b2tlbnMYBCABKANIAogBARIgChNwYXJhbGxlbF90b29sX2NhbGxzGAUgASgISAOIAQESEgoFc3RvcmUYBiABKAhIBIgBARItCgt0b29sX2Nob2ljZRgHIAEoCzIYLnRydW5rbGluZS52MS5Ub29sQ2hvaWNlEjEKCXJlYXNvbmluZxgIIAEoCzIeLnRydW5rbGluZS52MS5SZWFzb25pbmdPcHRpb25zEicKBHRleHQYCSABKAsyGS50cnVua2xpbmUudjEuVGV4dE9wdGlvbnMSPwoIbWV0YWRhdGEYCiADKAsyLS50cnVua2xpbmUudjEuQ29tcGxldGlvbk9wdGlvbnMuTWV0YWRhdGFFbnRyeRIYChBwcm9tcHRfY2FjaGVfa2V5GAsgASgJEhQKDHNlcnZpY2VfdGllchgMIAEoCRISCgp0cnVuY2F0aW9uGA0gASgJEhkKEXNhZmV0eV9pZGVudGlmaWVyGA4gASgJEg8KB3dhcm1fdXAYDyABKAgSFwoPZXh0cmFfYm9keV9qc29uGBAgASgJGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIOCgxfdGVtcGVyYXR1cmVCCAoGX3RvcF9wQhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IWChRfcGFyYWxsZWxfdG9vbF9jYWxsc0IICgZfc3RvcmUihwEKClRvb2xDaG9pY2USLAoEbW9kZRgBIAEoDjIcLnRydW5rbGluZS52MS5Ub29sQ2hvaWNlTW9kZUgAEhIKCGZ1bmN0aW9uGAIgASgJSAASLQoHYWxsb3dlZBgDIAEoCzIaLnRydW5rbGluZS52MS5BbGxvd2VkVG9vbHNIAEIICgZjaG9pY2UiTQoMQWxsb3dlZFRvb2xzEioKBG1vZGUYASABKA4yHC50cnVua2xpbmUudjEuVG9vbENob2ljZU1vZGUSEQoJZnVuY3Rpb25zGAIgAygJIjMKEFJlYXNvbmluZ09wdGlvbnMSDgoGZWZmb3J0GAEgASgJEg8KB3N1bW1hcnkYAiABKAkixAEKC1RleHRPcHRpb25zEioKBXBsYWluGAEgASgLMhkudHJ1bmtsaW5lLnYxLlBsYWluRm9ybWF0SAASNQoLanNvbl9vYmplY3QYAiABKAsyHi50cnVua2xpbmUudjEuSnNvbk9iamVjdEZvcm1hdEgAEjUKC2pzb25fc2NoZW1hGAMgASgLMh4udHJ1bmtsaW5lLnYxLkpzb25TY2hlbWFGb3JtYXRIABIRCgl2ZXJib3NpdHkYBCABKAlCCAoGZm9ybWF0Ig0KC1BsYWluRm9ybWF0IhIKEEpzb25PYmplY3RGb3JtYXQiUAoQSnNvblNjaGVtYUZvcm1hdBIMCgRuYW1lGAEgASgJEg4KBnNjaGVtYRgCIAEoCRITCgZzdHJpY3QYAyABKAhIAIgBAUIJCgdfc3RyaWN0IvoCChhTdHJlYW1Db21wbGV0aW9uUmVzcG9uc2USJAoFc3RhcnQYASABKAsyEy50cnVua2xpbmUudjEuU3RhcnRIABItCgp0ZXh0X2RlbHRhGAIgASgLMhcudHJ1bmtsaW5lLnYxLlRleHREZWx0YUgAEiIKBGRvbmUYAyABKAsyEi50cnVua2xpbmUudjEuRG9uZUgAEiQKBWVycm9yGAQgASgLMhMudHJ1bmtsaW5lLnYxLkVycm9ySAASNwoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhwudHJ1bmtsaW5lLnYxLlJlYXNvbmluZ0RlbHRhSAASMwoNcmVmdXNhbF9kZWx0YRgGIAEoCzIaLnRydW5rbGluZS52MS5SZWZ1c2FsRGVsdGFIABI2Cg90b29sX2NhbGxfZGVsdGEYByABKAsyGy50cnVua2xpbmUudjEuVG9vbENhbGxEZWx0YUgAEhAKCHNlcXVlbmNlGA8gASgDQgcKBWV2ZW50InsKBVN0YXJ0Eg8KB3R1cm5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSKgoJdHJhbnNwb3J0GAMgASgOMhcudHJ1bmtsaW5lLnYxLlRyYW5zcG9ydBImCgdjb250ZXh0GAQgASgOMhUudHJ1bmtsaW5lLnYxLkNvbnRleHQiMQoJVGV4dERlbHRhEhUKDWNvbnRlbnRfaW5kZXgYASABKAUSDQoFZGVsdGEYAiABKAkiNAoMUmVmdXNhbERlbHRhEhUKDWNvbnRlbnRfaW5kZXgYASABKAUSDQoFZGVsdGEYAiABKAkiYQoOUmVhc29uaW5nRGVsdGESFQoNY29udGVudF9pbmRleBgBIAEoBRINCgVkZWx0YRgCIAEoCRIpCgRraW5kGAMgASgOMhsudHJ1bmtsaW5lLnYxLlJlYXNvbmluZ0tpbmQiXgoNVG9vbENhbGxEZWx0YRIVCg1jb250ZW50X2luZGV4GAEgASgFEg8KB2NhbGxfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9hcmd1bWVudHNfZGVsdGEYBCABKAki/AEKBERvbmUSJgoHbWVzc2FnZRgBIAEoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEi0KC3N0b3BfcmVhc29uGAIgASgOMhgudHJ1bmtsaW5lLnYxLlN0b3BSZWFzb24SIgoFdXNhZ2UYAyABKAsyEy50cnVua2xpbmUudjEuVXNhZ2USDQoFbW9kZWwYBCABKAkSEAoIcHJvdmlkZXIYBSABKAkSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoGcmVwb3J0GAcgASgLMhgudHJ1bmtsaW5lLnYxLlR1cm5SZXBvcnQiiAIKEENvbXBsZXRlUmVzcG9uc2USJgoHbWVzc2FnZRgBIAEoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEi0KC3N0b3BfcmVhc29uGAIgASgOMhgudHJ1bmtsaW5lLnYxLlN0b3BSZWFzb24SIgoFdXNhZ2UYAyABKAsyEy50cnVua2xpbmUudjEuVXNhZ2USDQoFbW9kZWwYBCABKAkSEAoIcHJvdmlkZXIYBSABKAkSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoGcmVwb3J0GAcgASgLMhgudHJ1bmtsaW5lLnYxLlR1cm5SZXBvcnQikAIKBUVycm9yEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIuCgtyZXRyeV9hZnRlchgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgh1cHN0cmVhbRgFIAEoCzIbLnRydW5rbGluZS52MS5VcHN0cmVhbUVycm9yEiYKB3BhcnRpYWwYBiABKAsyFS50cnVua2xpbmUudjEuTWVzc2FnZRIiCgV1c2FnZRgHIAEoCzITLnRydW5rbGluZS52MS5Vc2FnZRIoCgZyZXBvcnQYCCABKAsyGC50cnVua2xpbmUudjEuVHVyblJlcG9ydCJPCg1VcHN0cmVhbUVycm9yEgwKBGNvZGUYASABKAkSDAoEdHlwZRgCIAEoCRIOCgZzdGF0dXMYAyABKAUSEgoKcmVxdWVzdF9pZBgEIAEoCSKdAQoFVXNhZ2USFAoMaW5wdXRfdG9rZW5zGAEgASgDEhsKE2NhY2hlZF9pbnB1dF90b2tlbnMYAiABKAMSGgoSY2FjaGVfd3JpdGVfdG9rZW5zGAMgASgDEhUKDW91dHB1dF90b2tlbnMYBCABKAMSGAoQcmVhc29uaW5nX3Rva2VucxgFIAEoAxIUCgx0b3RhbF90b2tlbnMYBiABKAMipQIKClR1cm5SZXBvcnQSEwoLcmVzcG9uc2VfaWQYASABKAkSKgoJdHJhbnNwb3J0GAIgASgOMhcudHJ1bmtsaW5lLnYxLlRyYW5zcG9ydBIYChB0cmFuc3BvcnRfcmVhc29uGAMgASgJEiYKB2NvbnRleHQYBCABKA4yFS50cnVua2xpbmUudjEuQ29udGV4dBIWCg5jb250ZXh0X3JlYXNvbhgFIAEoCRIQCghhdHRlbXB0cxgGIAEoBRIZChFjb25uZWN0aW9uX3JldXNlZBgHIAEoCBImCgd0aW1pbmdzGAggASgLMhUudHJ1bmtsaW5lLnYxLlRpbWluZ3MSEgoKYnl0ZXNfc2VudBgJIAEoAxITCgtieXRlc19zYXZlZBgKIAEoAyLrAQoHVGltaW5ncxIoCgVxdWV1ZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgdjb25uZWN0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2ZpcnN0X2V2ZW50GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDWZpcnN0X2NvbnRlbnQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFdG90YWwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24qZgoJVHJhbnNwb3J0EhkKFVRSQU5TUE9SVF9VTlNQRUNJRklFRBAAEhIKDlRSQU5TUE9SVF9BVVRPEAESFwoTVFJBTlNQT1JUX1dFQlNPQ0tFVBACEhEKDVRSQU5TUE9SVF9TU0UQAypNCgdDb250ZXh0EhcKE0NPTlRFWFRfVU5TUEVDSUZJRUQQABIQCgxDT05URVhUX0ZVTEwQARIXChNDT05URVhUX0lOQ1JFTUVOVEFMEAIqhwEKDlRvb2xDaG9pY2VNb2RlEiAKHFRPT0xfQ0hPSUNFX01PREVfVU5TUEVDSUZJRUQQABIZChVUT09MX0NIT0lDRV9NT0RFX0FVVE8QARIZChVUT09MX0NIT0lDRV9NT0RFX05PTkUQAhIdChlUT09MX0NIT0lDRV9NT0RFX1JFUVVJUkVEEAMqZAoNUmVhc29uaW5nS2luZBIeChpSRUFTT05JTkdfS0lORF9VTlNQRUNJRklFRBAAEhoKFlJFQVNPTklOR19LSU5EX1NVTU1BUlkQARIXChNSRUFTT05JTkdfS0lORF9URVhUEAIqkQEKClN0b3BSZWFzb24SGwoXU1RPUF9SRUFTT05fVU5TUEVDSUZJRUQQABIUChBTVE9QX1JFQVNPTl9TVE9QEAESGAoUU1RPUF9SRUFTT05fVE9PTF9VU0UQAhIWChJTVE9QX1JFQVNPTl9MRU5HVEgQAxIeChpTVE9QX1JFQVNPTl9DT05URU5UX0ZJTFRFUhAEMsMBChFDb21wbGV0aW9uU2VydmljZRJjChBTdHJlYW1Db21wbGV0aW9uEiUudHJ1bmtsaW5lLnYxLlN0cmVhbUNvbXBsZXRpb25SZXF1ZXN0GiYudHJ1bmtsaW5lLnYxLlN0cmVhbUNvbXBsZXRpb25SZXNwb25zZTABEkkKCENvbXBsZXRlEh0udHJ1bmtsaW5lLnYxLkNvbXBsZXRlUmVxdWVzdBoeLnRydW5rbGluZS52MS5Db21wbGV0ZVJlc3BvbnNlQlwKEGRldi50cnVua2xpbmUudjFQAVpGZ2l0aHViLmNvbS90cnVua2xpbmUvdHJ1bmtsaW5lL2NsaWVudHMvZ28vZ2VuL3RydW5rbGluZS92MTt0cnVua2xpbmV2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_trunkline_v1_message]);
+  fileDesc("Ch10cnVua2xpbmUvdjEvY29tcGxldGlvbi5wcm90bxIMdHJ1bmtsaW5lLnYxIuQBChdTdHJlYW1Db21wbGV0aW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEhQKDGluc3RydWN0aW9ucxgDIAEoCRInCghtZXNzYWdlcxgEIAMoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEiEKBXRvb2xzGAUgAygLMhIudHJ1bmtsaW5lLnYxLlRvb2wSMAoHb3B0aW9ucxgGIAEoCzIfLnRydW5rbGluZS52MS5Db21wbGV0aW9uT3B0aW9ucxISCgpyZXF1ZXN0X2lkGAcgASgJItwBCg9Db21wbGV0ZVJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgVtb2RlbBgCIAEoCRIUCgxpbnN0cnVjdGlvbnMYAyABKAkSJwoIbWVzc2FnZXMYBCADKAsyFS50cnVua2xpbmUudjEuTWVzc2FnZRIhCgV0b29scxgFIAMoCzISLnRydW5rbGluZS52MS5Ub29sEjAKB29wdGlvbnMYBiABKAsyHy50cnVua2xpbmUudjEuQ29tcGxldGlvbk9wdGlvbnMSEgoKcmVxdWVzdF9pZBgHIAEoCSKsBQoRQ29tcGxldGlvbk9wdGlvbnMSKgoJdHJhbnNwb3J0GAEgASgOMhcudHJ1bmtsaW5lLnYxLlRyYW5zcG9ydBIYCgt0ZW1wZXJhdHVyZRgCIAEoAUgAiAEBEhIKBXRvcF9wGAMgASgBSAGIAQESHgoRbWF4X291dHB1dF90b2tlbnMYBCABKANIAogBARIgChNwYXJhbGxlbF90b29sX2NhbGxzGAUgASgISAOIAQESEgoFc3RvcmUYBiABKAhIBIgBARItCgt0b29sX2Nob2ljZRgHIAEoCzIYLnRydW5rbGluZS52MS5Ub29sQ2hvaWNlEjEKCXJlYXNvbmluZxgIIAEoCzIeLnRydW5rbGluZS52MS5SZWFzb25pbmdPcHRpb25zEicKBHRleHQYCSABKAsyGS50cnVua2xpbmUudjEuVGV4dE9wdGlvbnMSPwoIbWV0YWRhdGEYCiADKAsyLS50cnVua2xpbmUudjEuQ29tcGxldGlvbk9wdGlvbnMuTWV0YWRhdGFFbnRyeRIYChBwcm9tcHRfY2FjaGVfa2V5GAsgASgJEhQKDHNlcnZpY2VfdGllchgMIAEoCRISCgp0cnVuY2F0aW9uGA0gASgJEhkKEXNhZmV0eV9pZGVudGlmaWVyGA4gASgJEg8KB3dhcm1fdXAYDyABKAgSFwoPZXh0cmFfYm9keV9qc29uGBAgASgJEg8KB2luY2x1ZGUYESADKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCFAoSX21heF9vdXRwdXRfdG9rZW5zQhYKFF9wYXJhbGxlbF90b29sX2NhbGxzQggKBl9zdG9yZSKiAQoKVG9vbENob2ljZRIsCgRtb2RlGAEgASgOMhwudHJ1bmtsaW5lLnYxLlRvb2xDaG9pY2VNb2RlSAASEgoIZnVuY3Rpb24YAiABKAlIABItCgdhbGxvd2VkGAMgASgLMhoudHJ1bmtsaW5lLnYxLkFsbG93ZWRUb29sc0gAEhkKD2RlZmluaXRpb25fanNvbhgEIAEoCUgAQggKBmNob2ljZSJNCgxBbGxvd2VkVG9vbHMSKgoEbW9kZRgBIAEoDjIcLnRydW5rbGluZS52MS5Ub29sQ2hvaWNlTW9kZRIRCglmdW5jdGlvbnMYAiADKAkiMwoQUmVhc29uaW5nT3B0aW9ucxIOCgZlZmZvcnQYASABKAkSDwoHc3VtbWFyeRgCIAEoCSLEAQoLVGV4dE9wdGlvbnMSKgoFcGxhaW4YASABKAsyGS50cnVua2xpbmUudjEuUGxhaW5Gb3JtYXRIABI1Cgtqc29uX29iamVjdBgCIAEoCzIeLnRydW5rbGluZS52MS5Kc29uT2JqZWN0Rm9ybWF0SAASNQoLanNvbl9zY2hlbWEYAyABKAsyHi50cnVua2xpbmUudjEuSnNvblNjaGVtYUZvcm1hdEgAEhEKCXZlcmJvc2l0eRgEIAEoCUIICgZmb3JtYXQiDQoLUGxhaW5Gb3JtYXQiEgoQSnNvbk9iamVjdEZvcm1hdCJQChBKc29uU2NoZW1hRm9ybWF0EgwKBG5hbWUYASABKAkSDgoGc2NoZW1hGAIgASgJEhMKBnN0cmljdBgDIAEoCEgAiAEBQgkKB19zdHJpY3QirwMKGFN0cmVhbUNvbXBsZXRpb25SZXNwb25zZRIkCgVzdGFydBgBIAEoCzITLnRydW5rbGluZS52MS5TdGFydEgAEi0KCnRleHRfZGVsdGEYAiABKAsyFy50cnVua2xpbmUudjEuVGV4dERlbHRhSAASIgoEZG9uZRgDIAEoCzISLnRydW5rbGluZS52MS5Eb25lSAASJAoFZXJyb3IYBCABKAsyEy50cnVua2xpbmUudjEuRXJyb3JIABI3Cg9yZWFzb25pbmdfZGVsdGEYBSABKAsyHC50cnVua2xpbmUudjEuUmVhc29uaW5nRGVsdGFIABIzCg1yZWZ1c2FsX2RlbHRhGAYgASgLMhoudHJ1bmtsaW5lLnYxLlJlZnVzYWxEZWx0YUgAEjYKD3Rvb2xfY2FsbF9kZWx0YRgHIAEoCzIbLnRydW5rbGluZS52MS5Ub29sQ2FsbERlbHRhSAASMwoNaXRlbV9wcm9ncmVzcxgIIAEoCzIaLnRydW5rbGluZS52MS5JdGVtUHJvZ3Jlc3NIABIQCghzZXF1ZW5jZRgPIAEoA0IHCgVldmVudCJ7CgVTdGFydBIPCgd0dXJuX2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEioKCXRyYW5zcG9ydBgDIAEoDjIXLnRydW5rbGluZS52MS5UcmFuc3BvcnQSJgoHY29udGV4dBgEIAEoDjIVLnRydW5rbGluZS52MS5Db250ZXh0IjEKCVRleHREZWx0YRIVCg1jb250ZW50X2luZGV4GAEgASgFEg0KBWRlbHRhGAIgASgJIjQKDFJlZnVzYWxEZWx0YRIVCg1jb250ZW50X2luZGV4GAEgASgFEg0KBWRlbHRhGAIgASgJImEKDlJlYXNvbmluZ0RlbHRhEhUKDWNvbnRlbnRfaW5kZXgYASABKAUSDQoFZGVsdGEYAiABKAkSKQoEa2luZBgDIAEoDjIbLnRydW5rbGluZS52MS5SZWFzb25pbmdLaW5kIl4KDVRvb2xDYWxsRGVsdGESFQoNY29udGVudF9pbmRleBgBIAEoBRIPCgdjYWxsX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPYXJndW1lbnRzX2RlbHRhGAQgASgJIloKDEl0ZW1Qcm9ncmVzcxIVCg1jb250ZW50X2luZGV4GAEgASgFEhEKCWl0ZW1fdHlwZRgCIAEoCRISCgpldmVudF90eXBlGAMgASgJEgwKBGpzb24YBCABKAkikgIKBERvbmUSJgoHbWVzc2FnZRgBIAEoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEi0KC3N0b3BfcmVhc29uGAIgASgOMhgudHJ1bmtsaW5lLnYxLlN0b3BSZWFzb24SIgoFdXNhZ2UYAyABKAsyEy50cnVua2xpbmUudjEuVXNhZ2USDQoFbW9kZWwYBCABKAkSEAoIcHJvdmlkZXIYBSABKAkSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoGcmVwb3J0GAcgASgLMhgudHJ1bmtsaW5lLnYxLlR1cm5SZXBvcnQSFAoMc2VydmljZV90aWVyGAggASgJIp4CChBDb21wbGV0ZVJlc3BvbnNlEiYKB21lc3NhZ2UYASABKAsyFS50cnVua2xpbmUudjEuTWVzc2FnZRItCgtzdG9wX3JlYXNvbhgCIAEoDjIYLnRydW5rbGluZS52MS5TdG9wUmVhc29uEiIKBXVzYWdlGAMgASgLMhMudHJ1bmtsaW5lLnYxLlVzYWdlEg0KBW1vZGVsGAQgASgJEhAKCHByb3ZpZGVyGAUgASgJEi4KCmNyZWF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBnJlcG9ydBgHIAEoCzIYLnRydW5rbGluZS52MS5UdXJuUmVwb3J0EhQKDHNlcnZpY2VfdGllchgIIAEoCSKQAgoFRXJyb3ISDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEi4KC3JldHJ5X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KCHVwc3RyZWFtGAUgASgLMhsudHJ1bmtsaW5lLnYxLlVwc3RyZWFtRXJyb3ISJgoHcGFydGlhbBgGIAEoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEiIKBXVzYWdlGAcgASgLMhMudHJ1bmtsaW5lLnYxLlVzYWdlEigKBnJlcG9ydBgIIAEoCzIYLnRydW5rbGluZS52MS5UdXJuUmVwb3J0Ik8KDVVwc3RyZWFtRXJyb3ISDAoEY29kZRgBIAEoCRIMCgR0eXBlGAIgASgJEg4KBnN0YXR1cxgDIAEoBRISCgpyZXF1ZXN0X2lkGAQgASgJIrMBCgVVc2FnZRIUCgxpbnB1dF90b2tlbnMYASABKAMSGwoTY2FjaGVkX2lucHV0X3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDEhQKDHRvdGFsX3Rva2VucxgGIAEoAxIUCgxkZXRhaWxzX2pzb24YByABKAkioAMKClR1cm5SZXBvcnQSEwoLcmVzcG9uc2VfaWQYASABKAkSKgoJdHJhbnNwb3J0GAIgASgOMhcudHJ1bmtsaW5lLnYxLlRyYW5zcG9ydBIYChB0cmFuc3BvcnRfcmVhc29uGAMgASgJEiYKB2NvbnRleHQYBCABKA4yFS50cnVua2xpbmUudjEuQ29udGV4dBIWCg5jb250ZXh0X3JlYXNvbhgFIAEoCRIQCghhdHRlbXB0cxgGIAEoBRIZChFjb25uZWN0aW9uX3JldXNlZBgHIAEoCBImCgd0aW1pbmdzGAggASgLMhUudHJ1bmtsaW5lLnYxLlRpbWluZ3MSEgoKYnl0ZXNfc2VudBgJIAEoAxITCgtieXRlc19zYXZlZBgKIAEoAxJDCg5pZ25vcmVkX2V2ZW50cxgLIAMoCzIrLnRydW5rbGluZS52MS5UdXJuUmVwb3J0Lklnbm9yZWRFdmVudHNFbnRyeRo0ChJJZ25vcmVkRXZlbnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgFOgI4ASLrAQoHVGltaW5ncxIoCgVxdWV1ZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgdjb25uZWN0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2ZpcnN0X2V2ZW50GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDWZpcnN0X2NvbnRlbnQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFdG90YWwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24qZgoJVHJhbnNwb3J0EhkKFVRSQU5TUE9SVF9VTlNQRUNJRklFRBAAEhIKDlRSQU5TUE9SVF9BVVRPEAESFwoTVFJBTlNQT1JUX1dFQlNPQ0tFVBACEhEKDVRSQU5TUE9SVF9TU0UQAypNCgdDb250ZXh0EhcKE0NPTlRFWFRfVU5TUEVDSUZJRUQQABIQCgxDT05URVhUX0ZVTEwQARIXChNDT05URVhUX0lOQ1JFTUVOVEFMEAIqhwEKDlRvb2xDaG9pY2VNb2RlEiAKHFRPT0xfQ0hPSUNFX01PREVfVU5TUEVDSUZJRUQQABIZChVUT09MX0NIT0lDRV9NT0RFX0FVVE8QARIZChVUT09MX0NIT0lDRV9NT0RFX05PTkUQAhIdChlUT09MX0NIT0lDRV9NT0RFX1JFUVVJUkVEEAMqZAoNUmVhc29uaW5nS2luZBIeChpSRUFTT05JTkdfS0lORF9VTlNQRUNJRklFRBAAEhoKFlJFQVNPTklOR19LSU5EX1NVTU1BUlkQARIXChNSRUFTT05JTkdfS0lORF9URVhUEAIqsgEKClN0b3BSZWFzb24SGwoXU1RPUF9SRUFTT05fVU5TUEVDSUZJRUQQABIUChBTVE9QX1JFQVNPTl9TVE9QEAESGAoUU1RPUF9SRUFTT05fVE9PTF9VU0UQAhIWChJTVE9QX1JFQVNPTl9MRU5HVEgQAxIeChpTVE9QX1JFQVNPTl9DT05URU5UX0ZJTFRFUhAEEh8KG1NUT1BfUkVBU09OX0FDVElPTl9SRVFVSVJFRBAFMsMBChFDb21wbGV0aW9uU2VydmljZRJjChBTdHJlYW1Db21wbGV0aW9uEiUudHJ1bmtsaW5lLnYxLlN0cmVhbUNvbXBsZXRpb25SZXF1ZXN0GiYudHJ1bmtsaW5lLnYxLlN0cmVhbUNvbXBsZXRpb25SZXNwb25zZTABEkkKCENvbXBsZXRlEh0udHJ1bmtsaW5lLnYxLkNvbXBsZXRlUmVxdWVzdBoeLnRydW5rbGluZS52MS5Db21wbGV0ZVJlc3BvbnNlQlwKEGRldi50cnVua2xpbmUudjFQAVpGZ2l0aHViLmNvbS90cnVua2xpbmUvdHJ1bmtsaW5lL2NsaWVudHMvZ28vZ2VuL3RydW5rbGluZS92MTt0cnVua2xpbmV2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_trunkline_v1_message]);
 
 /**
  * One turn of a conversation.
@@ -256,11 +256,20 @@ export type CompletionOptions = Message<"trunkline.v1.CompletionOptions"> & {
   warmUp: boolean;
 
   /**
-   * A JSON object of upstream keys that this proto does not name yet. Keys that the service owns are refused.
+   * A JSON object of upstream keys that this proto does not name yet, merged into the objects of the options that it names:
+   * {"reasoning": {"context": …}} adds a key to `reasoning`. What the proto names and what the service owns is refused.
    *
    * @generated from field: string extra_body_json = 16;
    */
   extraBodyJson: string;
+
+  /**
+   * More of what the upstream can include in its answer, for example "file_search_call.results", beside what the service asks
+   * for itself.
+   *
+   * @generated from field: repeated string include = 17;
+   */
+  include: string[];
 };
 
 /**
@@ -305,6 +314,14 @@ export type ToolChoice = Message<"trunkline.v1.ToolChoice"> & {
      */
     value: AllowedTools;
     case: "allowed";
+  } | {
+    /**
+     * Any other choice (a hosted or custom tool, a set with one): a JSON object as a JSON string, sent verbatim.
+     *
+     * @generated from field: string definition_json = 4;
+     */
+    value: string;
+    case: "definitionJson";
   } | { case: undefined; value?: undefined };
 };
 
@@ -555,6 +572,14 @@ export type StreamCompletionResponse = Message<"trunkline.v1.StreamCompletionRes
      */
     value: ToolCallDelta;
     case: "toolCallDelta";
+  } | {
+    /**
+     * What the upstream says of an item that is growing and has no delta of its own.
+     *
+     * @generated from field: trunkline.v1.ItemProgress item_progress = 8;
+     */
+    value: ItemProgress;
+    case: "itemProgress";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -748,6 +773,49 @@ export const ToolCallDeltaSchema: GenMessage<ToolCallDelta> = /*@__PURE__*/
   messageDesc(file_trunkline_v1_completion, 15);
 
 /**
+ * What the upstream says of an item while it grows: a search that runs, a piece of code, a partial image. The item itself is an
+ * `upstream_item` part of the message.
+ *
+ * @generated from message trunkline.v1.ItemProgress
+ */
+export type ItemProgress = Message<"trunkline.v1.ItemProgress"> & {
+  /**
+   * The index of the part in `Done.message.parts`.
+   *
+   * @generated from field: int32 content_index = 1;
+   */
+  contentIndex: number;
+
+  /**
+   * The type of the item, for example "web_search_call". Empty where the upstream did not announce it.
+   *
+   * @generated from field: string item_type = 2;
+   */
+  itemType: string;
+
+  /**
+   * The type of the upstream's event, for example "response.web_search_call.searching".
+   *
+   * @generated from field: string event_type = 3;
+   */
+  eventType: string;
+
+  /**
+   * That event, a JSON object as the upstream wrote it. Empty where it does not fit a message.
+   *
+   * @generated from field: string json = 4;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message trunkline.v1.ItemProgress.
+ * Use `create(ItemProgressSchema)` to create a new message.
+ */
+export const ItemProgressSchema: GenMessage<ItemProgress> = /*@__PURE__*/
+  messageDesc(file_trunkline_v1_completion, 16);
+
+/**
  * The turn ended well. The same fields as CompleteResponse.
  *
  * @generated from message trunkline.v1.Done
@@ -801,6 +869,13 @@ export type Done = Message<"trunkline.v1.Done"> & {
    * @generated from field: trunkline.v1.TurnReport report = 7;
    */
   report?: TurnReport | undefined;
+
+  /**
+   * The service tier that the upstream used, where it says so.
+   *
+   * @generated from field: string service_tier = 8;
+   */
+  serviceTier: string;
 };
 
 /**
@@ -808,7 +883,7 @@ export type Done = Message<"trunkline.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 16);
+  messageDesc(file_trunkline_v1_completion, 17);
 
 /**
  * The turn ended well. The same fields as Done.
@@ -864,6 +939,13 @@ export type CompleteResponse = Message<"trunkline.v1.CompleteResponse"> & {
    * @generated from field: trunkline.v1.TurnReport report = 7;
    */
   report?: TurnReport | undefined;
+
+  /**
+   * The service tier that the upstream used, where it says so.
+   *
+   * @generated from field: string service_tier = 8;
+   */
+  serviceTier: string;
 };
 
 /**
@@ -871,7 +953,7 @@ export type CompleteResponse = Message<"trunkline.v1.CompleteResponse"> & {
  * Use `create(CompleteResponseSchema)` to create a new message.
  */
 export const CompleteResponseSchema: GenMessage<CompleteResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 17);
+  messageDesc(file_trunkline_v1_completion, 18);
 
 /**
  * The turn failed.
@@ -941,7 +1023,7 @@ export type Error = Message<"trunkline.v1.Error"> & {
  * Use `create(ErrorSchema)` to create a new message.
  */
 export const ErrorSchema: GenMessage<Error> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 18);
+  messageDesc(file_trunkline_v1_completion, 19);
 
 /**
  * What the upstream said about a failure.
@@ -983,7 +1065,7 @@ export type UpstreamError = Message<"trunkline.v1.UpstreamError"> & {
  * Use `create(UpstreamErrorSchema)` to create a new message.
  */
 export const UpstreamErrorSchema: GenMessage<UpstreamError> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 19);
+  messageDesc(file_trunkline_v1_completion, 20);
 
 /**
  * Tokens. `cached_input_tokens` and `cache_write_tokens` are part of input, `reasoning_tokens` of output.
@@ -1032,6 +1114,13 @@ export type Usage = Message<"trunkline.v1.Usage"> & {
    * @generated from field: int64 total_tokens = 6;
    */
   totalTokens: bigint;
+
+  /**
+   * The upstream's usage, a JSON object as it wrote it: cost, audio tokens, calls of tools. Empty where it sent none.
+   *
+   * @generated from field: string details_json = 7;
+   */
+  detailsJson: string;
 };
 
 /**
@@ -1039,7 +1128,7 @@ export type Usage = Message<"trunkline.v1.Usage"> & {
  * Use `create(UsageSchema)` to create a new message.
  */
 export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 20);
+  messageDesc(file_trunkline_v1_completion, 21);
 
 /**
  * How a turn ran: over what, with how much of the conversation, and how long each phase took.
@@ -1116,6 +1205,14 @@ export type TurnReport = Message<"trunkline.v1.TurnReport"> & {
    * @generated from field: int64 bytes_saved = 10;
    */
   bytesSaved: bigint;
+
+  /**
+   * What the upstream sent and the service did not understand, and so left out of the answer: type → how often. At most 32
+   * types; the rest counts as "other".
+   *
+   * @generated from field: map<string, int32> ignored_events = 11;
+   */
+  ignoredEvents: { [key: string]: number };
 };
 
 /**
@@ -1123,7 +1220,7 @@ export type TurnReport = Message<"trunkline.v1.TurnReport"> & {
  * Use `create(TurnReportSchema)` to create a new message.
  */
 export const TurnReportSchema: GenMessage<TurnReport> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 21);
+  messageDesc(file_trunkline_v1_completion, 22);
 
 /**
  * How long each phase of a turn took. `first_event`, `first_content` and `total` count from the start of the turn.
@@ -1172,7 +1269,7 @@ export type Timings = Message<"trunkline.v1.Timings"> & {
  * Use `create(TimingsSchema)` to create a new message.
  */
 export const TimingsSchema: GenMessage<Timings> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 22);
+  messageDesc(file_trunkline_v1_completion, 23);
 
 /**
  * How a turn reaches the upstream.
@@ -1364,6 +1461,14 @@ export enum StopReason {
    * @generated from enum value: STOP_REASON_CONTENT_FILTER = 4;
    */
   CONTENT_FILTER = 4,
+
+  /**
+   * It waits for something other than the result of a function or of a custom tool: an approval, a shell, a patch, a computer,
+   * a client's tool search. The `upstream_item` parts of the message say what.
+   *
+   * @generated from enum value: STOP_REASON_ACTION_REQUIRED = 5;
+   */
+  ACTION_REQUIRED = 5,
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file trunkline/v1/message.proto.
  */
 export const file_trunkline_v1_message: GenFile = /*@__PURE__*/
-  fileDesc("Chp0cnVua2xpbmUvdjEvbWVzc2FnZS5wcm90bxIMdHJ1bmtsaW5lLnYxIk4KB01lc3NhZ2USIAoEcm9sZRgBIAEoDjISLnRydW5rbGluZS52MS5Sb2xlEiEKBXBhcnRzGAIgAygLMhIudHJ1bmtsaW5lLnYxLlBhcnQizgIKBFBhcnQSJgoEdGV4dBgBIAEoCzIWLnRydW5rbGluZS52MS5UZXh0UGFydEgAEigKBWltYWdlGAIgASgLMhcudHJ1bmtsaW5lLnYxLkltYWdlUGFydEgAEiYKBGZpbGUYAyABKAsyFi50cnVua2xpbmUudjEuRmlsZVBhcnRIABIvCgl0b29sX2NhbGwYBCABKAsyGi50cnVua2xpbmUudjEuVG9vbENhbGxQYXJ0SAASMwoLdG9vbF9yZXN1bHQYBSABKAsyHC50cnVua2xpbmUudjEuVG9vbFJlc3VsdFBhcnRIABIwCglyZWFzb25pbmcYBiABKAsyGy50cnVua2xpbmUudjEuUmVhc29uaW5nUGFydEgAEiwKB3JlZnVzYWwYByABKAsyGS50cnVua2xpbmUudjEuUmVmdXNhbFBhcnRIAEIGCgRwYXJ0IicKCFRleHRQYXJ0EgwKBHRleHQYASABKAkSDQoFcGhhc2UYAiABKAkiagoJSW1hZ2VQYXJ0Eg0KA3VybBgBIAEoCUgAEg4KBGRhdGEYAiABKAxIABIRCgdmaWxlX2lkGAMgASgJSAASEQoJbWltZV90eXBlGAQgASgJEg4KBmRldGFpbBgFIAEoCUIICgZzb3VyY2UiawoIRmlsZVBhcnQSDQoDdXJsGAEgASgJSAASDgoEZGF0YRgCIAEoDEgAEhEKB2ZpbGVfaWQYAyABKAlIABIQCghmaWxlbmFtZRgEIAEoCRIRCgltaW1lX3R5cGUYBSABKAlCCAoGc291cmNlIkAKDFRvb2xDYWxsUGFydBIPCgdjYWxsX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEQoJYXJndW1lbnRzGAMgASgJIlYKDlRvb2xSZXN1bHRQYXJ0Eg8KB2NhbGxfaWQYASABKAkSIQoFcGFydHMYAiADKAsyEi50cnVua2xpbmUudjEuUGFydBIQCghpc19lcnJvchgDIAEoCCJYCg1SZWFzb25pbmdQYXJ0EgoKAmlkGAEgASgJEg8KB3N1bW1hcnkYAiADKAkSGQoRZW5jcnlwdGVkX2NvbnRlbnQYAyABKAkSDwoHY29udGVudBgEIAMoCSIbCgtSZWZ1c2FsUGFydBIMCgR0ZXh0GAEgASgJIl0KBFRvb2wSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgpwYXJhbWV0ZXJzGAMgASgJEhMKBnN0cmljdBgEIAEoCEgAiAEBQgkKB19zdHJpY3QqcwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDQoJUk9MRV9VU0VSEAESEgoOUk9MRV9BU1NJU1RBTlQQAhINCglST0xFX1RPT0wQAxIPCgtST0xFX1NZU1RFTRAEEhIKDlJPTEVfREVWRUxPUEVSEAVCXAoQZGV2LnRydW5rbGluZS52MVABWkZnaXRodWIuY29tL3RydW5rbGluZS90cnVua2xpbmUvY2xpZW50cy9nby9nZW4vdHJ1bmtsaW5lL3YxO3RydW5rbGluZXYxYgZwcm90bzM");
+  fileDesc("Chp0cnVua2xpbmUvdjEvbWVzc2FnZS5wcm90bxIMdHJ1bmtsaW5lLnYxIk4KB01lc3NhZ2USIAoEcm9sZRgBIAEoDjISLnRydW5rbGluZS52MS5Sb2xlEiEKBXBhcnRzGAIgAygLMhIudHJ1bmtsaW5lLnYxLlBhcnQirAMKBFBhcnQSJgoEdGV4dBgBIAEoCzIWLnRydW5rbGluZS52MS5UZXh0UGFydEgAEigKBWltYWdlGAIgASgLMhcudHJ1bmtsaW5lLnYxLkltYWdlUGFydEgAEiYKBGZpbGUYAyABKAsyFi50cnVua2xpbmUudjEuRmlsZVBhcnRIABIvCgl0b29sX2NhbGwYBCABKAsyGi50cnVua2xpbmUudjEuVG9vbENhbGxQYXJ0SAASMwoLdG9vbF9yZXN1bHQYBSABKAsyHC50cnVua2xpbmUudjEuVG9vbFJlc3VsdFBhcnRIABIwCglyZWFzb25pbmcYBiABKAsyGy50cnVua2xpbmUudjEuUmVhc29uaW5nUGFydEgAEiwKB3JlZnVzYWwYByABKAsyGS50cnVua2xpbmUudjEuUmVmdXNhbFBhcnRIABI3Cg11cHN0cmVhbV9pdGVtGAggASgLMh4udHJ1bmtsaW5lLnYxLlVwc3RyZWFtSXRlbVBhcnRIABIPCgdpdGVtX2lkGA4gASgJEhIKCmV4dHJhX2pzb24YDyABKAlCBgoEcGFydCJYCghUZXh0UGFydBIMCgR0ZXh0GAEgASgJEg0KBXBoYXNlGAIgASgJEhgKEGFubm90YXRpb25zX2pzb24YAyABKAkSFQoNbG9ncHJvYnNfanNvbhgEIAEoCSJqCglJbWFnZVBhcnQSDQoDdXJsGAEgASgJSAASDgoEZGF0YRgCIAEoDEgAEhEKB2ZpbGVfaWQYAyABKAlIABIRCgltaW1lX3R5cGUYBCABKAkSDgoGZGV0YWlsGAUgASgJQggKBnNvdXJjZSJrCghGaWxlUGFydBINCgN1cmwYASABKAlIABIOCgRkYXRhGAIgASgMSAASEQoHZmlsZV9pZBgDIAEoCUgAEhAKCGZpbGVuYW1lGAQgASgJEhEKCW1pbWVfdHlwZRgFIAEoCUIICgZzb3VyY2UiagoMVG9vbENhbGxQYXJ0Eg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIRCglhcmd1bWVudHMYAyABKAkSKAoEa2luZBgEIAEoDjIaLnRydW5rbGluZS52MS5Ub29sQ2FsbEtpbmQiVgoOVG9vbFJlc3VsdFBhcnQSDwoHY2FsbF9pZBgBIAEoCRIhCgVwYXJ0cxgCIAMoCzISLnRydW5rbGluZS52MS5QYXJ0EhAKCGlzX2Vycm9yGAMgASgIIlgKDVJlYXNvbmluZ1BhcnQSCgoCaWQYASABKAkSDwoHc3VtbWFyeRgCIAMoCRIZChFlbmNyeXB0ZWRfY29udGVudBgDIAEoCRIPCgdjb250ZW50GAQgAygJIhsKC1JlZnVzYWxQYXJ0EgwKBHRleHQYASABKAkiLgoQVXBzdHJlYW1JdGVtUGFydBIMCgR0eXBlGAEgASgJEgwKBGpzb24YAiABKAkidgoEVG9vbBIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEhIKCnBhcmFtZXRlcnMYAyABKAkSEwoGc3RyaWN0GAQgASgISACIAQESFwoPZGVmaW5pdGlvbl9qc29uGAUgASgJQgkKB19zdHJpY3QqcwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDQoJUk9MRV9VU0VSEAESEgoOUk9MRV9BU1NJU1RBTlQQAhINCglST0xFX1RPT0wQAxIPCgtST0xFX1NZU1RFTRAEEhIKDlJPTEVfREVWRUxPUEVSEAUqZgoMVG9vbENhbGxLaW5kEh4KGlRPT0xfQ0FMTF9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXVE9PTF9DQUxMX0tJTkRfRlVOQ1RJT04QARIZChVUT09MX0NBTExfS0lORF9DVVNUT00QAkJcChBkZXYudHJ1bmtsaW5lLnYxUAFaRmdpdGh1Yi5jb20vdHJ1bmtsaW5lL3RydW5rbGluZS9jbGllbnRzL2dvL2dlbi90cnVua2xpbmUvdjE7dHJ1bmtsaW5ldjFiBnByb3RvMw");
 
 /**
  * One message of the conversation.
@@ -109,7 +109,32 @@ export type Part = Message$1<"trunkline.v1.Part"> & {
      */
     value: RefusalPart;
     case: "refusal";
+  } | {
+    /**
+     * An item that has no part of its own, verbatim: what the model said (ROLE_ASSISTANT), or the caller's answer to it
+     * (ROLE_TOOL or ROLE_USER).
+     *
+     * @generated from field: trunkline.v1.UpstreamItemPart upstream_item = 8;
+     */
+    value: UpstreamItemPart;
+    case: "upstreamItem";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The upstream's id of the item in which the part stands; parts that share one are one item. It goes back only where the
+   * upstream keeps responses (`store`), and does not count when histories are compared. Not inside a tool result.
+   *
+   * @generated from field: string item_id = 14;
+   */
+  itemId: string;
+
+  /**
+   * The keys of the item that this proto does not name: a JSON object, as a JSON string. On the first part of an item; goes
+   * back as it came. Leaving it out of an echoed answer is no edit, changing it is one. Not inside a tool result.
+   *
+   * @generated from field: string extra_json = 15;
+   */
+  extraJson: string;
 };
 
 /**
@@ -138,6 +163,21 @@ export type TextPart = Message$1<"trunkline.v1.TextPart"> & {
    * @generated from field: string phase = 2;
    */
   phase: string;
+
+  /**
+   * The citations of the text, a JSON array as the upstream wrote it. ROLE_ASSISTANT only; goes back as it came, and does not
+   * count when histories are compared.
+   *
+   * @generated from field: string annotations_json = 3;
+   */
+  annotationsJson: string;
+
+  /**
+   * The log probabilities of the text, a JSON array as the upstream wrote it. ROLE_ASSISTANT only; as annotations_json.
+   *
+   * @generated from field: string logprobs_json = 4;
+   */
+  logprobsJson: string;
 };
 
 /**
@@ -286,11 +326,19 @@ export type ToolCallPart = Message$1<"trunkline.v1.ToolCallPart"> & {
   name: string;
 
   /**
-   * The arguments: a JSON string as the model wrote it. Not always valid JSON, never repaired.
+   * The arguments: a JSON string as the model wrote it. Not always valid JSON, never repaired. Free text if the tool is a
+   * custom one.
    *
    * @generated from field: string arguments = 3;
    */
   arguments: string;
+
+  /**
+   * What kind of tool is called. Unset: a function. The result of a custom tool is a ToolResultPart like any other.
+   *
+   * @generated from field: trunkline.v1.ToolCallKind kind = 4;
+   */
+  kind: ToolCallKind;
 };
 
 /**
@@ -342,7 +390,7 @@ export const ToolResultPartSchema: GenMessage<ToolResultPart> = /*@__PURE__*/
  */
 export type ReasoningPart = Message$1<"trunkline.v1.ReasoningPart"> & {
   /**
-   * The upstream's id of it.
+   * The upstream's id of it, the same as `item_id` of the part. Empty where the upstream gave none.
    *
    * @generated from field: string id = 1;
    */
@@ -399,13 +447,42 @@ export const RefusalPartSchema: GenMessage<RefusalPart> = /*@__PURE__*/
   messageDesc(file_trunkline_v1_message, 8);
 
 /**
- * A function that the model may call.
+ * An item of the upstream that has no part of its own: what a hosted tool did, a call that waits for the caller (an approval,
+ * a shell, a computer), the caller's answer to such a call, a reference to an item.
+ *
+ * @generated from message trunkline.v1.UpstreamItemPart
+ */
+export type UpstreamItemPart = Message$1<"trunkline.v1.UpstreamItemPart"> & {
+  /**
+   * Its type, for example "web_search_call". Required, the same as in `json`.
+   *
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * The whole item, a JSON object as the upstream writes it. Required; goes back as it came.
+   *
+   * @generated from field: string json = 2;
+   */
+  json: string;
+};
+
+/**
+ * Describes the message trunkline.v1.UpstreamItemPart.
+ * Use `create(UpstreamItemPartSchema)` to create a new message.
+ */
+export const UpstreamItemPartSchema: GenMessage<UpstreamItemPart> = /*@__PURE__*/
+  messageDesc(file_trunkline_v1_message, 9);
+
+/**
+ * A tool that the model may call: a function, or any other kind by its definition.
  *
  * @generated from message trunkline.v1.Tool
  */
 export type Tool = Message$1<"trunkline.v1.Tool"> & {
   /**
-   * Its name: 1 to 64 characters of [A-Za-z0-9_-].
+   * The name of a function: 1 to 64 characters of [A-Za-z0-9_-].
    *
    * @generated from field: string name = 1;
    */
@@ -431,6 +508,14 @@ export type Tool = Message$1<"trunkline.v1.Tool"> & {
    * @generated from field: optional bool strict = 4;
    */
   strict?: boolean | undefined;
+
+  /**
+   * A tool of any other kind (hosted, custom, a namespace, …): its definition for the upstream, a JSON object as a JSON string,
+   * sent verbatim. The other fields are then empty.
+   *
+   * @generated from field: string definition_json = 5;
+   */
+  definitionJson: string;
 };
 
 /**
@@ -438,7 +523,7 @@ export type Tool = Message$1<"trunkline.v1.Tool"> & {
  * Use `create(ToolSchema)` to create a new message.
  */
 export const ToolSchema: GenMessage<Tool> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_message, 9);
+  messageDesc(file_trunkline_v1_message, 10);
 
 /**
  * Who speaks in a message.
@@ -494,4 +579,38 @@ export enum Role {
  */
 export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
   enumDesc(file_trunkline_v1_message, 0);
+
+/**
+ * What kind of tool is called.
+ *
+ * @generated from enum trunkline.v1.ToolCallKind
+ */
+export enum ToolCallKind {
+  /**
+   * Not set: a function.
+   *
+   * @generated from enum value: TOOL_CALL_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A function: the arguments are JSON.
+   *
+   * @generated from enum value: TOOL_CALL_KIND_FUNCTION = 1;
+   */
+  FUNCTION = 1,
+
+  /**
+   * A custom tool: the arguments are free text.
+   *
+   * @generated from enum value: TOOL_CALL_KIND_CUSTOM = 2;
+   */
+  CUSTOM = 2,
+}
+
+/**
+ * Describes the enum trunkline.v1.ToolCallKind.
+ */
+export const ToolCallKindSchema: GenEnum<ToolCallKind> = /*@__PURE__*/
+  enumDesc(file_trunkline_v1_message, 1);
 
