@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from service.domain.messages import Part, ReasoningPart, ToolCallPart, ToolKind, ToolResultPart
+
 NAMED_KEYS: Mapping[str, frozenset[str]] = {
     "message": frozenset({"type", "id", "status", "role", "content", "phase"}),
     "reasoning": frozenset({"type", "id", "status", "summary", "content", "encrypted_content"}),
@@ -13,3 +15,16 @@ NAMED_KEYS: Mapping[str, frozenset[str]] = {
     "custom_tool_call_output": frozenset({"type", "id", "status", "call_id", "output"}),
 }
 """By the type of the item. `status` says only what the events and the stop reason say, too."""
+
+
+def item_type(part: Part) -> str:
+    """Return the type of the item that holds the part: a key of `NAMED_KEYS`. Not for an upstream item."""
+    match part:
+        case ReasoningPart():
+            return "reasoning"
+        case ToolCallPart():
+            return "custom_tool_call" if part.kind is ToolKind.CUSTOM else "function_call"
+        case ToolResultPart():
+            return "custom_tool_call_output" if part.kind is ToolKind.CUSTOM else "function_call_output"
+        case _:
+            return "message"

@@ -40,6 +40,8 @@ MAX_URL = 16_384
 MAX_PAGE_TOKEN = 256
 MAX_SESSION_CALL_BYTES = 65_536
 
+MAX_INCLUDE = 64
+
 MAX_JSON_BYTES = 262_144
 MAX_JSON_NODES = 50_000
 MAX_JSON_DEPTH = 100
@@ -60,10 +62,15 @@ MAX_CHAINED_ITEMS = 4_096
 the 1 GiB of a replica. At 300 tokens an item it is also more than a context of a million tokens holds.
 """
 
-NAMES = "detail, mime_type, filename, phase, tool_call.name, text.json_schema.name"
-IDS = "call_id, file_id, reasoning.id"
-OPTIONS = "options.service_tier, .truncation, .reasoning.effort, .reasoning.summary, .text.verbosity"
-JSON = "tools[].parameters, options.text.json_schema.schema, options.extra_body_json"
+NAMES = "detail, mime_type, filename, phase, tool_call.name, upstream_item.type, text.json_schema.name"
+IDS = "call_id, file_id, item_id, reasoning.id"
+OPTIONS = (
+    "options.service_tier, .truncation, .reasoning.effort, .reasoning.summary, .text.verbosity, .include[]"
+)
+JSON = (
+    "tools[].parameters, tools[].definition_json, options.tool_choice.definition_json, "
+    "options.text.json_schema.schema, options.extra_body_json"
+)
 
 TABLE: tuple[tuple[str, int, str], ...] = (
     ("messages[].parts", MAX_PARTS, "parts in all, those of tool results included"),
@@ -83,6 +90,8 @@ TABLE: tuple[tuple[str, int, str], ...] = (
     (NAMES, MAX_NAME, "characters each"),
     (IDS, MAX_ID, "characters each"),
     ("image.url, file.url", MAX_URL, "characters each; a data URL is content"),
+    ("options.include", MAX_INCLUDE, "entries"),
+    ("extra_json", MAX_JSON_NODES, "brackets, commas and colons each"),
     (JSON, MAX_JSON_BYTES, "bytes each"),
     (JSON, MAX_JSON_NODES, "brackets, commas and colons each"),
     (JSON, MAX_JSON_DEPTH, "levels each"),

@@ -218,7 +218,7 @@ def _phase(part: Part) -> str:
 class Tool:
     """A function: `parameters` is a JSON Schema object as a JSON string; empty: none.
 
-    Or any other tool: only `definition_json` is set, a JSON object as a string.
+    Or any other tool: only `definition_json` is set, a JSON object as a string, and `name` if it has one.
     """
 
     name: str = ""

@@ -1,16 +1,17 @@
 """Convert messages of the contract to messages of the domain.
 
-Reading checks which part may occur in which role, and what each part must hold. JSON in a message is not
-parsed, and what a model accepts is left to the upstream.
+Reading checks which part may occur in which role, and what each part must hold. Of JSON in a message only its
+place in the conversation is read; what a model accepts is left to the upstream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from service.domain.history import orphans
+from service.domain.item_keys import NAMED_KEYS, item_type
 from service.domain.limits import MAX_ID, MAX_NAME, MAX_PARAGRAPHS, MAX_PARAGRAPHS_IN_ALL, MAX_PARTS, MAX_URL
 from service.domain.messages import (
     FilePart,
@@ -28,38 +29,9 @@ from service.domain.messages import (
 )
 from service.gen.trunkline.v1 import message_pb2 as pb
 from service.rpc.convert.enums import ROLES, TOOL_KINDS
-from service.rpc.convert.validate import Violations
-
-
-@dataclass(frozen=True, slots=True)
-class PartContext:
-    """Where parts may occur. `from_model`: the model wrote them, so a text may have a phase.
-
-    `of_items`: each part stands in an item of the upstream, so it may have an id and more keys.
-    """
-
-    name: str
-    parts: frozenset[str]
-    from_model: bool = False
-    empty_text: bool = False
-    of_items: bool = True
-
-
-PART_CONTEXTS: dict[Role, PartContext] = {
-    Role.USER: PartContext("a message of ROLE_USER", frozenset({"text", "image", "file", "upstream_item"})),
-    Role.ASSISTANT: PartContext(
-        "a message of ROLE_ASSISTANT",
-        frozenset({"text", "tool_call", "reasoning", "refusal", "upstream_item"}),
-        from_model=True,
-        empty_text=True,
-    ),
-    Role.TOOL: PartContext("a message of ROLE_TOOL", frozenset({"tool_result", "upstream_item"})),
-    Role.SYSTEM: PartContext("a message of ROLE_SYSTEM", frozenset({"text"})),
-    Role.DEVELOPER: PartContext("a message of ROLE_DEVELOPER", frozenset({"text"})),
-}
-TOOL_RESULT = PartContext(
-    "a tool result", frozenset({"text", "image", "file"}), empty_text=True, of_items=False
-)
+from service.rpc.convert.json_fields import check_array, keys, named
+from service.rpc.convert.part_contexts import PART_CONTEXTS, TOOL_RESULT, PartContext
+from service.rpc.convert.validate import Violations, shown
 
 
 def read_messages(found: Violations, messages: Sequence[pb.Message], most: int) -> tuple[Message, ...]:
@@ -128,6 +100,8 @@ class _Reader:
             self._add("", f"does not belong into {context.name}; {', '.join(sorted(context.parts))} do")
             return None
         read = self._text(part.text, context) if kind == "text" else READERS[kind](self, getattr(part, kind))
+        if isinstance(read, UpstreamItemPart) and read.type in context.refused_items:
+            self._add(".type", f"{shown(read.type)} does not belong into {context.name}")
         item_id, extra = part.item_id, part.extra_json
         return self._of_item(read, item_id, extra, context) if item_id or extra else read
 
@@ -136,15 +110,24 @@ class _Reader:
         if not context.of_items:
             self._add(".item_id" if item_id else ".extra_json", f"does not belong into {context.name}")
         self._at_most(".item_id", item_id, MAX_ID)
-        match part:
-            case ReasoningPart():
-                return replace(part, id=part.id or item_id, extra_json=extra)
-            case UpstreamItemPart():
-                if extra:
-                    self._add(".extra_json", "does not belong beside upstream_item, whose json has all keys")
-                return replace(part, item_id=item_id)
-            case _:
-                return replace(part, item_id=item_id, extra_json=extra)
+        if extra:
+            self._check_extra(extra, part)
+        if isinstance(part, ReasoningPart):
+            return replace(part, id=part.id or item_id, extra_json=extra)
+        return replace(part, item_id=item_id, extra_json=extra)
+
+    def _check_extra(self, extra: str, part: Part) -> None:
+        if isinstance(part, UpstreamItemPart):
+            self._add(".extra_json", "does not belong beside upstream_item, whose json has all keys")
+            return
+        named_keys = NAMED_KEYS[item_type(part)]
+        try:
+            for key in keys(extra):
+                # A status is no content, so it has no field; a caller may have one to send.
+                if key in named_keys and key != "status":
+                    self._add(".extra_json", f"the key {shown(key)} has a field of its own")
+        except ValueError as error:
+            self._add(".extra_json", str(error))
 
     def _text(self, text: pb.TextPart, context: PartContext) -> TextPart:
         content = text.text  # read once: each access decodes it again
@@ -154,7 +137,19 @@ class _Reader:
             if not context.from_model:
                 self._add(".phase", f"does not belong into {context.name}; only ROLE_ASSISTANT has phases")
             self._at_most(".phase", text.phase, MAX_NAME)
-        return TextPart(content, text.phase, text.annotations_json, text.logprobs_json)
+        annotations, logprobs = text.annotations_json, text.logprobs_json
+        for field, array in (("annotations_json", annotations), ("logprobs_json", logprobs)):
+            if array:
+                self._check_array(f".{field}", array, context)
+        return TextPart(content, text.phase, annotations, logprobs)
+
+    def _check_array(self, field: str, text: str, context: PartContext) -> None:
+        if not context.from_model:
+            self._add(field, f"does not belong into {context.name}; only ROLE_ASSISTANT has it")
+        try:
+            check_array(text)
+        except ValueError as error:
+            self._add(field, str(error))
 
     def image(self, image: pb.ImagePart) -> ImagePart:
         url, data, file_id = self._source(image)
@@ -204,8 +199,16 @@ class _Reader:
         return ToolResultPart(call_id, parts, result.is_error, self._calls.get(call_id, ToolKind.FUNCTION))
 
     def upstream_item(self, item: pb.UpstreamItemPart) -> UpstreamItemPart:
-        self._required(".type", item.type, MAX_NAME)
-        return UpstreamItemPart(item.type, item.json)
+        kind, json = item.type, item.json
+        self._required(".type", kind, MAX_NAME)
+        try:
+            found = named(json)
+        except ValueError as error:
+            self._add(".json", str(error))
+        else:
+            if kind and found.type != kind:
+                self._add(".type", f"is {shown(kind)}, but json has the type {shown(found.type or '')}")
+        return UpstreamItemPart(kind, json)
 
     def reasoning(self, part: pb.ReasoningPart) -> ReasoningPart:
         self._at_most(".id", part.id, MAX_ID)

@@ -1,6 +1,7 @@
 """Convert the tools and options of a turn to the domain, and check their bounds.
 
-JSON strings are not parsed. Values that only the upstream defines (an effort, a tier) are passed through.
+Schemas are not parsed, and of a definition only its type and name are read. Values that only the upstream
+defines (an effort, a tier) are passed through.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from service.domain.limits import (
     MAX_CACHE_KEY,
     MAX_DESCRIPTION,
+    MAX_INCLUDE,
     MAX_JSON_BYTES,
     MAX_JSON_BYTES_IN_ALL,
     MAX_JSON_NODES,
@@ -28,24 +30,51 @@ from service.domain.messages import Options, TextFormat, Tool, ToolChoice
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1.message_pb2 import Tool as ToolMessage
 from service.rpc.convert.enums import TOOL_CHOICE_MODES, TRANSPORTS
+from service.rpc.convert.json_fields import named
 from service.rpc.convert.validate import TOOL_NAME, Violations, shown
 
 
 def read_tools(found: Violations, tools: Sequence[ToolMessage]) -> tuple[Tool, ...]:
-    """Read the tools of a request. If a violation was found, the result is incomplete."""
+    """Read the tools of a request. If a violation was found, the result is incomplete.
+
+    A tool by definition has its name only inside of the definition, and this is the name that it gets here.
+    """
     if len(tools) > MAX_TOOLS:
         found.add("tools", f"has {len(tools)} tools; at most {MAX_TOOLS} are allowed")
         return ()
     names: set[str] = set()
+    read = []
     for index, tool in enumerate(tools):
+        if tool.definition_json:
+            read.append(_defined(found, f"tools[{index}].definition_json", tool))
+            continue
         if not TOOL_NAME.fullmatch(tool.name):
-            found.add(f"tools[{index}].name", "must be 1 to 64 characters of A-Z a-z 0-9 _ -")
+            found.add(f"tools[{index}].name", "must be 1 to 64 characters of A-Z a-z 0-9 _ . -")
         elif tool.name in names:
             found.add(f"tools[{index}].name", f"{shown(tool.name)} is the name of an earlier tool")
         names.add(tool.name)
         if len(tool.description) > MAX_DESCRIPTION:
             found.at_most(f"tools[{index}].description", tool.description, MAX_DESCRIPTION)
-    return tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in tools)
+        read.append(Tool(tool.name, tool.description, tool.parameters, tool.strict))
+    return tuple(read)
+
+
+def _defined(found: Violations, path: str, tool: ToolMessage) -> Tool:
+    if tool.name or tool.description or tool.parameters or tool.HasField("strict"):
+        found.add(path, "stands alone: name, description, parameters and strict belong to a function")
+    return Tool(name=_definition(found, path, tool.definition_json), definition_json=tool.definition_json)
+
+
+def _definition(found: Violations, path: str, text: str) -> str:
+    """Check the definition of a tool or of a choice. Returns the name in it, or ""."""
+    try:
+        what = named(text)
+    except ValueError as error:
+        found.add(path, str(error))
+        return ""
+    if not what.type:
+        found.add(path, 'has no "type"')
+    return what.name or ""
 
 
 DEFAULT = Options()
@@ -90,6 +119,7 @@ def read_options(found: Violations, options: pb.CompletionOptions, tools: Sequen
         safety_identifier=options.safety_identifier,
         warm_up=options.warm_up,
         extra_body_json=options.extra_body_json,
+        include=_include(found, options.include),
     )
 
 
@@ -110,6 +140,16 @@ def _metadata(found: Violations, options: pb.CompletionOptions) -> tuple[tuple[s
     return pairs
 
 
+def _include(found: Violations, include: Sequence[str]) -> tuple[str, ...]:
+    if (count := len(include)) > MAX_INCLUDE:
+        found.add("options.include", f"has {count} entries; at most {MAX_INCLUDE} are allowed")
+        return ()
+    for index, entry in enumerate(include):
+        found.required(f"options.include[{index}]", entry)
+        found.at_most(f"options.include[{index}]", entry, MAX_OPTION)
+    return tuple(include)
+
+
 def _tool_choice(found: Violations, options: pb.CompletionOptions, offered: set[str]) -> ToolChoice | None:
     if not options.HasField("tool_choice"):
         return None
@@ -122,8 +162,11 @@ def _tool_choice(found: Violations, options: pb.CompletionOptions, offered: set[
             return ToolChoice(functions=(choice.function,))
         case "allowed":
             return _allowed(found, f"{path}.allowed", choice.allowed, offered)
+        case "definition_json":
+            _definition(found, f"{path}.definition_json", choice.definition_json)
+            return ToolChoice(definition_json=choice.definition_json)
         case _:
-            found.add(path, "is empty; set one of mode, function and allowed")
+            found.add(path, "is empty; set one of mode, function, allowed and definition_json")
             return None
 
 
@@ -175,7 +218,14 @@ def _text_format(found: Violations, text: pb.TextOptions) -> TextFormat | None:
 
 def check_json(found: Violations, tools: Sequence[Tool], options: Options) -> None:
     """Check the size of each JSON string, and the size and nodes of all together."""
-    texts = [(f"tools[{index}].parameters", tool.parameters) for index, tool in enumerate(tools)]
+    texts = [
+        (f"tools[{index}].definition_json", tool.definition_json)
+        if tool.definition_json
+        else (f"tools[{index}].parameters", tool.parameters)
+        for index, tool in enumerate(tools)
+    ]
+    if options.tool_choice is not None:
+        texts.append(("options.tool_choice.definition_json", options.tool_choice.definition_json))
     if options.text_format is not None:
         texts.append(("options.text.json_schema.schema", options.text_format.schema))
     texts.append(("options.extra_body_json", options.extra_body_json))

@@ -23,6 +23,7 @@ from google.protobuf.descriptor import Descriptor
 from service.domain.errors import Reason, TurnError, Violation
 from service.domain.limits import (
     MAX_FIELDS,
+    MAX_INCLUDE,
     MAX_METADATA_PAIRS,
     MAX_PARAGRAPHS_IN_ALL,
     MAX_PARTS,
@@ -44,6 +45,7 @@ _COUNTED: dict[tuple[str, str], tuple[str, int]] = {
     ("WarmSessionRequest", "tools"): ("tools", MAX_TOOLS),
     ("AllowedTools", "functions"): ("options.tool_choice.allowed.functions", MAX_TOOLS),
     ("CompletionOptions", "metadata"): ("options.metadata", MAX_METADATA_PAIRS),
+    ("CompletionOptions", "include"): ("options.include", MAX_INCLUDE),
     ("StreamCompletionRequest", "messages"): ("messages", 0),
     ("CompleteRequest", "messages"): ("messages", 0),
 }

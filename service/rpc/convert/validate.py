@@ -14,7 +14,7 @@ SHOWN_CHARACTERS = 64
 """The characters of a caller's value that an error repeats."""
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Violations:

@@ -20,7 +20,8 @@ from service.rpc.convert.enums import (
     TRANSPORTS,
     TRANSPORTS_OUT,
 )
-from service.rpc.convert.messages import PART_CONTEXTS, READERS, TOOL_RESULT
+from service.rpc.convert.messages import READERS
+from service.rpc.convert.part_contexts import PART_CONTEXTS, TOOL_RESULT
 from service.rpc.status import CODES
 
 UNSPECIFIED = 0

@@ -10,7 +10,6 @@ from service.rpc.convert.validate import Violations
 TEXT = m.Part(text=m.TextPart(text="hi"))
 CALL = m.Part(tool_call=m.ToolCallPart(call_id="c1", name="f", arguments="{}"))
 RESULT = m.Part(tool_result=m.ToolResultPart(call_id="c1", parts=[TEXT]))
-ITEM = m.Part(upstream_item=m.UpstreamItemPart(type="item_reference", json='{"type":"item_reference"}'))
 
 
 def user(*parts):
@@ -19,6 +18,11 @@ def user(*parts):
 
 def assistant(*parts):
     return m.Message(role=m.ROLE_ASSISTANT, parts=parts)
+
+
+def item(kind, json=""):
+    json = json or f'{{"type":"{kind}"}}'
+    return m.Part(upstream_item=m.UpstreamItemPart(type=kind, json=json))
 
 
 def answer(*parts):
@@ -45,6 +49,8 @@ def test_a_conversation_is_read_in_order():
     assert read[1].parts == (ToolCallPart("c1", "f", "{}"),)
     assert len(found) == 0
 
+
+ITEM = item("item_reference")
 
 REFUSED = {
     "no message": ((), "messages"),
@@ -85,6 +91,58 @@ REFUSED = {
     "an upstream item without a type": (
         (user(m.Part(upstream_item=m.UpstreamItemPart(json="{}"))),),
         "messages[0].parts[0].upstream_item.type",
+    ),
+    "an upstream item of another type": (
+        (user(item("item_reference", '{"type":"computer_call_output"}')),),
+        "messages[0].parts[0].upstream_item.type",
+    ),
+    "an upstream item whose json has no type": (
+        (user(item("item_reference", '{"id":"msg_1"}')),),
+        "messages[0].parts[0].upstream_item.type",
+    ),
+    "an upstream item of no JSON": (
+        (user(item("item_reference", '{"type":"item_reference"')),),
+        "messages[0].parts[0].upstream_item.json",
+    ),
+    "what only the model says": (
+        (user(item("web_search_call")),),
+        "messages[0].parts[0].upstream_item.type",
+    ),
+    "what only the model says, as a result": (
+        (m.Message(role=m.ROLE_TOOL, parts=[item("shell_call")]),),
+        "messages[0].parts[0].upstream_item.type",
+    ),
+    "what only the caller says": (
+        (assistant(ITEM),),
+        "messages[0].parts[0].upstream_item.type",
+    ),
+    "an upstream item within a result": (
+        (assistant(CALL), answer(ITEM)),
+        "messages[1].parts[0].tool_result.parts[0].upstream_item",
+    ),
+    "more keys of no JSON": (
+        (user(m.Part(text=TEXT.text, extra_json="{")),),
+        "messages[0].parts[0].extra_json",
+    ),
+    "more keys of no object": (
+        (user(m.Part(text=TEXT.text, extra_json="[]")),),
+        "messages[0].parts[0].extra_json",
+    ),
+    "a key that has a field": (
+        (assistant(m.Part(tool_call=CALL.tool_call, extra_json='{"arguments":"{}"}')),),
+        "messages[0].parts[0].extra_json",
+    ),
+    "citations of a user": (
+        (user(m.Part(text=m.TextPart(text="a", annotations_json="[]"))),),
+        "messages[0].parts[0].text.annotations_json",
+    ),
+    "citations of no array": (
+        (assistant(m.Part(text=m.TextPart(annotations_json="{}"))),),
+        "messages[0].parts[0].text.annotations_json",
+    ),
+    "log probabilities of no JSON": (
+        (assistant(m.Part(text=m.TextPart(logprobs_json="["))),),
+        "messages[0].parts[0].text.logprobs_json",
     ),
     "more keys beside an upstream item": (
         (user(m.Part(upstream_item=ITEM.upstream_item, extra_json="{}")),),
@@ -162,3 +220,13 @@ def test_a_result_is_of_the_kind_of_its_call():
         ToolResultPart("c1", (), item_id="i", extra_json="{}"),
         ToolResultPart("c2", (), kind=ToolKind.CUSTOM, item_id="i", extra_json="{}"),
     )
+
+
+def test_other_items_may_be_of_the_caller_or_of_the_model():
+    for kind in ("computer_call_output", "compaction", "what_comes_next_year"):
+        assert fields(user(item(kind)), assistant(item(kind))) == []
+        assert fields(m.Message(role=m.ROLE_TOOL, parts=[item(kind)])) == []
+
+
+def test_a_status_may_be_among_more_keys():
+    assert fields(assistant(m.Part(text=TEXT.text, extra_json='{"status":"completed","new":1}'))) == []

@@ -1,7 +1,7 @@
 import pytest
 
 from service.domain.errors import TurnError
-from service.domain.limits import MAX_JSON_BYTES, MAX_METADATA_PAIRS, MAX_OPTION, MAX_TOOLS
+from service.domain.limits import MAX_INCLUDE, MAX_JSON_BYTES, MAX_METADATA_PAIRS, MAX_OPTION, MAX_TOOLS
 from service.domain.messages import Options, Tool, ToolChoice
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import message_pb2 as m
@@ -10,6 +10,8 @@ from service.rpc.convert.validate import Violations
 
 TOOLS = (Tool("f"), Tool("g"))
 REQUIRED = pb.TOOL_CHOICE_MODE_REQUIRED
+SEARCH = '{"type":"web_search"}'
+CUSTOM = '{"type":"custom","name":"h.i"}'
 
 
 def options(**fields):
@@ -48,6 +50,7 @@ def test_metadata_is_sorted_so_that_equal_requests_are_equal():
         ({"mode": REQUIRED}, ToolChoice(mode="required")),
         ({"function": "f"}, ToolChoice(functions=("f",))),
         ({"allowed": {"mode": REQUIRED, "functions": ["g"]}}, ToolChoice("required", ("g",))),
+        ({"definition_json": SEARCH}, ToolChoice(definition_json=SEARCH)),
     ],
 )
 def test_each_tool_choice_is_read(choice, read):
@@ -78,6 +81,12 @@ REFUSED = {
         {"tool_choice": {"allowed": {"mode": pb.TOOL_CHOICE_MODE_NONE, "functions": ["f"]}}},
         "options.tool_choice.allowed.mode",
     ),
+    "no definition": ({"tool_choice": {"definition_json": ""}}, "options.tool_choice.definition_json"),
+    "bad definition": ({"tool_choice": {"definition_json": "{"}}, "options.tool_choice.definition_json"),
+    "no type": ({"tool_choice": {"definition_json": "{}"}}, "options.tool_choice.definition_json"),
+    "includes": ({"include": ["x"] * (MAX_INCLUDE + 1)}, "options.include"),
+    "empty include": ({"include": ["x", ""]}, "options.include[1]"),
+    "long include": ({"include": ["x" * (MAX_OPTION + 1)]}, "options.include[0]"),
     "no schema": ({"text": {"json_schema": {"name": "n"}}}, "options.text.json_schema.schema"),
 }
 
@@ -90,6 +99,44 @@ def test_a_violation_names_its_option(given, field):
 @pytest.mark.parametrize("name", ["", "a b", "x" * 65])
 def test_a_tool_needs_a_valid_name(name):
     assert fields(read_tools, [m.Tool(name=name)]) == ["tools[0].name"]
+
+
+@pytest.mark.parametrize("name", ["a.b", "x" * 64])
+def test_a_tool_may_be_named_as_those_of_mcp_servers(name):
+    assert fields(read_tools, [m.Tool(name=name)]) == []
+
+
+def test_a_definition_is_kept_with_the_name_in_it():
+    found = Violations()
+    read = read_tools(found, [m.Tool(definition_json=SEARCH), m.Tool(definition_json=CUSTOM)])
+    assert read == (Tool(definition_json=SEARCH), Tool("h.i", definition_json=CUSTOM))
+    assert read_options(found, options(tool_choice={"function": "h.i"}), read).tool_choice
+    assert len(found) == 0
+
+
+@pytest.mark.parametrize("definition", ["{", "[]", "{}", '{"type":""}', '{"type":1}'])
+def test_a_definition_is_an_object_with_a_type(definition):
+    assert fields(read_tools, [m.Tool(definition_json=definition)]) == ["tools[0].definition_json"]
+
+
+@pytest.mark.parametrize(
+    "field", [{"name": "f"}, {"description": "d"}, {"parameters": "{}"}, {"strict": False}]
+)
+def test_a_definition_stands_alone(field):
+    assert fields(read_tools, [m.Tool(definition_json=SEARCH, **field)]) == ["tools[0].definition_json"]
+
+
+def test_what_is_included_keeps_its_order():
+    assert read_options(Violations(), options(include=["b", "a"]), ()).include == ("b", "a")
+
+
+def test_definitions_count_among_the_json_of_a_request():
+    long = '{"type":"t","a":"' + "x" * MAX_JSON_BYTES + '"}'
+    choice = Options(tool_choice=ToolChoice(definition_json=long))
+    assert fields(check_json, (Tool(definition_json=long),), choice) == [
+        "tools[0].definition_json",
+        "options.tool_choice.definition_json",
+    ]
 
 
 def test_two_tools_never_share_a_name():

@@ -184,7 +184,7 @@ BAD = {
         "messages[1].parts[0].tool_result.parts[0].text.phase",
     ),
     "tool without name": ({"tools": [m.Tool()]}, "tools[0].name"),
-    "tool name with a dot": ({"tools": [m.Tool(name="a.b")]}, "tools[0].name"),
+    "tool name with a space": ({"tools": [m.Tool(name="a b")]}, "tools[0].name"),
     "tool name too long": ({"tools": [m.Tool(name="a" * 65)]}, "tools[0].name"),
     "tool named twice": ({"tools": [m.Tool(name="a"), m.Tool(name="b"), m.Tool(name="a")]}, "tools[2].name"),
     "transport unknown": (options(transport=9), "options.transport"),

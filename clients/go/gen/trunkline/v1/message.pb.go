@@ -1040,7 +1040,7 @@ func (x *UpstreamItemPart) GetJson() string {
 // A tool that the model may call: a function, or any other kind by its definition.
 type Tool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name of a function: 1 to 64 characters of [A-Za-z0-9_-].
+	// The name of a function: 1 to 64 characters of [A-Za-z0-9_.-].
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// What it does, for the model.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`

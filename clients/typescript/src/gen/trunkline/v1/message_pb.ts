@@ -482,7 +482,7 @@ export const UpstreamItemPartSchema: GenMessage<UpstreamItemPart> = /*@__PURE__*
  */
 export type Tool = Message$1<"trunkline.v1.Tool"> & {
   /**
-   * The name of a function: 1 to 64 characters of [A-Za-z0-9_-].
+   * The name of a function: 1 to 64 characters of [A-Za-z0-9_.-].
    *
    * @generated from field: string name = 1;
    */
