@@ -17,6 +17,7 @@ from service.rpc.auth.callers import Callers
 from service.rpc.auth.interceptor import Authentication
 from service.rpc.auth.tls import server_credentials
 from service.rpc.completion_service import CompletionService
+from service.rpc.convert.responses import MAX_MESSAGE_BYTES
 from service.rpc.health import HealthService
 from service.rpc.methods import GenericHandler, RequestReader, admit_authenticated, generic_handler
 from service.rpc.receiving import Receiver, slots_for
@@ -109,7 +110,7 @@ def options(settings: ServerSettings) -> dict[str, int]:
         "grpc.so_reuseport": 0,
         # Above the bound of the service, whose error names the field.
         "grpc.max_receive_message_length": settings.max_request_bytes + MEBIBYTE,
-        "grpc.max_send_message_length": 64 * MEBIBYTE,
+        "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
         # The clients do not compress, and what is refused need not be decompressed: bit 0 is "identity".
         "grpc.compression_enabled_algorithms_bitset": 1,
         # Of what a connection has read, grpc may keep a buffer this large; the default is 4 MiB.

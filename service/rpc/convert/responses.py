@@ -30,8 +30,14 @@ from service.transport.upstream import PROVIDER
 
 _Ended = TypeVar("_Ended", pb.Done, pb.CompleteResponse)
 
+MAX_KIND = 64
+"""The characters of an ignored event's type, which is the upstream's."""
 MAX_TEXT = 500
 """The characters of an error's text, which may be the upstream's and unbounded."""
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""The largest message that the service sends."""
+MAX_PROGRESS_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
+"""Of an event's JSON, in UTF-8. What else is in its message has a few names, of 16 KiB at most each."""
 MAX_SECONDS = 253_402_300_799
 """The end of the year 9999: the last second that a Timestamp can hold."""
 
@@ -51,17 +57,26 @@ def event_out(event: Event, sequence: int, report: Callable[[], TurnReport]) -> 
         case RefusalDelta(index, delta):
             refusal = pb.RefusalDelta(content_index=index, delta=delta)
             return pb.StreamCompletionResponse(sequence=sequence, refusal_delta=refusal)
-        case ItemProgress(index, item_type, event_type, json):
-            progress = pb.ItemProgress(
-                content_index=index, item_type=item_type, event_type=event_type, json=json
-            )
-            return pb.StreamCompletionResponse(sequence=sequence, item_progress=progress)
+        case ItemProgress():
+            return pb.StreamCompletionResponse(sequence=sequence, item_progress=_progress(event))
         case Started():
             return pb.StreamCompletionResponse(sequence=sequence, start=_start(event, report()))
         case Completed():
             return pb.StreamCompletionResponse(sequence=sequence, done=_ended(pb.Done, event, report()))
         case _:
             assert_never(event)
+
+
+def _progress(event: ItemProgress) -> pb.ItemProgress:
+    """Leave the event's JSON out where it does not fit a message: the item itself comes with the answer."""
+    json = event.json
+    fits = len(json) <= MAX_PROGRESS_BYTES // 4 or len(json.encode()) <= MAX_PROGRESS_BYTES
+    return pb.ItemProgress(
+        content_index=event.content_index,
+        item_type=event.item_type,
+        event_type=event.event_type,
+        json=json if fits else "",
+    )
 
 
 def complete_out(event: Completed, report: TurnReport) -> pb.CompleteResponse:
@@ -137,7 +152,7 @@ def report_out(report: TurnReport) -> pb.TurnReport:
         timings=_timings(report.timings),
         bytes_sent=report.bytes_sent,
         bytes_saved=report.bytes_saved,
-        ignored_events=dict(report.ignored_events),
+        ignored_events={truncate(kind, MAX_KIND): count for kind, count in report.ignored_events},
     )
 
 

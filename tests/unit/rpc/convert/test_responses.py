@@ -7,6 +7,7 @@ import pytest
 from service.domain.errors import Reason, TurnError, UpstreamDetail
 from service.domain.events import (
     Completed,
+    ItemProgress,
     ReasoningDelta,
     ReasoningKind,
     RefusalDelta,
@@ -22,6 +23,8 @@ from service.domain.report import LineState, SessionView, Timings, TransportReas
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
 from service.rpc.convert.responses import (
+    MAX_MESSAGE_BYTES,
+    MAX_PROGRESS_BYTES,
     complete_out,
     error_out,
     event_out,
@@ -60,7 +63,7 @@ REPORT_OUT = {
     "bytes_sent": 10,
     "bytes_saved": 1000,
 }
-USAGE = Usage(10, 4, 2, 5, 3, 15)
+USAGE = Usage(10, 4, 2, 5, 3, 15, '{"total_tokens": 15, "cost": 0.1}')
 USAGE_OUT = {
     "input_tokens": 10,
     "cached_input_tokens": 4,
@@ -68,10 +71,20 @@ USAGE_OUT = {
     "output_tokens": 5,
     "reasoning_tokens": 3,
     "total_tokens": 15,
+    "details_json": '{"total_tokens": 15, "cost": 0.1}',
 }
 ANSWER = Message(Role.ASSISTANT, (TextPart("yes", "final_answer"),))
 ANSWER_OUT = {"role": "ROLE_ASSISTANT", "parts": [{"text": {"text": "yes", "phase": "final_answer"}}]}
-COMPLETED = Completed("resp_1", "gpt-1", 1_700_000_000.5, ANSWER, StopReason.LENGTH, USAGE, continuable=False)
+COMPLETED = Completed(
+    "resp_1",
+    "gpt-1",
+    1_700_000_000.5,
+    ANSWER,
+    StopReason.LENGTH,
+    USAGE,
+    continuable=False,
+    service_tier="flex",
+)
 ENDED_OUT: dict[str, Any] = {
     "message": ANSWER_OUT,
     "stop_reason": "STOP_REASON_LENGTH",
@@ -80,6 +93,7 @@ ENDED_OUT: dict[str, Any] = {
     "provider": "openai",
     "created_at": {"seconds": 1_700_000_000, "nanos": 500_000_000},
     "report": REPORT_OUT,
+    "service_tier": "flex",
 }
 
 
@@ -111,11 +125,49 @@ def no_report():
                 }
             },
         ),
+        (
+            ItemProgress(5, "web_search_call", "response.web_search_call.searching", '{"a": 1}'),
+            {
+                "item_progress": {
+                    "content_index": 5,
+                    "item_type": "web_search_call",
+                    "event_type": "response.web_search_call.searching",
+                    "json": '{"a": 1}',
+                }
+            },
+        ),
     ],
-    ids=["text", "refusal", "reasoning", "tool call"],
+    ids=["text", "refusal", "reasoning", "tool call", "progress"],
 )
 def test_delta(event, out):
     assert event_out(event, 7, no_report) == pb.StreamCompletionResponse(sequence=7, **out)
+
+
+@pytest.mark.parametrize(
+    ("json", "kept"),
+    [
+        ("x" * MAX_PROGRESS_BYTES, True),
+        ("x" * (MAX_PROGRESS_BYTES + 1), False),
+        ("é" * (MAX_PROGRESS_BYTES // 2), True),
+        ("é" * (MAX_PROGRESS_BYTES // 2 + 1), False),
+    ],
+    ids=["fits", "too long", "fits in UTF-8", "too long in UTF-8"],
+)
+def test_progress_always_fits_a_message(json, kept):
+    name = "n" * 16 * 1024
+    out = event_out(ItemProgress(2**31 - 1, name, name, json), 2**63 - 1, no_report)
+    assert (out.item_progress.json == json) is kept
+    assert out.item_progress.event_type == name
+    assert out.ByteSize() <= MAX_MESSAGE_BYTES
+
+
+def test_ignored_events_are_named_in_valid_text():
+    ignored = (("response.new.event", 2), ("x" * 100, 3), ("half \ud800", 1))
+    assert dict(report_out(dataclasses.replace(REPORT, ignored_events=ignored)).ignored_events) == {
+        "response.new.event": 2,
+        "x" * 63 + "…": 3,
+        "half ?": 1,
+    }
 
 
 def test_start():
