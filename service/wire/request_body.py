@@ -5,6 +5,7 @@ What is not set is not sent; zero and false are set.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -18,16 +19,27 @@ Json = dict[str, object]
 
 SERVICE_KEYS = frozenset({
     "type", "input", "model", "instructions", "tools", "previous_response_id", "conversation", "stream",
-    "stream_options", "stream_id", "background", "generate", "include", "context_management",
-    "prompt_cache_options",
+    "stream_options", "stream_id", "background", "generate", "include", "prompt_cache_options",
 })  # fmt: skip
 """Keys that only the service sets: neither the extra body nor the hook may."""
 
-OPTION_KEYS = frozenset({
-    "temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "store", "tool_choice", "reasoning",
-    "text", "metadata", "prompt_cache_key", "service_tier", "truncation", "safety_identifier",
-})  # fmt: skip
-"""Keys that have an option in the proto: the extra body may not set them again."""
+Named = Mapping[str, "Named | None"]
+
+_LEAF = None
+OPTION_KEYS: Named = {
+    **dict.fromkeys((
+        "temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "store", "metadata",
+        "prompt_cache_key", "service_tier", "truncation", "safety_identifier",
+    ), _LEAF),
+    "tool_choice": dict.fromkeys(("type", "mode", "name", "tools"), _LEAF),
+    "reasoning": dict.fromkeys(("effort", "summary"), _LEAF),
+    "text": {"verbosity": _LEAF, "format": dict.fromkeys(("type", "name", "schema", "strict"), _LEAF)},
+}  # fmt: skip
+"""Keys that have an option in the proto, and those within them. The extra body may add keys to their objects,
+but not set these again.
+"""
+
+EXTRA = "options.extra_body_json"
 
 DIGEST_BYTES = 16
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
@@ -44,9 +56,12 @@ def settings_of(request: CompletionRequest) -> Json:
     if request.tools:
         body["tools"] = [_tool(tool, index) for index, tool in enumerate(request.tools)]
     body["store"] = bool(request.options.store)
-    # Without it, a full request could not include the model's reasoning.
-    body["include"] = ["reasoning.encrypted_content"]
-    return body | _options(request.options) | _extra(request.options.extra_body_json)
+    # Without the first, a full request could not include the model's reasoning.
+    body["include"] = list(dict.fromkeys(("reasoning.encrypted_content", *request.options.include)))
+    body |= _options(request.options)
+    if request.options.extra_body_json:
+        _merge(body, request.options.extra_body_json)
+    return body
 
 
 def fingerprint_of(body: Json, *, large: bool = False) -> ChainFingerprint:
@@ -61,7 +76,7 @@ def fingerprint_of(body: Json, *, large: bool = False) -> ChainFingerprint:
         ContextReason.STORE_CHANGED: body.get("store"),
         ContextReason.TRUNCATION_CHANGED: body.get("truncation"),
         ContextReason.EXTRA_BODY_CHANGED: {
-            key: value for key, value in body.items() if key not in SERVICE_KEYS | OPTION_KEYS
+            key: value for key, value in body.items() if key not in SERVICE_KEYS and key not in OPTION_KEYS
         },
     }
     return {reason: _digest(value, large=large) for reason, value in parts.items()}
@@ -79,6 +94,8 @@ def _digest(value: object, *, large: bool) -> bytes:
 
 
 def _tool(tool: Tool, index: int) -> Json:
+    if tool.definition_json:
+        return parse_object(tool.definition_json, f"tools[{index}].definition_json")
     written: Json = {"type": "function", "name": tool.name}
     if tool.description:
         written["description"] = tool.description
@@ -124,6 +141,8 @@ def _set_only(values: Json) -> Json:
 def _tool_choice(choice: ToolChoice | None) -> object:
     if choice is None:
         return None
+    if choice.definition_json:
+        return parse_object(choice.definition_json, "options.tool_choice.definition_json")
     functions = [{"type": "function", "name": name} for name in choice.functions]
     if not functions:
         return choice.mode
@@ -141,12 +160,23 @@ def _text_format(wanted: TextFormat | None) -> Json | None:
     return {"type": wanted.kind, "name": wanted.name, "schema": schema, "strict": wanted.strict}
 
 
-def _extra(text: str) -> Json:
-    field = "options.extra_body_json"
-    extra = parse_object(text, field) if text else {}
+def _merge(body: Json, text: str) -> None:
+    """Merge the extra body into the body, and into the objects of its options."""
+    extra = parse_object(text, EXTRA)
     for key in extra:
         if key in SERVICE_KEYS:
-            raise refused(field, f'the key "{key[:64]}" belongs to the service')
-        if key in OPTION_KEYS:
-            raise refused(field, f'the key "{key[:64]}" has an option of its own')
-    return extra
+            raise refused(EXTRA, f'the key "{key}" belongs to the service')
+    _merge_object(body, extra, OPTION_KEYS, "")
+
+
+def _merge_object(into: Json, extra: Json, named: Named, path: str) -> None:
+    for key, value in extra.items():
+        if key not in named:
+            into[key] = value
+            continue
+        inner, old = named[key], into.get(key, {})
+        if inner is None or not (isinstance(value, dict) and isinstance(old, dict)):
+            raise refused(EXTRA, f'the key "{path}{key}" has an option of its own')
+        _merge_object(old, value, inner, f"{path}{key}.")
+        if old:
+            into[key] = old

@@ -162,9 +162,109 @@ def test_a_bad_schema_of_the_answer_is_refused():
     assert refused_field(text_format=TextFormat("json_schema", "n", "[")) == "options.text.json_schema.schema"
 
 
-@pytest.mark.parametrize("key", sorted(SERVICE_KEYS | OPTION_KEYS))
+@pytest.mark.parametrize("key", sorted(SERVICE_KEYS | OPTION_KEYS.keys()))
 def test_the_extra_body_may_not_say_what_others_say(key):
     assert refused_field(extra_body_json=json.dumps({"user": "u", key: None})) == "options.extra_body_json"
+
+
+LEAVES = {
+    "reasoning.effort": {"reasoning": {"effort": "low"}},
+    "reasoning.summary": {"reasoning": {"context": "all", "summary": None}},
+    "text.verbosity": {"text": {"verbosity": "low"}},
+    "text.format": {"text": {"format": "json_object"}},
+    "text.format.type": {"text": {"format": {"type": "json_object"}}},
+    "text.format.strict": {"text": {"format": {"strict": True}}},
+    "tool_choice.name": {"tool_choice": {"name": "f"}},
+    "metadata": {"metadata": {"k": "v"}},
+    "temperature": {"temperature": {"a": 1}},
+}
+
+
+@pytest.mark.parametrize(("key", "extra"), LEAVES.items(), ids=LEAVES.keys())
+def test_the_extra_body_may_not_set_what_an_option_sets(key, extra):
+    with pytest.raises(TurnError, match=f'the key "{key}" has an option of its own'):
+        body(extra_body_json=json.dumps(extra))
+
+
+def test_the_extra_body_adds_keys_to_the_objects_of_options():
+    extra = {
+        "reasoning": {"context": "all_turns"},
+        "text": {"format": {"description": "d"}, "new": {"a": 1}},
+        "tool_choice": {"new": 1},
+        "context_management": [{"type": "compaction", "compact_threshold": 1000}],
+    }
+    sent = body(
+        reasoning_effort="low",
+        text_format=TextFormat("json_schema", "n", "{}"),
+        tool_choice=ToolChoice(functions=("f",)),
+        extra_body_json=json.dumps(extra),
+    )
+    assert sent["reasoning"] == {"effort": "low", "context": "all_turns"}
+    assert sent["text"]["format"] == {
+        "type": "json_schema", "name": "n", "schema": {}, "strict": False, "description": "d",
+    }  # fmt: skip
+    assert sent["text"]["new"] == {"a": 1}
+    assert sent["tool_choice"] == {"type": "function", "name": "f", "new": 1}
+    assert sent["context_management"] == extra["context_management"]
+
+
+def test_the_extra_body_makes_the_object_of_an_option_that_is_not_set():
+    assert body(extra_body_json='{"reasoning":{"context":"auto"}}')["reasoning"] == {"context": "auto"}
+    assert "reasoning" not in body(extra_body_json='{"reasoning":{}}')
+
+
+def test_a_mode_has_no_object_to_add_to():
+    request = {"tool_choice": ToolChoice("auto"), "extra_body_json": '{"tool_choice":{"new":1}}'}
+    assert refused_field(**request) == "options.extra_body_json"
+
+
+def test_a_change_of_context_management_breaks_the_chain():
+    one, other = (
+        fingerprint_of(body(extra_body_json=f'{{"context_management":[{{"compact_threshold":{n}}}]}}'))
+        for n in (1, 2)
+    )
+    assert {reason for reason in REASONS if one[reason] != other[reason]} == {
+        ContextReason.EXTRA_BODY_CHANGED
+    }
+
+
+TOOL = '{"type":"custom","name":"a.b","format":{"type":"grammar","syntax":"lark","definition":"x"}}'
+
+
+def test_definitions_are_sent_as_they_are():
+    choice = '{"type":"custom","name":"a.b"}'
+    sent = body(
+        tools=(Tool("a.b", definition_json=TOOL), Tool("look")),
+        tool_choice=ToolChoice(definition_json=choice),
+    )
+    assert sent["tools"][0] == json.loads(TOOL)
+    assert sent["tools"][1]["type"] == "function"
+    assert sent["tool_choice"] == json.loads(choice)
+    assert OFFICIAL.validate_python(sent | {"stream": True, "input": []})
+
+
+def test_a_changed_definition_is_a_change_of_tools():
+    one, other = (
+        fingerprint_of(body(tools=(Tool(definition_json=f'{{"type":"mcp","server_label":"{label}"}}'),)))
+        for label in "ab"
+    )
+    assert {reason for reason in REASONS if one[reason] != other[reason]} == {ContextReason.TOOLS_CHANGED}
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"type":' + "[" * 101 + "]" * 101 + "}"])
+def test_a_bad_definition_is_refused(text):
+    assert refused_field(tools=(Tool("a"), Tool(definition_json=text))) == "tools[1].definition_json"
+    choice = ToolChoice(definition_json=text)
+    assert refused_field(tool_choice=choice) == "options.tool_choice.definition_json"
+
+
+def test_what_the_caller_includes_follows_what_the_service_asks_for():
+    include = ("file_search_call.results", "reasoning.encrypted_content", "web_search_call.action.sources")
+    assert body(include=include)["include"] == [
+        "reasoning.encrypted_content",
+        "file_search_call.results",
+        "web_search_call.action.sources",
+    ]
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"a":NaN}', '{"a":' * 101 + "1" + "}" * 101])
