@@ -1,12 +1,19 @@
-"""Encode items as the upstream's input, one JSON object each.
+"""Encode items as the upstream's input, as JSON objects.
 
-What the model generated is sent back as `output_text` and `refusal`; everything else as `input_*`.
+What the model generated is sent back as `output_text` and `refusal`; everything else as `input_*`. What the
+contract does not name is sent as it came: items of the upstream as a whole, more keys beside those that have
+a field. It was checked when it was read, so here it is only copied.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 
+import msgspec
+from msgspec import Raw
+
+from service.domain.item_keys import item_type
 from service.domain.messages import (
     FilePart,
     ImagePart,
@@ -17,56 +24,120 @@ from service.domain.messages import (
     Role,
     TextPart,
     ToolCallPart,
+    ToolKind,
     ToolResultPart,
+    UpstreamItemPart,
 )
 
 Json = dict[str, object]
 
 BASE64_STEP = 3 * 256 * 1024
 
+_KEYS = msgspec.json.Decoder(dict[str, Raw])
+
 TOOL_ERROR_MARK = "[tool error] "
 """Prefix of a failed tool's output: the upstream has no flag for it."""
 
 
-def item_json(item: Item, *, store: bool) -> Json | None:
-    """Encode the item.
+def sent(items: Sequence[Item]) -> list[Item | None]:
+    """Return the items that a request holds; None for a thought that no item of the model follows.
 
-    Returns None for reasoning without encrypted content where responses are not stored: it is only an id,
-    which the upstream could not look up.
+    The upstream refuses such a thought: what it led to was cut off, or was left out by the caller.
+    """
+    kept: list[Item | None] = []
+    followed = False
+    for item in reversed(items):
+        if item.is_reasoning:
+            kept.append(item if followed else None)
+        else:
+            kept.append(item)
+            followed = item.role is Role.ASSISTANT
+    kept.reverse()
+    return kept
+
+
+def item_jsons(item: Item, *, store: bool) -> list[Json | Raw]:
+    """Encode the item: in one object, or in several where its texts have several ids.
+
+    Ids are sent where responses are stored: elsewhere the upstream has nothing to look up by them. None are
+    sent for reasoning that would be only an id there.
     """
     match item.parts[0]:
         case ToolCallPart() as call:
-            return {
-                "type": "function_call",
-                "call_id": call.call_id,
-                "name": call.name,
-                "arguments": call.arguments,
-            }
+            written = _call(call)
         case ToolResultPart() as result:
-            return {"type": "function_call_output", "call_id": result.call_id, "output": _output(result)}
+            written = {"type": item_type(result), "call_id": result.call_id, "output": _output(result)}
         case ReasoningPart() as reasoning:
-            return _reasoning(reasoning) if store or reasoning.encrypted_content else None
+            if not (reasoning.encrypted_content or reasoning.content or (store and reasoning.id)):
+                return []
+            written = _reasoning(reasoning)
+        case UpstreamItemPart(_, json):
+            return [Raw(json.encode())]
         case _:
-            return _message(item)
+            return [
+                _completed(_message(item.role, parts), parts, store=store) for parts in _messages(item.parts)
+            ]
+    return [_completed(written, item.parts, store=store)]
 
 
-def _message(item: Item) -> Json:
-    answer = item.role is Role.ASSISTANT
+def _completed(written: Json, parts: Sequence[Part], *, store: bool) -> Json:
+    """Add what the item had besides: its id, and the keys that the contract does not name."""
+    item_id = parts[0].item_id
+    if store and item_id:
+        written["id"] = item_id
+    for part in parts:
+        if part.extra_json:
+            for key, value in _KEYS.decode(part.extra_json).items():
+                written.setdefault(key, value)
+    return written
+
+
+def _messages(parts: tuple[Part, ...]) -> Iterable[Sequence[Part]]:
+    """Split parts of one role and phase where another item of the upstream begins."""
+    if len(parts) == 1:
+        return (parts,)
+    messages: list[list[Part]] = []
+    before: Part | None = None
+    for part in parts:
+        if before is None or part.item_id != before.item_id or (part.extra_json and not part.item_id):
+            messages.append([])
+        messages[-1].append(part)
+        before = part
+    return messages
+
+
+def _call(call: ToolCallPart) -> Json:
+    arguments = "input" if call.kind is ToolKind.CUSTOM else "arguments"
+    return {
+        "type": item_type(call),
+        "call_id": call.call_id,
+        "name": call.name,
+        arguments: call.arguments,
+    }
+
+
+def _message(role: Role, parts: Sequence[Part]) -> Json:
+    answer = role is Role.ASSISTANT
     message: Json = {
         "type": "message",
-        "role": item.role.value,
-        "content": [_said(part) if answer else _input(part) for part in item.parts],
+        "role": role.value,
+        "content": [_said(part) if answer else _input(part) for part in parts],
     }
     # All texts of an item have one phase.
-    if isinstance(first := item.parts[0], TextPart) and first.phase:
+    if isinstance(first := parts[0], TextPart) and first.phase:
         message["phase"] = first.phase
     return message
 
 
 def _said(part: Part) -> Json:
     match part:
-        case TextPart(text):
-            return {"type": "output_text", "text": text, "annotations": []}
+        case TextPart():
+            said: Json = {"type": "output_text", "text": part.text, "annotations": []}
+            if part.annotations_json:
+                said["annotations"] = Raw(part.annotations_json.encode())
+            if part.logprobs_json:
+                said["logprobs"] = Raw(part.logprobs_json.encode())
+            return said
         case RefusalPart(text):
             return {"type": "refusal", "refusal": text}
         case _:
@@ -130,7 +201,6 @@ def _output(result: ToolResultPart) -> str | list[Json]:
 def _reasoning(part: ReasoningPart) -> Json:
     written: Json = {
         "type": "reasoning",
-        "id": part.id,
         "summary": [{"type": "summary_text", "text": text} for text in part.summary],
     }
     if part.content:

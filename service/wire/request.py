@@ -9,14 +9,14 @@ previous_response_id, once per attempt. A WebSocket frame of an incremental turn
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from service.domain.messages import CompletionRequest, Item, items_of
 from service.domain.plan import ChainFingerprint, Plan
-from service.wire.input_items import item_json
+from service.wire.input_items import Json, item_jsons, sent
 from service.wire.json_input import refused
 from service.wire.payload_hook import PayloadHook, hooked
 from service.wire.pieces import pieces
@@ -53,8 +53,7 @@ def prepare(
     items = tuple(items_of(request.messages))
     settings = settings_of(request)
     if hook is not None:
-        store = bool(settings["store"])
-        settings = hooked(hook, settings, [json for item in items if (json := item_json(item, store=store))])
+        settings = hooked(hook, settings, list(_jsons(items, store=bool(settings["store"]))))
     # The upstream stores by default. The service always sends `store`, but a hook may remove it.
     stored = settings.get("store") is not False
     large = request.large
@@ -85,25 +84,25 @@ def encode(
         body += b",".join(filter(None, _written(plan.items, store=prepared.store))) + b"]}"
         return bytes(body)
     separator = b""
-    for item in plan.items:
-        json = item_json(item, store=prepared.store)
-        if json is not None:
-            body += separator
-            _write(body, json, most)
-            separator = b","
+    for json in _jsons(plan.items, store=prepared.store):
+        body += separator
+        _write(body, json, most)
+        separator = b","
     body += b"]}"
     return body  # not copied to bytes: it may be large
 
 
-def item_sizes(items: Iterable[Item], *, store: bool, large: bool = False) -> list[int]:
-    """Return the bytes that each item takes in "input", one separator included; 0: it is not written.
+def item_sizes(items: Sequence[Item], *, store: bool, large: bool = False) -> list[int]:
+    """Return the bytes that each item takes in "input", separators included; 0: it is not written.
 
     With the separator the sizes of two halves add up to the size of the whole.
     """
     if not large:
         return [_size(item) for item in _written(items, store=store)]
-    jsons = (item_json(item, store=store) for item in items)
-    return [0 if json is None else sum(map(len, pieces(json))) + 1 for json in jsons]
+    return [
+        sum(1 + sum(map(len, pieces(json))) for json in item_jsons(item, store=store)) if item else 0
+        for item in sent(items)
+    ]
 
 
 def bytes_saved(plan: Plan) -> int:
@@ -114,9 +113,17 @@ def bytes_saved(plan: Plan) -> int:
     return max(0, plan.bytes_known - len(_id(plan)))
 
 
-def _written(items: Iterable[Item], *, store: bool) -> list[bytes]:
-    jsons = (item_json(item, store=store) for item in items)
-    return [b"" if json is None else msgspec.json.encode(json) for json in jsons]
+def _written(items: Sequence[Item], *, store: bool) -> list[bytes]:
+    return [
+        b",".join(map(msgspec.json.encode, item_jsons(item, store=store))) if item else b""
+        for item in sent(items)
+    ]
+
+
+def _jsons(items: Sequence[Item], *, store: bool) -> Iterator[Json | msgspec.Raw]:
+    for item in sent(items):
+        if item is not None:
+            yield from item_jsons(item, store=store)
 
 
 def _write(body: bytearray, value: object, most: int) -> None:

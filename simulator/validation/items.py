@@ -131,7 +131,7 @@ _REASONING = record(
         "encrypted_content": nullable(string()),
         "status": STATUS,
     },
-    required=["id", "summary"],
+    required=["summary"],
 )
 
 _HOSTED = (

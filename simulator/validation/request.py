@@ -140,12 +140,16 @@ def _nothing_stored_elsewhere(body: Json) -> None:
 
 
 def _stateless_items(body: Json) -> None:
-    if body.get("store") is not False:
-        return
-    for item in items_of(body):
-        kind = item.get("type")
+    """Without store nothing is kept by an id, so reasoning may go without one; with store it has one."""
+    store = body.get("store") is not False
+    for index, item in enumerate(items_of(body)):
+        kind, item_id = item.get("type"), item.get("id")
+        if store and kind == "reasoning" and not item_id:
+            raise errors.missing(f"input[{index}].id")
+        if store or not item_id:
+            continue
         if kind == "item_reference" or (kind == "reasoning" and not item.get("encrypted_content")):
-            raise errors.item_not_persisted(item["id"])
+            raise errors.item_not_persisted(item_id)
 
 
 def _image_sources(body: Json) -> None:

@@ -97,6 +97,7 @@ def _plain(event: pb.StreamCompletionResponse) -> str:
         for part in plain.done.message.parts:
             if part.HasField("reasoning"):
                 part.reasoning.id = part.reasoning.encrypted_content = "sealed"
+            part.ClearField("item_id")
     return str(plain)
 
 

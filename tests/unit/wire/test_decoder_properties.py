@@ -141,18 +141,18 @@ def test_round_trip(answer):
 
 
 def as_input(output):
-    """Convert output to the input it becomes: adjacent texts of one phase form one item."""
+    """Convert output to the input it becomes: adjacent texts of one phase form one item, without the ids, and
+    without thoughts at the end, that nothing follows.
+    """
     written: list[dict[str, Any]] = []
     for item in output:
         keep = {
             key: item[key]
-            for key in ("type", "id", "role", "call_id", "name", "arguments", "encrypted_content")
+            for key in ("type", "role", "call_id", "name", "arguments", "encrypted_content")
             if key in item
         }
         if item["type"] == "reasoning":
             keep["summary"] = item["summary"]
-        else:
-            del keep["id"]
         if item["type"] == "message":
             keep["content"] = list(item["content"])
             if item["phase"]:
@@ -161,4 +161,6 @@ def as_input(output):
                 written[-1]["content"] += keep["content"]
                 continue
         written.append(keep)
+    while written and written[-1]["type"] == "reasoning":
+        written.pop()
     return written

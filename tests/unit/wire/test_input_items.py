@@ -1,9 +1,12 @@
 from base64 import b64encode
+from json import dumps
 
+import msgspec
 import pytest
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
 from pydantic import TypeAdapter
 
+from service.domain.item_keys import item_type
 from service.domain.messages import (
     FilePart,
     ImagePart,
@@ -13,9 +16,11 @@ from service.domain.messages import (
     Role,
     TextPart,
     ToolCallPart,
+    ToolKind,
     ToolResultPart,
+    UpstreamItemPart,
 )
-from service.wire.input_items import BASE64_STEP, TOOL_ERROR_MARK, item_json
+from service.wire.input_items import BASE64_STEP, TOOL_ERROR_MARK, item_jsons, sent
 
 OFFICIAL = TypeAdapter(ResponseInputItemParam)
 PNG_URL = "data:image/png;base64,iVBORw=="
@@ -23,7 +28,13 @@ PNG = ImagePart(data=b"\x89PNG", mime_type="image/png")
 
 
 def written(role, *parts, store=False):
-    return item_json(Item(role, parts), store=store)
+    """Return the item as the upstream reads it: one object."""
+    (json,) = several(role, *parts, store=store)
+    return json
+
+
+def several(role, *parts, store=False):
+    return msgspec.json.decode(msgspec.json.encode(item_jsons(Item(role, parts), store=store)))
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.SYSTEM, Role.DEVELOPER])
@@ -126,26 +137,121 @@ def test_original_fault_reasoning_items_and_encrypted_content_lost():
     item = written(Role.ASSISTANT, ReasoningPart("rs_1", ("a", "b"), "sealed", ("full",)))
     assert item == {
         "type": "reasoning",
-        "id": "rs_1",
         "summary": [{"type": "summary_text", "text": "a"}, {"type": "summary_text", "text": "b"}],
         "content": [{"type": "reasoning_text", "text": "full"}],
         "encrypted_content": "sealed",
     }
-    assert OFFICIAL.validate_python(item)
+    # The official type has an id, but without store upstreams take reasoning only without one.
+    assert OFFICIAL.validate_python(item | {"id": "rs_1"})
 
 
-def test_unencrypted_reasoning_is_sent_only_with_store():
-    part = ReasoningPart("rs_1")
-    assert written(Role.ASSISTANT, part) is None
+def test_reasoning_that_is_only_an_id_is_sent_only_with_store():
+    part = ReasoningPart("rs_1", ("summary",))
+    assert several(Role.ASSISTANT, part) == []
     stored = written(Role.ASSISTANT, part, store=True)
-    assert stored == {"type": "reasoning", "id": "rs_1", "summary": []}
+    assert stored["id"] == "rs_1"
     assert OFFICIAL.validate_python(stored)
+    assert several(Role.ASSISTANT, ReasoningPart("", ("summary",)), store=True) == []
+
+
+def test_raw_reasoning_text_is_sent_without_an_id():
+    item = written(Role.ASSISTANT, ReasoningPart("rs_1", content=("I think",)))
+    assert item == {
+        "type": "reasoning",
+        "summary": [],
+        "content": [{"type": "reasoning_text", "text": "I think"}],
+    }
+
+
+EXTRA = '{"new":{"n":9007199254740993},"type":"no","status":"completed"}'
+NAMED = {
+    "text": (Role.ASSISTANT, TextPart("a", item_id="i_1", extra_json=EXTRA)),
+    "refusal": (Role.ASSISTANT, RefusalPart("a", "i_1", EXTRA)),
+    "call": (Role.ASSISTANT, ToolCallPart("c", "f", "{}", item_id="i_1", extra_json=EXTRA)),
+    "custom call": (Role.ASSISTANT, ToolCallPart("c", "f", "x", ToolKind.CUSTOM, "i_1", EXTRA)),
+    "reasoning": (Role.ASSISTANT, ReasoningPart("i_1", (), "sealed", extra_json=EXTRA)),
+    "result": (Role.TOOL, ToolResultPart("c", (), item_id="i_1", extra_json=EXTRA)),
+    "question": (Role.USER, TextPart("a", item_id="i_1", extra_json=EXTRA)),
+}
+
+
+@pytest.mark.parametrize(("role", "part"), NAMED.values(), ids=NAMED.keys())
+def test_ids_are_sent_with_store_only_and_more_keys_always(role, part):
+    item, stored = written(role, part), written(role, part, store=True)
+    assert stored == item | {"id": "i_1"}
+    assert "id" not in item
+    assert item["new"] == {"n": 9007199254740993}
+    assert item["type"] == item_type(part)
+
+
+def test_custom_tools_have_free_text_and_outputs_of_their_own():
+    call = written(Role.ASSISTANT, ToolCallPart("c", "f", "free { text", ToolKind.CUSTOM))
+    assert call == {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "free { text"}
+    output = written(Role.TOOL, ToolResultPart("c", (TextPart("42"),), kind=ToolKind.CUSTOM))
+    assert output == {"type": "custom_tool_call_output", "call_id": "c", "output": "42"}
+    assert OFFICIAL.validate_python(call)
+    assert OFFICIAL.validate_python(output)
+
+
+def test_citations_and_log_probabilities_are_sent_back():
+    citation = {"type": "url_citation", "start_index": 0, "end_index": 1, "title": "t", "url": "https://a"}
+    text = TextPart("a", annotations_json=dumps([citation]), logprobs_json='[{"token": "a"}]')
+    assert written(Role.ASSISTANT, text)["content"] == [
+        {"type": "output_text", "text": "a", "annotations": [citation], "logprobs": [{"token": "a"}]}
+    ]
+
+
+def test_texts_of_several_ids_are_several_messages():
+    texts = (
+        TextPart("a", item_id="m_1", extra_json='{"x":1}'),
+        TextPart("b", item_id="m_1", extra_json='{"y":2}'),
+        TextPart("c", item_id="m_2"),
+        TextPart("d"),
+        RefusalPart("e"),
+        TextPart("f", extra_json='{"x":2}'),
+        TextPart("g"),
+    )
+    messages = several(Role.ASSISTANT, *texts, store=True)
+    assert [[part.get("text", "e") for part in message["content"]] for message in messages] == [
+        ["a", "b"], ["c"], ["d", "e"], ["f", "g"],
+    ]  # fmt: skip
+    assert [message.get("id") for message in messages] == ["m_1", "m_2", None, None]
+    assert [(message.get("x"), message.get("y")) for message in messages] == [
+        (1, 2), (None, None), (None, None), (2, None),
+    ]  # fmt: skip
+    assert "id" not in several(Role.ASSISTANT, *texts)[0]
+
+
+def test_an_item_of_the_upstream_is_sent_verbatim():
+    json = '{ "type":"web_search_call","id":"ws_1", "n": 1.50 }'
+    (raw,) = item_jsons(Item(Role.ASSISTANT, (UpstreamItemPart("web_search_call", json),)), store=False)
+    assert msgspec.json.encode([raw]) == f"[{json}]".encode()
+
+
+THOUGHT, WORDS = Item(Role.ASSISTANT, (ReasoningPart("r"),)), Item(Role.ASSISTANT, (TextPart("a"),))
+QUESTION, SEARCH = Item(Role.USER, (TextPart("q"),)), Item(Role.ASSISTANT, (UpstreamItemPart("t", "{}"),))
+
+
+@pytest.mark.parametrize(
+    ("items", "kept"),
+    [
+        ([QUESTION, THOUGHT, WORDS], [QUESTION, THOUGHT, WORDS]),
+        ([THOUGHT, THOUGHT, SEARCH, THOUGHT], [THOUGHT, THOUGHT, SEARCH, None]),
+        (
+            [THOUGHT, QUESTION, WORDS, THOUGHT, THOUGHT, QUESTION],
+            [None, QUESTION, WORDS, None, None, QUESTION],
+        ),
+        ([], []),
+    ],
+)
+def test_a_thought_is_never_sent_without_what_followed_it(items, kept):
+    assert sent(items) == kept
 
 
 @pytest.mark.parametrize("item", [Item(Role.ASSISTANT, (PNG,)), Item(Role.USER, (RefusalPart("no"),))])
 def test_a_part_of_the_wrong_role_raises(item):
     with pytest.raises(TypeError):
-        item_json(item, store=False)
+        item_jsons(item, store=False)
 
 
 @pytest.mark.parametrize("size", [BASE64_STEP - 1, BASE64_STEP, BASE64_STEP + 1, 2 * BASE64_STEP + 2])

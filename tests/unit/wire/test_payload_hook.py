@@ -1,7 +1,10 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.messages import CompletionRequest, Message, Options, Role, TextPart
+from service.domain.messages import CompletionRequest, Message, Options, Role, TextPart, UpstreamItemPart
 from service.wire.request import prepare
 
 REQUEST = CompletionRequest(
@@ -105,3 +108,34 @@ def test_a_value_that_has_no_end():
         body["metadata"] = body
 
     assert fails(endless) == "The payload hook left a value that is not JSON."
+
+
+ITEM = UpstreamItemPart("web_search_call", '{"type":"web_search_call","action":{"query":"q"}}')
+SAID = TextPart("a", annotations_json='[{"type":"url_citation"}]', extra_json='{"new":{"a":1}}')
+
+
+def with_items(*parts):
+    return replace(REQUEST, messages=(Message(Role.ASSISTANT, parts),))
+
+
+def test_it_sees_what_is_only_copied_as_plain_values():
+    seen: dict[str, Any] = {}
+    prepare(with_items(ITEM, SAID), seen.update)
+    search, said = seen["input"]
+    assert search == {"type": "web_search_call", "action": {"query": "q"}}
+    assert said["content"][0]["annotations"] == [{"type": "url_citation"}]
+    assert said["new"] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "json",
+    ['{"type":"t","a":[' + "[]," * 500_000 + "[]]}", '{"type":"t","a":' + "[" * 2000 + "]" * 2000 + "}"],
+    ids=["too many", "too deep"],
+)
+def test_items_that_are_too_large_to_be_built_for_it_are_refused(json):
+    request = with_items(UpstreamItemPart("t", json))
+    assert prepare(request).items[0].parts[0] == UpstreamItemPart("t", json)
+    with pytest.raises(TurnError) as caught:
+        prepare(request, lambda body: body)
+    assert caught.value.reason is Reason.INVALID_REQUEST
+    assert caught.value.violations[0].field == "messages"

@@ -18,7 +18,9 @@ from service.domain.messages import (
     TextPart,
     Tool,
     ToolCallPart,
+    ToolKind,
     ToolResultPart,
+    UpstreamItemPart,
 )
 from service.domain.plan import ContextReason, Plan
 from service.wire.request import bytes_saved, encode, item_sizes, prepare
@@ -38,6 +40,8 @@ HISTORY = (
 )
 REQUEST = CompletionRequest("s", "gpt-6", HISTORY, "rules", (Tool("look"),), Options(temperature=0.0))
 PREPARED = prepare(REQUEST)
+SPLITS = (1, 4, 5)
+"""Where the upstream's knowledge may end: not after a thought, which is not sent without what followed it."""
 
 
 def full(items=PREPARED.items):
@@ -127,7 +131,7 @@ def test_unencrypted_reasoning_takes_no_bytes():
 def test_the_counts_of_two_halves_add_up_to_the_whole():
     whole = encode(PREPARED, full(), websocket=True)
     size = sum(item_sizes(PREPARED.items, store=PREPARED.store))
-    for known in range(len(PREPARED.items)):
+    for known in SPLITS:
         plan = incremental(known)
         assert plan.bytes_known + sum(item_sizes(plan.items, store=PREPARED.store)) == size
     # One separator each: the array has one less.
@@ -139,7 +143,7 @@ def test_the_counts_of_two_halves_add_up_to_the_whole():
 @pytest.mark.parametrize("previous", ["resp_1", 'resp_"é\n'])
 def test_what_is_saved_is_exact(websocket, previous):
     whole = len(encode(PREPARED, full(), websocket=websocket))
-    for known in (1, 2, 3, 4, 5):
+    for known in SPLITS:
         plan = incremental(known, previous)
         assert bytes_saved(plan) == whole - len(encode(PREPARED, plan, websocket=websocket)) > 0
 
@@ -211,3 +215,50 @@ def test_encoding_stops_at_the_bound():
         encode(turn, plan, websocket=True, most=2_000_000)
     with pytest.raises(TurnError, match="request: written as JSON"):
         prepare(large(instructions="\x01" * 1_000_000), most=2_000_000)
+
+
+SEARCH = '{ "type":"web_search_call", "id":"ws_1", "n": 1.50 }'
+ANSWER = Message(
+    Role.ASSISTANT,
+    (
+        ReasoningPart("rs_1", (), "sealed"),
+        TextPart("let me see", "commentary", item_id="msg_1"),
+        UpstreamItemPart("web_search_call", SEARCH),
+        TextPart("a", item_id="msg_2"),
+        TextPart("b", annotations_json='[{"n": 1.50}]', item_id="msg_3", extra_json='{"new": 1.50}'),
+        ToolCallPart("call_2", "run", "ls", ToolKind.CUSTOM, "ctc_1"),
+        ReasoningPart("rs_2", (), "sealed"),
+    ),
+)
+APPROVED = '{"type":"mcp_approval_response","approval_request_id":"mcpr_1","approve":true}'
+RESULTS = Message(
+    Role.TOOL,
+    (
+        ToolResultPart("call_2", (TextPart("x"),), kind=ToolKind.CUSTOM),
+        UpstreamItemPart("mcp_approval_response", APPROVED),
+    ),
+)
+
+
+@pytest.mark.parametrize("store", [True, False])
+@pytest.mark.parametrize("size", [0, LARGE_BYTES + 1])
+def test_every_item_of_an_answer_is_in_a_full_request(store, size):
+    request = CompletionRequest("s", "m", (ANSWER, RESULTS), options=Options(store=store), size=size)
+    turn = prepare(request)
+    body = encode(turn, full(turn.items), websocket=False)
+    items = json.loads(body)["input"]
+    assert [item["type"] for item in items] == [
+        "reasoning", "message", "web_search_call", "message", "message", "custom_tool_call",
+        "custom_tool_call_output", "mcp_approval_response",
+    ]  # fmt: skip
+    ids = [item.get("id") for item in items]
+    assert ids == (
+        ["rs_1", "msg_1", "ws_1", "msg_2", "msg_3", "ctc_1", None, None]
+        if store
+        else [None, None, "ws_1", None, None, None, None, None]
+    )
+    for verbatim in (SEARCH, APPROVED, '"annotations":[{"n": 1.50}]', '"new":1.50'):
+        assert verbatim.encode() in body
+    sizes = item_sizes(turn.items, store=store, large=turn.large)
+    assert sum(sizes) == len(body) - body.index(b'"input":[') - len('"input":[') - len("]}") + 1
+    assert [bool(size) for size in sizes] == [True] * 5 + [False] + [True] * 2
