@@ -89,10 +89,7 @@ class Known:
         for index, is_optional in enumerate(self._optional):
             if count < len(units) and compared != count:
                 compared, digest, extra = count, digest_of(units[count]), extras_of(units[count])
-            start = index * DIGEST_BYTES
-            if count < len(units) and self._digests.startswith(digest, start):
-                if extra and extra != self._extras.get(index):
-                    return None
+            if count < len(units) and self._is(index, digest, extra):
                 count += 1
                 size += self._sizes[index]
                 changed = False
@@ -102,6 +99,10 @@ class Known:
                 changed = True
         whole = _items_in(items, count) if len(units) > len(items) else count
         return None if changed or whole is None else (whole, size)
+
+    def _is(self, index: int, digest: bytes, extra: bytes) -> bool:
+        known = self._digests.startswith(digest, index * DIGEST_BYTES)
+        return known and (not extra or extra == self._extras.get(index))
 
 
 def _units(items: Iterable[Item]) -> Iterator[Item]:

@@ -4,6 +4,8 @@ of a chain.
 
 import json
 import tracemalloc
+from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -13,11 +15,13 @@ from service.domain.history import History, full_plan, orphans, without_reasonin
 from service.domain.messages import (
     Item,
     Message,
+    Part,
     ReasoningPart,
     RefusalPart,
     Role,
     TextPart,
     ToolCallPart,
+    ToolKind,
     ToolResultPart,
     UpstreamItemPart,
     items_of,
@@ -248,13 +252,17 @@ EXTRA = TextPart("a", extra_json='{"new":1}')
         ((THOUGHT, SEARCH, TextPart("a")), (SEARCH, TextPart("a"))),
         ((SEARCH, OTHER, TextPart("a")), (OTHER, TextPart("a"))),
         ((EXTRA,), (TextPart("a"),)),
+        (
+            (ReasoningPart("r", extra_json="[]"), ReasoningPart("r", extra_json="{}"), TextPart("a")),
+            (ReasoningPart("r", extra_json="{}"), TextPart("a")),
+        ),
         ((TextPart("b"), EXTRA), (TextPart("b"), EXTRA)),
         ((TextPart("a", item_id="1"), TextPart("b", item_id="2")), (TextPart("a"), TextPart("b"))),
         ((TextPart("a", "", "[1]", "[2]"),), (TextPart("a"),)),
     ],
     ids=[
-        "item", "item between texts", "last item", "thought", "first item", "more keys", "kept", "ids",
-        "citations",
+        "item", "item between texts", "last item", "thought", "first item", "more keys", "thoughts", "kept",
+        "ids", "citations",
     ],
 )  # fmt: skip
 def test_what_a_client_does_not_know_may_be_left_out_of_an_answer(answer, echo):
@@ -332,6 +340,7 @@ def test_repr_tells_the_state_and_no_content():
 # --- properties ---------------------------------------------------------------------------------------------
 
 texts = st.text(max_size=8)
+extras = st.sampled_from(["", '{"a":1}', '{"a":2}'])
 answers = st.lists(
     st.one_of(
         st.builds(TextPart, texts, st.sampled_from(["", "commentary", "final_answer"])),
@@ -343,6 +352,10 @@ answers = st.lists(
             st.one_of(texts, st.dictionaries(texts, st.integers()).map(json.dumps)),
         ),
         st.builds(ReasoningPart, texts, st.lists(texts, max_size=2).map(tuple), texts),
+        st.builds(TextPart, texts, item_id=texts, extra_json=extras, annotations_json=extras),
+        st.builds(ToolCallPart, texts, texts, texts, kind=st.sampled_from(ToolKind), extra_json=extras),
+        st.builds(ReasoningPart, texts, extra_json=extras),
+        st.builds(UpstreamItemPart, texts, texts, texts),
     ),
     min_size=1,
     max_size=5,
@@ -390,6 +403,51 @@ def test_after_any_edit_the_upstream_has_the_callers_history(conversation, data)
         assert plan.items or not messages
         upstream += items_of((answer,))
         messages.append(answer)
+
+
+@given(turns, st.data())
+def test_whatever_a_client_leaves_out_of_answers_it_stays_incremental(conversation, data):
+    history = History()
+    messages: list[Message] = []
+    for number, (asked, answer) in enumerate(conversation):
+        messages += asked
+        plan = turn(history, items(*messages), answer, f"resp_{number}")
+        assert plan.incremental is (number > 0)
+        assert plan.items == items(*(asked if number else messages))
+        messages.append(data.draw(st.builds(left_out, st.just(answer), st.randoms())))
+
+
+def left_out(answer: Message, random: Random) -> Message:
+    """The answer as a client might echo it: without some of what it need not know."""
+    kept = (part if random.random() < 0.5 else _plain(part) for part in answer.parts)
+    return Message(answer.role, tuple(part for part in kept if part is not None))
+
+
+def _plain(part: Part) -> Part | None:
+    match part:
+        case ReasoningPart() | UpstreamItemPart():
+            return None
+        case TextPart():
+            return TextPart(part.text, part.phase)
+        case _:
+            return replace(part, extra_json="", item_id="")
+
+
+@given(questions, answers, st.data())
+def test_whatever_a_caller_changes_in_an_answer_is_an_edit(asked, answer, data):
+    """The new content is nowhere in the answer, so nothing else can be what it was."""
+    index = data.draw(st.integers(0, len(answer.parts) - 1))
+    part = answer.parts[index]
+    if data.draw(st.booleans()) and not isinstance(part, UpstreamItemPart):
+        changed: Part = replace(part, extra_json='{"changed":1}')
+    else:
+        field = {ToolCallPart: "name", ReasoningPart: "encrypted_content", UpstreamItemPart: "json"}.get(
+            type(part), "text"
+        )
+        changed = replace(part, **{field: "changed, and longer"})
+    echo = Message(answer.role, (*answer.parts[:index], changed, *answer.parts[index + 1 :]))
+    plan = history_of(items(asked), answer).plan(items(asked, echo, user("b")), FINGERPRINT, LINE)
+    assert plan.reason is ContextReason.HISTORY_EDITED
 
 
 def without(message: Message) -> Message:

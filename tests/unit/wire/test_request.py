@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.errors import TurnError
+from service.domain.item_keys import NAMED_KEYS
 from service.domain.limits import LARGE_BYTES
 from service.domain.messages import (
     CompletionRequest,
@@ -14,6 +15,7 @@ from service.domain.messages import (
     Message,
     Options,
     ReasoningPart,
+    RefusalPart,
     Role,
     TextPart,
     Tool,
@@ -24,6 +26,7 @@ from service.domain.messages import (
 )
 from service.domain.plan import ContextReason, Plan
 from service.wire.request import bytes_saved, encode, item_sizes, prepare
+from tests.unit.rpc.convert.test_messages_out import said
 
 HISTORY = (
     Message(Role.USER, (TextPart("what is on the table? é €"),)),
@@ -262,3 +265,54 @@ def test_every_item_of_an_answer_is_in_a_full_request(store, size):
     sizes = item_sizes(turn.items, store=store, large=turn.large)
     assert sum(sizes) == len(body) - body.index(b'"input":[') - len('"input":[') - len("]}") + 1
     assert [bool(size) for size in sizes] == [True] * 5 + [False] + [True] * 2
+
+
+def told(part):
+    """What a part says, as it can be found in a request."""
+    match part:
+        case TextPart() | RefusalPart():
+            return part.text
+        case ToolCallPart():
+            return part.call_id, part.name, part.arguments
+        case UpstreamItemPart():
+            return json.loads(part.json)
+        case _:
+            return part.summary, part.content, part.encrypted_content
+
+
+def found(item):
+    """What an item of a request says, part by part."""
+    match item["type"]:
+        case "message":
+            return [part.get("text", part.get("refusal")) for part in item["content"]]
+        case "function_call" | "custom_tool_call" as kind:
+            arguments = item["input" if kind == "custom_tool_call" else "arguments"]
+            return [(item["call_id"], item["name"], arguments)]
+        case "reasoning":
+            summary, content = (
+                tuple(part["text"] for part in item.get(field, ())) for field in ("summary", "content")
+            )
+            return [(summary, content, item.get("encrypted_content", ""))]
+        case _:
+            return [item]
+
+
+@given(st.lists(said, max_size=6), st.booleans())
+def test_a_full_request_holds_all_of_any_answer_in_its_order(parts, store):
+    """But for thoughts at its end, and those that are only an id that nobody could look up."""
+    messages = (Message(Role.ASSISTANT, tuple(parts)), Message(Role.USER, (TextPart("go on"),)))
+    turn = prepare(CompletionRequest("s", "m", messages, options=Options(store=store)))
+    items = json.loads(encode(turn, full(turn.items), websocket=True))["input"]
+    while parts and isinstance(parts[-1], ReasoningPart):
+        parts.pop()
+    kept = [
+        part
+        for part in parts
+        if not isinstance(part, ReasoningPart)
+        or part.encrypted_content
+        or part.content
+        or (store and part.id)
+    ]
+    assert [part for item in items for part in found(item)] == [*map(told, kept), "go on"]
+    ids = [item.get("id") for item in items if item["type"] in NAMED_KEYS]
+    assert store or not any(ids)

@@ -1,5 +1,20 @@
 """What is read of the contract is written as it was."""
 
+from json import dumps
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.messages import (
+    Message,
+    ReasoningPart,
+    RefusalPart,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolKind,
+    UpstreamItemPart,
+)
 from service.gen.trunkline.v1 import message_pb2 as m
 from service.rpc.convert.messages import read_messages
 from service.rpc.convert.messages_out import message_out
@@ -42,3 +57,28 @@ def test_every_part_survives_the_way_in_and_out():
     read = read_messages(found, EVERY_PART, 10)
     found.check()
     assert [message_out(message) for message in read] == EVERY_PART
+
+
+KINDS = st.sampled_from(["web_search_call", "mcp_approval_request", "computer_call_output", "next_year"])
+words = st.text(max_size=8)
+optional = st.sampled_from(["", "[]", '[{"a": 1.0}]'])
+extras = st.sampled_from(["", "{}", '{"new": {"a": 1.0}}', '{"status":"completed"}'])
+said = st.one_of(
+    st.builds(TextPart, words, words, optional, optional, words, extras),
+    st.builds(RefusalPart, words, words, extras),
+    st.builds(ToolCallPart, words.filter(bool), words, words, st.sampled_from(ToolKind), words, extras),
+    st.builds(ReasoningPart, words, st.tuples(words), words, st.tuples(words), extras),
+    st.builds(
+        lambda type_, id_: UpstreamItemPart(type_, dumps({"type": type_, "id": id_}), id_), KINDS, words
+    ),
+)
+
+
+@given(st.lists(said, max_size=5))
+def test_any_answer_can_be_sent_back(parts):
+    answer = Message(Role.ASSISTANT, tuple(parts))
+    found = Violations()
+    echo = m.Message.FromString(message_out(answer).SerializeToString())
+    read = read_messages(found, [echo], 1)
+    found.check()
+    assert read == (answer,)
