@@ -47,7 +47,10 @@ def digest_of(item: Item) -> bytes:
 
 def extras_of(item: Item) -> bytes:
     """Digest the `extra_json` of the model's item. Empty: it has none."""
-    if item.role is not Role.ASSISTANT or not any(part.extra_json for part in item.parts):
+    for part in item.parts:
+        if part.extra_json and item.role is Role.ASSISTANT:
+            break
+    else:
         return b""
     return _digest_of_long([_canonical_json(part.extra_json) for part in item.parts])
 

@@ -16,9 +16,9 @@ point costs one full request and never a wrong context.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, islice
+from itertools import accumulate
 
 from service.domain.digests import DIGEST_BYTES, digest_of, extras_of
 from service.domain.limits import MAX_CHAINED_ITEMS
@@ -62,7 +62,7 @@ class Known:
         """Return these items followed by `items`."""
         if len(items) != len(sizes):
             raise ValueError("each item has one size")
-        units = list(_units(items))
+        units = _units(items)
         if len(units) > len(items):
             sizes = [
                 size for item, all_of in zip(items, sizes, strict=True) for size in _shared(item, all_of)
@@ -81,7 +81,7 @@ class Known:
         Returns None when the history was edited. Reasoning, upstream items and the `extra_json` of an answer
         that the caller left out are no edit: the upstream still has them. Changed ones are.
         """
-        units = list(_units(items))
+        units = _units(items)
         count = size = 0
         compared = -1  # the item that `digest` and `extra` are of
         digest = extra = b""
@@ -105,24 +105,30 @@ class Known:
         return known and (not extra or extra == self._extras.get(index))
 
 
-def _units(items: Iterable[Item]) -> Iterator[Item]:
+def _units(items: Sequence[Item]) -> Sequence[Item]:
     """Split texts of the model that form one item."""
     for item in items:
         if len(item.parts) > 1 and item.role is Role.ASSISTANT:
-            yield from (Item(item.role, (part,)) for part in item.parts)
+            break
+    else:
+        return items  # the usual case
+    units: list[Item] = []
+    for item in items:
+        if item.role is Role.ASSISTANT:
+            units += (Item(item.role, (part,)) for part in item.parts)
         else:
-            yield item
+            units.append(item)
+    return units
 
 
-def _shared(item: Item, size: int) -> Iterator[int]:
-    """Yield the sizes of the units of an item."""
-    yield size
-    yield from (0 for unit in islice(_units([item]), 1, None))
+def _shared(item: Item, size: int) -> list[int]:
+    """Return the sizes of the units of an item."""
+    return [size, *[0] * (len(_units([item])) - 1)]
 
 
 def _items_in(items: Sequence[Item], units: int) -> int | None:
     """Count the items that so many units make. Returns None when they end within an item."""
-    ends = accumulate((len(list(_units([item]))) for item in items), initial=0)
+    ends = accumulate((len(_units([item])) for item in items), initial=0)
     return next((index for index, end in enumerate(ends) if end == units), None)
 
 

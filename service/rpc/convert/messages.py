@@ -100,8 +100,8 @@ class _Reader:
             self._add("", f"does not belong into {context.name}; {', '.join(sorted(context.parts))} do")
             return None
         read = self._text(part.text, context) if kind == "text" else READERS[kind](self, getattr(part, kind))
-        if isinstance(read, UpstreamItemPart) and read.type in context.refused_items:
-            self._add(".type", f"{shown(read.type)} does not belong into {context.name}")
+        if kind == "upstream_item" and part.upstream_item.type in context.refused_items:
+            self._add(".type", f"{shown(part.upstream_item.type)} does not belong into {context.name}")
         item_id, extra = part.item_id, part.extra_json
         return self._of_item(read, item_id, extra, context) if item_id or extra else read
 
@@ -138,9 +138,10 @@ class _Reader:
                 self._add(".phase", f"does not belong into {context.name}; only ROLE_ASSISTANT has phases")
             self._at_most(".phase", text.phase, MAX_NAME)
         annotations, logprobs = text.annotations_json, text.logprobs_json
-        for field, array in (("annotations_json", annotations), ("logprobs_json", logprobs)):
-            if array:
-                self._check_array(f".{field}", array, context)
+        if annotations:
+            self._check_array(".annotations_json", annotations, context)
+        if logprobs:
+            self._check_array(".logprobs_json", logprobs, context)
         return TextPart(content, text.phase, annotations, logprobs)
 
     def _check_array(self, field: str, text: str, context: PartContext) -> None:
