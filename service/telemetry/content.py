@@ -20,12 +20,16 @@ from service.domain.messages import (
     ReasoningPart,
     RefusalPart,
     TextPart,
+    Tool,
     ToolCallPart,
     ToolResultPart,
     UpstreamItemPart,
 )
 from service.telemetry import names
 from service.telemetry.attributes import FINISH_REASONS
+
+MAX_ITEM = 4096
+"""The characters of an upstream item that are shown."""
 
 
 def input_attributes(request: CompletionRequest) -> dict[str, str]:
@@ -34,9 +38,7 @@ def input_attributes(request: CompletionRequest) -> dict[str, str]:
     if request.instructions:
         attributes[names.SYSTEM_INSTRUCTIONS] = _dumps([_text(request.instructions)])
     if request.tools:
-        attributes[names.TOOL_DEFINITIONS] = _dumps(
-            {"type": "function", "name": tool.name, "description": tool.description} for tool in request.tools
-        )
+        attributes[names.TOOL_DEFINITIONS] = _dumps(map(_tool, request.tools))
     return attributes
 
 
@@ -53,6 +55,13 @@ def _message(message: Message) -> dict[str, Any]:
     return {"role": message.role.value, "parts": [_part(part) for part in message.parts]}
 
 
+def _tool(tool: Tool) -> dict[str, Any]:
+    """Of a definition only type and name are shown: it may hold the credentials of a server."""
+    if tool.definition_json:
+        return {"type": json.loads(tool.definition_json)["type"], "name": tool.name}
+    return {"type": "function", "name": tool.name, "description": tool.description}
+
+
 def _part(part: Part) -> dict[str, Any]:
     match part:
         case TextPart() | RefusalPart():
@@ -65,7 +74,9 @@ def _part(part: Part) -> dict[str, Any]:
             response = [_part(piece) for piece in part.parts]
             return {"type": "tool_call_response", "id": part.call_id, "response": response}
         case UpstreamItemPart():
-            return {"type": part.type, "content": part.json}
+            # It may hold an image: then only its size is shown, as of any other.
+            short = len(part.json) <= MAX_ITEM
+            return {"type": part.type} | ({"content": part.json} if short else {"size": len(part.json)})
         case ImagePart() | FilePart():
             return _attachment(part)
         case _:

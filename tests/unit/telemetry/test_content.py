@@ -15,6 +15,7 @@ from service.domain.messages import (
     Tool,
     ToolCallPart,
     ToolResultPart,
+    UpstreamItemPart,
 )
 from service.telemetry import content
 from service.telemetry.attributes import FINISH_REASONS
@@ -47,6 +48,14 @@ from service.telemetry.attributes import FINISH_REASONS
             ImagePart(url="data:image/png;base64,AAAA"),
             {"type": "blob", "modality": "image", "mime_type": "", "size": 26},
         ),
+        (
+            UpstreamItemPart("web_search_call", '{"query":"q"}'),
+            {"type": "web_search_call", "content": '{"query":"q"}'},
+        ),
+        (
+            UpstreamItemPart("image_generation_call", "x" * 5000),
+            {"type": "image_generation_call", "size": 5000},
+        ),
     ],
 )
 def test_a_part(part, shown):
@@ -62,6 +71,17 @@ def test_a_request_with_everything():
     assert json.loads(reported["gen_ai.system_instructions"]) == [{"type": "text", "content": "Be kind."}]
     assert json.loads(reported["gen_ai.tool.definitions"]) == [
         {"type": "function", "name": "look", "description": "Looks."}
+    ]
+
+
+def test_a_definition_shows_no_credentials():
+    definition = '{"type":"mcp","server_label":"a","headers":{"authorization":"secret"}}'
+    custom = '{"type":"custom","name":"run"}'
+    tools = (Tool(definition_json=definition), Tool("run", definition_json=custom))
+    reported = content.input_attributes(CompletionRequest("s", "m", (), tools=tools))
+    assert json.loads(reported["gen_ai.tool.definitions"]) == [
+        {"type": "mcp", "name": ""},
+        {"type": "custom", "name": "run"},
     ]
 
 
