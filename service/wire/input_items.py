@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import msgspec
 from msgspec import Raw
@@ -39,19 +40,27 @@ TOOL_ERROR_MARK = "[tool error] "
 """Prefix of a failed tool's output: the upstream has no flag for it."""
 
 
-def sent(items: Sequence[Item]) -> list[Item | None]:
-    """Return the items that a request holds; None for a thought that no item of the model follows.
+def sent(items: Sequence[Item], *, store: bool) -> list[Item | None]:
+    """Return the items as a request holds them; None for a thought that no item of the model follows.
 
-    The upstream refuses such a thought: what it led to was cut off, or was left out by the caller.
+    The upstream refuses such a thought: what it led to was cut off, or was left out by the caller. It also
+    refuses the id of a thought whose follower has none (a caller may keep the one and drop the other): that
+    thought goes without.
     """
     kept: list[Item | None] = []
-    followed = False
+    followed = named = False
     for item in reversed(items):
-        if item.is_reasoning:
-            kept.append(item if followed else None)
-        else:
+        first = item.parts[0]
+        if not isinstance(first, ReasoningPart):
             kept.append(item)
             followed = item.role is Role.ASSISTANT
+            named = bool(first.item_id) or isinstance(first, UpstreamItemPart)
+        elif not followed:
+            kept.append(None)
+        elif store and not named:
+            kept.append(Item(item.role, (replace(first, id=""),)))
+        else:
+            kept.append(item)
     kept.reverse()
     return kept
 

@@ -101,7 +101,7 @@ def item_sizes(items: Sequence[Item], *, store: bool, large: bool = False) -> li
         return [_size(item) for item in _written(items, store=store)]
     return [
         sum(1 + sum(map(len, pieces(json))) for json in item_jsons(item, store=store)) if item else 0
-        for item in sent(items)
+        for item in sent(items, store=store)
     ]
 
 
@@ -116,12 +116,12 @@ def bytes_saved(plan: Plan) -> int:
 def _written(items: Sequence[Item], *, store: bool) -> list[bytes]:
     return [
         b",".join(map(msgspec.json.encode, item_jsons(item, store=store))) if item else b""
-        for item in sent(items)
+        for item in sent(items, store=store)
     ]
 
 
 def _jsons(items: Sequence[Item], *, store: bool) -> Iterator[Json | msgspec.Raw]:
-    for item in sent(items):
+    for item in sent(items, store=store):
         if item is not None:
             yield from item_jsons(item, store=store)
 

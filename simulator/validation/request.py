@@ -140,13 +140,12 @@ def _nothing_stored_elsewhere(body: Json) -> None:
 
 
 def _stateless_items(body: Json) -> None:
-    """Without store nothing is kept by an id, so reasoning may go without one; with store it has one."""
-    store = body.get("store") is not False
+    """Without store nothing is kept by an id. Reasoning that holds itself needs none."""
     for index, item in enumerate(items_of(body)):
         kind, item_id = item.get("type"), item.get("id")
-        if store and kind == "reasoning" and not item_id:
+        if kind == "reasoning" and not (item_id or item.get("encrypted_content") or item.get("content")):
             raise errors.missing(f"input[{index}].id")
-        if store or not item_id:
+        if body.get("store") is not False or not item_id:
             continue
         if kind == "item_reference" or (kind == "reasoning" and not item.get("encrypted_content")):
             raise errors.item_not_persisted(item_id)

@@ -228,24 +228,33 @@ def test_an_item_of_the_upstream_is_sent_verbatim():
     assert msgspec.json.encode([raw]) == f"[{json}]".encode()
 
 
-THOUGHT, WORDS = Item(Role.ASSISTANT, (ReasoningPart("r"),)), Item(Role.ASSISTANT, (TextPart("a"),))
-QUESTION, SEARCH = Item(Role.USER, (TextPart("q"),)), Item(Role.ASSISTANT, (UpstreamItemPart("t", "{}"),))
+def said(part):
+    return Item(Role.ASSISTANT, (part,))
 
 
+THOUGHT, NAMELESS = said(ReasoningPart("r")), said(ReasoningPart(""))
+WORDS, NAMED_WORDS = said(TextPart("a")), said(TextPart("a", item_id="m"))
+QUESTION, SEARCH = Item(Role.USER, (TextPart("q"),)), said(UpstreamItemPart("t", "{}"))
+
+
+@pytest.mark.parametrize("store", [True, False])
 @pytest.mark.parametrize(
     ("items", "kept"),
     [
-        ([QUESTION, THOUGHT, WORDS], [QUESTION, THOUGHT, WORDS]),
+        ([QUESTION, THOUGHT, NAMED_WORDS], [QUESTION, THOUGHT, NAMED_WORDS]),
         ([THOUGHT, THOUGHT, SEARCH, THOUGHT], [THOUGHT, THOUGHT, SEARCH, None]),
-        (
-            [THOUGHT, QUESTION, WORDS, THOUGHT, THOUGHT, QUESTION],
-            [None, QUESTION, WORDS, None, None, QUESTION],
-        ),
+        ([THOUGHT, QUESTION, WORDS, THOUGHT, QUESTION], [None, QUESTION, WORDS, None, QUESTION]),
         ([], []),
     ],
 )
-def test_a_thought_is_never_sent_without_what_followed_it(items, kept):
-    assert sent(items) == kept
+def test_a_thought_is_never_sent_without_what_followed_it(items, kept, store):
+    assert sent(items, store=store) == kept
+
+
+def test_an_id_of_a_thought_is_never_sent_without_that_of_what_followed_it():
+    items = [THOUGHT, NAMED_WORDS, THOUGHT, THOUGHT, WORDS]
+    assert sent(items, store=True) == [THOUGHT, NAMED_WORDS, NAMELESS, NAMELESS, WORDS]
+    assert sent(items, store=False) == items
 
 
 @pytest.mark.parametrize("item", [Item(Role.ASSISTANT, (PNG,)), Item(Role.USER, (RefusalPart("no"),))])

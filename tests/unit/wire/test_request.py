@@ -14,6 +14,7 @@ from service.domain.messages import (
     Item,
     Message,
     Options,
+    Part,
     ReasoningPart,
     RefusalPart,
     Role,
@@ -35,7 +36,7 @@ HISTORY = (
         (
             ReasoningPart("rs_1", ("hm",), "sealed"),
             ReasoningPart("rs_2"),
-            TextPart("let me look", "commentary"),
+            TextPart("let me look", "commentary", item_id="msg_1"),
             ToolCallPart("call_1", "look", '{"at": "table"}'),
         ),
     ),
@@ -303,16 +304,15 @@ def test_a_full_request_holds_all_of_any_answer_in_its_order(parts, store):
     messages = (Message(Role.ASSISTANT, tuple(parts)), Message(Role.USER, (TextPart("go on"),)))
     turn = prepare(CompletionRequest("s", "m", messages, options=Options(store=store)))
     items = json.loads(encode(turn, full(turn.items), websocket=True))["input"]
-    while parts and isinstance(parts[-1], ReasoningPart):
-        parts.pop()
-    kept = [
-        part
-        for part in parts
-        if not isinstance(part, ReasoningPart)
-        or part.encrypted_content
-        or part.content
-        or (store and part.id)
-    ]
+    kept: list[Part] = []
+    followed = named = False
+    for part in reversed(parts):
+        if not isinstance(part, ReasoningPart):
+            kept.append(part)
+            followed, named = True, store and (bool(part.item_id) or isinstance(part, UpstreamItemPart))
+        elif followed and (part.encrypted_content or part.content or (named and part.id)):
+            kept.append(part)
+    kept.reverse()
     assert [part for item in items for part in found(item)] == [*map(told, kept), "go on"]
     ids = [item.get("id") for item in items if item["type"] in NAMED_KEYS]
     assert store or not any(ids)
