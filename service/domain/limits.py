@@ -31,8 +31,10 @@ MAX_REQUEST_ID = 128
 MAX_MODEL = 256
 MAX_OPTION = 128
 MAX_NAME = 256
-MAX_ID = 1_024
-"""More than any upstream was seen to generate: its ids must be accepted when they are sent back."""
+MAX_ID = 16_384
+"""As much as an answer's ids and names of calls may have: some servers put reasoning in them, and what was
+answered must be accepted when it is sent back.
+"""
 
 MAX_URL = 16_384
 """A signed URL has up to 8 KiB. A data URL is content, and has no bound but the request's."""
@@ -62,8 +64,8 @@ MAX_CHAINED_ITEMS = 4_096
 the 1 GiB of a replica. At 300 tokens an item it is also more than a context of a million tokens holds.
 """
 
-NAMES = "detail, mime_type, filename, phase, tool_call.name, upstream_item.type, text.json_schema.name"
-IDS = "call_id, file_id, item_id, reasoning.id"
+NAMES = "detail, mime_type, filename, phase, upstream_item.type, text.json_schema.name"
+IDS = "call_id, file_id, item_id, reasoning.id, tool_call.name"
 OPTIONS = (
     "options.service_tier, .truncation, .reasoning.effort, .reasoning.summary, .text.verbosity, .include[]"
 )
@@ -91,7 +93,7 @@ TABLE: tuple[tuple[str, int, str], ...] = (
     (IDS, MAX_ID, "characters each"),
     ("image.url, file.url", MAX_URL, "characters each; a data URL is content"),
     ("options.include", MAX_INCLUDE, "entries"),
-    ("extra_json", MAX_JSON_NODES, "brackets, commas and colons each"),
+    ("extra_json", MAX_JSON_NODES, "colons each"),
     (JSON, MAX_JSON_BYTES, "bytes each"),
     (JSON, MAX_JSON_NODES, "brackets, commas and colons each"),
     (JSON, MAX_JSON_DEPTH, "levels each"),

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from service.domain.limits import MAX_JSON_NODES, json_nodes
+from service.domain.limits import MAX_JSON_NODES
 
 
 class Named(msgspec.Struct):
@@ -35,16 +35,14 @@ def named(text: str) -> Named:
 
 def keys(text: str) -> Collection[str]:
     """Return the keys of an object. Raises ValueError that says what is wrong with it."""
-    if len(text) > MAX_JSON_NODES and json_nodes(text) > MAX_JSON_NODES:
-        raise ValueError(f"has more than {MAX_JSON_NODES} brackets, commas and colons; fewer are allowed")
+    if text.count(":") > MAX_JSON_NODES:  # so many keys would become 10 MiB of objects
+        raise ValueError(f"has more than {MAX_JSON_NODES} colons, the most that are allowed")
     return _checked(_OBJECT, text)
 
 
-def check_array(text: str) -> None:
-    """Raise ValueError when the text is not an array."""
+def check_json(text: str) -> None:
+    """Raise ValueError when the text is not JSON."""
     _checked(_ANY, text)
-    if not text.lstrip(" \t\r\n").startswith("["):
-        raise ValueError("is not a JSON array")
 
 
 def _checked(decoder: msgspec.json.Decoder[_T], text: str) -> _T:

@@ -29,7 +29,7 @@ from service.domain.messages import (
 )
 from service.gen.trunkline.v1 import message_pb2 as pb
 from service.rpc.convert.enums import ROLES, TOOL_KINDS
-from service.rpc.convert.json_fields import check_array, keys, named
+from service.rpc.convert.json_fields import check_json, keys, named
 from service.rpc.convert.part_contexts import PART_CONTEXTS, TOOL_RESULT, PartContext
 from service.rpc.convert.validate import Violations, shown
 
@@ -139,16 +139,16 @@ class _Reader:
             self._at_most(".phase", text.phase, MAX_NAME)
         annotations, logprobs = text.annotations_json, text.logprobs_json
         if annotations:
-            self._check_array(".annotations_json", annotations, context)
+            self._check_json(".annotations_json", annotations, context)
         if logprobs:
-            self._check_array(".logprobs_json", logprobs, context)
+            self._check_json(".logprobs_json", logprobs, context)
         return TextPart(content, text.phase, annotations, logprobs)
 
-    def _check_array(self, field: str, text: str, context: PartContext) -> None:
+    def _check_json(self, field: str, text: str, context: PartContext) -> None:
         if not context.from_model:
             self._add(field, f"does not belong into {context.name}; only ROLE_ASSISTANT has it")
         try:
-            check_array(text)
+            check_json(text)
         except ValueError as error:
             self._add(field, str(error))
 
@@ -185,7 +185,7 @@ class _Reader:
     def tool_call(self, call: pb.ToolCallPart) -> ToolCallPart:
         call_id, name = call.call_id, call.name
         self._required(".call_id", call_id, MAX_ID)
-        self._at_most(".name", name, MAX_NAME)
+        self._at_most(".name", name, MAX_ID)
         kind = TOOL_KINDS.get(call.kind)
         if kind is None:
             self._add(".kind", f"{call.kind} is not a kind of tool call")

@@ -268,7 +268,7 @@ def test_every_item_of_an_answer_is_in_a_full_request(store, size):
     assert [bool(size) for size in sizes] == [True] * 5 + [False] + [True] * 2
 
 
-def told(part):
+def said_by(part):
     """What a part says, as it can be found in a request."""
     match part:
         case TextPart() | RefusalPart():
@@ -313,6 +313,6 @@ def test_a_full_request_holds_all_of_any_answer_in_its_order(parts, store):
         elif followed and (part.encrypted_content or part.content or (named and part.id)):
             kept.append(part)
     kept.reverse()
-    assert [part for item in items for part in found(item)] == [*map(told, kept), "go on"]
+    assert [part for item in items for part in found(item)] == [*map(said_by, kept), "go on"]
     ids = [item.get("id") for item in items if item["type"] in NAMED_KEYS]
     assert store or not any(ids)

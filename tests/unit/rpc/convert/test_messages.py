@@ -80,8 +80,12 @@ REFUSED = {
         (user(m.Part(image=m.ImagePart(url="h" * (MAX_URL + 1)))),),
         "messages[0].parts[0].image.url",
     ),
+    "a long file name": (
+        (user(m.Part(file=m.FilePart(file_id="f", filename="f" * (MAX_NAME + 1)))),),
+        "messages[0].parts[0].file.filename",
+    ),
     "a long name": (
-        (assistant(m.Part(tool_call=m.ToolCallPart(call_id="c", name="f" * (MAX_NAME + 1)))),),
+        (assistant(m.Part(tool_call=m.ToolCallPart(call_id="c", name="f" * (MAX_ID + 1)))),),
         "messages[0].parts[0].tool_call.name",
     ),
     "an upstream item of a developer": (
@@ -134,10 +138,6 @@ REFUSED = {
     ),
     "citations of a user": (
         (user(m.Part(text=m.TextPart(text="a", annotations_json="[]"))),),
-        "messages[0].parts[0].text.annotations_json",
-    ),
-    "citations of no array": (
-        (assistant(m.Part(text=m.TextPart(annotations_json="{}"))),),
         "messages[0].parts[0].text.annotations_json",
     ),
     "log probabilities of no JSON": (

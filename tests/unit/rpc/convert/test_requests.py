@@ -465,7 +465,7 @@ def test_a_long_conversation_is_read_quickly():
 
 
 LONG_NAME = "x" * 257
-LONG_ID = "x" * 1025
+LONG_ID = "x" * 16_385
 DATA = m.ImagePart(data=b"x", mime_type="image/png")
 
 
@@ -489,7 +489,7 @@ def test_a_name_in_a_part_is_bounded(part, field):
     ("part", "field"),
     [
         (m.Part(tool_call=m.ToolCallPart(call_id=LONG_ID, name="f")), "tool_call.call_id"),
-        (m.Part(tool_call=m.ToolCallPart(call_id="c", name=LONG_NAME)), "tool_call.name"),
+        (m.Part(tool_call=m.ToolCallPart(call_id="c", name=LONG_ID)), "tool_call.name"),
         (m.Part(text=m.TextPart(text="a", phase=LONG_NAME)), "text.phase"),
         (m.Part(reasoning=m.ReasoningPart(id=LONG_ID)), "reasoning.id"),
         (m.Part(reasoning=m.ReasoningPart(id="r", summary=[""] * 1_001)), "reasoning.summary"),
