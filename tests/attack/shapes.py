@@ -61,6 +61,10 @@ def arguments(size: int) -> bytes:
     return HEAD + message(ASSISTANT, part(4, call)) + HELLO
 
 
+def item(json: bytes) -> bytes:
+    return HEAD + message(ASSISTANT, part(8, field(1, b"web_search_call") + field(2, json))) + HELLO
+
+
 HONEST: dict[str, Callable[[int], bytes]] = {
     "one text": lambda size: HEAD + message(USER, text(b"a" * size)),
     "one text with an emoji": lambda size: HEAD + message(USER, text(b"a" * size + "😀".encode())),
@@ -68,6 +72,8 @@ HONEST: dict[str, Callable[[int], bytes]] = {
     "20,000 texts": lambda size: HEAD + message(USER, text(b"a" * (size // 20_000 - 12)) * 19_990),
     "an image": lambda size: HEAD + message(USER, part(2, field(2, b"\0" * size) + field(4, b"image/png"))),
     "one call's arguments": arguments,
+    "an item": lambda size: item(b'{"type":"web_search_call","x":"' + b"a" * size + b'"}'),
+    "an item of objects": lambda size: item(b'{"type":"web_search_call",' + json_of(b"{},", size)[1:]),
     "instructions": lambda size: HEAD + field(3, b"a" * size) + HELLO,
     "quotes": lambda size: HEAD + message(USER, text(b'"a' * (size // 2))),
     "phases": lambda size: (
@@ -94,6 +100,21 @@ REFUSED: dict[str, tuple[str, Callable[[int], bytes]]] = {
         lambda size: (
             HEAD + message(2, part(6, field(1, b"r") + field(3, b"x") + repeated(b"\x12\0", size))) + HELLO
         ),
+    ),
+    "extra keys": (
+        "messages[0].parts[0].extra_json",
+        lambda size: (
+            HEAD
+            + message(
+                1,
+                field(2, field(1, field(1, b"a")) + field(15, numbered(size, lambda key: b'"%s":0,' % key))),
+            )
+        ),
+    ),
+    "includes": ("options.include", lambda size: HEAD + HELLO + field(6, repeated(field(17, b"a"), size))),
+    "a definition": (
+        "tools[0].definition_json",
+        lambda size: HEAD + HELLO + field(5, field(5, b'{"type":"t",' + json_of(b"[],", size)[1:])),
     ),
     "messages": ("messages", lambda size: HEAD + repeated(message(1, text(b"a")), size)),
     "tools": ("tools", lambda size: HEAD + HELLO + numbered(size, lambda name: field(5, field(1, name)))),

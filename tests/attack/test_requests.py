@@ -89,7 +89,9 @@ async def test_what_grows_as_json_is_refused_before_it_is_whole(simulator, shape
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("shape", ["one text", "10,000 messages", "an image", "phases"])
+@pytest.mark.parametrize(
+    "shape", ["one text", "10,000 messages", "an image", "phases", "an item", "an item of objects"]
+)
 async def test_an_honest_request_of_the_largest_size_keeps_nobody_waiting(simulator, shape):
     await _measured(simulator, HONEST[shape](LARGEST), "OK", "")
 
