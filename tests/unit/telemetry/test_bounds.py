@@ -35,6 +35,7 @@ from tests.turn_records import Response
 from tests.watching import watching
 
 LONG = "x" * 2**20
+DEFINITION = f'{{"type": "custom", "name": "{LONG}"}}'
 KEPT_BYTES = 256 * 1024
 
 
@@ -55,7 +56,12 @@ def ignoring() -> Response:
 def asked() -> Any:
     options = stuffed(Options, text_format=stuffed(TextFormat), transport=Transport.AUTO)
     said = (Message(Role.USER, (TextPart(LONG),)),)
-    return stuffed(CompletionRequest, messages=said, tools=(stuffed(Tool),), options=options)
+    return stuffed(
+        CompletionRequest,
+        messages=said,
+        tools=(stuffed(Tool, definition_json=""), stuffed(Tool, definition_json=DEFINITION)),
+        options=options,
+    )
 
 
 def play(telemetry: Telemetry = OFF, error: TurnError | None = None) -> None:
