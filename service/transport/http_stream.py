@@ -21,6 +21,7 @@ from service.transport.connecting import Connecting
 from service.transport.pace import Pace
 from service.wire import error_classifier
 from service.wire.bounds import MAX_MESSAGE_BYTES
+from service.wire.error_text import in_log
 from service.wire.sse import SseDecoder
 
 if TYPE_CHECKING:
@@ -283,5 +284,5 @@ async def _refusal(response: httpx.Response, chunks: AsyncIterator[bytes]) -> Tu
 
 
 def _lost(exc: httpx.HTTPError) -> TurnError:
-    logger.info("lost over HTTP", extra={"error": error_classifier.in_log(exc)})
+    logger.info("lost over HTTP", extra={"error": in_log(exc)})
     return TurnError(Reason.CONNECTION_LOST, f"the upstream connection broke ({type(exc).__name__})")

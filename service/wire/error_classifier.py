@@ -13,16 +13,16 @@ from typing import NamedTuple
 from service.domain.errors import Fault, Reason, TurnError, UpstreamDetail
 from service.domain.failure_policy import POLICIES
 from service.wire.error_payload import (
-    MAX_MESSAGE_CHARACTERS,
     ErrorPayload,
     header,
+    incurable,
     parse_error_body,
     parse_error_payload,
     retry_delay,
     without_quotes,
 )
+from service.wire.error_text import one_line
 
-MAX_TEXT_CHARACTERS = 500
 MAX_NAME_CHARACTERS = 128
 
 
@@ -147,8 +147,6 @@ _ADDRESS_WORDS = re.compile(
 _CHAIN_OPENING = re.compile(r"(?:invalid|unknown|stale|expired)\W{1,3}previous_response_id\b", re.IGNORECASE)
 """The field at the head of the message, quoted or not: no value of a caller can be there."""
 
-_SECRETS = re.compile(r"\b(?:sk|pk|key)-[\w*.-]{4,}|\bbearer\s+\S+", re.IGNORECASE)
-
 
 def from_error(payload: Mapping[str, object], *, continuing: bool) -> TurnError:
     """Classify an `error` event or a failed response. `continuing`: it had a previous_response_id."""
@@ -211,7 +209,7 @@ def encoded(headers: Mapping[str, str]) -> TurnError | None:
 
 def _unread(headers: Mapping[str, str]) -> str:
     encoding = encoding_of(headers)
-    return f" with Content-Encoding {_one_line(encoding)}, which was not asked for" if encoding else ""
+    return f" with Content-Encoding {one_line(encoding)}, which was not asked for" if encoding else ""
 
 
 def _verdict(error: ErrorPayload, *, continuing: bool) -> Verdict:
@@ -259,12 +257,17 @@ def _prose(verdict: Verdict, error: ErrorPayload) -> str:
 
 
 def _failure(verdict: Verdict, error: ErrorPayload, what: str, *, now: float | None = None) -> TurnError:
-    code, text = error.code[:MAX_NAME_CHARACTERS], _one_line(error.message)
+    code, text = error.code[:MAX_NAME_CHARACTERS], one_line(error.message)
+    retryable, retry_after = _retryable(verdict, header(error.headers, "x-should-retry").lower()), None
+    if verdict is _RATE and incurable(error.message):
+        retryable = False
+    else:
+        retry_after = retry_delay(error.headers, _prose(verdict, error), now=now)
     return TurnError(
         verdict.reason,
-        what + (f" ({_one_line(code)})" if code else "") + (f": {text}" if text else ""),
-        retryable=_retryable(verdict, header(error.headers, "x-should-retry").lower()),
-        retry_after=retry_delay(error.headers, _prose(verdict, error), now=now),
+        what + (f" ({one_line(code)})" if code else "") + (f": {text}" if text else ""),
+        retryable=retryable,
+        retry_after=retry_after,
         upstream=UpstreamDetail(
             code,
             error.type[:MAX_NAME_CHARACTERS],
@@ -284,17 +287,3 @@ def _retryable(verdict: Verdict, should_retry: str) -> bool | None:
             return True
         case _:
             return verdict.retryable
-
-
-def in_log(error: Exception) -> str:
-    """Format a library's exception for the log: cut, and without anything that looks like a key.
-
-    Callers only get its type: the text names internal addresses and details of TLS.
-    """
-    return f"{type(error).__name__}: {_one_line(str(error))}"
-
-
-def _one_line(text: str) -> str:
-    # Some servers repeat the key that they refused.
-    shown = " ".join(_SECRETS.sub("[key]", text[:MAX_MESSAGE_CHARACTERS]).split())
-    return shown if len(shown) <= MAX_TEXT_CHARACTERS else shown[: MAX_TEXT_CHARACTERS - 1] + "…"
