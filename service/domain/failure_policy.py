@@ -178,6 +178,16 @@ POLICIES: dict[Reason, Policy] = {
         route=Route.SAME_CONNECTION,
         connection_reusable=True,
     ),
+    Reason.CONTINUATION_REFUSED: Policy(
+        Fault.CALLER,
+        retryable=False,
+        meaning="the upstream refuses a request that continues a response; it may no longer know that",
+        caller="correct it",
+        public=Reason.INVALID_REQUEST,
+        replay=Cause.CHAIN_LOST,
+        route=Route.SAME_CONNECTION,
+        connection_reusable=True,
+    ),
     Reason.CONNECTION_EXPIRED: Policy(
         Fault.UPSTREAM,
         retryable=True,
@@ -190,7 +200,7 @@ POLICIES: dict[Reason, Policy] = {
     Reason.ENCRYPTED_CONTENT_REFUSED: Policy(
         Fault.CALLER,
         retryable=False,
-        meaning="the upstream cannot decrypt the reasoning in the conversation",
+        meaning="the upstream cannot decrypt, find or place the reasoning in the conversation",
         caller="leave the reasoning out",
         public=Reason.INVALID_REQUEST,
         replay=Cause.ENCRYPTED_CONTENT,

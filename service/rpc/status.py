@@ -33,6 +33,7 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.CONNECT_FAILED: grpc.StatusCode.UNAVAILABLE,
     Reason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
     Reason.CHAIN_LOST: grpc.StatusCode.INTERNAL,
+    Reason.CONTINUATION_REFUSED: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.CONNECTION_EXPIRED: grpc.StatusCode.INTERNAL,
     Reason.ENCRYPTED_CONTENT_REFUSED: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.MESSAGE_TOO_BIG: grpc.StatusCode.INVALID_ARGUMENT,

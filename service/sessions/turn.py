@@ -219,9 +219,8 @@ class Turn:
 
     def _consume(self, plan: Plan) -> None:
         self._chain = None if self.fork else self._session.history.consume()
-        if (
-            plan.incremental and self._chain is None
-        ):  # forgotten with its connection while the request was written
+        # It is forgotten with its connection, also while the request is written.
+        if plan.incremental and self._chain is None:
             raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
 
     def _to_send(self, plan: Plan) -> Plan:
@@ -237,7 +236,8 @@ class Turn:
             await maybe_aside(self._request.large, partial(self._commit, completed, plan, lease.line.id))
 
     def _commit(self, completed: Completed, plan: Plan, line_id: int) -> None:
-        added = (*plan.items, *items_of((completed.message,)))
+        # Refused reasoning is known, too: that the caller sends it again is no edit.
+        added = (*(plan if plan.incremental else self._request).items, *items_of((completed.message,)))
         self._session.history.commit(
             self._chain if plan.incremental else None,
             added,
@@ -281,7 +281,7 @@ class Turn:
         match error.reason:
             case Reason.MESSAGE_TOO_BIG if self._exchange is not None:
                 self._session.refuse(self._exchange.bytes_sent)
-            case Reason.CHAIN_LOST:
+            case Reason.CHAIN_LOST | Reason.CONTINUATION_REFUSED:
                 self._chain_lost = True
                 if not self.fork:
                     self._session.history.forget(ContextReason.CHAIN_LOST)

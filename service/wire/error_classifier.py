@@ -6,7 +6,6 @@ order. A chain is only reported as lost when the request continued one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -15,13 +14,13 @@ from service.domain.failure_policy import POLICIES
 from service.wire.error_payload import (
     ErrorPayload,
     header,
-    incurable,
     parse_error_body,
     parse_error_payload,
     retry_delay,
     without_quotes,
 )
 from service.wire.error_text import one_line
+from service.wire.error_words import incurable, of_an_address, refuses_reasoning, says_chain_lost
 
 MAX_NAME_CHARACTERS = 128
 
@@ -39,6 +38,7 @@ _QUOTA = Verdict(Reason.QUOTA_EXHAUSTED)
 _RATE = Verdict(Reason.RATE_LIMITED)
 _CHAIN = Verdict(Reason.CHAIN_LOST)
 _EXPIRED = Verdict(Reason.CONNECTION_EXPIRED)
+_CONTINUED = Verdict(Reason.CONTINUATION_REFUSED)
 _SEALED = Verdict(Reason.ENCRYPTED_CONTENT_REFUSED)
 _CONTEXT = Verdict(Reason.CONTEXT_LENGTH_EXCEEDED)
 _TOO_BIG = Verdict(Reason.MESSAGE_TOO_BIG)
@@ -116,9 +116,6 @@ STATUSES: dict[int, Verdict] = {
 VAGUE_TYPES: dict[str, Verdict] = {"invalid_request_error": _INVALID, "invalid_request": _INVALID}
 """Types that are less specific than a status."""
 
-VAGUE_CODES = frozenset({"", *VAGUE_TYPES, "bad_request", "not_found", "not_found_error"})
-"""Codes so general that the text of the message may still be more specific."""
-
 CLOSES: dict[int, Verdict] = {
     1002: _REFUSED,
     1003: _REFUSED,
@@ -133,25 +130,19 @@ the same one. 1008 is a policy of the upstream, which applies to every transport
 OUR_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009})
 """Codes with which we close when the peer breaks the protocol, or exceeds the size of a message."""
 
-_CHAIN_WORDS = re.compile(
-    r"previous[ _]response.{0,80}?\b(?:not found|invalid|stale|expired|unknown)\b"
-    r"|\b(?:invalid|unknown|stale|expired|no)\W{1,3}previous[ _]response",
-    re.IGNORECASE | re.DOTALL,
-)
 _NO_SUCH_ADDRESS = frozenset({404, 405})
-_ADDRESS_WORDS = re.compile(
-    r"invalid url\b|(?:(?:file|page|path|route|url|endpoint) )?not found\W*\Z", re.IGNORECASE
-)
-"""How servers describe an address that they do not serve, even in the shape of an API error."""
-
-_CHAIN_OPENING = re.compile(r"(?:invalid|unknown|stale|expired)\W{1,3}previous_response_id\b", re.IGNORECASE)
-"""The field at the head of the message, quoted or not: no value of a caller can be there."""
+_OF_THE_MOMENT = frozenset({401, 403, 408, 409, 429})
+"""The 4xx that a request without a previous_response_id would get, too."""
 
 
 def from_error(payload: Mapping[str, object], *, continuing: bool) -> TurnError:
     """Classify an `error` event or a failed response. `continuing`: it had a previous_response_id."""
     error = parse_error_payload(payload)
-    return _failure(_verdict(error, continuing=continuing), error, "the upstream reported an error")
+    verdict = _verdict(error, continuing=continuing)
+    ran = payload.get("type") == "response.failed"
+    if continuing and _refuses_whole(verdict, error, ran=ran):
+        verdict = _CONTINUED
+    return _failure(verdict, error, "the upstream reported an error")
 
 
 def from_http(
@@ -163,10 +154,13 @@ def from_http(
     """
     error = parse_error_body(status, headers, b"" if encoding_of(headers) else body)
     what = f"the upstream answered HTTP {status}{_unread(headers)}"
-    if status in _NO_SUCH_ADDRESS and _of_an_address(error):
+    verdict = _verdict(error, continuing=continuing)
+    if status in _NO_SUCH_ADDRESS and verdict is not _SEALED and of_an_address(error):
         what += " as if it had no such address (TRUNKLINE_UPSTREAM_URL)"
         return _failure(_BROKEN, error, what, now=now)
-    return _failure(_verdict(error, continuing=continuing), error, what, now=now)
+    if continuing and _refuses_whole(verdict, error):
+        verdict = _CONTINUED
+    return _failure(verdict, error, what, now=now)
 
 
 def from_handshake(
@@ -218,9 +212,10 @@ def _verdict(error: ErrorPayload, *, continuing: bool) -> Verdict:
     1. a known code or type ("busy" with status 429 is a rate limit);
     2. a lost chain, where the request continued one: by `param`, or by the text where neither code nor param
        names anything else. Quotations in the text are ignored, because they may repeat a caller's words;
-    3. the status;
-    4. a general type;
-    5. otherwise an unknown upstream error, not retried.
+    3. refused reasoning, by the text;
+    4. the status;
+    5. a general type;
+    6. otherwise an unknown upstream error, not retried.
     """
     known = CODES.get(error.code) or CODES.get(error.type)
     if known is _BUSY and error.status == 429:
@@ -229,8 +224,10 @@ def _verdict(error: ErrorPayload, *, continuing: bool) -> Verdict:
         return _CHAIN if continuing else Verdict(Reason.PROTOCOL_ERROR)
     if known is not None:
         return known
-    if continuing and (error.param == "previous_response_id" or _says_chain_lost(error)):
+    if continuing and (error.param == "previous_response_id" or says_chain_lost(error)):
         return _CHAIN
+    if refuses_reasoning(error):
+        return _CONTINUED if continuing else _SEALED
     if error.status in STATUSES:
         return STATUSES[error.status]
     if error.status >= 500:
@@ -238,16 +235,16 @@ def _verdict(error: ErrorPayload, *, continuing: bool) -> Verdict:
     return VAGUE_TYPES.get(error.type, _BROKEN)
 
 
-def _of_an_address(error: ErrorPayload) -> bool:
-    """Return whether the server answered and not the API: no code, type, param or model is named."""
-    named = error.nested or error.code or error.type or error.param or "model" in error.message.lower()
-    return not named or _ADDRESS_WORDS.match(error.message) is not None
+def _refuses_whole(verdict: Verdict, error: ErrorPayload, *, ran: bool = False) -> bool:
+    """Return whether the request was refused before anything ran: by a 4xx, or as invalid for no known cause.
 
-
-def _says_chain_lost(error: ErrorPayload) -> bool:
-    if error.param or error.code not in VAGUE_CODES:
+    `ran`: without a status, a response that failed may have begun.
+    """
+    if verdict not in (_INVALID, _BROKEN):
         return False
-    return bool(_CHAIN_OPENING.match(error.message) or _CHAIN_WORDS.search(without_quotes(error.message)))
+    if error.status:
+        return 400 <= error.status < 500 and error.status not in _OF_THE_MOMENT
+    return verdict is _INVALID and not ran and error.code not in CODES and error.type not in CODES
 
 
 def _prose(verdict: Verdict, error: ErrorPayload) -> str:
@@ -259,7 +256,7 @@ def _prose(verdict: Verdict, error: ErrorPayload) -> str:
 def _failure(verdict: Verdict, error: ErrorPayload, what: str, *, now: float | None = None) -> TurnError:
     code, text = error.code[:MAX_NAME_CHARACTERS], one_line(error.message)
     retryable, retry_after = _retryable(verdict, header(error.headers, "x-should-retry").lower()), None
-    if verdict is _RATE and incurable(error.message):
+    if verdict is _RATE and incurable(error):
         retryable = False
     else:
         retry_after = retry_delay(error.headers, _prose(verdict, error), now=now)

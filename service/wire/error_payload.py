@@ -44,20 +44,14 @@ _MARKUP = re.compile(
     r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
 )
 
-_MARKS = "'\"`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
-_QUOTED = re.compile(rf"(?<!\w)[{_MARKS}].*[{_MARKS}](?!\w)", re.DOTALL)
-_OPENED = re.compile(rf"(?<!\w)[{_MARKS}].*", re.DOTALL)
+MARKS = "'\"`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+_QUOTED = re.compile(rf"(?<!\w)[{MARKS}].*[{MARKS}](?!\w)", re.DOTALL)
+_OPENED = re.compile(rf"(?<!\w)[{MARKS}].*", re.DOTALL)
 
 _UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _AMOUNT = r"\d+(?:\.\d+)?\s*(?:ms|milliseconds?|[dhms](?:econds?|inutes?|ours?|ays?)?)(?![a-z])"
 _AGAIN_IN = re.compile(rf"try again in\s+((?:{_AMOUNT}[\s,]*)+)", re.IGNORECASE)
 _AMOUNTS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[dhms])", re.IGNORECASE)
-
-_NUMBER = r"(\d[\d,_]{0,15}(?:\.\d{1,6})?)\s*([km]?)\b"
-_LIMIT = re.compile(rf"\blimit(?:\s+is)?[\s:=]{{1,3}}{_NUMBER}", re.IGNORECASE)
-_REQUESTED = re.compile(rf"\brequested[\s:=]{{1,3}}{_NUMBER}", re.IGNORECASE)
-_TOO_LARGE = re.compile(r"\brequest (?:is |was )?too (?:large|big)\b", re.IGNORECASE)
-_THOUSANDS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +131,6 @@ def retry_delay(headers: Headers, message: str = "", *, now: float | None = None
     return None if seconds is None else _bounded(seconds)
 
 
-def incurable(message: str) -> bool:
-    """Return whether a rate limit refuses a request that is larger than the limit: no wait makes it smaller.
-
-    For example "Request too large for m on tokens per min: Limit 30000, Requested 45000", but not "Limit
-    30000, Used 29000, Requested 2000".
-    """
-    prose = without_quotes(message)
-    limit, requested = _amount(_LIMIT, prose), _amount(_REQUESTED, prose)
-    if limit is not None and requested is not None:
-        return requested > limit
-    return _TOO_LARGE.search(prose) is not None
-
-
 def without_quotes(message: str) -> str:
     """Return the message without its quotations, which may repeat what a caller wrote.
 
@@ -220,13 +201,6 @@ def _in_prose(message: str) -> float | None:
     units = {"milli": "ms"}
     amounts = ((float(number), unit.lower()) for number, unit in _AMOUNTS.findall(found[1]))
     return sum(number * _UNIT_S[units.get(unit, unit)] for number, unit in amounts)
-
-
-def _amount(pattern: re.Pattern[str], text: str) -> float | None:
-    found = pattern.search(text)
-    if found is None:
-        return None
-    return float(found[1].replace(",", "").replace("_", "")) * _THOUSANDS[found[2].lower()]
 
 
 def _bounded(seconds: float) -> float:

@@ -129,6 +129,18 @@ chain-flat                            PROTOCOL_ERROR          no    ws+ws+sse ws
 chain-by-parameter                    PROTOCOL_ERROR          no    ws+ws+sse ws+ws+ws -
 chain-in-words                        PROTOCOL_ERROR          no    ws+ws+sse ws+ws+ws -
 
+# A request with an id is refused, whatever the words: in full once; then the request is at fault.
+forgotten-no-call                     INVALID_REQUEST         no    ws+ws     ws+ws    -
+forgotten-no-match                    INVALID_REQUEST         no    ws+ws     ws+ws    -
+forgotten-404                         INVALID_REQUEST         no    ws+ws     ws+ws    -
+forgotten-422                         INVALID_REQUEST         no    ws+ws     ws+ws    -
+forgotten-no-status                   INVALID_REQUEST         no    ws+ws     ws+ws    -
+
+# Reasoning is refused in words.
+reasoning-alone                       INVALID_REQUEST         no    ws+ws     ws+ws    sse+sse
+reasoning-gone                        INVALID_REQUEST         no    ws+ws     ws+ws    sse+sse
+reasoning-unknown                     INVALID_REQUEST         no    ws+ws     ws+ws    sse+sse
+
 # The page of a proxy in between.
 page-200                              PROTOCOL_ERROR          no    -         -        sse+sse
 page-302                              UPSTREAM_ERROR          no    -         -        sse
@@ -212,6 +224,18 @@ STEPS: dict[str, Step] = {
     "chain-flat": Fail("Gone.", "previous_response_not_found", 400, "", shape="flat"),
     "chain-by-parameter": Fail("Gone.", "invalid", 400, "", "previous_response_id", shape="nested"),
     "chain-in-words": Fail("Invalid `previous_response_id`.", None, 400, "", shape="message_only"),
+    "forgotten-no-call": Fail("No tool call found.", None, 400, "", "input", shape="nested"),
+    "forgotten-no-match": Fail("no match", "mock_error", 400, "", shape="nested"),
+    "forgotten-404": Fail("Response not stored.", "not_found_error", 404, "", shape="nested"),
+    "forgotten-422": Fail("Bad.", None, 422, "", shape="nested"),
+    "forgotten-no-status": Fail("Bad.", None, 0, "invalid_request_error", shape="no_code"),
+    "reasoning-alone": Fail(
+        "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
+        *(None, 400, "invalid_request_error", "input"),
+        shape="nested",
+    ),
+    "reasoning-gone": Fail("Item with id 'rs_1' not found.", None, 404, "", "input", shape="nested"),
+    "reasoning-unknown": Fail("Unsupported item type: 'reasoning'", "unsupported", 422, "", shape="nested"),
     "reset": Drop(),
     "end-of-stream": Drop(reset=False),
     "ends-too-early": End(),
@@ -267,7 +291,7 @@ class Row:
 
     @property
     def chained(self) -> bool:
-        return self.name.startswith("chain-")
+        return self.name.startswith(("chain-", "forgotten-"))
 
     @property
     def step(self) -> Step:

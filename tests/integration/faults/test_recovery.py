@@ -19,11 +19,14 @@ PROOFS = {
     "websocket_connection_limit_reached",
     "invalid_encrypted_content",
     "thinking_signature_invalid",
+    "reasoning-alone",
+    "reasoning-gone",
+    "reasoning-unknown",
     "payload_too_large",
     "status-413",
     "close-1009",
 }
-"""By these the upstream says that nothing ran. So it does by losing a chain."""
+"""By these the upstream says that nothing ran. So it does by losing a chain or refusing its id."""
 
 LOST = Script(Drop())
 EXPIRED = Script(Fail("Limit reached.", "websocket_connection_limit_reached", 400), Close(1000))

@@ -23,6 +23,7 @@ FAULTS = {
         "UNAUTHENTICATED",
         "PERMISSION_DENIED",
         "SESSION_NOT_FOUND",
+        "CONTINUATION_REFUSED",
         "ENCRYPTED_CONTENT_REFUSED",
         "MESSAGE_TOO_BIG",
     },
@@ -70,6 +71,7 @@ FLAGS = {
     "sse_if_unsent": {"CONNECT_FAILED", "CONNECTION_LOST", "MESSAGE_TOO_BIG", "OVERLOADED"},
     "connection_reusable": {
         "CHAIN_LOST",
+        "CONTINUATION_REFUSED",
         "ENCRYPTED_CONTENT_REFUSED",
         "INVALID_REQUEST",
         "CONTEXT_LENGTH_EXCEEDED",
@@ -89,12 +91,14 @@ def test_a_flag_is_set_for_these_reasons_only(column):
 VALUES: dict[str, dict[str, object]] = {
     "public": {
         "CHAIN_LOST": Reason.PROTOCOL_ERROR,
+        "CONTINUATION_REFUSED": Reason.INVALID_REQUEST,
         "CONNECTION_EXPIRED": Reason.UPSTREAM_ERROR,
         "ENCRYPTED_CONTENT_REFUSED": Reason.INVALID_REQUEST,
         "FRAME_REFUSED": Reason.PROTOCOL_ERROR,
     },
     "replay": {
         "CHAIN_LOST": Cause.CHAIN_LOST,
+        "CONTINUATION_REFUSED": Cause.CHAIN_LOST,
         "CONNECTION_EXPIRED": Cause.CONNECTION_EXPIRED,
         "MESSAGE_TOO_BIG": Cause.TOO_BIG,
         "ENCRYPTED_CONTENT_REFUSED": Cause.ENCRYPTED_CONTENT,
@@ -106,6 +110,7 @@ VALUES: dict[str, dict[str, object]] = {
     },
     "route": {
         "CHAIN_LOST": Route.SAME_CONNECTION,
+        "CONTINUATION_REFUSED": Route.SAME_CONNECTION,
         "ENCRYPTED_CONTENT_REFUSED": Route.SAME_CONNECTION,
         "CONNECTION_EXPIRED": Route.NEW_CONNECTION,
         "CONNECTION_LOST": Route.NEW_CONNECTION,

@@ -96,6 +96,7 @@ def test_nothing_is_replayed_after_content(reason, forced):
     ("reason", "auto", "forced"),
     [
         (Reason.CHAIN_LOST, Route.SAME_CONNECTION, Route.SAME_CONNECTION),
+        (Reason.CONTINUATION_REFUSED, Route.SAME_CONNECTION, Route.SAME_CONNECTION),
         (Reason.ENCRYPTED_CONTENT_REFUSED, Route.SAME_CONNECTION, Route.SAME_CONNECTION),
         (Reason.CONNECTION_EXPIRED, Route.NEW_CONNECTION, Route.NEW_CONNECTION),
         (Reason.MESSAGE_TOO_BIG, Route.SSE, None),
@@ -165,6 +166,7 @@ def test_each_cause_counts_once():
     assert reroute(made, Reason.CHAIN_LOST) is Route.SAME_CONNECTION
     made.advance(Signal.DISPATCH)
     assert reroute(made, Reason.CHAIN_LOST) is None
+    assert reroute(made, Reason.CONTINUATION_REFUSED) is None
 
 
 def test_losses_of_all_kinds_are_one_cause():

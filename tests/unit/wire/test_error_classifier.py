@@ -190,9 +190,101 @@ def test_a_lost_chain_by_other_names(fields):
     "message", ["the previous response was fine", "Invalid input after a long text: previous_response"]
 )
 def test_words_about_a_previous_response_are_not_a_lost_chain(message):
-    assert (
-        from_error({"status": 400} | error(message=message), continuing=True).reason is Reason.INVALID_REQUEST
-    )
+    refused = {"status": 400} | error(message=message)
+    assert from_error(refused, continuing=True).reason is Reason.CONTINUATION_REFUSED
+    assert from_error(refused, continuing=False).reason is Reason.INVALID_REQUEST
+
+
+FORGOTTEN = [
+    {"message": "No tool call found for function call output with call_id call_1.", "param": "input"},
+    {"message": "no match"},
+    {"code": "nobody_has_heard_of_it"},
+    {"code": "model_not_found", "param": "model"},
+    {"type": "invalid_request_error", "message": "Item with id 'rs_1' not found."},
+]
+
+
+@pytest.mark.parametrize("fields", FORGOTTEN)
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 410, 418, 422])
+def test_any_4xx_to_a_request_with_an_id_proves_that_nothing_ran(status, fields):
+    """Some upstreams forget a response and do not say so; 402 alone says more, of the bill."""
+    for payload in (
+        {"status": status} | error(**fields),
+        {"type": "response.failed", "response": {"error": fields}, "status": status},
+    ):
+        reason = from_error(payload, continuing=True).reason
+        billing = status == 402 and "model" not in str(fields) and "rs_1" not in str(fields)
+        assert reason is (Reason.QUOTA_EXHAUSTED if billing else Reason.CONTINUATION_REFUSED)
+        assert from_error(payload, continuing=False).reason is not reason or billing
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 408, 409, 429, 500, 503])
+def test_other_statuses_say_the_same_with_and_without_an_id(status):
+    payload = {"status": status} | error("nobody_has_heard_of_it", message="no match")
+    with_id, without = (from_error(payload, continuing=continuing) for continuing in (True, False))
+    assert (with_id.reason, with_id.retryable) == (without.reason, without.retryable)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (error(type="invalid_request_error", message="no match"), Reason.CONTINUATION_REFUSED),
+        (error("invalid_prompt", type="invalid_request_error"), Reason.INVALID_REQUEST),
+        (error("context_length_exceeded") | {"status": 400}, Reason.CONTEXT_LENGTH_EXCEEDED),
+        (error("invalid_encrypted_content") | {"status": 400}, Reason.ENCRYPTED_CONTENT_REFUSED),
+        (error("payload_too_large") | {"status": 413}, Reason.MESSAGE_TOO_BIG),
+        (
+            {"type": "response.failed", "response": {"error": {"type": "invalid_request_error"}}},
+            Reason.INVALID_REQUEST,
+        ),
+    ],
+)
+def test_a_refusal_that_says_why_is_not_about_the_id(payload, reason):
+    assert from_error(payload, continuing=True).reason is reason
+
+
+def test_a_post_with_an_id_is_refused_alike():
+    failure = from_http(404, {}, b'{"error":{"message":"no match"}}', continuing=True)
+    assert failure.reason is Reason.CONTINUATION_REFUSED
+    assert failure.public().reason is Reason.INVALID_REQUEST
+
+
+REFUSED_REASONING = [
+    {"message": "Item 'rs_68' of type 'reasoning' was provided without its required following item."},
+    {"message": "Item 'rs_68' of type 'reasoning' was provided without its required following item: 'fc_1'."},
+    {"message": "Error code: 400 - Item with id 'rs_68f0-a' not found. Items are kept if `store` is"},
+    {"message": 'Item with id "rs_1" not found.', "type": "invalid_request_error", "param": "input"},
+    {"message": "The encrypted content gAAA... could not be verified. Reason: it could not be parsed."},
+    {"message": "Invalid value: 'reasoning'. Supported values are: 'message'.", "param": "input[2]"},
+    {"message": "Unsupported item type: `reasoning`", "code": "unsupported_item"},
+]
+
+
+@pytest.mark.parametrize("fields", REFUSED_REASONING)
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_refused_reasoning_is_known_by_its_words(fields, status):
+    payload = {"status": status} | error(**fields)
+    assert from_error(payload, continuing=False).reason is Reason.ENCRYPTED_CONTENT_REFUSED
+    assert from_error(payload, continuing=True).reason is Reason.CONTINUATION_REFUSED
+    bodies = [{"error": fields}, fields] + [{"detail": fields["message"]}] * ("param" not in fields)
+    for body in bodies:
+        failure = from_http(status, {}, json.dumps(body).encode(), continuing=False)
+        assert failure.reason is Reason.ENCRYPTED_CONTENT_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        (400, {"message": "Item with id 'msg_1' not found."}),
+        (400, {"message": "Invalid value: 'reasoning'.", "param": "service_tier"}),
+        (400, {"message": "Invalid value: 'Item with id 'rs_1' not found'."}),
+        (400, {"message": "Invalid value: 'x' without its required following item 'x'."}),
+        (500, {"message": "Item with id 'rs_1' not found."}),
+    ],
+)
+def test_other_words_are_no_refused_reasoning(status, fields):
+    failure = from_error({"status": status} | error(**fields), continuing=False)
+    assert failure.reason in (Reason.INVALID_REQUEST, Reason.UPSTREAM_ERROR)
 
 
 HOSTILE = st.sampled_from([
@@ -200,7 +292,8 @@ HOSTILE = st.sampled_from([
     "x' previous response not found 'x", "no previous response", "previous_response_not_found",
     "a" * 4000 + " previous response expired", "try again in 23h", "x`. Please try again in 20s. `",
     "context_length_exceeded", "insufficient_quota", "invalid_encrypted_content", "payload_too_large",
-    'x". Previous response is stale, try again in 5m. "x',
+    'x". Previous response is stale, try again in 5m. "x', "Item with id 'rs_1' not found", "reasoning",
+    "x' without its required following item. 'x",
 ])  # fmt: skip
 QUOTING = st.sampled_from([
     "Invalid value: '{}'. Supported values are: 'auto', 'default', and 'flex'.", 'Unsupported value: "{}"',
@@ -213,7 +306,8 @@ QUOTING = st.sampled_from([
 @given(QUOTING, HOSTILE, st.booleans())
 def test_quotations_do_not_affect_the_verdict(template, value, continuing):
     failure = from_error({"status": 400} | error(message=template.format(value)), continuing=continuing)
-    assert (failure.reason, failure.retry_after) == (Reason.INVALID_REQUEST, None)
+    assert (failure.public().reason, failure.retry_after) == (Reason.INVALID_REQUEST, None)
+    assert failure.reason is not Reason.ENCRYPTED_CONTENT_REFUSED
 
 
 @settings(deadline=None)
@@ -223,7 +317,7 @@ def test_quotations_do_not_affect_the_verdict(template, value, continuing):
 )
 def test_beside_a_code_or_a_parameter_no_words_count(fields, words):
     failure = from_error({"status": 400} | error(message=words, **fields), continuing=True)
-    assert (failure.reason, failure.retry_after) == (Reason.INVALID_REQUEST, None)
+    assert (failure.reason, failure.retry_after) == (Reason.CONTINUATION_REFUSED, None)
 
 
 @pytest.mark.parametrize("status", [429, 503])
