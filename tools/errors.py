@@ -82,6 +82,8 @@ def _tried_row(reason: Reason, policy: Policy) -> str:
     sent, cause = "nothing", ""
     if policy.replay is not None and policy.route is not None:
         sent = ROUTES[policy.route]
+        if policy.route_if_silent is not None:
+            sent += f"; {ROUTES[policy.route_if_silent]} if it never received anything"
         cause = "nothing ran" if policy.replay.proves_nothing_ran else "loss"
     unsent = "SSE" if policy.sse_if_unsent else "nothing"
     if reason is Reason.CONNECTION_LOST:

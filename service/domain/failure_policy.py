@@ -49,11 +49,11 @@ class Policy:
     """What follows from one reason. The sentences are for docs/errors.md."""
 
     fault: Fault
-    retryable: bool
-    """The caller may try again, unless the upstream's own code says otherwise."""
     meaning: str
     caller: str
     """What the caller does."""
+    retryable: bool = False
+    """The caller may try again, unless the upstream's own code says otherwise."""
     operator: str = ""
     """What the operator looks at."""
     public: Reason | None = None
@@ -62,6 +62,10 @@ class Policy:
     """Why the turn may be sent again after a dispatch; None: it may not."""
     route: Route | None = None
     """Where a turn goes that failed over a WebSocket after a dispatch."""
+    route_if_silent: Route | None = None
+    """Where it goes instead if the connection never received anything: so ends a WebSocket that a gateway
+    accepts and cannot serve, and a new one would end alike.
+    """
     repeat_once: bool = False
     """One replay is worth it, though the caller need not try again: another transport may not garble."""
     every_connection_refuses: bool = False
@@ -73,8 +77,8 @@ class Policy:
     implies_nothing_sent: bool = False
     """Callers conclude that nothing ran: never reported of a turn that was dispatched before."""
     counts_as_silent: bool = False
-    """On a connection that never received anything, it is evidence against the endpoint. Policy (1008) and
-    size (1009) are not: they judge what was sent.
+    """On a connection that never received anything, it is evidence against the endpoint. Size (1009) is not:
+    it judges what was sent.
     """
     sse_reason: TransportReason | None = None
     """The report's `transport_reason` of a turn that went on by SSE. A connection that could not be opened
@@ -85,41 +89,35 @@ class Policy:
 POLICIES: dict[Reason, Policy] = {
     Reason.INVALID_REQUEST: Policy(
         Fault.CALLER,
-        retryable=False,
         meaning="the request is invalid, to the service or to the upstream; BadRequest names the fields",
         caller="correct it",
         connection_reusable=True,
     ),
     Reason.CONTEXT_LENGTH_EXCEEDED: Policy(
         Fault.CALLER,
-        retryable=False,
         meaning="the conversation does not fit the model",
         caller="shorten it",
         connection_reusable=True,
     ),
     Reason.UNAUTHENTICATED: Policy(
         Fault.CALLER,
-        retryable=False,
         meaning="no token, an unknown one, or no key where one must be brought",
         caller="correct the token or the key",
         operator="`AUTH_FILE`, `AUTH_TOKENS`",
     ),
     Reason.PERMISSION_DENIED: Policy(
         Fault.CALLER,
-        retryable=False,
         meaning="a model that the tenant may not use, or a key where none is accepted",
         caller="use another model, or send no key",
         operator="`AUTH_FILE`, `AUTH_TOKENS`",
     ),
     Reason.SESSION_NOT_FOUND: Policy(
         Fault.CALLER,
-        retryable=False,
         meaning="this replica does not know the session",
         caller="carry on: a turn needs no session to exist",
     ),
     Reason.UPSTREAM_AUTH: Policy(
         Fault.SERVICE,
-        retryable=False,
         meaning="the upstream refuses the service's key or region",
         caller="report it to the operator",
         operator="the key; its rights",
@@ -134,7 +132,6 @@ POLICIES: dict[Reason, Policy] = {
     ),
     Reason.QUOTA_EXHAUSTED: Policy(
         Fault.SERVICE,
-        retryable=False,
         meaning="the upstream's quota is used up, or its bill is not paid",
         caller="do not try again",
         operator="the bill",
@@ -170,7 +167,6 @@ POLICIES: dict[Reason, Policy] = {
     ),
     Reason.CHAIN_LOST: Policy(
         Fault.UPSTREAM,
-        retryable=False,
         meaning="the upstream does not know the previous response",
         caller="do not try again",
         public=Reason.PROTOCOL_ERROR,
@@ -180,7 +176,6 @@ POLICIES: dict[Reason, Policy] = {
     ),
     Reason.CONTINUATION_REFUSED: Policy(
         Fault.CALLER,
-        retryable=False,
         meaning="the upstream refuses a request that continues a response; it may no longer know that",
         caller="correct it",
         public=Reason.INVALID_REQUEST,
@@ -199,7 +194,6 @@ POLICIES: dict[Reason, Policy] = {
     ),
     Reason.ENCRYPTED_CONTENT_REFUSED: Policy(
         Fault.CALLER,
-        retryable=False,
         meaning="the upstream cannot decrypt, find or place the reasoning in the conversation",
         caller="leave the reasoning out",
         public=Reason.INVALID_REQUEST,
@@ -209,7 +203,6 @@ POLICIES: dict[Reason, Policy] = {
     ),
     Reason.MESSAGE_TOO_BIG: Policy(
         Fault.CALLER,
-        retryable=False,
         meaning="the request is too large for the only transport that it may take",
         caller="send less, or allow SSE",
         operator="compare `MAX_FRAME_BYTES` with what the upstream takes",
@@ -221,7 +214,6 @@ POLICIES: dict[Reason, Policy] = {
     ),
     Reason.FRAME_REFUSED: Policy(
         Fault.UPSTREAM,
-        retryable=False,
         meaning="the upstream closed the connection because of the frame that it was sent",
         caller="do not try again",
         public=Reason.PROTOCOL_ERROR,
@@ -232,6 +224,18 @@ POLICIES: dict[Reason, Policy] = {
         counts_as_silent=True,
         sse_reason=TransportReason.PROTOCOL_ERROR,
     ),
+    Reason.CLOSED_BY_POLICY: Policy(
+        Fault.UPSTREAM,
+        meaning="the upstream closed the connection for a policy of its own (1008)",
+        caller="do not try again",
+        public=Reason.UPSTREAM_ERROR,
+        replay=Cause.LOSS,
+        route=Route.NEW_CONNECTION,
+        route_if_silent=Route.SSE,
+        repeat_once=True,
+        counts_as_silent=True,
+        sse_reason=TransportReason.CONNECTION_LOST,
+    ),
     Reason.CONNECTION_LOST: Policy(
         Fault.UPSTREAM,
         retryable=True,
@@ -240,6 +244,7 @@ POLICIES: dict[Reason, Policy] = {
         operator="closes by reason; a proxy in between with a time limit?",
         replay=Cause.LOSS,
         route=Route.NEW_CONNECTION,
+        route_if_silent=Route.SSE,
         sse_if_unsent=True,
         counts_as_silent=True,
         sse_reason=TransportReason.CONNECTION_LOST,
@@ -263,7 +268,6 @@ POLICIES: dict[Reason, Policy] = {
     ),
     Reason.PROTOCOL_ERROR: Policy(
         Fault.UPSTREAM,
-        retryable=False,
         meaning="the upstream's answer is invalid",
         caller="do not try again",
         operator="who answers there? `upstream_status`, ignored events",
@@ -286,7 +290,6 @@ POLICIES: dict[Reason, Policy] = {
     ),
     Reason.INTERNAL: Policy(
         Fault.SERVICE,
-        retryable=False,
         meaning="a bug of the service",
         caller="do not try again",
         operator="the log says where; please report it",

@@ -14,6 +14,9 @@ once after a loss of any kind, which proves nothing. Example: the upstream does 
 (CHAIN_LOST: the request is sent again in full over the same connection), then that connection breaks
 (CONNECTION_LOST: sent once more, over a new one). Both causes are used up and `MAX_DISPATCHES` is reached, so
 the next failure goes to the caller.
+
+A connection that breaks before it ever received anything leads to SSE instead: a gateway that accepts a
+WebSocket and cannot serve it would do the same to the next one.
 """
 
 from __future__ import annotations
@@ -91,12 +94,20 @@ class Progress:
         return self.state is not before
 
     def reroute(
-        self, error: TurnError, *, dispatched: bool, transport: Transport, forced: bool, safe_only: bool
+        self,
+        error: TurnError,
+        *,
+        dispatched: bool,
+        transport: Transport,
+        silent: bool,
+        forced: bool,
+        safe_only: bool,
     ) -> Route | None:
         """Return where the turn goes after this failure, or None when the error goes to the caller.
 
         `dispatched`: the failed attempt may have reached the upstream. `transport`: what the attempt ran
-        over. `forced`: the caller allows no other. `safe_only`: replay only what is proven not to have run.
+        over. `silent`: its connection never received anything. `forced`: the caller allows no other.
+        `safe_only`: replay only what is proven not to have run.
         """
         if self.state in (State.STREAMING, State.DONE, State.FAILED):
             return None
@@ -107,7 +118,7 @@ class Progress:
             return None
         if not cause.proves_nothing_ran and (safe_only or not _worth_another_try(error)):
             return None
-        route = _route(error.reason, transport, forced)
+        route = _route(error.reason, transport, silent, forced)
         if route is not None:
             self._used.add(cause)
         return route
@@ -129,11 +140,12 @@ def _worth_another_try(error: TurnError) -> bool:
     return (error.retryable or error.policy.repeat_once) and not error.retry_after
 
 
-def _route(reason: Reason, transport: Transport, forced: bool) -> Route | None:
+def _route(reason: Reason, transport: Transport, silent: bool, forced: bool) -> Route | None:
     if transport is Transport.SSE:
         # A body that HTTP refuses, too, is refused for good; over HTTP no connection expires.
         return None if reason in (Reason.MESSAGE_TOO_BIG, Reason.CONNECTION_EXPIRED) else Route.SSE
     policy = POLICIES[reason]
-    if policy.route is Route.SSE and forced:
+    route = policy.route_if_silent if silent and policy.route_if_silent is not None else policy.route
+    if route is Route.SSE and forced:
         return None if policy.every_connection_refuses else Route.NEW_CONNECTION
-    return policy.route
+    return route

@@ -38,6 +38,7 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.ENCRYPTED_CONTENT_REFUSED: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.MESSAGE_TOO_BIG: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.FRAME_REFUSED: grpc.StatusCode.INTERNAL,
+    Reason.CLOSED_BY_POLICY: grpc.StatusCode.INTERNAL,
     Reason.CONNECTION_LOST: grpc.StatusCode.ABORTED,
     Reason.INTERRUPTED: grpc.StatusCode.ABORTED,
     Reason.UPSTREAM_ERROR: grpc.StatusCode.INTERNAL,

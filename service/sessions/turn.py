@@ -257,6 +257,7 @@ class Turn:
             error,
             dispatched=dispatched,
             transport=record.transport,
+            silent=self._exchange is not None and self._exchange.silent,
             forced=self._forced,
             safe_only=self._deps.safe_only,
         )

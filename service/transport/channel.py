@@ -28,6 +28,11 @@ class Channel(Protocol):
         ...
 
     @property
+    def received_any(self) -> bool:
+        """Whether the peer has ever sent anything over it."""
+        ...
+
+    @property
     def sent_at(self) -> float | None:
         """When the last request was written whole, on the monotonic clock in seconds; None: not yet."""
         ...

@@ -72,6 +72,11 @@ class Exchange:
         return self._decoder.orderly
 
     @property
+    def silent(self) -> bool:
+        """Whether the channel has never received anything, in this exchange or before."""
+        return not self._channel.received_any
+
+    @property
     def bytes_sent(self) -> int:
         return self._bytes_sent
 

@@ -82,6 +82,10 @@ class HttpStream:
         return not self._ended
 
     @property
+    def received_any(self) -> bool:
+        return self._response is not None
+
+    @property
     def sent_at(self) -> float | None:
         return self._write_trace.ended_at
 

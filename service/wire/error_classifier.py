@@ -43,6 +43,7 @@ _SEALED = Verdict(Reason.ENCRYPTED_CONTENT_REFUSED)
 _CONTEXT = Verdict(Reason.CONTEXT_LENGTH_EXCEEDED)
 _TOO_BIG = Verdict(Reason.MESSAGE_TOO_BIG)
 _REFUSED = Verdict(Reason.FRAME_REFUSED)
+_POLICY = Verdict(Reason.CLOSED_BY_POLICY)
 _BUSY = Verdict(Reason.UPSTREAM_ERROR, retryable=True)
 _BROKEN = Verdict(Reason.UPSTREAM_ERROR, retryable=False)
 
@@ -120,11 +121,11 @@ CLOSES: dict[int, Verdict] = {
     1002: _REFUSED,
     1003: _REFUSED,
     1007: _REFUSED,
-    1008: _BROKEN,
+    1008: _POLICY,
     1009: _TOO_BIG,
 }
 """By the code with which the peer closed. The first three reject our frame: another connection would reject
-the same one. 1008 is a policy of the upstream, which applies to every transport.
+the same one. 1008 is a policy of the upstream, perhaps against WebSockets.
 """
 
 OUR_CLOSES = frozenset({1002, 1003, 1007, 1008, 1009})

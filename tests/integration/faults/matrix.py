@@ -1,8 +1,9 @@
 """The fault matrix: what can go wrong once a request has been written, and how the turn must end.
 
 Three columns say over what each attempt goes if the fault happens each time: of a turn that may choose
-(auto), of one that insists on a WebSocket (forced), of one by SSE. They hold before `created` and after it;
-after content there is one attempt, ever. A dash: it cannot happen there.
+(auto), of one that insists on a WebSocket (forced), of one by SSE. They hold before `created` and after it,
+where a stroke does not divide the two; after content there is one attempt, ever. A dash: it cannot happen
+there.
 """
 
 from __future__ import annotations
@@ -149,22 +150,29 @@ page-429                              RATE_LIMITED            yes   -         - 
 page-502                              UPSTREAM_ERROR          yes   -         -        sse+sse
 page-520                              UPSTREAM_ERROR          yes   -         -        sse+sse
 
-# The line breaks.
-reset                                 CONNECTION_LOST         yes   ws+ws     ws+ws    sse+sse
-end-of-stream                         CONNECTION_LOST         yes   ws+ws     ws+ws    sse+sse
-ends-too-early                        CONNECTION_LOST         yes   ws+ws     ws+ws    sse+sse
-close-1000                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
-close-1001                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
-close-1011                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
-close-1012                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
-close-1013                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
-close-3000                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
-close-4000                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
+# The line breaks: a fresh one at its first request, or one that has said something.
+reset                                 CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    sse+sse
+end-of-stream                         CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    sse+sse
+ends-too-early                        CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    sse+sse
+close-1000                            CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    -
+close-1001                            CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    -
+close-1011                            CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    -
+close-1012                            CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    -
+close-1013                            CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    -
+close-3000                            CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    -
+close-4000                            CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    -
 close-1002                            PROTOCOL_ERROR          no    ws+sse    ws       -
 close-1003                            PROTOCOL_ERROR          no    ws+sse    ws       -
 close-1007                            PROTOCOL_ERROR          no    ws+sse    ws       -
-close-1008                            UPSTREAM_ERROR          no    ws        ws       -
+close-1008                            UPSTREAM_ERROR          no    ws+sse/ws+ws ws+ws    -
 close-1009                            MESSAGE_TOO_BIG         no    ws+sse    ws       -
+
+# A line that has served a turn breaks: the next one is tried, whatever the code.
+used-reset                            CONNECTION_LOST         yes   ws+ws     ws+ws    -
+used-end-of-stream                    CONNECTION_LOST         yes   ws+ws     ws+ws    -
+used-close-1000                       CONNECTION_LOST         yes   ws+ws     ws+ws    -
+used-close-1011                       CONNECTION_LOST         yes   ws+ws     ws+ws    -
+used-close-1008                       UPSTREAM_ERROR          no    ws+ws     ws+ws    -
 
 # What cannot be understood.
 not-json                              PROTOCOL_ERROR          no    ws+sse    ws+ws    sse+sse
@@ -178,7 +186,7 @@ bad-frame                             PROTOCOL_ERROR          no    ws+sse    - 
 
 # Silence.
 silence                               TIMEOUT                 yes   ws+sse    ws+ws    sse+sse
-dead-peer                             CONNECTION_LOST         yes   ws+ws     ws+ws    -
+dead-peer                             CONNECTION_LOST         yes   ws+sse/ws+ws ws+ws    -
 """
 
 MOMENTS = {"before": "start", "created": "created", "content": "content"}
@@ -237,6 +245,8 @@ STEPS: dict[str, Step] = {
     "reasoning-gone": Fail("Item with id 'rs_1' not found.", None, 404, "", "input", shape="nested"),
     "reasoning-unknown": Fail("Unsupported item type: 'reasoning'", "unsupported", 422, "", shape="nested"),
     "reset": Drop(),
+    "used-reset": Drop(),
+    "used-end-of-stream": Drop(reset=False),
     "end-of-stream": Drop(reset=False),
     "ends-too-early": End(),
     "not-json": NOT_JSON,
@@ -253,6 +263,9 @@ STEPS: dict[str, Step] = {
 """What is done, where the name does not say it all."""
 
 LATER: dict[str, Step] = {
+    **{f"close-{number}": Drop() for number in (1000, 1001, 1011, 1012, 1013, 3000, 4000)},
+    "close-1008": Fail("No.", None, 418, "", shape="nested"),
+    "dead-peer": Drop(),
     **{name: code("previous_response_not_found") for name in STEPS if name.startswith("chain-")},
     **{f"close-{number}": NOT_JSON for number in (1002, 1003, 1007)},
     "close-1009": status(413),
@@ -286,16 +299,16 @@ class Row:
     name: str
     reason: str
     retryable: bool
-    routes: dict[str, list[str]]
+    routes: dict[str, tuple[list[str], list[str]]]
     retry_after: float | None
 
     @property
     def chained(self) -> bool:
-        return self.name.startswith(("chain-", "forgotten-"))
+        return self.name.startswith(("chain-", "forgotten-", "used-"))
 
     @property
     def step(self) -> Step:
-        kind, _, number = self.name.partition("-")
+        kind, _, number = self.name.removeprefix("used-").partition("-")
         match kind:
             case "status":
                 return status(int(number))
@@ -320,7 +333,7 @@ class Cell:
 
     @property
     def routes(self) -> list[str]:
-        routes = self.row.routes[self.transport]
+        routes = self.row.routes[self.transport][self.moment != "before"]
         return routes[:1] if self.moment == "content" else routes
 
     @property
@@ -343,9 +356,15 @@ def _rows() -> Iterator[Row]:
             name,
             reason,
             {"yes": True, "no": False}[retry],
-            {key: [] if went == "-" else went.split("+") for key, went in routes.items()},
+            {key: _routes(went) for key, went in routes.items()},
             float(after[0]) if after else None,
         )
+
+
+def _routes(went: str) -> tuple[list[str], list[str]]:
+    """Before `created`, and after it."""
+    before, _, after = went.partition("/")
+    return tuple([] if one == "-" else one.split("+") for one in (before, after or before))  # type: ignore[return-value]
 
 
 ROWS = list(_rows())
@@ -354,7 +373,7 @@ CELLS = [
     for row in ROWS
     for transport in row.routes
     for moment in MOMENTS
-    if row.routes[transport]
+    if any(row.routes[transport])
     # A page, and what comes too early, can only come first.
     if moment == "before" or not (row.name.startswith("page-") or row.name == "out-of-order")
 ]

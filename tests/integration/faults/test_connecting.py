@@ -7,10 +7,10 @@ import grpc
 import pytest
 
 from simulator import Settings
-from simulator.scripts import Close, Drop, Hang, Say, Script
+from simulator.scripts import Close, Drop, Hang, Say, Script, Start
 from tests.integration.faults import raw
 from tests.integration.faults.endings import ended
-from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, route
+from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, context, route
 from tests.stack import request
 
 REFUSED = "upgrade_refused"
@@ -157,13 +157,54 @@ async def test_an_endpoint_that_accepts_and_stays_silent_costs_two_waits_and_not
 
 
 async def test_an_endpoint_that_accepts_and_drops_is_left_alone(start):
-    """Both lines of the first turn are lost, which may be its request's fault. The second loses one, too."""
+    """One line may be lost by chance, or by its request: each turn that loses one goes on by SSE."""
     replica = await start()
-    replica.simulator.enqueue(DROPPED, DROPPED)
-    assert (await ended(replica, session="first")).info.reason == "CONNECTION_LOST"
-    replica.simulator.enqueue(DROPPED)
-    assert await routes(replica, 3) == [("SSE", "cooldown")] * 3
-    assert replica.simulator.stats.handshakes == 3
+    replica.simulator.enqueue(DROPPED, SAID, DROPPED, SAID)
+    assert await routes(replica, 4) == [("SSE", "connection_lost")] * 2 + [("SSE", "cooldown")] * 2
+    assert replica.simulator.stats.handshakes == 2
+
+
+@pytest.mark.parametrize("code", [None, 1000, 1001, 1012, 1008, 1011, 1013, 4003])
+async def test_a_gateway_that_accepts_and_closes_costs_no_answer(start, code):
+    """It takes the handshake and the first request, and has no WebSocket to the model."""
+    asked = []
+
+    async def handle(reader, writer, head):
+        asked.append(raw.is_upgrade(head))
+        if raw.is_upgrade(head):
+            writer.write(raw.accepted(head))
+            await reader.read(2**16)
+            writer.write(raw.frame(b"", 9) + (raw.closing(code) if code else b""))
+        else:
+            writer.write(raw.STREAM + raw.as_stream(raw.ANSWER))
+
+    async with raw.upstream(handle) as url:
+        replica = await start({"UPSTREAM_URL": url})
+        for number in range(2):
+            done = await replica.done(request("Hello.", session=f"s{number}"))
+            assert (route(done), done.report.attempts) == (("SSE", "connection_lost"), 2)
+        assert route(await replica.done(request("Hello.", session="s3"))) == ("SSE", "cooldown")
+    assert asked == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize("code", [None, 1000, 1008, 1011])
+async def test_a_line_that_served_turns_is_replaced_by_a_new_one(start, code):
+    """Whatever the code: that WebSockets work here is known."""
+
+    async def handle(reader, writer, head):
+        writer.write(raw.accepted(head))
+        await reader.read(2**16)
+        writer.write(raw.as_frames(raw.ANSWER))
+        await reader.read(2**16)
+        writer.write(raw.closing(code) if code else b"")
+
+    async with raw.upstream(handle) as url:
+        replica = await start({"UPSTREAM_URL": url})
+        talk = Talk(replica)
+        await talk.say("Hello.")
+        done = await talk.say("And again.")
+        assert (route(done), done.report.attempts) == (("WEBSOCKET", "preferred"), 2)
+        assert context(done) == (False, "new_connection")
 
 
 async def test_what_one_conversation_meets_again_and_again_leaves_the_others_their_lines(start):
@@ -200,15 +241,15 @@ async def test_lines_that_a_bad_key_opened_leave_the_others_theirs(start):
 async def test_a_turn_whose_line_is_the_second_mute_one_goes_on_by_sse(start):
     replica = await start(HASTE)
     replica.simulator.enqueue(SILENT, SAID, DROPPED)
-    assert await routes(replica, 3) == [("SSE", "timeout"), ("SSE", "cooldown"), ("SSE", "cooldown")]
+    assert await routes(replica, 3) == [("SSE", "timeout"), ("SSE", "connection_lost"), ("SSE", "cooldown")]
     assert replica.simulator.stats.handshakes == 2
 
 
 async def test_mute_lines_between_others_that_speak_are_chance(replica):
     for number in range(3):
         replica.simulator.enqueue(DROPPED)
-        done = (await ended(replica, session=f"s{number}")).done
-        assert (route(done), done.report.attempts) == (("WEBSOCKET", "preferred"), 2)
+        assert (await ended(replica, session=f"mute{number}")).routes == "ws sse"
+        assert (await ended(replica, session=f"good{number}")).routes == "ws"
 
 
 async def test_a_forced_turn_learns_it_too(start):
@@ -234,10 +275,10 @@ async def test_a_caller_who_does_not_wait_for_the_first_word_says_nothing_of_the
     assert await routes(replica, 1) == [("WEBSOCKET", "preferred")]
 
 
-async def test_a_close_that_is_about_the_request_says_nothing_of_the_line(replica):
+async def test_a_close_by_policy_after_a_word_says_nothing_of_the_line(replica):
     for number in range(3):
-        replica.simulator.enqueue(Script(Close(1008)))
-        assert (await ended(replica, session=f"s{number}")).routes == "ws"
+        replica.simulator.enqueue(Script(Start(), Close(1008)))
+        assert (await ended(replica, session=f"s{number}")).routes == "ws ws"
     assert await routes(replica, 1) == [("WEBSOCKET", "preferred")]
 
 
@@ -256,7 +297,7 @@ async def test_a_probe_whose_line_stays_mute_is_a_failed_one_and_a_word_is_none(
     breaker._retry_at = 0.0
     assert await routes(replica, 2) == [("WEBSOCKET", "preferred")] * 2
     replica.simulator.enqueue(DROPPED)
-    assert (await ended(replica, session="another")).routes == "ws ws"
+    assert (await ended(replica, session="another")).routes == "ws sse"
 
 
 # Upstreams that are none.

@@ -41,6 +41,7 @@ FAULTS = {
         "CHAIN_LOST",
         "CONNECTION_EXPIRED",
         "FRAME_REFUSED",
+        "CLOSED_BY_POLICY",
         "CONNECTION_LOST",
         "UPSTREAM_ERROR",
         "PROTOCOL_ERROR",
@@ -66,7 +67,7 @@ FLAGS = {
         "UPSTREAM_ERROR",
         "TIMEOUT",
     },
-    "repeat_once": {"PROTOCOL_ERROR", "FRAME_REFUSED"},
+    "repeat_once": {"PROTOCOL_ERROR", "FRAME_REFUSED", "CLOSED_BY_POLICY"},
     "every_connection_refuses": {"MESSAGE_TOO_BIG", "FRAME_REFUSED"},
     "sse_if_unsent": {"CONNECT_FAILED", "CONNECTION_LOST", "MESSAGE_TOO_BIG", "OVERLOADED"},
     "connection_reusable": {
@@ -79,7 +80,13 @@ FLAGS = {
         "QUOTA_EXHAUSTED",
     },
     "implies_nothing_sent": {"CONNECT_FAILED", "OVERLOADED", "SHUTTING_DOWN"},
-    "counts_as_silent": {"CONNECTION_LOST", "TIMEOUT", "PROTOCOL_ERROR", "FRAME_REFUSED"},
+    "counts_as_silent": {
+        "CONNECTION_LOST",
+        "TIMEOUT",
+        "PROTOCOL_ERROR",
+        "FRAME_REFUSED",
+        "CLOSED_BY_POLICY",
+    },
 }
 
 
@@ -95,6 +102,7 @@ VALUES: dict[str, dict[str, object]] = {
         "CONNECTION_EXPIRED": Reason.UPSTREAM_ERROR,
         "ENCRYPTED_CONTENT_REFUSED": Reason.INVALID_REQUEST,
         "FRAME_REFUSED": Reason.PROTOCOL_ERROR,
+        "CLOSED_BY_POLICY": Reason.UPSTREAM_ERROR,
     },
     "replay": {
         "CHAIN_LOST": Cause.CHAIN_LOST,
@@ -106,6 +114,7 @@ VALUES: dict[str, dict[str, object]] = {
         "UPSTREAM_ERROR": Cause.LOSS,
         "PROTOCOL_ERROR": Cause.LOSS,
         "FRAME_REFUSED": Cause.LOSS,
+        "CLOSED_BY_POLICY": Cause.LOSS,
         "TIMEOUT": Cause.LOSS,
     },
     "route": {
@@ -114,6 +123,7 @@ VALUES: dict[str, dict[str, object]] = {
         "ENCRYPTED_CONTENT_REFUSED": Route.SAME_CONNECTION,
         "CONNECTION_EXPIRED": Route.NEW_CONNECTION,
         "CONNECTION_LOST": Route.NEW_CONNECTION,
+        "CLOSED_BY_POLICY": Route.NEW_CONNECTION,
         "UPSTREAM_ERROR": Route.NEW_CONNECTION,
         "TIMEOUT": Route.SSE,
         "PROTOCOL_ERROR": Route.SSE,
@@ -121,7 +131,9 @@ VALUES: dict[str, dict[str, object]] = {
         "MESSAGE_TOO_BIG": Route.SSE,
         "CONNECT_FAILED": Route.SSE,
     },
+    "route_if_silent": {"CLOSED_BY_POLICY": Route.SSE, "CONNECTION_LOST": Route.SSE},
     "sse_reason": {
+        "CLOSED_BY_POLICY": TransportReason.CONNECTION_LOST,
         "MESSAGE_TOO_BIG": TransportReason.TOO_BIG,
         "CONNECTION_LOST": TransportReason.CONNECTION_LOST,
         "TIMEOUT": TransportReason.TIMEOUT,

@@ -32,12 +32,20 @@ def reroute(
     *,
     dispatched=True,
     transport=WS,
+    silent=False,
     forced=False,
     safe_only=False,
     retryable=None,
 ):
     error = TurnError(reason, "it went wrong", retryable=retryable)
-    return made.reroute(error, dispatched=dispatched, transport=transport, forced=forced, safe_only=safe_only)
+    return made.reroute(
+        error,
+        dispatched=dispatched,
+        transport=transport,
+        silent=silent,
+        forced=forced,
+        safe_only=safe_only,
+    )
 
 
 SENT = (Signal.DISPATCH,)
@@ -101,6 +109,7 @@ def test_nothing_is_replayed_after_content(reason, forced):
         (Reason.CONNECTION_EXPIRED, Route.NEW_CONNECTION, Route.NEW_CONNECTION),
         (Reason.MESSAGE_TOO_BIG, Route.SSE, None),
         (Reason.CONNECTION_LOST, Route.NEW_CONNECTION, Route.NEW_CONNECTION),
+        (Reason.CLOSED_BY_POLICY, Route.NEW_CONNECTION, Route.NEW_CONNECTION),
         (Reason.UPSTREAM_ERROR, Route.NEW_CONNECTION, Route.NEW_CONNECTION),
         (Reason.TIMEOUT, Route.SSE, Route.NEW_CONNECTION),
         (Reason.PROTOCOL_ERROR, Route.SSE, Route.NEW_CONNECTION),
@@ -138,6 +147,16 @@ def test_over_sse_a_turn_stays_there(reason, route):
     assert reroute(progress(*SENT), reason, transport=SSE) is route
 
 
+@pytest.mark.parametrize("reason", REPLAYED)
+def test_a_silent_connection_that_ends_leads_to_sse(reason):
+    auto, forced = (reroute(progress(*SENT), reason, silent=True, forced=forced) for forced in (False, True))
+    if reason in (Reason.CONNECTION_LOST, Reason.CLOSED_BY_POLICY):
+        assert (auto, forced) == (Route.SSE, Route.NEW_CONNECTION)
+    else:
+        assert auto is reroute(progress(*SENT), reason)
+        assert forced is reroute(progress(*SENT), reason, forced=True)
+
+
 @pytest.mark.parametrize("reason", LOSSES)
 def test_safe_only_replays_no_loss(reason):
     assert reroute(progress(*SENT), reason, safe_only=True) is None
@@ -158,7 +177,8 @@ def test_an_error_that_is_not_retryable_is_not_replayed():
 def test_an_error_that_names_a_delay_is_not_replayed(retry_after, route):
     error = TurnError(Reason.UPSTREAM_ERROR, "not now", retry_after=retry_after)
     made = progress(*SENT)
-    assert made.reroute(error, dispatched=True, transport=WS, forced=False, safe_only=False) is route
+    found = made.reroute(error, dispatched=True, transport=WS, silent=False, forced=False, safe_only=False)
+    assert found is route
 
 
 def test_each_cause_counts_once():

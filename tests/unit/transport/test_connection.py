@@ -174,7 +174,7 @@ async def test_what_stands_before_a_close_is_still_received(line, peer):
     [
         (1000, Reason.CONNECTION_LOST),
         (1001, Reason.CONNECTION_LOST),
-        (1008, Reason.UPSTREAM_ERROR),
+        (1008, Reason.CLOSED_BY_POLICY),
         (1009, Reason.MESSAGE_TOO_BIG),
         (1012, Reason.CONNECTION_LOST),
     ],

@@ -26,6 +26,7 @@ class Scripted:
     def __init__(self, *reads: list[str] | TurnError | None, is_open: bool = True) -> None:
         self.open = is_open
         self.closing = False
+        self.received_any = False
         self.sent: list[bytes] = []
         self.sent_at: float | None = None
         self.finished: list[bool] = []

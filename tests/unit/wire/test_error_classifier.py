@@ -452,7 +452,7 @@ def test_a_refused_handshake(status, reason, retryable):
     + [
         (None, False, Reason.CONNECTION_LOST, True),
         (None, True, Reason.CONNECTION_LOST, True),
-        (1008, False, Reason.UPSTREAM_ERROR, False),
+        (1008, False, Reason.CLOSED_BY_POLICY, False),
         (1009, False, Reason.MESSAGE_TOO_BIG, False),
     ],
 )
