@@ -1,9 +1,12 @@
-"""Say why a connection ended, in one of a few words: a label of a metric."""
+"""Say why a connection ended: as a label of a metric, and as the error of the turn that it carried."""
 
 from __future__ import annotations
 
 from websockets.frames import CloseCode
 from websockets.protocol import Protocol
+
+from service.domain.errors import Reason, TurnError
+from service.wire import error_classifier
 
 CODES = frozenset(CloseCode)
 
@@ -26,3 +29,18 @@ def close_reason(protocol: Protocol, *, dead: bool, cut_off: bool, expired: bool
     if received is not None:
         return f"upstream_{received.code}" if received.code in CODES else "upstream_other"
     return "cut_off" if cut_off else "upstream_gone"
+
+
+def close_error(protocol: Protocol, silence_s: float) -> TurnError:
+    """Return the error of a turn whose connection was closed, by either side, or broke.
+
+    `silence_s`: it was closed because the peer was silent so long, in seconds; 0: for another reason.
+    """
+    if silence_s:
+        message = f"the upstream sent nothing for {silence_s:g} s and answered no ping"
+        return TurnError(Reason.CONNECTION_LOST, message)
+    by_us = protocol.close_sent is not None and not protocol.close_rcvd_then_sent
+    frame = protocol.close_sent if by_us else protocol.close_rcvd
+    if frame is None:
+        return error_classifier.from_close(None, "")
+    return error_classifier.from_close(frame.code, frame.reason, by_us=by_us)

@@ -31,10 +31,10 @@ from websockets.protocol import State
 from service.domain.errors import Reason, TurnError
 from service.telemetry.telemetry import OFF, Telemetry
 from service.transport.channel import CLOSE_TIMEOUT_S
-from service.transport.close_reason import close_reason
+from service.transport.close_reason import close_error, close_reason
 from service.transport.pace import Pace, Unpaced
 from service.transport.receive_buffer import BufferedConnection, now
-from service.wire import error_classifier
+from service.wire.idle_words import IdleWords
 
 ONE_FRAME_BYTES = 16 * 1024 * 1024
 """A larger message is sent in fragments: as one frame it is copied five times at once, 0.1 s per 32 MiB. Up
@@ -89,6 +89,7 @@ class Line:
         self._fd = connection.transport.get_extra_info("socket").fileno()
         self._deadline = 0.0
         self._late = False
+        self._idle_words = IdleWords()
         self._alarm: asyncio.TimerHandle | None = None
         self._timer = self._loop.call_later(ping_interval_s, self._keep_alive, context=EMPTY_CONTEXT)
         connection.on_data = self._on_data
@@ -193,10 +194,10 @@ class Line:
         """Do nothing: the lease decides what becomes of the connection."""
 
     def rest(self) -> None:
-        """Mark the connection idle until the next `send`: a message meanwhile closes it, as none is due."""
+        """Mark the connection idle until the next `send`: a message meanwhile closes it unless harmless."""
         self._connection.resting = True
         if self._connection.messages:
-            self.close()
+            self._overhear()
 
     def discard(self) -> None:
         """Close the socket now, without a close frame: a peer in the middle of an answer notices at once."""
@@ -219,17 +220,20 @@ class Line:
 
     def _on_data(self) -> None:
         if self._connection.resting:
-            self.close()
+            self._overhear()
         self._wake()
+
+    def _overhear(self) -> None:
+        words = self._connection.take()
+        if not words or not self._idle_words.take(words):
+            self.close()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _set_alarm(self, within_s: float) -> None:
-        """Bound the reader's wait. One timer serves many waits: it is set again when it fires too early, not
-        for each read.
-        """
+        """Bound the reader's wait. One timer serves many: it is set again only when it fires too early."""
         self._late = False
         self._deadline = self._loop.time() + within_s
         if self._alarm is not None and self._alarm.when() > self._deadline:
@@ -260,18 +264,11 @@ class Line:
         self._telemetry.closed(reason)
 
     def _failure(self) -> TurnError:
-        protocol = self._connection.protocol
-        if self._dead:
-            silence = self._ping_interval_s + self._ping_timeout_s
-            message = f"the upstream sent nothing for {silence:g} s and answered no ping"
-            return TurnError(Reason.CONNECTION_LOST, message)
-        by_us = protocol.close_sent is not None and not protocol.close_rcvd_then_sent
-        frame = protocol.close_sent if by_us else protocol.close_rcvd
-        if frame is None:
-            return error_classifier.from_close(None, "")
-        if by_us and frame.code in error_classifier.OUR_CLOSES:
-            self.received_any = True  # an invalid or too large message: the peer is not silent
-        return error_classifier.from_close(frame.code, frame.reason, by_us=by_us)
+        silence_s = self._ping_interval_s + self._ping_timeout_s if self._dead else 0.0
+        error = close_error(self._connection.protocol, silence_s)
+        # After an invalid or too large message the peer is not silent.
+        self.received_any = self.received_any or error.reason is Reason.PROTOCOL_ERROR
+        return error
 
     @property
     def _suspect(self) -> bool:

@@ -49,8 +49,10 @@ SLICE_BYTES = 4 * 1024
 MAX_UNREAD_PONGS = 1024
 """How many pings are answered, with up to 131 bytes each, while the peer reads nothing that is written."""
 
-STRAY_BYTES = 256
-"""More than this without the end of a frame is no control frame: those have at most 139 bytes."""
+IDLE_MESSAGE_BYTES = 64 * 1024
+"""A message on an idle connection may be this long. It would be kept until it is complete, and there are
+thousands of such connections.
+"""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Includes the time that the machine was suspended, where the system counts it: a connection that was silent
@@ -66,8 +68,8 @@ def now() -> float:
 class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
     """Keep messages until they are taken, and pause reading when there are many.
 
-    `reading`: the socket is being read. `resting`: no message is due, and `on_data` is also called for the
-    beginning of one.
+    `reading`: the socket is being read. `resting`: no message is due, and `on_data` is also called, with
+    nothing to take, for one that is too long.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +102,7 @@ class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
         if self.resting:
             self._stray_bytes += len(data)
         self._feed(data)
-        if self.messages or (self.resting and (self._opcode or self._stray_bytes > STRAY_BYTES)):
+        if self.messages or (self.resting and self._stray_bytes + len(self._partial) > IDLE_MESSAGE_BYTES):
             self.on_data()
             if self._waiting_bytes > HIGH_WATER_BYTES:
                 self.pause()
@@ -145,7 +147,8 @@ class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
 
     def take(self) -> list[str | bytes]:
         """Return all complete messages, and read on."""
-        taken, self.messages, self._waiting_bytes = self.messages, [], 0
+        taken, self.messages = self.messages, []
+        self._waiting_bytes = self._stray_bytes = 0
         if not self.reading:
             self.resume()
         return taken

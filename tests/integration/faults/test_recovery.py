@@ -11,7 +11,7 @@ from simulator.scripts import Call, Close, Drop, Emit, Fail, Gate, Hang, Say, Sc
 from tests.integration.faults.cells import SETTINGS, run
 from tests.integration.faults.endings import ended, ended_call
 from tests.integration.faults.matrix import CELLS
-from tests.integration.service.talk import LOOKUP, PATIENCE_S, SSE, WEBSOCKET, Talk, context, route
+from tests.integration.service.talk import LOOKUP, PATIENCE_S, SSE, WEBSOCKET, Talk, context, route, until
 from tests.stack import request, stack, text_of
 
 SAFE = {"REPLAY": "safe-only"}
@@ -198,6 +198,23 @@ async def test_news_of_the_connection_are_no_end_of_the_response(replica):
     found = await ended(replica)
     assert text_of(found.events) == "First. Second."
     assert found.done.report.attempts == 1
+
+
+async def test_words_after_an_answer_do_not_cost_the_line(replica):
+    """The API says how much is left of a rate limit once an answer is complete."""
+    talk = Talk(replica)
+    await talk.say("Hello.")
+    (connection,) = replica.simulator.connections.values()
+    line = replica.manager._registry.find("", "s1").line
+    ignored = line._idle_words.ignored
+    for _ in range(3):
+        ignored.clear()
+        await connection.send({"type": "response.rate_limits.updated", "rate_limits": []})
+        await until(lambda: ignored.total() == 1)
+        assert context(await talk.say("And again.")) == (True, "continued")
+    await connection.send({"type": "error", "error": {"code": "server_error"}})
+    await until(lambda: not line.open)
+    assert context(await talk.say("And again.")) == (False, "new_connection")
 
 
 async def test_events_of_others_are_not_for_this_caller(replica):

@@ -3,7 +3,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Close
 from websockets.uri import parse_uri
 
-from service.transport.close_reason import close_reason
+from service.transport.close_reason import close_error, close_reason
 
 
 def protocol(sent=None, received=None, *, answered=False):
@@ -33,3 +33,11 @@ def protocol(sent=None, received=None, *, answered=False):
 def test_why_a_line_ended(made, flags, word):
     given = {"dead": False, "cut_off": False, "expired": False} | flags
     assert close_reason(made, **given) == word
+
+
+def test_the_error_of_a_turn_names_the_silence_or_the_close():
+    broken = protocol()
+    assert close_error(broken, 0.0).message == "the upstream connection broke without a close frame"
+    assert close_error(protocol(received=1011), 0.0).message.endswith("closed the connection with 1011")
+    assert close_error(protocol(1009), 0.0).message == "we closed the upstream connection with 1009"
+    assert close_error(broken, 40.0).message == "the upstream sent nothing for 40 s and answered no ping"

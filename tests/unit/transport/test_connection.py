@@ -129,17 +129,47 @@ async def test_a_line_with_something_unread_is_not_fit(line, peer):
     assert (line.open, line.healthy) == (True, False)
 
 
-async def test_a_line_at_rest_is_closed_on_a_peer_that_says_something(line, peer):
-    """It is closed, and not kept with what would be hoarded on it."""
+LIMITS = '{"type":"response.rate_limits.updated","rate_limits":[]}'
+DELTA = '{"type":"response.output_text.delta","delta":"x"}'
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [text(DELTA)],
+        [text(LIMITS), text(DELTA)],
+        [text("no JSON")],
+        [Frame(Opcode.BINARY, LIMITS.encode())],
+        [text('{"type":"error","error":{}}')],
+        [Frame(Opcode.CLOSE, Close(1000, "").serialize())],
+        [text("x" * 70_000, fin=False)],
+        [text("x" * 60_000, fin=False), Frame(Opcode.PING, b""), more("x" * 60_000, fin=False)],
+    ],
+)
+async def test_a_line_at_rest_is_closed_on_a_peer_that_says_that_something_is_wrong(line, peer, frames):
     line.rest()
     assert line.healthy
-    peer.write(text("unasked"))
+    peer.write(*frames)
     await asyncio.wait_for(line.closed(), PATIENCE_S)
     assert not line.open
 
 
-async def test_a_line_with_something_unread_is_closed_when_it_comes_to_rest(line, peer):
-    peer.write(text("late"))
+@pytest.mark.parametrize("late", [False, True], ids=["at rest", "before"])
+async def test_words_that_concern_nobody_cost_no_line(line, peer, late):
+    if not late:
+        line.rest()
+    peer.write(text(LIMITS), text('{"type":"keep', fin=False), more('alive"}', fin=True), text(LIMITS))
+    await until(lambda: len(line._connection.messages) == 3 or line._idle_words.ignored.total() == 3)
+    line.rest()
+    assert line._idle_words.ignored == {"response.rate_limits.updated": 2, "keepalive": 1}
+    assert line.healthy
+    await line.send(b"{}", PATIENCE_S)
+    peer.write(text("asked"))
+    assert await line.receive(PATIENCE_S) == ["asked"]
+
+
+async def test_a_line_with_an_answer_unread_is_closed_when_it_comes_to_rest(line, peer):
+    peer.write(text(DELTA))
     await until(lambda: line._connection.messages)
     line.rest()
     assert not line.open

@@ -21,7 +21,6 @@ from service.transport.receive_buffer import (
     MAX_FRAGMENTS,
     MAX_SMALL_FRAMES,
     MAX_UNREAD_PONGS,
-    STRAY_BYTES,
     BufferedConnection,
 )
 from tests.unit.transport.conftest import more, text
@@ -217,19 +216,20 @@ def test_pings_are_answered_as_long_as_the_answers_are_read():
     ("sent", "stray"),
     [
         (text("whose?"), True),
-        (text("", fin=False), True),
+        (text("", fin=False), False),
+        (text("x" * 30_000, fin=False), True),
         (Frame(Opcode.BINARY, b"x" * 70_000), True),
         (Frame(Opcode.PING, b"x" * 125), False),
         (Frame(Opcode.PONG, b""), False),
     ],
-    ids=["text", "fragment", "the beginning of a long one", "ping", "pong"],
+    ids=["text", "fragment", "long fragments", "the beginning of a long one", "ping", "pong"],
 )
-def test_at_rest_the_beginning_of_a_message_is_news(sent, stray):
+def test_at_rest_a_message_is_news_when_it_is_complete_or_too_long(sent, stray):
     connection = opened(splitting=True)
     news = []
     connection.on_data, connection.resting = lambda: news.append(1), True
     for _ in range(3):
-        connection.data_received(sent.serialize(mask=False)[: STRAY_BYTES + 1])
+        connection.data_received(sent.serialize(mask=False)[:32_000])
     assert bool(news) is stray
 
 
