@@ -83,6 +83,9 @@ class Settings:
     receive_timeout_s: float = _seconds("30", "Receiving a caller's request that is slow to arrive.")
     send_timeout_s: float = _seconds("10", "Writing a request.")
     first_event_timeout_s: float = _seconds("30", "From the request to the upstream's first event.")
+    first_event_limit_s: float = _seconds(
+        "300", "The same, while bytes arrive that are no event: comments, pings, unknown words."
+    )
     idle_timeout_s: float = _seconds("120", "Between two events of a turn.")
     turn_timeout_s: float = _seconds("1800", "A whole turn.")
     cooldown_s: float = _seconds(

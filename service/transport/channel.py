@@ -11,11 +11,15 @@ CLOSE_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The timeouts of an exchange, in seconds."""
+    """The timeouts of an exchange, in seconds.
+
+    `first_event_s`: of silence before the first event; `first_event_limit_s`: until it, whatever arrives.
+    """
 
     connect_s: float
     send_s: float
     first_event_s: float
+    first_event_limit_s: float
     idle_s: float
 
 
@@ -25,6 +29,11 @@ class Channel(Protocol):
     @property
     def open(self) -> bool:
         """Whether it can still be written to. False before `send` proves that nothing was sent."""
+        ...
+
+    @property
+    def heard_at(self) -> float:
+        """When the peer last sent anything of its own accord, in seconds of `receive_buffer.now`."""
         ...
 
     @property
@@ -55,7 +64,8 @@ class Channel(Protocol):
         ...
 
     async def receive(self, within_s: float, *, may_wait: bool = False) -> list[str | bytes]:
-        """Return all messages that have arrived, at least one: text as str, binary as bytes.
+        """Return all messages that have arrived: text as str, binary as bytes. Over HTTP the list is empty
+        when bytes arrived that end no event.
 
         `may_wait`: while the event loop is busy, they may wait for its next poll of running answers (`Pace`).
 

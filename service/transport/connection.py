@@ -115,6 +115,10 @@ class Line:
         silent = moment - self._connection.heard_at > self._ping_interval_s + self._ping_timeout_s
         return not (self.expired or owing or silent)
 
+    @property
+    def heard_at(self) -> float:
+        return self._connection.alive_at
+
     async def settle(self) -> None:
         """Let the loop read what has already arrived, so that `open` is current.
 
@@ -266,8 +270,7 @@ class Line:
     def _failure(self) -> TurnError:
         silence_s = self._ping_interval_s + self._ping_timeout_s if self._dead else 0.0
         error = close_error(self._connection.protocol, silence_s)
-        # After an invalid or too large message the peer is not silent.
-        self.received_any = self.received_any or error.reason is Reason.PROTOCOL_ERROR
+        self.received_any |= error.reason is Reason.PROTOCOL_ERROR  # an invalid or too large message is one
         return error
 
     @property

@@ -14,6 +14,7 @@ from service.domain.events import Event, Started, Usage
 from service.domain.messages import Message
 from service.domain.plan import Plan
 from service.transport.channel import Channel, Waits
+from service.transport.receive_buffer import now
 from service.wire.request import bytes_saved
 from service.wire.response_decoder import ResponseDecoder
 
@@ -50,7 +51,9 @@ class Exchange:
         self._waits = waits
         self._decoder = ResponseDecoder(continuing=plan.incremental)
         self._begun = False
-        self._received = self._delivered = 0
+        self._delivered = 0
+        self._answering = False
+        self._waiting_since: float | None = None
         self._failure: TurnError | None = None
 
     async def __aenter__(self) -> Exchange:
@@ -128,16 +131,40 @@ class Exchange:
                 self.sent_at = self._channel.sent_at
 
     async def _frames(self) -> list[str | bytes]:
-        if self._received:
-            wait, name = self._waits.idle_s, "IDLE_TIMEOUT_S"
-        else:
-            wait, name = self._waits.first_event_s, "FIRST_EVENT_TIMEOUT_S"
+        moment = now()
+        since = self._waiting_since = moment if self._waiting_since is None else self._waiting_since
+        wait = self._deadline(since) - moment
         try:
             frames = await self._channel.receive(wait, may_wait=self._delivered > IMMEDIATE_READS)
         except TimeoutError as exc:
-            raise _out_of_time("the wait for the upstream's next event", wait, name) from exc
-        self._received += 1
+            moment = now()
+            if moment < self._deadline(since):
+                return []  # the peer showed life meanwhile
+            raise self._silence(moment - since) from exc
+        if frames and self._answering:
+            self._waiting_since = None
         return frames
+
+    def _deadline(self, since: float) -> float:
+        """Return until when the peer may take, having been waited for since then.
+
+        Before the first event, whatever it sends is a sign of life: a server that reads a long prompt sends
+        comments or pings, and the same request once more would cost the same again. In an answer only events
+        count.
+        """
+        waits = self._waits
+        if self._answering:
+            return since + waits.idle_s
+        limit_s = max(waits.first_event_s, waits.first_event_limit_s)
+        return min(max(since, self._channel.heard_at) + waits.first_event_s, since + limit_s)
+
+    def _silence(self, waited_s: float) -> TurnError:
+        waits, what = self._waits, "the wait for the upstream's next event"
+        if self._answering:
+            return _out_of_time(what, waits.idle_s, "IDLE_TIMEOUT_S")
+        if waited_s >= waits.first_event_limit_s > waits.first_event_s:
+            return _out_of_time(what, waits.first_event_limit_s, "FIRST_EVENT_LIMIT_S")
+        return _out_of_time(what, waits.first_event_s, "FIRST_EVENT_TIMEOUT_S")
 
     def _decode(self, frames: list[str | bytes]) -> list[Event]:
         events: list[Event] = []
@@ -149,6 +176,8 @@ class Exchange:
             forget_frames(error)  # they refer to this exchange
             self._failure = error
         if events:
+            if not self._answering:
+                self._answering, self._waiting_since = True, None
             self._delivered += not isinstance(events[-1], Started)
         return events
 

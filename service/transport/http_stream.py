@@ -19,6 +19,7 @@ from service.domain.errors import Reason, TurnError
 from service.transport.channel import CLOSE_TIMEOUT_S
 from service.transport.connecting import Connecting
 from service.transport.pace import Pace
+from service.transport.receive_buffer import now
 from service.wire import error_classifier
 from service.wire.bounds import MAX_MESSAGE_BYTES
 from service.wire.error_text import in_log
@@ -65,6 +66,7 @@ class HttpStream:
         self._connecting = connecting
         self._trace = trace
         self._pace = pace
+        self.heard_at = 0.0
         self._received_at = 0.0
         self._url = url
         self._headers = headers
@@ -107,20 +109,20 @@ class HttpStream:
         return frames
 
     async def _frames(self) -> list[str | bytes]:
-        chunks = self._chunks = self._chunks or await self._post()
         frames: list[str | bytes] = []
-        while not frames:
-            if self._ended:
-                raise TurnError(
-                    Reason.CONNECTION_LOST, "the upstream's answer ended without a terminal event"
-                )
+        if self._ended:
+            raise TurnError(Reason.CONNECTION_LOST, "the upstream's answer ended without a terminal event")
+        if self._chunks is None:
+            self._chunks = await self._post()
+        else:
             try:
-                frames.extend(self._sse.feed(await self._next(chunks)))
+                frames.extend(self._sse.feed(await self._next(self._chunks)))
             except StopAsyncIteration:
                 self._ended = True
                 frames.extend(self._sse.close())
             except httpx.HTTPError as exc:
                 raise _lost(exc) from exc
+        self.heard_at = now()
         return frames
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes:

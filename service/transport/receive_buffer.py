@@ -50,9 +50,7 @@ MAX_UNREAD_PONGS = 1024
 """How many pings are answered, with up to 131 bytes each, while the peer reads nothing that is written."""
 
 IDLE_MESSAGE_BYTES = 64 * 1024
-"""A message on an idle connection may be this long. It would be kept until it is complete, and there are
-thousands of such connections.
-"""
+"""A message on one of thousands of idle connections, kept until it is complete, may be this long."""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Includes the time that the machine was suspended, where the system counts it: a connection that was silent
@@ -68,6 +66,7 @@ def now() -> float:
 class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
     """Keep messages until they are taken, and pause reading when there are many.
 
+    `heard_at`: when anything was received; `alive_at`: a whole frame, unless it was an answer to a ping.
     `reading`: the socket is being read. `resting`: no message is due, and `on_data` is also called, with
     nothing to take, for one that is too long.
     """
@@ -75,7 +74,7 @@ class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.messages: list[str | bytes] = []
-        self.heard_at = now()
+        self.heard_at = self.alive_at = now()
         self.on_data: Callable[[], None] = _nothing
         self.on_lost: Callable[[], None] = _nothing
         self.reading = True
@@ -117,6 +116,8 @@ class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
         if self._refused:
             return
         self._stray_bytes = 0
+        if event.opcode is not Opcode.PONG:
+            self.alive_at = self.heard_at
         if event.opcode in DATA_OPCODES:
             self._collect(event)
         elif event.opcode is Opcode.PING and self.paused:
@@ -149,6 +150,7 @@ class BufferedConnection(ClientConnection, asyncio.BufferedProtocol):
         """Return all complete messages, and read on."""
         taken, self.messages = self.messages, []
         self._waiting_bytes = self._stray_bytes = 0
+        self.alive_at = self.heard_at
         if not self.reading:
             self.resume()
         return taken

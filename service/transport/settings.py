@@ -25,6 +25,7 @@ class UpstreamSettings:
     connect_timeout_s: float
     send_timeout_s: float
     first_event_timeout_s: float
+    first_event_limit_s: float
     idle_timeout_s: float
     max_age_s: float
     ping_interval_s: float

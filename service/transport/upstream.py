@@ -70,6 +70,7 @@ class Upstream:
             settings.connect_timeout_s,
             settings.send_timeout_s,
             settings.first_event_timeout_s,
+            settings.first_event_limit_s,
             settings.idle_timeout_s,
         )
         self.pace = pace or Unpaced()

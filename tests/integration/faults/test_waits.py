@@ -38,6 +38,68 @@ async def test_each_wait_says_its_name(start, options, script, variable, said):
     assert f"{SOON} s (TRUNKLINE_{variable})" in found.reported
 
 
+COMMENT, PING = b": prefill\n\n", raw.frame(b"", 9)
+PARTIAL = [raw.frame(b'{"type":"keep', fin=False), raw.frame(b'alive"}', 0)]
+KEEPALIVE = raw.as_frames([{"type": "keepalive"}])
+
+
+def alive(signs, times):
+    """An upstream that reads a long prompt: it shows life so many times, and then answers."""
+
+    async def handle(reader, writer, head):
+        websocket = raw.is_upgrade(head)
+        writer.write(raw.accepted(head) if websocket else raw.STREAM)
+        if websocket:
+            await reader.read(2**16)
+        for number in range(times):
+            await asyncio.sleep(0.2)  # time itself is what is tested
+            writer.write(signs[number % len(signs)])
+        writer.write(raw.as_frames(raw.ANSWER) if websocket else raw.as_stream(raw.ANSWER))
+        if websocket:
+            await reader.read(2**16)
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("options", "signs"),
+    [
+        (SSE, [COMMENT]),
+        (SSE, [b":", b"\n"]),
+        (SSE, [raw.as_stream([{"type": "keepalive"}]), COMMENT]),
+        (WEBSOCKET, [PING]),
+        (WEBSOCKET, [KEEPALIVE]),
+        (WEBSOCKET, [KEEPALIVE, PING]),
+        (WEBSOCKET, PARTIAL),
+    ],
+)
+async def test_who_shows_life_is_not_asked_again(start, options, signs):
+    async with raw.upstream(alive(signs, 6)) as url:
+        replica = await start({"UPSTREAM_URL": url, "FIRST_EVENT_TIMEOUT_S": "0.8"})
+        done = await replica.done(request("Hello.", options=options))
+    assert done.report.attempts == 1
+    first = done.report.timings.first_event
+    assert first.seconds + first.nanos / 1e9 > 1.1  # the first event, not the first byte
+
+
+@pytest.mark.parametrize(("options", "sign"), [(SSE, COMMENT), (WEBSOCKET, PING), (WEBSOCKET, KEEPALIVE)])
+async def test_life_without_an_event_has_an_end(start, options, sign):
+    async with raw.upstream(alive([sign], 1000)) as url:
+        waits = {"FIRST_EVENT_TIMEOUT_S": "0.8", "FIRST_EVENT_LIMIT_S": "1.5", "REPLAY": "safe-only"}
+        replica = await start({"UPSTREAM_URL": url} | waits)
+        reported = await _failure(replica, request("Hello.", options=options))
+    assert "took longer than 1.5 s (TRUNKLINE_FIRST_EVENT_LIMIT_S)" in reported
+
+
+async def test_a_pong_is_no_sign_that_an_answer_will_come(start):
+    """A proxy answers our pings for a model that is gone."""
+    replica = await start({"FIRST_EVENT_TIMEOUT_S": "0.5", "PING_INTERVAL_S": "0.1"})
+    replica.simulator.enqueue(Script(Hang()))
+    found = await ended(replica)
+    assert found.routes == "ws sse"
+    assert replica.simulator.stats.pings >= 1
+
+
 async def test_a_peer_that_does_not_read_is_not_written_to_for_ever(start):
     replica = await start({"SEND_TIMEOUT_S": SOON}, upstream=Settings(deaf=True))
     reported = await _failure(replica, request(BIG, options=WEBSOCKET))

@@ -26,7 +26,7 @@ class FakeUpstream:
     """An upstream whose dials end when the test says so."""
 
     def __init__(self, connect_s: float = 60.0) -> None:
-        self.waits = Waits(connect_s, 60.0, 60.0, 60.0)
+        self.waits = Waits(connect_s, 60.0, 60.0, 60.0, 60.0)
         self.dials: list[asyncio.Future[Any]] = []
         self.dialed: list[Any] = []
 

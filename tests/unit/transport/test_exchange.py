@@ -11,6 +11,7 @@ from service.domain.messages import Message, Role, TextPart
 from service.domain.plan import ContextReason, Plan
 from service.transport.channel import Waits
 from service.transport.exchange import Exchange
+from service.transport.receive_buffer import now
 from tests.unit.wire.server_events import created, ended, frame, message, text_delta
 
 FOREVER = 1000.0
@@ -20,13 +21,18 @@ NO_ROUTE = TurnError(Reason.CONNECT_FAILED, "no route")
 WHOLE = ended(output=[message("Hello.")], usage={"input_tokens": 3})
 
 
+LIFE: list[str] = []
+"""Bytes that are no event, after half of the short wait."""
+
+
 class Scripted:
-    """A channel. Each read gives a list of frames, raises, or (None) never comes back."""
+    """A channel. Each read gives a list of frames, raises, shows `LIFE`, or (None) never comes back."""
 
     def __init__(self, *reads: list[str] | TurnError | None, is_open: bool = True) -> None:
         self.open = is_open
         self.closing = False
         self.received_any = False
+        self.heard_at = 0.0
         self.sent: list[bytes] = []
         self.sent_at: float | None = None
         self.finished: list[bool] = []
@@ -52,6 +58,11 @@ class Scripted:
         read = self._reads.pop(0)
         if isinstance(read, TurnError):
             raise read
+        if read is LIFE:
+            async with asyncio.timeout(within_s):
+                await asyncio.sleep(SHORT / 2)
+            self.heard_at = now()
+            return []
         if read is None:
             async with asyncio.timeout(within_s):
                 return await asyncio.get_running_loop().create_future()
@@ -59,7 +70,13 @@ class Scripted:
 
 
 def make(channel: Scripted, plan: Plan | None = None, **waits: float) -> Exchange:
-    named = {"connect_s": FOREVER, "send_s": FOREVER, "first_event_s": FOREVER, "idle_s": FOREVER}
+    named = {
+        "connect_s": FOREVER,
+        "send_s": FOREVER,
+        "first_event_s": FOREVER,
+        "first_event_limit_s": FOREVER,
+        "idle_s": FOREVER,
+    }
     plan = plan or full_plan((), ContextReason.FIRST_TURN)
     return Exchange(channel, b'{"input":[]}', plan, Waits(**named | waits))
 
@@ -166,9 +183,29 @@ async def test_a_lost_chain_is_one_only_where_an_id_was_sent():
     [
         ([None], {"first_event_s": SHORT}, "TRUNKLINE_FIRST_EVENT_TIMEOUT_S"),
         ([[created()], None], {"idle_s": SHORT}, "TRUNKLINE_IDLE_TIMEOUT_S"),
-        ([[frame("response.telepathy")], None], {"idle_s": SHORT}, "TRUNKLINE_IDLE_TIMEOUT_S"),
+        ([[frame("response.telepathy")], None], {"first_event_s": SHORT}, "TRUNKLINE_FIRST_EVENT_TIMEOUT_S"),
+        ([[created()], [frame("response.telepathy")], None], {"idle_s": SHORT}, "TRUNKLINE_IDLE_TIMEOUT_S"),
+        (
+            [LIFE] * 50,
+            {"first_event_s": 10 * SHORT, "first_event_limit_s": 12 * SHORT},
+            "TRUNKLINE_FIRST_EVENT_LIMIT_S",
+        ),
+        (
+            [LIFE] * 50,
+            {"first_event_s": SHORT, "first_event_limit_s": SHORT / 3},
+            "TRUNKLINE_FIRST_EVENT_TIMEOUT_S",
+        ),
+        ([[created()], *[LIFE] * 50], {"idle_s": SHORT}, "TRUNKLINE_IDLE_TIMEOUT_S"),
     ],
-    ids=["first event", "idle", "idle after noise"],
+    ids=[
+        "first event",
+        "idle",
+        "first event after noise",
+        "idle after noise",
+        "limit",
+        "a limit below the wait",
+        "life is no event",
+    ],
 )
 async def test_a_wait_that_runs_out_is_reported_by_its_name(reads, waits, named):
     exchange = make(Scripted(*reads), **waits)
@@ -176,6 +213,13 @@ async def test_a_wait_that_runs_out_is_reported_by_its_name(reads, waits, named)
     assert error.reason is Reason.TIMEOUT
     assert named in error.message
     assert exchange.dispatched
+
+
+async def test_signs_of_life_hold_the_wait_for_the_first_event():
+    exchange = make(Scripted(*[LIFE] * 30, [created()], [WHOLE]), first_event_s=10 * SHORT)
+    _, error = await run(exchange)
+    assert error is None
+    assert exchange.orderly
 
 
 async def test_writing_that_takes_too_long_is_reported_by_its_name():

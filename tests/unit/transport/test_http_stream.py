@@ -146,6 +146,7 @@ async def test_what_arrives_together_is_handed_on_together(server, upstream):
         upstream._http, upstream._url, upstream._keys.headers(None), upstream.pace, upstream._connecting
     )
     await post.send(b"{}", PATIENCE_S)
+    assert await post.receive(PATIENCE_S) == []  # the head
     assert await post.receive(PATIENCE_S) == list(SAID)
     await post.finish(orderly=False)
 

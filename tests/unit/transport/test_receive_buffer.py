@@ -75,7 +75,7 @@ def opened(*, splitting: bool) -> Any:
     connection.__dict__.update(_small_frames=0, _unread_pongs=0, _stray_bytes=0, _refused=False)
     connection.__dict__.update(paused=False, drain_waiters=[])
     connection.__dict__.update(_splitting=splitting, _header=b"", _owed=0)
-    connection.__dict__.update(close_timeout=None, pending_pings={}, heard_at=0.0)
+    connection.__dict__.update(close_timeout=None, pending_pings={}, heard_at=0.0, alive_at=0.0)
     return connection
 
 
