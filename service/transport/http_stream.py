@@ -21,9 +21,9 @@ from service.transport.connecting import Connecting
 from service.transport.pace import Pace
 from service.transport.receive_buffer import now
 from service.wire import error_classifier
+from service.wire.answer_body import AnswerBody
 from service.wire.bounds import MAX_MESSAGE_BYTES
 from service.wire.error_text import in_log
-from service.wire.sse import SseDecoder
 
 if TYPE_CHECKING:
     from service.telemetry.turn_publisher import TurnTrace
@@ -75,7 +75,8 @@ class HttpStream:
         self._chunks: AsyncIterator[bytes] | None = None
         self._chunk = b""
         self._yielded_at = 0.0
-        self._sse = SseDecoder()
+        self._limit = MAX_MESSAGE_BYTES
+        self._answer: AnswerBody | None = None
         self._ended = False
         self._write_trace = _WriteTrace()
 
@@ -98,7 +99,7 @@ class HttpStream:
         # The response's head arrives with the first event, so `receive` writes and waits in one step.
         self._body = data
         # Upstreams echo instructions and tools, and the largest requests are sent this way.
-        self._sse = SseDecoder(MAX_MESSAGE_BYTES + len(data))
+        self._limit = MAX_MESSAGE_BYTES + len(data)
 
     async def receive(self, within_s: float, *, may_wait: bool = False) -> list[str | bytes]:
         if may_wait and (delay_s := self._pace.delay_s):
@@ -112,14 +113,14 @@ class HttpStream:
         frames: list[str | bytes] = []
         if self._ended:
             raise TurnError(Reason.CONNECTION_LOST, "the upstream's answer ended without a terminal event")
-        if self._chunks is None:
-            self._chunks = await self._post()
+        if self._chunks is None or self._answer is None:
+            self._chunks, self._answer = await self._post()
         else:
             try:
-                frames.extend(self._sse.feed(await self._next(self._chunks)))
+                frames.extend(self._answer.feed(await self._next(self._chunks)))
             except StopAsyncIteration:
                 self._ended = True
-                frames.extend(self._sse.close())
+                frames.extend(self._answer.close())
             except httpx.HTTPError as exc:
                 raise _lost(exc) from exc
         self.heard_at = now()
@@ -134,7 +135,7 @@ class HttpStream:
         self._chunk = chunk[CHUNK_BYTES:]
         return chunk[:CHUNK_BYTES]
 
-    async def _post(self) -> AsyncIterator[bytes]:
+    async def _post(self) -> tuple[AsyncIterator[bytes], AnswerBody]:
         headers = self._all_headers()
         body, self._body = self._body, b""
         content: bytes | AsyncIterator[bytes]
@@ -167,11 +168,7 @@ class HttpStream:
             raise self._connecting.answered(await _refusal(response, chunks))
         if encoded := error_classifier.encoded(response.headers):
             raise encoded
-        kind = response.headers.get("content-type", "")
-        if not kind.startswith("text/event-stream"):
-            message = f"the upstream answered with {kind[:100] or 'no type'}, not an event stream"
-            raise TurnError(Reason.PROTOCOL_ERROR, message)
-        return chunks
+        return chunks, AnswerBody(self._limit, response.headers)
 
     def _all_headers(self) -> dict[str, str]:
         return {**self._headers, **(self._trace.headers() if self._trace is not None else {})}
