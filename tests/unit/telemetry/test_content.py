@@ -85,6 +85,14 @@ def test_a_definition_shows_no_credentials():
     ]
 
 
+@pytest.mark.parametrize("definition", ["{", "[]", "{}", "1"])
+def test_a_bad_definition_fails_no_trace(definition):
+    reported = content.input_attributes(
+        CompletionRequest("s", "m", (), tools=(Tool(definition_json=definition),))
+    )
+    assert json.loads(reported["gen_ai.tool.definitions"]) == [{"type": "", "name": ""}]
+
+
 def test_an_answer():
     reported = content.output_attributes(Message(Role.ASSISTANT, (TextPart("Hö"),)), StopReason.LENGTH)
     assert reported == {
