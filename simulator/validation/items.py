@@ -119,7 +119,7 @@ _FUNCTION_CALL_OUTPUT = record(
 _REASONING = record(
     {
         "type": anything,
-        "id": string(filled=True),
+        "id": ID,
         "summary": array(
             tagged({"summary_text": record({"type": anything, "text": string()}, required=["text"])}),
         ),
@@ -134,31 +134,35 @@ _REASONING = record(
     required=["summary"],
 )
 
-_HOSTED = (
-    "compaction",
-    "custom_tool_call",
-    "custom_tool_call_output",
-    "computer_call",
-    "computer_call_output",
-    "file_search_call",
-    "web_search_call",
-    "image_generation_call",
-    "code_interpreter_call",
-    "local_shell_call",
-    "local_shell_call_output",
-    "shell_call",
-    "shell_call_output",
-    "apply_patch_call",
-    "apply_patch_call_output",
-    "mcp_list_tools",
-    "mcp_approval_request",
-    "mcp_approval_response",
-    "mcp_call",
-    "tool_search_call",
-    "tool_search_output",
-    "additional_tools",
-)
-"""Item types of hosted tools: accepted as they are, since no script produces or reads them."""
+_TOOL_ITEMS: dict[str, tuple[str, ...]] = {
+    "file_search_call": ("id", "queries", "status"),
+    "web_search_call": ("id", "status"),
+    "code_interpreter_call": ("id", "container_id", "status"),
+    "image_generation_call": ("id", "status"),
+    "mcp_list_tools": ("server_label", "tools"),
+    "mcp_approval_request": ("server_label", "name", "arguments"),
+    "mcp_approval_response": ("approval_request_id", "approve"),
+    "mcp_call": ("server_label", "name", "arguments"),
+    "custom_tool_call": ("call_id", "name", "input"),
+    "custom_tool_call_output": ("call_id", "output"),
+    "computer_call": ("call_id", "pending_safety_checks"),
+    "computer_call_output": ("call_id", "output"),
+    "local_shell_call": ("call_id", "action"),
+    "local_shell_call_output": ("output",),
+    "shell_call": ("call_id", "action"),
+    "shell_call_output": ("call_id", "output"),
+    "apply_patch_call": ("call_id", "operation"),
+    "apply_patch_call_output": ("call_id", "status"),
+    "tool_search_call": ("arguments",),
+    "tool_search_output": ("tools",),
+    "program": ("call_id", "code", "fingerprint"),
+    "program_output": ("call_id", "result", "status"),
+    "additional_tools": ("role", "tools"),
+    "compaction": ("encrypted_content",),
+    "compaction_trigger": (),
+    "configuration_update": (),
+}
+"""The other item types, with the fields that each must have. What the fields contain is not checked."""
 
 INPUT_ITEM = tagged(
     {
@@ -167,7 +171,7 @@ INPUT_ITEM = tagged(
         "function_call_output": _FUNCTION_CALL_OUTPUT,
         "reasoning": _REASONING,
         "item_reference": record({"type": anything, "id": string(filled=True)}, required=["id"]),
-        **dict.fromkeys(_HOSTED, record({}, closed=False)),
+        **{kind: record({}, required=fields, closed=False) for kind, fields in _TOOL_ITEMS.items()},
     },
     default="message",
 )

@@ -72,6 +72,9 @@ _COMMON: dict[str, Check] = {
     "user": nullable(string()),
     "service_tier": nullable(enum("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")),
     "truncation": nullable(enum("auto", "disabled")),
+    "stream": nullable(boolean),
+    "stream_options": nullable(mapping(boolean)),
+    "client_metadata": nullable(mapping(string())),
     **dict.fromkeys(
         ("access_programs", "context_management", "conversation", "image", "moderation", "prompt"), anything
     ),
@@ -81,8 +84,6 @@ _CREATE: dict[Transport, Check] = {
     "http": record(
         {
             **_COMMON,
-            "stream": nullable(boolean),
-            "stream_options": nullable(mapping(boolean)),
             "background": anything,
         },
         required=["model"],
@@ -90,7 +91,7 @@ _CREATE: dict[Transport, Check] = {
     "websocket": record({**_COMMON, "type": anything, "generate": nullable(boolean)}, required=["model"]),
 }
 
-_ONLY_HTTP = ("stream", "stream_options", "background", "background_options")
+_ONLY_HTTP = ("background", "background_options")
 
 
 def check(body: Any, transport: Transport) -> None:

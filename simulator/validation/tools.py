@@ -86,7 +86,9 @@ TOOL = tagged(
             (
                 "file_search",
                 "web_search",
+                "web_search_2025_08_26",
                 "web_search_preview",
+                "web_search_preview_2025_03_11",
                 "computer",
                 "computer_use_preview",
                 "code_interpreter",
@@ -119,8 +121,12 @@ TOOL_CHOICE = either(
             **dict.fromkeys(
                 (
                     "file_search",
+                    "web_search",
                     "web_search_preview",
+                    "web_search_preview_2025_03_11",
                     "computer",
+                    "computer_use",
+                    "computer_use_preview",
                     "code_interpreter",
                     "image_generation",
                     "mcp",

@@ -14,7 +14,8 @@ TEXT = {"type": "input_text", "text": "Hello."}
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "no JSON"},
         {"type": "function_call_output", "call_id": "c", "output": [TEXT]},
         {"type": "reasoning", "id": "rs_1", "summary": []},
-        {"type": "mcp_call", "whatever": 1},
+        {"type": "reasoning", "summary": []},
+        {"type": "mcp_call", "server_label": "s", "name": "a.b", "arguments": "{}", "whatever": 1},
     ],
 )
 def test_accepted(item):
@@ -31,6 +32,7 @@ def test_accepted(item):
         ({"type": "function_call", "call_id": "", "name": "f", "arguments": ""}, "input[0].call_id"),
         ({"type": "function_call", "call_id": "c", "name": "a b", "arguments": ""}, "input[0].name"),
         ({"type": "unknown"}, "input[0].type"),
+        ({"type": "shell_call_output", "call_id": "c"}, "input[0].output"),
     ],
 )
 def test_refused_with_path(item, param):
