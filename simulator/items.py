@@ -5,7 +5,8 @@ The player decides when an item begins and ends, and numbers the events.
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from simulator.errors import Json
 
@@ -20,33 +21,49 @@ _EVENT = {
     "refusal": "response.refusal",
     "reasoning_text": "response.reasoning_text",
 }
+_WITHOUT_ITEM_ID = "response.shell_call_command."
+"""Events that name their item by its index only."""
 
 
 class ItemBuilder:
     """An output item that is being written. `item` holds what has been written so far."""
 
-    def __init__(self, item: Json, index: int) -> None:
-        self.item = item | {name: type(value)() for name, value in _EMPTY[item["type"]].items()}
+    def __init__(self, item: Json, index: int, *, logprobs: bool = False) -> None:
+        empty = _EMPTY.get(item["type"], {})
+        self.item = item | {name: type(value)() for name, value in empty.items()}
         self.index = index
+        self._logprobs = logprobs
         self._part: Json | None = None
 
     def added(self) -> Json:
         return {"type": "response.output_item.added", "output_index": self.index, "item": _copy(self.item)}
 
-    def part(self, kind: str, words: str, pieces: Sequence[str]) -> Iterator[Json]:
-        """Write a content part up to its last delta. It stays open until `part_end`."""
-        self._part = _part(kind, words)
+    def part(
+        self, kind: str, words: str, pieces: Sequence[str], citations: Sequence[Mapping[str, Any]] = ()
+    ) -> Iterator[Json]:
+        """Write a content part up to its last delta and its citations. It stays open until `part_end`."""
+        tokens = [*map(_logprob, pieces)] if self._logprobs else []
+        self._part = _part(kind, words, citations, tokens)
         place = self._place()
         yield {"type": "response.content_part.added", **place, "part": _part(kind, "")}
-        for piece in pieces:
-            yield {"type": f"{_EVENT[kind]}.delta", **place, "delta": piece, **_logprobs(kind)}
+        for number, piece in enumerate(pieces):
+            logprobs = _of_text(kind, logprobs=tokens[number : number + 1])
+            yield {"type": f"{_EVENT[kind]}.delta", **place, "delta": piece, **logprobs}
+        for number, citation in enumerate(citations):
+            where = {**place, "annotation_index": number}
+            yield {"type": "response.output_text.annotation.added", **where, "annotation": dict(citation)}
 
     def part_end(self) -> Iterator[Json]:
         if self._part is None:
             return
         part, place = self._part, self._place()
         kind = part["type"]
-        yield {"type": f"{_EVENT[kind]}.done", **place, _FIELD[kind]: part[_FIELD[kind]], **_logprobs(kind)}
+        logprobs = _of_text(kind, logprobs=part.get("logprobs"))
+        yield {"type": f"{_EVENT[kind]}.done", **place, _FIELD[kind]: part[_FIELD[kind]], **logprobs}
+        if part.get("logprobs"):
+            part["logprobs"] = [
+                {**token, "bytes": list(token["token"].encode())} for token in part["logprobs"]
+            ]
         yield {"type": "response.content_part.done", **place, "part": part}
         self.item.setdefault("content", []).append(part)
         self._part = None
@@ -71,6 +88,11 @@ class ItemBuilder:
         for piece in pieces:
             yield {"type": "response.function_call_arguments.delta", **place, "delta": piece}
 
+    def event(self, kind: str, fields: Mapping[str, Any]) -> Json:
+        """Return an event about this item that has no method of its own."""
+        name = {} if kind.startswith(_WITHOUT_ITEM_ID) else {"item_id": self.item["id"]}
+        return {"type": kind, **name, "output_index": self.index, **fields}
+
     def end(self, status: str) -> Iterator[Json]:
         """Close the item and any open part. Reasoning items have no status."""
         yield from self.part_end()
@@ -93,13 +115,21 @@ def encrypted(item: Json) -> str:
     return "gAAAA" + base64.urlsafe_b64encode(digest).decode()
 
 
-def _part(kind: str, words: str) -> Json:
-    extra: Json = {"annotations": [], "logprobs": []} if kind == "output_text" else {}
+def _part(
+    kind: str, words: str, citations: Sequence[Mapping[str, Any]] = (), logprobs: Sequence[Json] = ()
+) -> Json:
+    extra = _of_text(kind, annotations=[dict(citation) for citation in citations], logprobs=list(logprobs))
     return {"type": kind, _FIELD[kind]: words, **extra}
 
 
-def _logprobs(kind: str) -> Json:
-    return {"logprobs": []} if kind == "output_text" else {}
+def _of_text(kind: str, **fields: Any) -> Json:
+    """Return the fields that only `output_text` has."""
+    return fields if kind == "output_text" else {}
+
+
+def _logprob(piece: str) -> Json:
+    """Return the log probability of a piece, which is taken for one token."""
+    return {"token": piece, "logprob": -0.25, "top_logprobs": []}
 
 
 def _copy(item: Json) -> Json:

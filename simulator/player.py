@@ -31,7 +31,7 @@ as JSON. Playing is not what limits the simulator; sending is.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from simulator.errors import Json
@@ -49,7 +49,9 @@ from simulator.scripts.steps import (
     Fail,
     Gate,
     Incomplete,
+    Item,
     Pace,
+    Progress,
     Reason,
     Refuse,
     Say,
@@ -66,13 +68,14 @@ class Player:
     """Plays one script, once."""
 
     def __init__(
-        self, response: Json, prompt: Prompt, ids: Ids, pace: Pace, *, encrypt: bool, now: int
+        self, response: Json, prompt: Prompt, ids: Ids, pace: Pace, *, include: Collection[str], now: int
     ) -> None:
         self._response = response
         self._prompt = prompt
         self._ids = ids
         self._pace = pace
-        self._encrypt = encrypt
+        self._encrypt = "reasoning.encrypted_content" in include
+        self._logprobs = "message.output_text.logprobs" in include
         self._now = now
         self._sequence = 0
         self._started = False
@@ -97,7 +100,7 @@ class Player:
 
     def _perform(self, step: Step) -> Iterator[Action]:
         match step:
-            case Say() | Refuse() | Reason() | Call():
+            case Say() | Refuse() | Reason() | Call() | Item():
                 yield from self._close_item()
                 yield from self._write(step)
                 if self._limit_reached():
@@ -127,6 +130,8 @@ class Player:
                 yield from self._reason(step)
             case Call():
                 yield from self._call(step)
+            case Item():
+                yield from self._item(step)
 
     # How a response begins and ends
 
@@ -177,19 +182,23 @@ class Player:
             "status": "in_progress",
             "role": "assistant",
         }
-        builder = ItemBuilder({**item, "phase": step.phase} if step.phase else item, len(self._output))
+        item |= {"phase": step.phase} if step.phase else {}
+        builder = ItemBuilder(item, len(self._output), logprobs=self._logprobs)
         yield from self._begin(builder)
-        for words in (step.text, *step.more):
+        for number, words in enumerate((step.text, *step.more)):
             yield from self._number_all(builder.part_end())
             fitting = self._within_limit(words)
-            yield from self._paced(builder.part(kind, fitting, self._pieces(fitting[: step.streamed])))
+            citations = () if number else step.citations
+            pieces = self._pieces(fitting[: step.streamed])
+            yield from self._paced(builder.part(kind, fitting, pieces, citations))
             if self._limit_reached():
                 return
         if step.closed:
             yield from self._close_item()
 
     def _reason(self, step: Reason) -> Iterator[Action]:
-        builder = ItemBuilder({"id": self._ids.new("rs"), "type": "reasoning"}, len(self._output))
+        item_id = step.item_id or self._ids.new("rs")
+        builder = ItemBuilder({"id": item_id, "type": "reasoning"}, len(self._output))
         yield from self._begin(builder)
         for words in step.summary:
             self._within_limit(words)
@@ -215,6 +224,28 @@ class Player:
         yield from self._paced(builder.arguments(fitting, self._pieces(fitting)))
         if step.closed and not self._limit_reached():
             yield from self._close_item()
+
+    def _item(self, step: Item) -> Iterator[Action]:
+        call = {"call_id": self._ids.new("call")} if step.called else {}
+        item = {"id": self._ids.new(step.prefix), "type": step.type, **call, **step.fields}
+        builder = ItemBuilder({**item, **step.begun}, len(self._output))
+        yield from self._begin(builder)
+        for event in step.events:
+            if isinstance(event, Progress):
+                yield self._numbered(builder.event(event.event, event.fields))
+                continue
+            fitting = self._within_limit(event.text)
+            for piece in self._pieces(fitting):
+                yield from self._paced(
+                    [builder.event(f"{event.event}.delta", {**event.fields, "delta": piece})]
+                )
+            if event.name in item:
+                item[event.name] = fitting
+            whole = {**event.fields, event.name: fitting}
+            yield self._numbered(builder.event(f"{event.event}.done", whole))
+        builder.item.update(item)
+        if step.closed:
+            yield from self._close_item(item.get("status", "completed"))
 
     def _begin(self, builder: ItemBuilder) -> Iterator[Action]:
         yield from self._start()

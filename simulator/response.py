@@ -89,7 +89,8 @@ def item_tokens(item: Json) -> int:
         case {"type": "reasoning", "summary": summary}:
             words = "".join(part["text"] for part in (*summary, *(item.get("content") or ())))
         case _:
-            words = item.get("name", "") + item.get("arguments", "")
+            texts = (item.get(name) for name in ("name", "arguments", "input", "code"))
+            words = "".join(text for text in texts if isinstance(text, str))
     return tokens_of(words.encode())
 
 

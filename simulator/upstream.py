@@ -126,8 +126,8 @@ class Upstream:
         body, settings = valid.turn.body, self._settings
         opened = response.opened(body, response_id, int(self._clock()))
         pace = Pace(settings.delta_size, settings.delay_s)
-        encrypt = "reasoning.encrypted_content" in (body.get("include") or ())
-        player = Player(opened, valid.prompt, self._ids, pace, encrypt=encrypt, now=int(self._clock()))
+        include = body.get("include") or ()
+        player = Player(opened, valid.prompt, self._ids, pace, include=include, now=int(self._clock()))
         if valid.warm_up and not settings.ignore_generate:
             return player.play_without_output(script)
         return player.play(script)

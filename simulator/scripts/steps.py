@@ -31,6 +31,7 @@ class Say:
     """A message.
 
     `more` are further content parts; `streamed` is how many characters of each part come as deltas.
+    `citations` are the annotations of the first part, each announced by an event of its own.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Say:
     more: tuple[str, ...] = ()
     streamed: int | None = None
     closed: bool = True
+    citations: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,14 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reasoning item: summary parts, and the full text where a model shows it."""
+    """A reasoning item: summary parts, and the full text where a model shows it.
+
+    `item_id` is for servers that give two items one id; None makes a new one.
+    """
 
     summary: tuple[str, ...] = ()
     text: str = ""
+    item_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,41 @@ class Call:
     name: str
     arguments: str = "{}"
     call_id: str | None = None
+    closed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One event about an item between its beginning and its end. Where the item is, is added."""
+
+    event: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A text of an item: `{event}.delta` with each piece, then `{event}.done` with `{name: text}`."""
+
+    event: str
+    name: str
+    text: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of any type that has no step of its own, such as the call of a hosted tool.
+
+    `fields` are as in `output_item.done`, `begun` are those that differ in `output_item.added`.
+    The item gets an id of this prefix, and with `called` a new `call_id`.
+    """
+
+    type: str
+    prefix: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    begun: Mapping[str, Any] = field(default_factory=dict)
+    events: tuple[Progress | Stream, ...] = ()
+    called: bool = False
     closed: bool = True
 
 
@@ -147,7 +188,7 @@ class Framing:
     event_names: bool = True
 
 
-Content = Say | Refuse | Reason | Call
+Content = Say | Refuse | Reason | Call | Item
 AfterEnding = Emit | Wait | Gate | Fault
 Step = Start | Content | Pace | Complete | Incomplete | Fail | AfterEnding
 

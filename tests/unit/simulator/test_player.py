@@ -26,9 +26,9 @@ from simulator.scripts import (
 NO_HURRY = Pace()
 
 
-def play(*steps, silent=False, encrypt=False, pace=NO_HURRY, **body) -> list[Any]:
+def play(*steps, silent=False, include=(), pace=NO_HURRY, **body) -> list[Any]:
     opened = response.opened({"model": "m", **body}, "resp_1", 1000)
-    player = Player(opened, Prompt(10, 4), Ids(""), pace, encrypt=encrypt, now=1001)
+    player = Player(opened, Prompt(10, 4), Ids(""), pace, include=include, now=1001)
     return list((player.play_without_output if silent else player.play)(Script(*steps)))
 
 
@@ -93,7 +93,7 @@ def test_parts_and_items_are_indexed():
 
 
 def test_reasoning():
-    acts = play(Reason(("One.", "Two."), "All of it."), encrypt=True)
+    acts = play(Reason(("One.", "Two."), "All of it."), include=["reasoning.encrypted_content"])
     summary = [
         "reasoning_summary_part.added",
         "reasoning_summary_text.delta",
