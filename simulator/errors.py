@@ -124,12 +124,33 @@ def item_not_found(item_id: str) -> ApiError:
     return ApiError(f"Item with id '{item_id}' not found.", param="input", status=404)
 
 
-def orphan_output(call_id: str) -> ApiError:
-    return ApiError(f"No tool call found for function call output with call_id {call_id}.", param="input")
+def orphan_output(call_id: str, noun: str = "function call") -> ApiError:
+    return ApiError(f"No tool call found for {noun} output with call_id {call_id}.", param="input")
 
 
-def unanswered_call(call_id: str) -> ApiError:
-    return ApiError(f"No tool output found for function call {call_id}.", param="input")
+def unanswered_call(call_id: str, noun: str = "function call") -> ApiError:
+    return ApiError(f"No tool output found for {noun} {call_id}.", param="input")
+
+
+def no_approval_request(request_id: str) -> ApiError:
+    return ApiError(f"No approval request found for approval response with id {request_id}.", param="input")
+
+
+def no_approval(request_id: str) -> ApiError:
+    message = f"The following MCP approval requests do not have an approval: {request_id}"
+    return ApiError(message, param="input")
+
+
+def nothing_follows(item_id: str) -> ApiError:
+    message = f"Item '{item_id}' of type 'reasoning' was provided without its required following item."
+    return ApiError(message, param="input")
+
+
+def without_reasoning(item_id: str, kind: str, thought: str) -> ApiError:
+    message = (
+        f"Item '{item_id}' of type '{kind}' was provided without its required 'reasoning' item: '{thought}'."
+    )
+    return ApiError(message, param="input")
 
 
 def no_key() -> ApiError:

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from simulator import errors
+from simulator import errors, pairing
 from simulator.errors import Json
+from simulator.pairing import Call
 
 BYTES_PER_TOKEN = 4
 _PROVIDER_ONLY = frozenset(
@@ -39,29 +40,27 @@ class Context:
     """All items of a conversation up to the end of one response."""
 
     entries: tuple[Entry, ...] = ()
-    calls: frozenset[str] = frozenset()
-    answered: frozenset[str] = frozenset()
+    calls: frozenset[Call] = frozenset()
+    answered: frozenset[Call] = frozenset()
 
     def extended(self, items: Iterable[Json]) -> "Context":
         """Return the context with these items added. Raises ApiError for an output without its call."""
         entries, calls, answered = [], set(self.calls), set(self.answered)
         for item in items:
             entries.append(Entry.of(item))
-            match item:
-                case {"type": "function_call", "status": "incomplete"}:
-                    pass
-                case {"type": "function_call", "call_id": call_id}:
-                    calls.add(call_id)
-                case {"type": "function_call_output", "call_id": call_id}:
-                    if call_id not in calls:
-                        raise errors.orphan_output(call_id)
-                    answered.add(call_id)
+            call, answer = pairing.call_of(item), pairing.answered_by(item)
+            if call is not None:
+                calls.add(call)
+            if answer is not None:
+                if answer not in calls:
+                    raise pairing.orphan(answer)
+                answered.add(answer)
         return Context(self.entries + tuple(entries), frozenset(calls), frozenset(answered))
 
     def refuse_unanswered_calls(self) -> None:
         open_calls = self.calls - self.answered
         if open_calls:
-            raise errors.unanswered_call(min(open_calls))
+            raise pairing.unanswered(min(open_calls))
 
     def repeats(self, items: Iterable[Json]) -> int:
         """Count the items whose content this context already holds."""
@@ -124,18 +123,37 @@ class Store:
     """Responses created with `store: true`, for every connection, the oldest forgotten first."""
 
     def __init__(self) -> None:
-        self._responses: OrderedDict[str, Context] = OrderedDict()
+        self._responses: OrderedDict[str, tuple[Context, list[str]]] = OrderedDict()
+        self._thoughts: dict[str, str | None] = {}
 
-    def keep(self, response_id: str, context: Context, limit: int) -> None:
-        self._responses[response_id] = context
+    def keep(self, response_id: str, context: Context, output: Iterable[Json], limit: int) -> None:
+        """Keep a response: its context, and which of its items followed which thought."""
+        ids: list[str] = []
+        thought: str | None = None
+        for item in output:
+            item_id = item.get("id", "")
+            self._thoughts[item_id] = thought
+            ids.append(item_id)
+            thought = item_id if item["type"] == "reasoning" else None
+        self._responses[response_id] = context, ids
         while len(self._responses) > limit:
-            self._responses.popitem(last=False)
+            _, (_, forgotten) = self._responses.popitem(last=False)
+            for item_id in forgotten:
+                self._thoughts.pop(item_id, None)
 
     def find(self, response_id: str) -> Context | None:
-        return self._responses.get(response_id)
+        found = self._responses.get(response_id)
+        return found[0] if found else None
+
+    def knows(self, item_id: str) -> bool:
+        return item_id in self._thoughts
+
+    def thought_of(self, item_id: str) -> str | None:
+        """Return the id of the reasoning item that led to this item, if one did."""
+        return self._thoughts.get(item_id)
 
     def item(self, item_id: str) -> Json:
-        for context in reversed(self._responses.values()):
+        for context, _ in reversed(self._responses.values()):
             for entry in context.entries:
                 if entry.item.get("id") == item_id:
                     return entry.item

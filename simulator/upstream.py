@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from simulator import dialect, response
+from simulator import dialect, pairing, response
 from simulator.errors import ApiError, Json
 from simulator.ids import Ids
 from simulator.journal import Journal, Received
@@ -87,6 +87,10 @@ class Upstream:
         new = [self._resolved(item) for item in request.items_of(body)]
         received.known_items, received.new_items = len(known), len(new)
         received.repeated_items = known.repeats(new)
+        stored = body.get("store") is not False
+        pairing.check_reasoning(
+            new, stored=stored, known=self._store.knows, thought_of=self._store.thought_of
+        )
         context = known.extended(new)
         context.refuse_unanswered_calls()
         turn = Turn(body, wire.transport, new, [entry.item for entry in known.entries])
@@ -144,7 +148,7 @@ class Upstream:
         context = valid.context.extended(ended["output"])
         valid.slot.latest = Remembered(response_id, context, valid.preamble)
         if valid.turn.body.get("store") is not False:
-            self._store.keep(response_id, context, self._settings.keep_responses)
+            self._store.keep(response_id, context, ended["output"], self._settings.keep_responses)
 
     def _record_failure(self, valid: ValidRequest) -> None:
         valid.received.finished = "failed"

@@ -71,7 +71,7 @@ def test_a_truncated_call_was_never_made():
 def test_recall_prefers_the_connection_to_the_store():
     slot, store = Slot(), Store()
     slot.latest = Remembered("resp_slot", known(USER), b"")
-    store.keep("resp_stored", known(USER, ANSWER), limit=1)
+    store.keep("resp_stored", known(USER, ANSWER), [], limit=1)
     assert len(recall("resp_slot", slot, store)) == 1
     assert len(recall("resp_stored", slot, store)) == 2
     assert len(recall(None, slot, store)) == 0
@@ -94,7 +94,8 @@ def test_only_the_continued_response_is_evicted():
 def test_the_store_is_bounded():
     store = Store()
     for number in range(3):
-        store.keep(f"resp_{number}", known({**ANSWER, "id": f"msg_{number}"}), limit=2)
+        item = {**ANSWER, "id": f"msg_{number}"}
+        store.keep(f"resp_{number}", known(item), [item], limit=2)
     assert store.find("resp_0") is None
     assert store.item("msg_2")["id"] == "msg_2"
     with pytest.raises(ApiError) as caught:
