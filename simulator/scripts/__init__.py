@@ -1,5 +1,6 @@
 """Scripts: what the simulated model answers, as steps; and the named answers that `sim:NAME` asks for."""
 
+from simulator.scripts import actions, hosted
 from simulator.scripts.catalog import BUILDERS, build, choose, default, named, report
 from simulator.scripts.directive import Directive
 from simulator.scripts.faults import (
@@ -77,9 +78,11 @@ __all__ = [
     "Stream",
     "Turn",
     "Wait",
+    "actions",
     "build",
     "choose",
     "default",
+    "hosted",
     "named",
     "report",
     "until",
