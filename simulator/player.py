@@ -105,8 +105,8 @@ class Player:
                 yield from self._write(step)
                 if self._limit_reached():
                     yield from self._incomplete("max_output_tokens")
-            case Start():
-                yield from self._start()
+            case Start(queued):
+                yield from self._start(queued=queued)
             case Pace():
                 self._pace = step
             case Emit(event, numbered):
@@ -135,10 +135,12 @@ class Player:
 
     # How a response begins and ends
 
-    def _start(self) -> Iterator[Action]:
+    def _start(self, *, queued: bool = False) -> Iterator[Action]:
         if not self._started:
             self._started = True
             yield self._event("response.created", response=self._response)
+            if queued:
+                yield self._event("response.queued", response={**self._response, "status": "queued"})
             yield self._event("response.in_progress", response=self._response)
 
     def _completed(self) -> Iterator[Action]:

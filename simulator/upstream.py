@@ -139,7 +139,7 @@ class Upstream:
     def _record_end(self, event: Json, valid: ValidRequest, response_id: str) -> None:
         """Remember how the response ended. Runs before the event is sent: the client may continue at once."""
         ended = event.get("response")
-        if not ended or ended.get("id") != response_id or ended["status"] == "in_progress":
+        if not ended or ended.get("id") != response_id or ended["status"] in ("queued", "in_progress"):
             return
         if ended["status"] == "failed":
             self._record_failure(valid)

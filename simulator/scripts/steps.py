@@ -23,7 +23,12 @@ IncompleteReason = Literal["max_output_tokens", "max_messages", "content_filter"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """`response.created` and `response.in_progress`. Implied by the first step that has content."""
+    """`response.created` and `response.in_progress`. Implied by the first step that has content.
+
+    `queued`: a busy server says `response.queued` in between.
+    """
+
+    queued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

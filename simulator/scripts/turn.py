@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.errors import Json
+from simulator.pairing import ANSWERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,23 @@ class Turn:
 
     @property
     def results(self) -> list[Json]:
-        """The tool results since the last user message, oldest first."""
+        """The results of functions since the last user message, oldest first."""
+        return [item for item in self.answers if item["type"] == "function_call_output"]
+
+    @property
+    def answers(self) -> list[Json]:
+        """What the caller answered to calls of any kind since the last user message, oldest first."""
         found: list[Json] = []
         for item in self._backwards():
             if item.get("role") == "user":
                 break
-            if item.get("type") == "function_call_output":
+            if item.get("type") in ANSWERS:
                 found.append(item)
         return found[::-1]
+
+    def tool(self, *kinds: str) -> Json | None:
+        """The first tool of one of these types."""
+        return next((tool for tool in self.body.get("tools") or () if tool["type"] in kinds), None)
 
     @property
     def function(self) -> Json | None:
