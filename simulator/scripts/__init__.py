@@ -1,6 +1,6 @@
 """Scripts: what the simulated model answers, as steps; and the named answers that `sim:NAME` asks for."""
 
-from simulator.scripts import actions, hosted
+from simulator.scripts import actions, hosted, scenes
 from simulator.scripts.catalog import BUILDERS, build, choose, default, named, report
 from simulator.scripts.directive import Directive
 from simulator.scripts.faults import (
@@ -85,5 +85,6 @@ __all__ = [
     "hosted",
     "named",
     "report",
+    "scenes",
     "until",
 ]
