@@ -1,0 +1,166 @@
+"""The official client takes every item and event of the simulator's tools, over each of its routes."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, get_args, get_origin
+
+import openai
+import pytest
+from openai.types.responses import (
+    ResponseInputItem,
+    ResponseOutputItem,
+    ResponsesServerEvent,
+    ResponseStreamEvent,
+)
+from pydantic import BaseModel, TypeAdapter
+
+from simulator import Simulator
+
+MODEL = "gpt-6-astra"
+ENDINGS = {"response.completed", "response.incomplete", "response.failed"}
+INCLUDE: Any = [
+    "web_search_call.action.sources",
+    "file_search_call.results",
+    "code_interpreter_call.outputs",
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+]
+EVENT: dict[str, TypeAdapter[Any]] = {
+    "sse": TypeAdapter(ResponseStreamEvent),
+    "websocket": TypeAdapter(ResponsesServerEvent),
+}
+ITEM: TypeAdapter[Any] = TypeAdapter(ResponseOutputItem)
+INPUT_ITEM: TypeAdapter[Any] = TypeAdapter(ResponseInputItem)
+UNDECLARED_FIELDS = {"store", "name"}
+"""Fields that the service sends and the client's types do not declare."""
+
+SCENES = {
+    "sim:web_search(citations=2)": ["web_search_call", "web_search_call", "web_search_call", "message"],
+    "sim:file_search": ["file_search_call", "message"],
+    "sim:code_interpreter": ["code_interpreter_call", "message"],
+    "sim:image_generation(partial=2)": ["image_generation_call", "message"],
+    "sim:mcp": ["mcp_list_tools", "mcp_approval_request"],
+    "sim:mcp(approval=false)": ["mcp_list_tools", "mcp_call", "message"],
+    "sim:mcp(approval=false, fails=true)": ["mcp_list_tools", "mcp_call", "message"],
+    "sim:mcp(unlisted=true)": ["mcp_list_tools", "message"],
+    "sim:custom": ["custom_tool_call"],
+    "sim:shell": ["shell_call"],
+    "sim:shell(container=true)": ["shell_call", "shell_call_output", "message"],
+    "sim:local_shell": ["local_shell_call"],
+    "sim:apply_patch": ["apply_patch_call"],
+    "sim:computer(warning=Look first.)": ["computer_call"],
+    "sim:tool_search": ["tool_search_call", "tool_search_output", "function_call"],
+    "sim:tool_search(by_client=true)": ["tool_search_call"],
+    "sim:namespace": ["function_call"],
+    "sim:program": ["program", "program_output", "message"],
+    "sim:compaction": ["compaction", "message"],
+    "sim:audio": ["message"],
+    "sim:queued": ["message"],
+}  # fmt: skip
+"""Each scene, and the items of its answer."""
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(seed="") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def client(sim) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(api_key="sk-test", base_url=sim.url, max_retries=0) as client:
+        yield client
+
+
+def unknown_fields(value: object) -> set[str]:
+    """Return the names of undeclared fields, at any depth."""
+    if isinstance(value, list):
+        return set().union(*map(unknown_fields, value))
+    if not isinstance(value, BaseModel):
+        return set()
+    fields = [getattr(value, name) for name in type(value).model_fields]
+    return set(value.model_extra or ()).union(*map(unknown_fields, fields))
+
+
+async def raw_events(client, route: str, **parameters) -> list[dict[str, Any]]:
+    if route == "sse":
+        async with client.responses.with_streaming_response.create(
+            model=MODEL, stream=True, include=INCLUDE, **parameters
+        ) as response:
+            lines = (await response.read()).decode().split("\n")
+        return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    events: list[dict[str, Any]] = []
+    async with client.responses.connect() as connection:
+        await connection.response.create(model=MODEL, include=INCLUDE, **parameters)
+        while not events or events[-1]["type"] not in ENDINGS:
+            events.append(json.loads(await connection.recv_bytes()))
+    return events
+
+
+async def scene(client, route: str, text: str, **parameters) -> list[Any]:
+    """Play a scene, and return its events as the client's types, which must declare all of them."""
+    events = []
+    for raw in await raw_events(client, route, input=text, **parameters):
+        event = EVENT[route].validate_python(raw, strict=True)
+        assert unknown_fields(event) <= UNDECLARED_FIELDS
+        events.append(event)
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    return events
+
+
+@pytest.mark.parametrize("route", ["sse", "websocket"])
+@pytest.mark.parametrize("text", SCENES)
+async def test_a_scene(client, route, text):
+    events = await scene(client, route, text)
+    final = events[-1].response
+    assert [item.type for item in final.output] == SCENES[text]
+    done = [event.item for event in events if event.type == "response.output_item.done"]
+    assert done == final.output
+
+
+@pytest.mark.parametrize("text", [text for text in SCENES if text != "sim:audio"])
+async def test_the_clients_own_helpers_take_a_scene(client, text):
+    """Without audio, which the client declares and its helper refuses."""
+    whole = await client.responses.create(model=MODEL, input=text)
+    assert [item.type for item in whole.output] == SCENES[text]
+    async with client.responses.stream(model=MODEL, input=text) as stream:
+        final = await stream.get_final_response()
+    assert [item.type for item in final.output] == SCENES[text]
+
+
+def declared(union: Any) -> tuple[type[BaseModel], ...]:
+    return get_args(get_args(union)[0] if get_origin(union) is Annotated else union)
+
+
+async def test_every_declared_output_item_is_sent_and_can_be_sent_back(client):
+    events = await scene(client, "sse", "sim:every_item", store=False)
+    items = events[-1].response.output
+    assert {type(item) for item in items} == set(declared(ResponseOutputItem))
+    echoed = [item.model_dump(exclude_unset=True) for item in items]
+    for item in echoed:
+        INPUT_ITEM.validate_python(item)
+    said: Any = [
+        {"role": "user", "content": "sim:every_item"},
+        *echoed,
+        {"role": "user", "content": "Hello."},
+    ]
+    answer = await client.responses.create(model=MODEL, store=False, input=said)
+    assert answer.status == "completed"
+
+
+async def test_every_declared_event_is_sent(client):
+    texts = [
+        *SCENES,
+        "sim:every_item",
+        "sim:reason(text=Hm.)",
+        "sim:refuse",
+        "sim:tools",
+        "sim:fail(at=content)",
+    ]
+    sent = set()
+    for text in texts:
+        tool: Any = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+        sent |= {type(event) for event in await scene(client, "sse", text, tools=[tool])}
+    sent |= {type(event) for event in await scene(client, "sse", "sim:incomplete")}
+    sent |= {type(event) for event in await scene(client, "sse", "sim:fail(at=content, shape=flat)")}
+    assert {event.__name__ for event in set(declared(ResponseStreamEvent)) - sent} == set()
