@@ -47,13 +47,19 @@ class Turn:
 
     def tool(self, *kinds: str) -> Json | None:
         """The first tool of one of these types."""
-        return next((tool for tool in self.body.get("tools") or () if tool["type"] in kinds), None)
+        return next((tool for tool in self.offered if tool["type"] in kinds), None)
+
+    @property
+    def offered(self) -> list[Json]:
+        """The tools of the request, then those that its items add."""
+        added = (item for item in (*self.known, *self.new) if item.get("type") == "additional_tools")
+        return [*(self.body.get("tools") or ()), *(tool for item in added for tool in item["tools"])]
 
     @property
     def function(self) -> Json | None:
         """The tool to call: the one that `tool_choice` names, else the first function that is allowed."""
         choice = self.body.get("tool_choice")
-        offered = [tool for tool in self.body.get("tools") or () if tool["type"] == "function"]
+        offered = [tool for tool in self.offered if tool["type"] == "function"]
         match choice:
             case "none":
                 return None

@@ -55,3 +55,21 @@ def test_text_of_parts_skips_images():
         {"type": "input_text", "text": "b"},
     ]
     assert (text_of(parts), text_of("plain")) == ("a\nb", "plain")
+
+
+def test_tools_that_an_item_adds_are_offered():
+    added = {"type": "additional_tools", "role": "developer", "tools": [{"type": "custom", "name": "c"}]}
+    turn = Turn({"tools": [{"type": "function", "name": "f"}]}, "http", [added])
+    assert [tool["name"] for tool in turn.offered] == ["f", "c"]
+    assert turn.tool("custom", "mcp") == {"type": "custom", "name": "c"}
+
+
+def test_answers_of_every_kind_since_the_last_user_message():
+    old = {"type": "custom_tool_call_output", "call_id": "a", "output": "x"}
+    answers = [
+        {"type": "function_call_output", "call_id": "b", "output": "x"},
+        {"type": "mcp_approval_response", "approval_request_id": "r", "approve": True},
+    ]
+    turn = Turn({}, "http", answers, [old, {"role": "user", "content": "x"}])
+    assert turn.answers == answers
+    assert turn.results == answers[:1]
