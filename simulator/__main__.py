@@ -7,6 +7,7 @@ import signal
 import sys
 
 from simulator import Settings, Simulator
+from simulator.scripts.dialects import DIALECTS
 
 
 def arguments() -> argparse.Namespace:
@@ -18,6 +19,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--delay-ms", type=float, default=0.0, help="pause before each delta")
     parser.add_argument("--max-age-s", type=float, default=3600.0, help="age at which a WebSocket is ended")
+    parser.add_argument(
+        "--dialect", choices=sorted(DIALECTS), default="original", help="answer as this server does"
+    )
     return parser.parse_args()
 
 
@@ -26,6 +30,7 @@ async def serve(options: argparse.Namespace) -> int:
         refuse_websocket=options.refuse_websocket,
         delay_s=options.delay_ms / 1000,
         max_age_s=options.max_age_s,
+        dialect=DIALECTS[options.dialect],
     )
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -5,7 +5,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from simulator import dialect, pairing, response
+from simulator import pairing, response
+from simulator.dialect import Translator
 from simulator.errors import ApiError, Json
 from simulator.ids import Ids
 from simulator.journal import Journal, Received
@@ -108,12 +109,13 @@ class Upstream:
 
     async def _play(self, script: Script, valid: ValidRequest, wire: Wire) -> None:
         response_id = valid.received.response_id = self._ids.new("resp")
-        dialect_used = script.dialect or self._settings.dialect
+        translator = Translator(script.dialect or self._settings.dialect)
         for count, action in enumerate(self._actions(script, valid, response_id)):
             match action:
                 case dict():
                     self._record_end(action, valid, response_id)
-                    await wire.send(dialect.translate(action, dialect_used))
+                    for event in translator.translate(action):
+                        await wire.send(event)
                 case Wait(seconds):
                     await asyncio.sleep(seconds)
                 case Gate(name):

@@ -1,6 +1,6 @@
 """Scripts: what the simulated model answers, as steps; and the named answers that `sim:NAME` asks for."""
 
-from simulator.scripts import actions, hosted, scenes
+from simulator.scripts import actions, dialects, hosted, scenes
 from simulator.scripts.catalog import BUILDERS, build, choose, default, named, report
 from simulator.scripts.directive import Directive
 from simulator.scripts.faults import (
@@ -82,6 +82,7 @@ __all__ = [
     "build",
     "choose",
     "default",
+    "dialects",
     "hosted",
     "named",
     "report",

@@ -175,9 +175,27 @@ class Dialect:
     """How another server's events differ from the original's. The defaults are the original."""
 
     sequence: bool = True
+    """Whether events are numbered."""
     output: bool = True
+    """Whether the last event repeats the items."""
     done_alias: bool = False
+    """`response.done` in place of `response.completed`."""
     usage_alias: bool = False
+    """The usage under the names of the older chat API."""
+    index: bool = True
+    """Whether events say which item, part or summary they are about by its index."""
+    ends_last: bool = False
+    """Whatever ends a part or an item is sent at the very end."""
+    rotating_ids: bool = False
+    """Items and the response have another id in each event."""
+    named_by_call: bool = False
+    """Function calls have no id; their deltas name the `call_id`."""
+    sealed: bool = True
+    """Whether reasoning items have `encrypted_content`, where it is included."""
+    renamed_output: bool = False
+    """Items have other ids in the last event."""
+    stale_output: bool = False
+    """The last event holds function calls as they were when they began."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,15 @@
 import copy
+from typing import Any
 
 import pytest
 
-from simulator.dialect import translate
-from simulator.scripts import Dialect
+from simulator import response
+from simulator.dialect import Translator
+from simulator.ids import Ids
+from simulator.player import Player
+from simulator.response import Prompt
+from simulator.scripts import Call, Dialect, Emit, Pace, Reason, Say, Script
+from simulator.scripts.dialects import DIALECTS
 
 USAGE = {"input_tokens": 3, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 1}}
 EVENT = {
@@ -11,6 +17,18 @@ EVENT = {
     "sequence_number": 4,
     "response": {"id": "resp_1", "output": [{"id": "msg_1"}], "usage": USAGE},
 }
+
+
+def translate(event, dialect) -> dict[str, Any]:
+    (translated,) = Translator(dialect).translate(event)
+    return translated
+
+
+def played(dialect, *steps) -> list[dict[str, Any]]:
+    opened = response.opened({"model": "m"}, "resp_1", 1000)
+    player = Player(opened, Prompt(1, 0), Ids(""), Pace(), include=["reasoning.encrypted_content"], now=1)
+    translator = Translator(dialect)
+    return [sent for event in player.play(Script(*steps)) for sent in translator.translate(event)]
 
 
 def test_the_original_dialect_changes_nothing():
@@ -40,3 +58,74 @@ def test_usage_under_the_names_of_the_chat_api():
 def test_only_the_completed_event_has_an_alias():
     event = {"type": "response.failed", "sequence_number": 1}
     assert translate(event, Dialect(done_alias=True)) == event
+
+
+ANSWER = (Reason(("Hm.",)), Say("Hi."), Call("f", "{}"), Call("f", "[]"))
+
+
+def test_everything_ends_at_the_very_end():
+    events = played(DIALECTS["llama_cpp"], *ANSWER)
+    kinds = [event["type"] for event in events]
+    assert kinds.index("response.reasoning_summary_text.done") > kinds.index(
+        "response.function_call_arguments.delta"
+    )
+    assert kinds[-3:] == [
+        "response.function_call_arguments.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert not any(name.endswith("_index") or name == "sequence_number" for event in events for name in event)
+
+
+def test_held_events_are_numbered_as_they_are_sent():
+    events = played(Dialect(ends_last=True), *ANSWER)
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+
+
+def test_calls_are_named_by_their_call_id():
+    events = played(DIALECTS["llama_cpp"], *ANSWER)
+    items = [event["item"] for event in events if event["type"] == "response.output_item.added"]
+    calls = [item["call_id"] for item in items if item["type"] == "function_call" and "id" not in item]
+    deltas = [
+        event["item_id"] for event in events if event["type"] == "response.function_call_arguments.delta"
+    ]
+    assert len(set(calls)) == 2
+    assert deltas == calls
+
+
+def ids_of(value) -> list[str]:
+    if isinstance(value, list):
+        return [found for element in value for found in ids_of(element)]
+    if not isinstance(value, dict):
+        return []
+    own = [value[name] for name in ("id", "item_id") if name in value]
+    return own + [found for element in value.values() for found in ids_of(element)]
+
+
+def test_no_id_occurs_twice_where_ids_rotate():
+    events = played(DIALECTS["copilot"], *ANSWER)
+    found = ids_of(events)
+    assert len(found) == len(set(found)) > len(events)
+    assert [event.get("output_index") for event in events if "item" in event] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_the_last_event_can_rename_or_shorten_its_items():
+    renamed = played(DIALECTS["vllm"], *ANSWER)
+    assert all(item["id"].endswith("_final") for item in renamed[-1]["response"]["output"])
+    assert not any(event["item"]["id"].endswith("_final") for event in renamed if "item" in event)
+    stale = played(DIALECTS["stale"], *ANSWER)[-1]["response"]["output"]
+    assert [(item["arguments"], item["status"]) for item in stale[2:]] == [("", "in_progress")] * 2
+
+
+def test_thoughts_without_a_seal():
+    sealed, unsealed = (
+        played(DIALECTS[name], *ANSWER)[-1]["response"]["output"][0] for name in ("original", "deepseek")
+    )
+    assert sealed.keys() - unsealed.keys() == {"encrypted_content"}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_stray_events_pass_through_every_dialect(name):
+    stray = {"type": "response.output_item.added", "output_index": 0, "item": None}
+    sent = played(DIALECTS[name], Emit(stray), Say("Hi."))
+    assert sent[0]["item"] is None

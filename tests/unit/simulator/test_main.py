@@ -17,7 +17,8 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_serves_until_a_signal(number):
-    process = await start("--port", "0", "--refuse-websocket", "426", "--max-age-s", "5", "--delay-ms", "1")
+    options = ("--refuse-websocket", "426", "--max-age-s", "5", "--delay-ms", "1", "--dialect", "copilot")
+    process = await start("--port", "0", *options)
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode()
     assert line.startswith("simulator: listening on http://127.0.0.1:")
@@ -25,6 +26,7 @@ async def test_serves_until_a_signal(number):
     async with httpx.AsyncClient() as client:
         settings = (await client.get(url.replace("/v1", "/sim/settings"))).json()
     assert (settings["refuse_websocket"], settings["max_age_s"], settings["delay_s"]) == (426, 5.0, 0.001)
+    assert settings["dialect"]["rotating_ids"] is True
     process.send_signal(number)
     out, err = await process.communicate()
     assert (process.returncode, out, err) == (0, b"", b"")
