@@ -70,7 +70,8 @@ class ResponsesEndpoint:
             return self._error(error)
         received = Received("http", self._next("http"), body, len(data), dict(request.headers))
         self._journal.arrived(received)
-        wire = HttpWire(request, self._headers(), stream=body.get("stream") is True)
+        stream = body.get("stream") is True and not self._settings.ignore_stream
+        wire = HttpWire(request, self._headers(), stream=stream)
         await self._upstream.answer(received, Slot(), wire)
         return await wire.finish()
 

@@ -49,6 +49,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     ignore_generate: bool = False
     """Generate despite `generate: false`, as servers do that do not know the field."""
+    ignore_stream: bool = False
+    """Answer a POST with the whole response as JSON despite `stream: true`."""
     dialect: Dialect = Dialect()
     """The dialect of scripts that name none."""
     framing: Framing = Framing()

@@ -1,4 +1,4 @@
-"""The named failures that `sim:NAME(…)` asks for: errors, broken connections, and other servers' dialects.
+"""The named failures that `sim:NAME(…)` asks for: errors, broken connections, what few clients expect.
 
 `at` is the point of the answer at which one happens: before its first event, after `response.created`,
 or after some content.
@@ -10,8 +10,21 @@ from simulator import errors
 from simulator.errors import Json
 from simulator.scripts import faults
 from simulator.scripts.catalog import named, report
-from simulator.scripts.faults import Close, Drop, End, Hang, Page
-from simulator.scripts.steps import Dialect, Emit, Fail, Framing, Pace, Say, Script, Shape, Start, Step
+from simulator.scripts.faults import Close, Drop, End, Garbage, Hang, Page
+from simulator.scripts.steps import (
+    Complete,
+    Dialect,
+    Emit,
+    Fail,
+    Framing,
+    Pace,
+    Say,
+    Script,
+    Shape,
+    Start,
+    Step,
+    Wait,
+)
 from simulator.scripts.turn import Turn
 
 At = Literal["start", "created", "content"]
@@ -23,6 +36,8 @@ _GARBAGE = {
     "bad_utf8": faults.BAD_UTF8,
     "bad_frame": faults.BAD_FRAME,
 }
+_PING = b"\x89\x00"
+"""A WebSocket frame: FIN, PING, no payload."""
 GarbageKind = Literal["not_json", "not_an_object", "no_type", "binary", "bad_utf8", "bad_frame"]
 
 
@@ -122,6 +137,28 @@ def unknown_events(turn: Turn) -> Script:
         Say(report(turn)),
         Emit({"type": "acme:trace", "span": 1}),
     )
+
+
+@named
+def rate_limits(turn: Turn, after_ms: float = 0.0) -> Script:
+    """What the public API says after the end of an answer: on an idle connection, after a while."""
+    limits = [{"name": "requests", "limit": 500, "remaining": 499, "reset_seconds": 0.12}]
+    late = Emit({"type": "response.rate_limits.updated", "rate_limits": limits}, numbered=True)
+    return Script(Say(report(turn)), Complete(), Wait(after_ms / 1000), late)
+
+
+@named
+def keepalive(turn: Turn, n: int = 3, every_ms: float = 10.0) -> Script:
+    """Events that only say that the server is alive: before the answer, within it, and after its end."""
+    beat = (Wait(every_ms / 1000), Emit({"type": "keepalive"}, numbered=True))
+    return Script(*beat * n, Start(), *beat * n, Say(report(turn)), Complete(), *beat * n)
+
+
+@named
+def prefill(turn: Turn, n: int = 3, every_ms: float = 10.0) -> Script:
+    """A long wait with signs of life that are no events: comments over HTTP, pings on a WebSocket."""
+    sign = Garbage(b": keep-alive\n\n" if turn.transport == "http" else _PING, "raw")
+    return Script(*(Wait(every_ms / 1000), sign) * n, Say(report(turn)))
 
 
 @named

@@ -99,3 +99,10 @@ async def test_stopping_ends_what_runs(sim, dial, create, receive):
             await socket.wait_closed()
     assert socket.close_code == 1001
     assert sim.stats.open_connections == 0
+
+
+async def test_a_server_can_ignore_stream(sim, http):
+    sim.settings.ignore_stream = True
+    answer = await http.post("/responses", json={"model": "m", "input": "x", "stream": True})
+    assert answer.headers["content-type"] == "application/json"
+    assert (answer.json()["object"], answer.json()["status"]) == ("response", "completed")

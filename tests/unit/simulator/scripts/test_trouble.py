@@ -90,3 +90,36 @@ async def test_framings_by_name(http):
     assert text.startswith(": keep-alive\r\n\r\nevent: response.created\r\ndata: {\r\ndata: ")
     assert text.endswith("data: [DONE]\r\n\r\n")
     assert "\u2028" in text
+
+
+async def test_rate_limits_come_after_the_end(dial, create, receive):
+    async with dial() as socket:
+        await socket.send(create("sim:rate_limits(after_ms=1)"))
+        ended = (await receive(socket))[-1]
+        late = json.loads(await socket.recv())
+        assert late["type"] == "response.rate_limits.updated"
+        assert late["sequence_number"] == ended["sequence_number"] + 1
+        await socket.send(create("And?", previous_response_id=ended["response"]["id"]))
+        assert (await receive(socket))[-1]["type"] == "response.completed"
+
+
+async def test_rate_limits_come_after_the_end_over_http(http):
+    body = {"model": "m", "stream": True, "input": "sim:rate_limits"}
+    text = (await http.post("/responses", json=body)).text
+    assert text.index("event: response.completed") < text.index("event: response.rate_limits.updated")
+
+
+async def test_keepalive_before_within_and_after(http):
+    body = {"model": "m", "stream": True, "input": "sim:keepalive(n=1, every_ms=1)"}
+    text = (await http.post("/responses", json=body)).text
+    kinds = [line.removeprefix("event: ") for line in text.split("\n") if line.startswith("event: ")]
+    beats = [number for number, kind in enumerate(kinds) if kind == "keepalive"]
+    assert beats == [0, kinds.index("response.in_progress") + 1, len(kinds) - 1]
+
+
+async def test_signs_of_life_that_are_no_events(http, dial, create, receive, sim):
+    body = {"model": "m", "stream": True, "input": "sim:prefill(n=2, every_ms=1)"}
+    text = (await http.post("/responses", json=body)).text
+    assert text.startswith(": keep-alive\n\n: keep-alive\n\nevent: response.created")
+    events = await ask(dial, create, receive, "sim:prefill(n=2, every_ms=1)")
+    assert (events[0]["type"], events[-1]["type"]) == ("response.created", "response.completed")
