@@ -1,5 +1,6 @@
 """Serve `/v1/responses`: authenticate, read the request, and answer it by POST or over a WebSocket.
 
+`POST /v1/responses/compact` is answered as well.
 Everything that refuses a caller before its request is understood is here: a missing or wrong key, a
 body that is no JSON object or too large, and the refusals that a test has asked for in `Settings`.
 """
@@ -37,7 +38,8 @@ class ResponsesEndpoint:
         self._numbers = itertools.count(1)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post(PATH, self._post), web.get(PATH, self._get)]
+        compact = web.post(f"{PATH}/compact", self._compact)
+        return [web.post(PATH, self._post), web.get(PATH, self._get), compact]
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("upgrade", "").lower() != "websocket":
@@ -74,6 +76,16 @@ class ResponsesEndpoint:
         wire = HttpWire(request, self._headers(), stream=stream)
         await self._upstream.answer(received, Slot(), wire)
         return await wire.finish()
+
+    async def _compact(self, request: web.Request) -> web.Response:
+        self._journal.count("http_requests")
+        try:
+            self._authenticate(request)
+            answer = self._upstream.compact(self._body(await request.read()))
+        except ApiError as error:
+            return self._error(error)
+        headers = {**self._headers(), "content-type": "application/json"}
+        return web.Response(body=msgspec.json.encode(answer), headers=headers)
 
     async def _answer(self, connection: Connection, received: Received) -> None:
         await self._upstream.answer(received, connection.slot, connection)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from simulator import pairing, response
+from simulator.compaction import compacted
 from simulator.dialect import Translator
 from simulator.errors import ApiError, Json
 from simulator.ids import Ids
@@ -68,6 +69,13 @@ class Upstream:
             pass  # `wire.broken` says which side ended it
         finally:
             self._journal.ended(received, "broken" if wire.broken else "aborted")
+
+    def compact(self, body: Json) -> Json:
+        """Return a shorter conversation that stands for this one. Raises ApiError."""
+        request.check_compaction(body)
+        known = recall(body.get("previous_response_id"), Slot(), self._store)
+        context = known.extended(self._resolved(item) for item in request.items_of(body))
+        return compacted(context, self._ids, int(self._clock()))
 
     async def _answer(self, received: Received, slot: Slot, wire: Wire) -> None:
         try:

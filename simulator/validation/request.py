@@ -91,6 +91,24 @@ _CREATE: dict[Transport, Check] = {
     "websocket": record({**_COMMON, "type": anything, "generate": nullable(boolean)}, required=["model"]),
 }
 
+_COMPACT = record(
+    {
+        name: _COMMON[name]
+        for name in (
+            "model",
+            "input",
+            "instructions",
+            "previous_response_id",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "service_tier",
+            "image",
+        )
+    },
+    required=["model"],
+)
+
 _ONLY_HTTP = ("background", "background_options")
 
 
@@ -103,6 +121,12 @@ def check(body: Any, transport: Transport) -> None:
     _CREATE[transport](body, "")
     for rule in _RULES:
         rule(body)
+
+
+def check_compaction(body: Json) -> None:
+    """Check the body of a request to compact a conversation. Raises ApiError."""
+    _COMPACT(body, "")
+    _has_something_to_answer(body)
 
 
 def items_of(body: Json) -> list[Json]:

@@ -28,7 +28,8 @@ def played(dialect, *steps) -> list[dict[str, Any]]:
     opened = response.opened({"model": "m"}, "resp_1", 1000)
     player = Player(opened, Prompt(1, 0), Ids(""), Pace(), include=["reasoning.encrypted_content"], now=1)
     translator = Translator(dialect)
-    return [sent for event in player.play(Script(*steps)) for sent in translator.translate(event)]
+    events = (action for action in player.play(Script(*steps)) if isinstance(action, dict))
+    return [sent for event in events for sent in translator.translate(event)]
 
 
 def test_the_original_dialect_changes_nothing():

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from simulator.scripts.turn import Turn, text_of
@@ -66,7 +68,7 @@ def test_tools_that_an_item_adds_are_offered():
 
 def test_answers_of_every_kind_since_the_last_user_message():
     old = {"type": "custom_tool_call_output", "call_id": "a", "output": "x"}
-    answers = [
+    answers: list[dict[str, Any]] = [
         {"type": "function_call_output", "call_id": "b", "output": "x"},
         {"type": "mcp_approval_response", "approval_request_id": "r", "approve": True},
     ]
