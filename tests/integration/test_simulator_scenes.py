@@ -128,6 +128,69 @@ async def test_the_clients_own_helpers_take_a_scene(client, text):
     assert [item.type for item in final.output] == SCENES[text]
 
 
+OUTPUT: dict[str, dict[str, Any]] = {
+    "custom_tool_call": {"type": "custom_tool_call_output", "output": "1"},
+    "shell_call": {
+        "type": "shell_call_output",
+        "output": [{"outcome": {"type": "exit", "exit_code": 0}, "stdout": "1", "stderr": ""}],
+    },
+    "local_shell_call": {"type": "local_shell_call_output", "output": "1"},
+    "apply_patch_call": {"type": "apply_patch_call_output", "status": "completed"},
+    "computer_call": {
+        "type": "computer_call_output",
+        "output": {"type": "computer_screenshot", "image_url": "data:image/png;base64,aGk="},
+    },
+    "mcp_approval_request": {"type": "mcp_approval_response", "approve": True},
+    "tool_search_call": {"type": "tool_search_output", "execution": "client", "tools": []},
+    "function_call": {"type": "function_call_output", "output": "1"},
+}
+LOOPS = {text: kinds[-1] for text, kinds in SCENES.items() if kinds[-1] in OUTPUT}
+
+
+def answer_to(item: Any) -> dict[str, Any]:
+    """Return what a caller sends when it has done what the item asks for."""
+    if item.type == "mcp_approval_request":
+        return {**OUTPUT[item.type], "approval_request_id": item.id}
+    name = "id" if item.type == "local_shell_call" else "call_id"
+    return {**OUTPUT[item.type], name: item.call_id}
+
+
+@pytest.mark.parametrize("chained", [True, False])
+@pytest.mark.parametrize("text", LOOPS)
+async def test_a_tool_of_the_caller_is_a_loop(client, text, chained):
+    """With the id and the output only, and with everything again where nothing is stored."""
+    asked = await client.responses.create(model=MODEL, input=text, store=chained)
+    answer = answer_to(asked.output[-1])
+    if chained:
+        more: Any = {"previous_response_id": asked.id, "input": [answer]}
+    else:
+        echoed = [item.model_dump(exclude_unset=True) for item in asked.output]
+        more = {"store": False, "input": [{"role": "user", "content": text}, *echoed, answer]}
+    ended = await client.responses.create(model=MODEL, **more)
+    assert ended.output[-1].type in {"message", "function_call"}
+    with pytest.raises(openai.BadRequestError, match=r"No tool output|do not have an approval"):
+        await client.responses.create(model=MODEL, **{**more, "input": more["input"][:-1] or "Well?"})
+
+
+@pytest.mark.parametrize("text", LOOPS)
+async def test_a_loop_over_one_websocket(client, text):
+    async with client.responses.connect() as connection:
+        asked = await turn(connection, input=text)
+        answer: Any = [answer_to(asked.output[-1])]
+        ended = await turn(connection, input=answer, previous_response_id=asked.id)
+    assert ended.output[-1].type in {"message", "function_call"}
+
+
+async def turn(connection, **parameters) -> Any:
+    """Return the response of one turn over a WebSocket."""
+    await connection.response.create(model=MODEL, store=False, **parameters)
+    while True:
+        event = EVENT["websocket"].validate_json(await connection.recv_bytes(), strict=True)
+        assert event.type != "error"
+        if event.type in ENDINGS:
+            return event.response
+
+
 def declared(union: Any) -> tuple[type[BaseModel], ...]:
     return get_args(get_args(union)[0] if get_origin(union) is Annotated else union)
 
