@@ -214,12 +214,8 @@ class Player:
         yield from self._close_item()
 
     def _call(self, step: Call) -> Iterator[Action]:
-        item = {
-            "id": self._ids.new("fc"),
-            "type": "function_call",
-            "status": "in_progress",
-            "name": step.name,
-        }
+        item: Json = {"id": self._ids.new("fc"), "type": "function_call", "status": "in_progress"}
+        item |= {"name": step.name} | ({"namespace": step.namespace} if step.namespace else {})
         builder = ItemBuilder({**item, "call_id": step.call_id or self._ids.new("call")}, len(self._output))
         yield from self._begin(builder)
         fitting = self._within_limit(step.arguments)

@@ -15,8 +15,11 @@ _DONE = {"status": "completed"}
 _EXIT = {"type": "exit", "exit_code": 0}
 
 
-def custom_call(name: str, words: str, *, call_id: str | None = None, closed: bool = True) -> Item:
+def custom_call(
+    name: str, words: str, *, call_id: str | None = None, namespace: str | None = None, closed: bool = True
+) -> Item:
     fields = {"name": name, "input": words} | ({"call_id": call_id} if call_id else {})
+    fields |= {"namespace": namespace} if namespace else {}
     events = (Stream("response.custom_tool_call_input", "input", words),)
     return Item("custom_tool_call", "ctc", fields, {"input": ""}, events, called=True, closed=closed)
 

@@ -182,7 +182,8 @@ def bad_arguments(turn: Turn) -> Script:
 
 def _call(function: Json, number: int) -> Call:
     schema: Any = function.get("parameters") or {"type": "object"}
-    return Call(function["name"], json.dumps(sample(schema, number)))
+    arguments = json.dumps(sample(schema, number))
+    return Call(function["name"], arguments, namespace=function.get("namespace"))
 
 
 def _function_name(turn: Turn) -> str:

@@ -106,8 +106,8 @@ def mcp(turn: Turn, approval: bool = True, fails: bool = False, unlisted: bool =
 @named
 def custom(turn: Turn, input: str = "select height from tides", cut: bool = False) -> Script:  # noqa: A002
     """A call of a custom tool, whose input is free text. `cut`: the token limit ends it in the middle."""
-    name = str((turn.tool("custom") or {}).get("name", "sql"))
-    call = actions.custom_call(name, input, closed=not cut)
+    tool = turn.tool("custom") or {"name": "sql"}
+    call = actions.custom_call(tool["name"], input, namespace=tool.get("namespace"), closed=not cut)
     if cut:
         return Script(call, Incomplete())
     return _asked(turn, "custom_tool_call_output", call)

@@ -74,6 +74,7 @@ class Call:
     arguments: str = "{}"
     call_id: str | None = None
     closed: bool = True
+    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

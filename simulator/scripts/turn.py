@@ -51,9 +51,14 @@ class Turn:
 
     @property
     def offered(self) -> list[Json]:
-        """The tools of the request, then those that its items add."""
-        added = (item for item in (*self.known, *self.new) if item.get("type") == "additional_tools")
-        return [*(self.body.get("tools") or ()), *(tool for item in added for tool in item["tools"])]
+        """The tools of the request, then those that its items add; one of a namespace says which."""
+        items = (item for item in (*self.known, *self.new) if item.get("type") == "additional_tools")
+        tools = [*(self.body.get("tools") or ()), *(tool for item in items for tool in item["tools"])]
+        flat: list[Json] = []
+        for tool in tools:
+            inner = tool.get("tools", ()) if tool["type"] == "namespace" else ()
+            flat += [{**one, "namespace": tool.get("name")} for one in inner] or [tool]
+        return flat
 
     @property
     def function(self) -> Json | None:

@@ -73,6 +73,14 @@ def test_names_come_from_the_tools_that_are_offered():
     assert steps("sim:mcp", tools=tools)[0].fields["server_label"] == "ships"
 
 
+def test_a_call_says_from_which_namespace_its_tool_is():
+    inner = [{"type": "custom", "name": "exec"}, {"type": "function", "name": "wait"}]
+    tools = [{"type": "namespace", "name": "functions", "tools": inner}]
+    assert steps("sim:custom", tools=tools)[0].fields["namespace"] == "functions"
+    call = steps("sim:tools", tools=tools)[0]
+    assert (call.name, call.namespace) == ("wait", "functions")
+
+
 def test_each_citation_names_the_text_that_it_stands_for():
     said = steps("sim:web_search(citations=3)")[-1]
     cited = [said.text[place["start_index"] : place["end_index"]] for place in said.citations]

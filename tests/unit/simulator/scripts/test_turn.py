@@ -66,6 +66,13 @@ def test_tools_that_an_item_adds_are_offered():
     assert turn.tool("custom", "mcp") == {"type": "custom", "name": "c"}
 
 
+def test_tools_of_a_namespace_say_which():
+    inner = [{"type": "function", "name": "f"}, {"type": "custom", "name": "c"}]
+    turn = Turn({"tools": [{"type": "namespace", "name": "n", "tools": inner}]}, "http", [])
+    assert turn.offered == [{**tool, "namespace": "n"} for tool in inner]
+    assert turn.function == turn.offered[0]
+
+
 def test_answers_of_every_kind_since_the_last_user_message():
     old = {"type": "custom_tool_call_output", "call_id": "a", "output": "x"}
     answers: list[dict[str, Any]] = [
