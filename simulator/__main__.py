@@ -7,11 +7,17 @@ import signal
 import sys
 
 from simulator import Settings, Simulator
+from simulator.scripts.catalog import manual
 from simulator.scripts.dialects import DIALECTS
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="simulator", description="A scripted Responses upstream.")
+    parser = argparse.ArgumentParser(
+        prog="simulator",
+        description="A scripted Responses upstream. A message of the user may ask for an answer by name.",
+        epilog=f"answers by name:\n{manual()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--port", type=int, default=8400, help="0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument(

@@ -29,6 +29,24 @@ from simulator.scripts.turn import Turn, text_of
 
 Builder = Callable[..., Script]
 BUILDERS: dict[str, Builder] = {}
+_FORCED = {
+    "web_search": "web_search",
+    "web_search_preview": "web_search",
+    "web_search_preview_2025_03_11": "web_search",
+    "file_search": "file_search",
+    "code_interpreter": "code_interpreter",
+    "image_generation": "image_generation",
+    "mcp": "mcp",
+    "computer": "computer",
+    "computer_use": "computer",
+    "computer_use_preview": "computer",
+    "shell": "shell",
+    "apply_patch": "apply_patch",
+    "custom": "custom",
+    "programmatic_tool_calling": "program",
+}
+"""The answer to a `tool_choice` that names a tool of this type."""
+
 _LONGEST_QUOTE = 200
 _MOST_NAMED = 5
 
@@ -64,13 +82,26 @@ def choose(turn: Turn) -> Script:
 
 
 def default(turn: Turn) -> Script:
-    """Report what was received, in the form that the request demands: a call, JSON, or text."""
+    """Report what was received, in the form that the request demands: a tool, a call, JSON, or text."""
     function, schema = turn.function, turn.output_schema
+    match turn.body.get("tool_choice"):
+        case {"type": str(kind)} if kind in _FORCED and not turn.answers:
+            return BUILDERS[_FORCED[kind]](turn)
     if turn.must_call and function is not None:
         return Script(_call(function, 1))
     if schema is not None:
         return Script(Say(json.dumps(sample(schema))))
     return Script(Say(report(turn)))
+
+
+def manual() -> str:
+    """Return one line for each name, with its arguments and what it does."""
+    lines = []
+    for name, builder in sorted(BUILDERS.items()):
+        arguments = [str(parameter) for parameter in list(inspect.signature(builder).parameters.values())[1:]]
+        about = (builder.__doc__ or "").partition("\n")[0]
+        lines.append(f"  sim:{name}({', '.join(arguments)})" + (f"\n      {about}" if about else ""))
+    return "\n".join(lines)
 
 
 def report(turn: Turn) -> str:

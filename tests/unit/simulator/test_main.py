@@ -7,6 +7,8 @@ import sys
 import httpx
 import pytest
 
+from simulator.scripts import BUILDERS
+
 
 async def start(*arguments: str) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
@@ -38,3 +40,10 @@ async def test_a_port_in_use_is_one_line(sim):
     assert process.returncode == 1
     assert err.decode() == f"simulator: cannot listen on 127.0.0.1:{sim.port}: Address already in use\n"
     assert out == b""
+
+
+async def test_the_help_lists_every_answer_by_name():
+    process = await start("--help")
+    out, _ = await process.communicate()
+    listed = {line.split("(")[0].strip() for line in out.decode().splitlines() if line.startswith("  sim:")}
+    assert listed == {f"sim:{name}" for name in BUILDERS}

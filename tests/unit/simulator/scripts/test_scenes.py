@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from simulator.scripts import Incomplete, Item, Reason, Say, Turn, directive, scenes
-from simulator.scripts.catalog import build
+from simulator.scripts.catalog import build, choose
 
 USER = {"role": "user", "content": "Go."}
 
@@ -79,6 +79,15 @@ def test_a_call_says_from_which_namespace_its_tool_is():
     assert steps("sim:custom", tools=tools)[0].fields["namespace"] == "functions"
     call = steps("sim:tools", tools=tools)[0]
     assert (call.name, call.namespace) == ("wait", "functions")
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"), [("web_search_preview", "web_search_call"), ("mcp", "mcp_list_tools")]
+)
+def test_a_tool_that_the_request_chooses_is_used(kind, first):
+    script = choose(Turn({"tools": [{"type": kind}], "tool_choice": {"type": kind}}, "http", [USER]))
+    assert isinstance(script.steps[0], Item)
+    assert script.steps[0].type == first
 
 
 def test_each_citation_names_the_text_that_it_stands_for():
