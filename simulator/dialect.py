@@ -3,6 +3,8 @@
 import itertools
 from typing import Any
 
+import msgspec
+
 from simulator.errors import Json
 from simulator.scripts.steps import Dialect
 
@@ -50,6 +52,8 @@ class Translator:
             changed["response"] = self._response(changed["response"])
         if dialect.done_alias and changed["type"] == "response.completed":
             changed["type"] = "response.done"
+        if dialect.odd_fields and "sequence_number" in changed:
+            changed["sequence_number"] = str(changed["sequence_number"])
         return self._rotated(changed) if dialect.rotating_ids else changed
 
     def _item(self, item: Any) -> Any:
@@ -61,6 +65,8 @@ class Translator:
             del changed["id"]
         if not self._dialect.sealed and kind == "reasoning":
             changed.pop("encrypted_content", None)
+        if self._dialect.odd_fields and kind == "function_call":
+            changed["arguments"] = _decoded(item["arguments"])
         return changed
 
     def _response(self, response: Json) -> Json:
@@ -69,6 +75,10 @@ class Translator:
             changed["output"] = [self._last(item) for item in response["output"]] if dialect.output else []
         if dialect.usage_alias and changed.get("usage"):
             changed["usage"] = _usage(changed["usage"])
+        if dialect.odd_fields:
+            changed["created_at"] = str(changed.get("created_at"))
+            if changed.get("usage"):
+                changed["usage"] = {**changed["usage"], "output_tokens": -9, "total_tokens": 1.5}
         return changed
 
     def _last(self, item: Any) -> Any:
@@ -92,6 +102,14 @@ class Translator:
         if "output" in changed and "object" in changed:
             changed["output"] = [self._rotated(item) for item in changed["output"]]
         return changed
+
+
+def _decoded(arguments: str) -> Any:
+    """Return arguments as the object that they are, or as they are where they are none."""
+    try:
+        return msgspec.json.decode(arguments)
+    except msgspec.DecodeError:
+        return arguments
 
 
 def _usage(usage: Json) -> Json:

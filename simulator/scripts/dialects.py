@@ -1,7 +1,8 @@
 """Other servers, by name: what their events look like, and the named answers that show what they do.
 
-Each was seen in recorded streams. `sim:llama_cpp`, `sim:copilot`, `sim:vllm` and `sim:stale` are the
-original's answer in another form; `sim:deepseek`, `sim:kimi` and `sim:xai` differ in what they say.
+Each was seen in recorded streams. `sim:llama_cpp`, `sim:copilot`, `sim:vllm`, `sim:stale` and
+`sim:odd` are the original's answer in another form; `sim:deepseek`, `sim:kimi` and `sim:xai` differ in
+what they say.
 """
 
 from simulator.scripts import hosted
@@ -16,6 +17,7 @@ DIALECTS = {
     "deepseek": Dialect(sealed=False),
     "vllm": Dialect(renamed_output=True),
     "stale": Dialect(stale_output=True),
+    "odd": Dialect(odd_fields=True),
 }
 
 
@@ -41,6 +43,12 @@ def vllm(turn: Turn) -> Script:
 def stale(turn: Turn) -> Script:
     """The last event holds an older state of the calls."""
     return Script(*_checked(turn), dialect=DIALECTS["stale"])
+
+
+@named
+def odd(turn: Turn) -> Script:
+    """Numbers as text, usage out of range, arguments as an object."""
+    return Script(*_checked(turn), dialect=DIALECTS["odd"])
 
 
 @named

@@ -197,6 +197,8 @@ class Dialect:
     """Items have other ids in the last event."""
     stale_output: bool = False
     """The last event holds function calls as they were when they began."""
+    odd_fields: bool = False
+    """Fields of other types: numbers as text, usage out of range, arguments as an object."""
 
 
 @dataclass(frozen=True, slots=True)

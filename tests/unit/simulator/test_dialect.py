@@ -118,6 +118,14 @@ def test_the_last_event_can_rename_or_shorten_its_items():
     assert [(item["arguments"], item["status"]) for item in stale[2:]] == [("", "in_progress")] * 2
 
 
+def test_fields_of_other_types():
+    events = played(DIALECTS["odd"], Call("f", '{"a": 1}'), Call("f", "no JSON"))
+    assert [event["sequence_number"] for event in events[:2]] == ["0", "1"]
+    ended = events[-1]["response"]
+    assert [item["arguments"] for item in ended["output"]] == [{"a": 1}, "no JSON"]
+    assert (ended["created_at"], ended["usage"]["output_tokens"]) == ("1000", -9)
+
+
 def test_thoughts_without_a_seal():
     sealed, unsealed = (
         played(DIALECTS[name], *ANSWER)[-1]["response"]["output"][0] for name in ("original", "deepseek")
