@@ -27,6 +27,8 @@ class Translator:
         """Return what a server of this dialect sends now: nothing, or also what was held until now."""
         if self._dialect == ORIGINAL:
             return [event]
+        if self._left_out(event):
+            return []
         due = [event]
         if self._dialect.ends_last:
             if event["type"].endswith(".done") and "response" not in event:
@@ -35,6 +37,15 @@ class Translator:
             if event.get("response", {}).get("status", "queued") not in _RUNNING:
                 due, self._held = [*self._held, event], []
         return [self._translated(one) for one in due]
+
+    def _left_out(self, event: Json) -> bool:
+        kept = "response" in event or event["type"] == "error"
+        match self._dialect.between:
+            case "everything":
+                return False
+            case "whole_items":
+                return not kept and event["type"] != "response.output_item.done"
+        return not kept
 
     def _translated(self, event: Json) -> Json:
         dialect, changed = self._dialect, dict(event)

@@ -1,8 +1,7 @@
 """Other servers, by name: what their events look like, and the named answers that show what they do.
 
-Each was seen in recorded streams. `sim:llama_cpp`, `sim:copilot`, `sim:vllm`, `sim:stale` and
-`sim:odd` are the original's answer in another form; `sim:deepseek`, `sim:kimi` and `sim:xai` differ in
-what they say.
+Each was seen in recorded streams. `sim:deepseek`, `sim:kimi` and `sim:xai` differ in what they say; the
+others are the original's answer in another form.
 """
 
 from simulator.scripts import hosted
@@ -18,6 +17,8 @@ DIALECTS = {
     "vllm": Dialect(renamed_output=True),
     "stale": Dialect(stale_output=True),
     "odd": Dialect(odd_fields=True),
+    "whole_items": Dialect(between="whole_items"),
+    "end_alone": Dialect(between="nothing"),
 }
 
 
@@ -43,6 +44,18 @@ def vllm(turn: Turn) -> Script:
 def stale(turn: Turn) -> Script:
     """The last event holds an older state of the calls."""
     return Script(*_checked(turn), dialect=DIALECTS["stale"])
+
+
+@named
+def whole_items(turn: Turn) -> Script:
+    """No deltas and no beginnings: each item comes whole."""
+    return Script(*_checked(turn), dialect=DIALECTS["whole_items"])
+
+
+@named
+def end_alone(turn: Turn) -> Script:
+    """Nothing between the beginning and the end, which holds everything."""
+    return Script(*_checked(turn), dialect=DIALECTS["end_alone"])
 
 
 @named

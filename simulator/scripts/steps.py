@@ -199,6 +199,8 @@ class Dialect:
     """The last event holds function calls as they were when they began."""
     odd_fields: bool = False
     """Fields of other types: numbers as text, usage out of range, arguments as an object."""
+    between: Literal["everything", "whole_items", "nothing"] = "everything"
+    """What is sent between the beginning and the end of the response."""
 
 
 @dataclass(frozen=True, slots=True)

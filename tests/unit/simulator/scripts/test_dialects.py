@@ -19,7 +19,7 @@ def kinds(name: str, *items: Any) -> list[str]:
     return [type(step).__name__ for step in script(name, *items).steps]
 
 
-@pytest.mark.parametrize("name", ["llama_cpp", "copilot", "vllm", "stale", "odd"])
+@pytest.mark.parametrize("name", ["llama_cpp", "copilot", "vllm", "stale", "odd", "whole_items", "end_alone"])
 def test_a_text_and_two_calls_in_another_form(name):
     assert kinds(name) == ["Say", "Call", "Call"]
     assert script(name).dialect is not None
