@@ -118,6 +118,7 @@ class TurnRecord:
             ),
             self._bytes_sent,
             self._bytes_saved,
+            self._ignored_events(),
         )
 
     # In the order of a turn; from `asked` on again for each attempt.
@@ -209,6 +210,11 @@ class TurnRecord:
         self.error = error
         self.ended = self._clock()
         self.phases[-1].end(self.ended, error)
+
+    def _ignored_events(self) -> tuple[tuple[str, int], ...]:
+        """Return what the last attempt received and nobody understood: type and count."""
+        attempt = self.attempt
+        return tuple(sorted(attempt.response.ignored.items())) if attempt is not None else ()
 
     def _started(self, event: Started) -> bool:
         now = self._clock()

@@ -42,7 +42,14 @@ def record(clock, wish=Transport.AUTO) -> TurnRecord:
 def response(**facts: Any) -> Any:
     """Return what an exchange says of itself before its request is written."""
     plan = full_plan((), ContextReason.FIRST_TURN)
-    known = {"plan": plan, "dispatched": False, "sent_at": None, "bytes_sent": 12, "bytes_saved": 3}
+    known = {
+        "plan": plan,
+        "dispatched": False,
+        "sent_at": None,
+        "bytes_sent": 12,
+        "bytes_saved": 3,
+        "ignored": {},
+    }
     return SimpleNamespace(**known | facts)
 
 
@@ -174,3 +181,12 @@ def test_nothing_counts_as_sent_before_the_upstream_may_have_read_it(clock):
     turn.planned(exchange)
     turn.dispatch(exchange)
     assert not turn.dispatched
+
+
+def test_the_report_counts_what_nobody_understood(clock):
+    turn = record(clock)
+    exchange = response()
+    turn.planned(exchange)
+    assert turn.report().ignored_events == ()
+    exchange.ignored = {"response.telepathy": 2, "foreign": 1}
+    assert turn.report().ignored_events == (("foreign", 1), ("response.telepathy", 2))
