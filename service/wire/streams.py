@@ -12,6 +12,10 @@ where it contradicts the pieces:
 
     pieces "Hel", "lo", final "Hello!"  ->  one more delta "!"
     pieces "Hel", "lo", final "Bye"     ->  no delta; the message says "Bye", and a contradiction is counted
+    pieces "Hel", "lo", final "Hel"     ->  no delta; the message says "Hello": the final one is older
+
+Some servers cut an emoji into two UTF-16 surrogates, one at the end of a piece and one at the beginning of
+the next. The first waits for the second; one without its other half becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from collections.abc import Callable, Sequence
 
 from service.domain.events import Delta, Event
 from service.wire.bounds import MAX_DELTA_CHARACTERS, Bounds, size_of
+from service.wire.lenient import without_halves
 from service.wire.tally import Tally
 
 MERGE_CHARACTERS = 16 * 1024
@@ -65,26 +70,45 @@ class Stream:
         piece = "".join(self._added)
         self._added.clear()
         self._length = 0
-        size = size_of(piece)
+        try:
+            size = size_of(piece)
+        except UnicodeEncodeError:
+            piece = self._without_halves(piece)
+            size = size_of(piece)
         self._bounds.text(size)
         self._size += size
         self._pieces.append(piece)
         return self._deltas(piece)
 
-    def settle(self, final: str | None, tally: Tally) -> list[Event]:
+    def settle(self, final: str | None, tally: Tally, *, closed: bool = False) -> list[Event]:
         """Replace the text with the final one, and return deltas for what was not streamed of it.
 
-        None and an empty text change nothing: some servers do not repeat the text.
+        None and an empty text change nothing: some servers do not repeat the text. Nor does the beginning of
+        the text: some repeat an older state. A text that is `closed` is only extended.
         """
         if not final:
             return []
-        streamed, size = self.text, size_of(final)
+        streamed = self.text
+        self._added.clear()  # half a character, which the final text has whole
+        if streamed.startswith(final):
+            self._pieces = [streamed]
+            return []
+        extends = final.startswith(streamed)
+        if not extends:
+            tally.note("contradiction")
+            if closed:
+                return []
+        size = size_of(final)
         self._bounds.text(max(0, size - self._size))
         self._pieces, self._size = [final], size
-        if not final.startswith(streamed):
-            tally.note("contradiction")
-            return []
-        return [*self._deltas(final[len(streamed) :])]
+        return [*self._deltas(final[len(streamed) :])] if extends else []
+
+    def _without_halves(self, piece: str) -> str:
+        """Keep a surrogate at the end of the piece for the next merge; join or replace the others."""
+        if "\ud800" <= piece[-1] <= "\udbff":
+            self._added, self._length = [piece[-1]], 1
+            piece = piece[:-1]
+        return without_halves(piece)
 
     def _deltas(self, piece: str) -> list[Delta]:
         if len(piece) <= MAX_DELTA_CHARACTERS:

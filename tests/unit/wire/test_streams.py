@@ -101,3 +101,44 @@ def test_pieces_that_are_refused_are_dropped(stream):
         stream.merge()
     assert stream.merge() == []
     assert len(stream.text) == MAX_ANSWER_BYTES - 1
+
+
+def test_an_older_state_changes_nothing(stream):
+    grow(stream, "Hello")
+    tally = Tally()
+    assert stream.settle("Hel", tally) == []
+    assert (stream.text, dict(tally)) == ("Hello", {})
+
+
+def test_a_closed_text_is_only_extended(stream):
+    grow(stream, "Hello")
+    tally = Tally()
+    assert stream.settle("Goodbye", tally, closed=True) == []
+    assert (stream.text, dict(tally)) == ("Hello", {"contradiction": 1})
+    assert texts(stream.settle("Hello!", tally, closed=True)) == ["!"]
+
+
+# Half a character
+
+
+def test_two_halves_become_one_character(stream):
+    assert texts(grow(stream, "a\ud83d")) == ["a"]
+    assert texts(grow(stream, "\ude00b")) == ["\U0001f600b"]
+    assert stream.text == "a\U0001f600b"
+
+
+def test_half_a_character_waits_alone(stream):
+    assert grow(stream, "\ud83d") == []
+    assert stream.merge() == []
+    assert texts(grow(stream, "\ude00")) == ["\U0001f600"]
+
+
+@pytest.mark.parametrize(("pieces", "text"), [(["\ude00"], "\ufffd"), (["a\ud83d", "b"], "a\ufffdb")])
+def test_half_a_character_without_the_other_is_replaced(stream, pieces, text):
+    assert "".join(delta for piece in pieces for delta in texts(grow(stream, piece))) == text
+
+
+def test_the_final_text_has_the_character_whole(stream):
+    grow(stream, "a\ud83d")
+    assert texts(stream.settle("a\U0001f600", Tally())) == ["\U0001f600"]
+    assert texts(grow(stream, "b")) == ["b"]
