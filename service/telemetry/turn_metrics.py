@@ -19,7 +19,7 @@ from service.telemetry.telemetry import Telemetry
 
 logger = logging.getLogger("service.turn")
 
-UNDERSTOOD = frozenset({"gap", "foreign", "behind_the_end", "contradiction"})
+UNDERSTOOD = frozenset({"gap", "foreign", "late", "unplaced", "behind_the_end", "contradiction"})
 """Known kinds of ignored events. Any other kind is the upstream's invention and counts as unknown."""
 
 

@@ -16,17 +16,8 @@ from service.domain.plan import Plan
 from service.transport.channel import Channel, Waits
 from service.transport.receive_buffer import now
 from service.wire.request import bytes_saved
+from service.wire.response_assembler import REDUNDANT
 from service.wire.response_decoder import ResponseDecoder
-
-REDUNDANT_EVENTS = frozenset(
-    {
-        "response.content_part.added",
-        "response.content_part.done",
-        "response.reasoning_summary_part.added",
-        "response.reasoning_summary_part.done",
-    }
-)
-"""Events of every answer that repeat what other events contain."""
 
 IMMEDIATE_READS = 1
 """Deliver the first N reads with content immediately; later ones may wait (`Channel.receive`) and be
@@ -38,10 +29,13 @@ class Exchange:
     """Carry one request and its answer, once. Leaving the block cuts an unfinished answer off.
 
     `dispatched`: the upstream may have read some of the request. `sent_at`: when the request was written
-    whole, on the monotonic clock in seconds; None: not yet.
+    whole, on the monotonic clock in seconds; None: not yet. `shared`: the channel may carry other responses,
+    too.
     """
 
-    def __init__(self, channel: Channel, request: bytes | bytearray, plan: Plan, waits: Waits) -> None:
+    def __init__(
+        self, channel: Channel, request: bytes | bytearray, plan: Plan, waits: Waits, *, shared: bool = True
+    ) -> None:
         self.plan = plan
         self.dispatched = False
         self.sent_at: float | None = None
@@ -49,7 +43,7 @@ class Exchange:
         self._request = request
         self._bytes_sent = len(request)
         self._waits = waits
-        self._decoder = ResponseDecoder(continuing=plan.incremental)
+        self._decoder = ResponseDecoder(continuing=plan.incremental, shared=shared)
         self._begun = False
         self._delivered = 0
         self._answering = False
@@ -99,10 +93,8 @@ class Exchange:
 
     @property
     def ignored(self) -> dict[str, int]:
-        """How many events of each type were ignored, except `REDUNDANT_EVENTS`."""
-        return {
-            kind: number for kind, number in self._decoder.ignored.items() if kind not in REDUNDANT_EVENTS
-        }
+        """How many events of each type were ignored, except `REDUNDANT`."""
+        return {kind: number for kind, number in self._decoder.ignored.items() if kind not in REDUNDANT}
 
     def partial(self) -> Message | None:
         return self._decoder.partial()

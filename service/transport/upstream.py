@@ -197,7 +197,7 @@ class Upstream:
         body = await maybe_aside(prepared.large, write)
         headers = self._keys.headers(key)
         stream = HttpStream(self._http, self._url, headers, self.pace, self._connecting, trace=trace)
-        return Exchange(stream, body, plan, self.waits)
+        return Exchange(stream, body, plan, self.waits, shared=False)
 
     async def close(self) -> None:
         await self._http.aclose()

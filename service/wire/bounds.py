@@ -19,7 +19,9 @@ from service.domain.errors import Reason, TurnError
 MEBIBYTE = 1024 * 1024
 
 MAX_ANSWER_BYTES = 8 * MEBIBYTE
-"""Text, refusals, arguments, reasoning (encrypted, too) and names, in UTF-8."""
+"""Text, refusals, arguments, reasoning (encrypted, too), names and whole items, in UTF-8. The events of their
+progress, which are not kept, have as much for themselves.
+"""
 
 MAX_ITEMS = 4096
 """Output items that have parts."""
@@ -49,13 +51,13 @@ class Bounds:
     """Count what one answer has used: `size` bytes so far.
 
     The counts never decrease: text that a final text replaces was read all the same.
-    Each method raises TurnError PROTOCOL_ERROR when the answer is over its bound.
+    Each method but `progress` raises TurnError PROTOCOL_ERROR when the answer is over its bound.
     """
 
-    __slots__ = ("_items", "_parts", "size")
+    __slots__ = ("_items", "_parts", "_progress", "size")
 
     def __init__(self) -> None:
-        self.size = self._items = self._parts = 0
+        self.size = self._items = self._parts = self._progress = 0
 
     def text(self, size: int) -> None:
         self.size += size
@@ -82,6 +84,13 @@ class Bounds:
         """A list of items, of contents or of paragraphs, before its entries are decoded."""
         if entries is not None and len(entries) > MAX_ITEMS:
             raise _over(f"{MAX_ITEMS} items or parts in one list")
+
+    def progress(self, size: int) -> bool:
+        """Return whether an event of this size may be passed on whole. It is no reason to fail."""
+        if self._progress + size > MAX_ANSWER_BYTES:
+            return False
+        self._progress += size
+        return True
 
     def part(self) -> None:
         self._parts += 1

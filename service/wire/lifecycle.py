@@ -20,7 +20,7 @@ MAX_ID_CHARACTERS = 512
 """A longer response id is cut. One of this length may have been cut, so no turn continues from it."""
 
 MAX_MODEL_CHARACTERS = 256
-"""A longer model name from the upstream is cut."""
+"""A longer model name from the upstream is cut, and a longer service tier."""
 
 
 def id_of(response: Response) -> str:
@@ -48,16 +48,21 @@ def completed(
     response_id: str,
     usage: Usage | None,
     cut: StopReason | None,
+    is_waiting: bool,
 ) -> Completed:
-    """Make the last event. `cut` says why the answer is not complete; None: it is."""
+    """Make the last event. `cut` says why the answer is not complete; None: it is.
+
+    `is_waiting`: the model waits for something other than the result of a function or a custom tool.
+    """
     return Completed(
         response_id,
         _model(response) or begun.model,
         begun.created_at,
         message,
-        cut or _stop_reason(message),
+        cut or (StopReason.ACTION_REQUIRED if is_waiting else _stop_reason(message)),
         usage or Usage(),
         continuable=cut is None and len(response_id) < MAX_ID_CHARACTERS,
+        service_tier=(response.service_tier or "")[:MAX_MODEL_CHARACTERS],
     )
 
 

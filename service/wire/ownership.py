@@ -28,7 +28,7 @@ MAX_OTHERS = 64
 
 
 class Ownership:
-    """What is known of the responses on the connection. `shared`: it may carry others than ours.
+    """What one response knows of the others on its connection. `shared`: there may be others.
 
     `wary`: an event that names no response may be foreign.
     """

@@ -24,25 +24,38 @@ from service.domain.events import Event, Started, StopReason, Usage
 from service.domain.messages import Message
 from service.wire import error_classifier
 from service.wire.error_events import read_error
-from service.wire.lifecycle import MAX_ID_CHARACTERS, completed, id_of, started, why_cut
+from service.wire.lifecycle import completed, id_of, started, why_cut
 from service.wire.output_assembler import Answer
-from service.wire.server_events import Response, ServerEvent, read_usage
+from service.wire.ownership import Ownership
+from service.wire.server_events import Response, ServerEvent
 from service.wire.streams import Stream
 from service.wire.tally import Tally
+from service.wire.usage import read_usage
 
 Locate = Callable[[Answer, ServerEvent], Stream | None]
 Take = Callable[[Answer, ServerEvent], list[Event]]
 Handler = Callable[["ResponseAssembler", ServerEvent, str | bytes], list[Event]]
 """Apply the event, and return what it makes. The last argument is its frame, of which errors are read."""
 
+REDUNDANT = frozenset(
+    {
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.reasoning_summary_part.added",
+        "response.reasoning_summary_part.done",
+    }
+)
+"""Events of every answer that repeat what other events contain."""
+
 UNSOLICITED = frozenset({"connection_expiring"})
 """Errors that announce the end of the connection and do not concern this response."""
 
 
-class ResponseAssembler:
+class ResponseAssembler(Ownership):
     """Assemble one response from its events.
 
     `continuing`: the request carried a previous_response_id.
+    `shared`: the connection may carry other responses (`ownership`).
     `finished`: the upstream ended the response; apply no more events.
     `orderly`: no frame of this response can follow, so the connection can be reused. After a bare `error`
     some servers also send `response.failed`.
@@ -63,7 +76,8 @@ class ResponseAssembler:
         "usage",
     )
 
-    def __init__(self, *, continuing: bool) -> None:
+    def __init__(self, *, continuing: bool, shared: bool = True) -> None:
+        super().__init__(shared=shared)
         self.finished = False
         self.orderly = False
         self.response_id = ""
@@ -97,9 +111,6 @@ class ResponseAssembler:
         `frame` is what the event was decoded from.
         Raises TurnError when the event fails the response, or is invalid in its state.
         """
-        if event.stream_id is not None or (event.response_id and not self._is_ours(event.response_id)):
-            self.ignored.note("foreign")
-            return
         number = event.sequence_number
         # Some servers send no numbers, or always -1: they only serve to detect gaps.
         if number is not None and number >= 0:
@@ -117,7 +128,7 @@ class ResponseAssembler:
         if handler := self.HANDLERS.get(event.type):
             events += handler(self, event, frame)
         else:
-            self.ignored.note(event.type)
+            events += self._progress(event, frame)
 
     def merge(self) -> Sequence[Event]:
         """Return the deltas that wait.
@@ -135,40 +146,53 @@ class ResponseAssembler:
             and event.output_index == last.output_index
             and event.content_index == last.content_index
             and event.summary_index == last.summary_index
+            and event.response_id == last.response_id
         )
 
     # The handlers
 
     def _grow(self, event: ServerEvent, locate: Locate) -> list[Event]:
-        if not event.delta:
+        if not event.delta or (begun := self._admit(event)) is None:
             return []
-        self._require_started(event.type)
         stream = locate(self._answer, event)
         if stream is None:
-            return []
+            return begun
         others = self.merge() if stream is not self._stream else ()
         self._last_delta, self._stream = event, stream
-        return [*others, *stream.add(event.delta)]
+        return [*begun, *others, *stream.add(event.delta)]
 
     def _settle(self, event: ServerEvent, locate: Locate) -> list[Event]:
-        self._require_started(event.type)
-        final = event.text or event.refusal or event.arguments
+        if (begun := self._admit(event)) is None:
+            return []
+        final = event.text or event.refusal or event.arguments or event.input
         stream = locate(self._answer, event) if final else None
-        return stream.settle(final, self.ignored) if stream else []
+        return begun + stream.settle(final, self.ignored) if stream else begun
 
     def _item(self, event: ServerEvent, take: Take) -> list[Event]:
-        self._require_started(event.type)
-        return take(self._answer, event)
+        if (begun := self._admit(event)) is None:
+            return []
+        return begun + take(self._answer, event)
+
+    def _progress(self, event: ServerEvent, frame: str | bytes) -> list[Event]:
+        """What has no handler may tell of an item; or it is of a type that nobody knows."""
+        if event.type in REDUNDANT or self._started is None or self.wary:
+            self.ignored.note(event.type)
+            return []
+        return self._answer.progress(event, frame)
 
     def _begin(self, event: ServerEvent) -> list[Event]:
-        response = self._own(event)
-        return self._start(response) if response else []
+        response = event.response or Response()
+        if not self.begins(id_of(response), created=event.type == "response.created"):
+            self.ignored.note("foreign")
+            return []
+        return self._start(response)
 
     def _end(self, event: ServerEvent, frame: str | bytes, status: str) -> list[Event]:
-        response = self._own(event)
-        if response is None:
+        response = event.response or Response()
+        if not self.ends(id_of(response)):
+            self.ignored.note("foreign")
             return []
-        self.usage = read_usage(response.usage)
+        self.usage = read_usage(response.usage, self.ignored)
         match status or response.status or "completed":
             case "completed":
                 return self._complete(response, None)
@@ -178,7 +202,10 @@ class ResponseAssembler:
                 self.finished = self.orderly = True
                 raise error_classifier.from_error(read_error(frame), continuing=self._continuing)
 
-    def _error(self, frame: str | bytes) -> list[Event]:
+    def _error(self, event: ServerEvent, frame: str | bytes) -> list[Event]:
+        if not self.fails(event.response_id):
+            self.ignored.note("foreign")
+            return []
         payload = read_error(frame)
         if not payload.get("type") and "error" not in payload:
             raise TurnError(Reason.PROTOCOL_ERROR, "the upstream sent a frame without a type")
@@ -203,6 +230,8 @@ class ResponseAssembler:
         "response.refusal.done": lambda self, event, _: self._settle(event, Answer.refusal),
         "response.function_call_arguments.delta": lambda self, event, _: self._grow(event, Answer.arguments),
         "response.function_call_arguments.done": lambda self, event, _: self._settle(event, Answer.arguments),
+        "response.custom_tool_call_input.delta": lambda self, event, _: self._grow(event, Answer.input),
+        "response.custom_tool_call_input.done": lambda self, event, _: self._settle(event, Answer.input),
         "response.reasoning_summary_text.delta": lambda self, event, _: self._grow(event, Answer.summary),
         "response.reasoning_summary_text.done": lambda self, event, _: self._settle(event, Answer.summary),
         "response.reasoning_text.delta": lambda self, event, _: self._grow(event, Answer.reasoning),
@@ -212,48 +241,49 @@ class ResponseAssembler:
         "response.failed": lambda self, event, frame: self._end(event, frame, "failed"),
         # Here the response's own status decides.
         "response.done": lambda self, event, frame: self._end(event, frame, ""),
-        "response.error": lambda self, _, frame: self._error(frame),
-        "error": lambda self, _, frame: self._error(frame),
+        "response.error": lambda self, event, frame: self._error(event, frame),
+        "error": lambda self, event, frame: self._error(event, frame),
         # Some servers send an error without a type.
-        "": lambda self, _, frame: self._error(frame),
+        "": lambda self, event, frame: self._error(event, frame),
     }
 
     # What the handlers share
 
-    def _require_started(self, kind: str) -> None:
-        if self._started is None:
-            raise TurnError(Reason.PROTOCOL_ERROR, f"the upstream sent {kind} before it began a response")
+    def _admit(self, event: ServerEvent) -> list[Event] | None:
+        """Return what comes before the event: nothing, or a beginning that was missing.
 
-    def _is_ours(self, response_id: str | None) -> bool:
-        # Without an id, or before ours is known, it is taken for ours.
-        if not response_id or not self.response_id:
-            return True
-        return response_id[:MAX_ID_CHARACTERS] == self.response_id
-
-    def _own(self, event: ServerEvent) -> Response | None:
-        """Return the event's response. Returns None when it is another one than ours."""
-        response = event.response or Response()
-        if not self._is_ours(response.id):
+        Returns None when the event is foreign.
+        """
+        if (self.wary or event.response_id) and not self.has(event.response_id):
             self.ignored.note("foreign")
             return None
-        self.response_id = self.response_id or id_of(response)
-        return response
+        return self._start(Response()) if self._started is None else []
 
     def _start(self, response: Response) -> list[Event]:
         if self._started is not None:
             return []
+        self.response_id = id_of(response)
+        self._answer.begin(self.response_id)
         self._started = started(self.response_id, response)
         return [self._started]
 
     def _complete(self, response: Response, cut: StopReason | None) -> list[Event]:
         events = self._start(response)
         assert self._started is not None, "it was started above"
+        # Where the id changed, the last one is that of the whole response.
+        self.response_id = id_of(response) or self.response_id
         events += self._answer.output(response.output)
         self.finished = self.orderly = True
-        message = self._answer.message(ended=cut is None)
+        message, is_waiting = self._answer.message(ended=cut is None), self._answer.is_waiting
         self._answer.forget()
         end = completed(
-            response, self._started, message, response_id=self.response_id, usage=self.usage, cut=cut
+            response,
+            self._started,
+            message,
+            response_id=self.response_id,
+            usage=self.usage,
+            cut=cut,
+            is_waiting=is_waiting,
         )
         return [*events, end]
 

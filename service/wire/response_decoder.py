@@ -20,8 +20,8 @@ A response has three states, and each event of the upstream moves it forward or 
        |                                             |
        +-------(failed, error: TurnError)------------+-------------------------------> finished
 
-- Waiting: a delta or an item is a PROTOCOL_ERROR. An end without a beginning is accepted; it begins the
-  response first.
+- Waiting: over SSE any content begins the response; on a WebSocket it is foreign. An end without a beginning
+  is accepted; it begins the response first.
 - Running: deltas grow the answer, `output_item.*` open and close its items, and `*.done` repeats a text as a
   whole (`output_assembler` decides where each belongs).
 - Finished: the end repeats the whole output, which is merged into the answer. Later frames are counted only.
@@ -39,8 +39,9 @@ An example; each line is a frame, and after the arrow what it makes:
     response.completed      usage, output                 -> Completed(message, TOOL_USE, ...)
 
 The two text deltas become one when they arrive in one `feed`. An event of a type that the table lacks is
-counted in `ignored` and skipped: APIs grow. An event of a known type that is invalid ends the turn. An event
-that names another response or stream is counted as "foreign".
+counted in `ignored` and skipped, unless it tells of an item: APIs grow. So is a field of a known type that is
+not understood. An event of another response is counted as "foreign" (`ownership`). Only a frame that is no
+JSON object ends the turn.
 """
 
 from __future__ import annotations
@@ -67,6 +68,6 @@ class ResponseDecoder(ResponseAssembler):
                 if self.finished:
                     self.ignored.note("behind_the_end")
                 else:
-                    self.apply(decode(frame, UNDERSTOOD), frame, events)
+                    self.apply(decode(frame, UNDERSTOOD, self.ignored), frame, events)
         finally:
             events += self.merge()

@@ -112,17 +112,23 @@ def drip(turn: Turn, delay_ms: float = 20.0) -> Script:
 
 @named
 def foreign(turn: Turn) -> Script:
-    """Events of another response, another item and another lane, between our own."""
+    """Two other responses between our own events, the second on another lane. Only their beginning and end
+    name them.
+    """
     place = {"output_index": 0, "content_index": 0, "logprobs": [], "delta": "NOT FOR YOU"}
     delta = {"type": "response.output_text.delta", "sequence_number": 7, **place}
-    ending = {"type": "response.completed", "sequence_number": 9}
+    begun = {"type": "response.created", "sequence_number": 6}
+    ended = {"type": "response.completed", "sequence_number": 9}
     other: Json = {"id": "resp_foreign", "object": "response", "status": "completed", "output": []}
+    lane = {"stream_id": "other"}
     return Script(
         Say("First.", "commentary"),
+        Emit({**begun, "response": other}),
         Emit({**delta, "item_id": "msg_foreign"}),
-        Emit({**delta, "item_id": "msg_foreign", "stream_id": "other"}),
-        Emit({**ending, "response": other}),
-        Emit({**ending, "response": other, "stream_id": "other"}),
+        Emit({**ended, "response": other}),
+        Emit({**begun, "response": other, **lane}),
+        Emit({**delta, "item_id": "msg_foreign", **lane}),
+        Emit({**ended, "response": other, **lane}),
         Say("Second.", "final_answer"),
     )
 

@@ -20,10 +20,8 @@ from simulator.scripts import (
     NOT_JSON,
     Close,
     Drop,
-    Emit,
     End,
     Fail,
-    Garbage,
     Hang,
     Page,
     Script,
@@ -179,8 +177,6 @@ not-json                              PROTOCOL_ERROR          no    ws+sse    ws
 not-an-object                         PROTOCOL_ERROR          no    ws+sse    ws+ws    sse+sse
 no-type                               PROTOCOL_ERROR          no    ws+sse    ws+ws    sse+sse
 not-utf8                              PROTOCOL_ERROR          no    ws+sse    ws+ws    sse+sse
-malformed                             PROTOCOL_ERROR          no    ws+sse    ws+ws    sse+sse
-out-of-order                          PROTOCOL_ERROR          no    ws+sse    ws+ws    sse+sse
 binary                                PROTOCOL_ERROR          no    ws+sse    -        -
 bad-frame                             PROTOCOL_ERROR          no    ws+sse    -        -
 
@@ -253,8 +249,6 @@ STEPS: dict[str, Step] = {
     "not-an-object": NOT_AN_OBJECT,
     "no-type": NO_TYPE,
     "not-utf8": BAD_UTF8,
-    "malformed": Garbage(b'{"type": "response.output_text.delta", "delta": {}}'),
-    "out-of-order": Emit({"type": "response.output_text.delta", "delta": "x"}),
     "binary": BINARY,
     "bad-frame": BAD_FRAME,
     "silence": Hang(),
@@ -375,5 +369,5 @@ CELLS = [
     for moment in MOMENTS
     if any(row.routes[transport])
     # A page, and what comes too early, can only come first.
-    if moment == "before" or not (row.name.startswith("page-") or row.name == "out-of-order")
+    if moment == "before" or not row.name.startswith("page-")
 ]

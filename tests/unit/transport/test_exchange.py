@@ -7,12 +7,12 @@ import pytest
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, Started, TextDelta, Usage
 from service.domain.history import full_plan
-from service.domain.messages import Message, Role, TextPart
+from service.domain.messages import TextPart
 from service.domain.plan import ContextReason, Plan
 from service.transport.channel import Waits
 from service.transport.exchange import Exchange
 from service.transport.receive_buffer import now
-from tests.unit.wire.server_events import created, ended, frame, message, text_delta
+from tests.unit.wire.server_events import created, ended, frame, message, said, text_delta
 
 FOREVER = 1000.0
 SHORT = 0.05
@@ -106,7 +106,7 @@ async def test_what_is_read_together_is_emitted_together():
     ]
     assert (exchange.dispatched, exchange.orderly, exchange.bytes_sent) == (True, True, 12)
     assert (exchange.sent_at, channel.finished) == (7.0, [True])
-    assert exchange.usage == Usage(input_tokens=3, total_tokens=3)
+    assert exchange.usage == Usage(input_tokens=3, total_tokens=3, details_json='{"input_tokens": 3}')
 
 
 async def test_a_read_without_news_is_empty():
@@ -164,9 +164,9 @@ async def test_what_stands_before_a_failure_in_the_same_read_is_emitted_first():
 
 async def test_of_an_answer_that_breaks_off_the_beginning_is_kept():
     exchange = make(Scripted([created(), text_delta("Half of an"), text_delta(" answer")], LOST))
-    assert exchange.partial() is None
+    assert said(exchange) is None
     await run(exchange)
-    assert exchange.partial() == Message(Role.ASSISTANT, (TextPart("Half of an answer"),))
+    assert said(exchange) == (TextPart("Half of an answer"),)
     assert not exchange.orderly
 
 

@@ -1,9 +1,19 @@
 """Build server events as an upstream sends them."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
-TEXTS = ("output_text", "refusal", "function_call_arguments", "reasoning_summary_text", "reasoning_text")
+from service.domain.messages import ReasoningPart
+
+TEXTS = (
+    "output_text",
+    "refusal",
+    "function_call_arguments",
+    "custom_tool_call_input",
+    "reasoning_summary_text",
+    "reasoning_text",
+)
 DELTAS = [f"response.{text}.delta" for text in TEXTS]
 DONES = [f"response.{text}.done" for text in TEXTS]
 ITEMS = ["response.output_item.added", "response.output_item.done"]
@@ -57,6 +67,17 @@ def call(arguments="", item_id="fc_1", call_id="call_1", name="look", **fields):
 def reasoning(*summary, item_id="rs_1", **fields):
     paragraphs = [{"type": "summary_text", "text": text} for text in summary]
     return {"type": "reasoning", "id": item_id, "summary": paragraphs, **fields}
+
+
+def anonymous(parts):
+    """The parts without the ids of their items; reasoning keeps its id, which is its own."""
+    return tuple(part if isinstance(part, ReasoningPart) else replace(part, item_id="") for part in parts)
+
+
+def said(decoder):
+    """The parts of the answer so far, anonymous."""
+    message = decoder.partial()
+    return anonymous(message.parts) if message else None
 
 
 def fed(decoder, *frames):

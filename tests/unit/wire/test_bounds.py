@@ -12,6 +12,7 @@ from service.wire.output_items import MAX_PHASE_CHARACTERS
 from service.wire.response_decoder import ResponseDecoder
 from tests.unit.wire.server_events import (
     added,
+    anonymous,
     arguments_delta,
     call,
     created,
@@ -21,6 +22,7 @@ from tests.unit.wire.server_events import (
     frame,
     message,
     reasoning,
+    said,
     text_delta,
 )
 
@@ -59,7 +61,7 @@ def test_the_defaults_fit_one_message_of_grpc():
 def test_bytes_count_and_not_characters(decoder):
     fed(decoder, text_delta("é" * 40))
     assert "more than 100 bytes" in refused(decoder, text_delta("é" * 10))
-    assert decoder.partial().parts == (TextPart("é" * 40),)
+    assert said(decoder) == (TextPart("é" * 40),)
 
 
 def test_what_exceeds_the_bound_is_neither_emitted_nor_stored(decoder):
@@ -67,7 +69,7 @@ def test_what_exceeds_the_bound_is_neither_emitted_nor_stored(decoder):
     with pytest.raises(TurnError):
         decoder.feed([text_delta("a" * 60), added(1, message(item_id="m2")), text_delta("b" * 60)], events)
     assert [event.delta for event in events] == ["a" * 60]
-    assert decoder.partial().parts == (TextPart("a" * 60),)
+    assert said(decoder) == (TextPart("a" * 60),)
 
 
 def test_a_final_text_counts_only_what_it_adds(decoder):
@@ -101,7 +103,7 @@ def test_encrypted_content_counts_once(decoder):
     sealed = reasoning(encrypted_content="x" * 60)
     fed(decoder, done(0, sealed), done(0, sealed))
     last = fed(decoder, ended(output=[sealed]))[-1]
-    assert last.message.parts == (ReasoningPart("rs_1", (), "x" * 60),)
+    assert anonymous(last.message.parts) == (ReasoningPart("rs_1", (), "x" * 60),)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_an_unannounced_items_id_has_a_bound(decoder):
 def test_a_phase_that_is_none_is_dropped(decoder):
     """It is repeated in every part of its item."""
     fed(decoder, added(0, message(phase="x" * (MAX_PHASE_CHARACTERS + 1))), text_delta("a"))
-    assert decoder.partial().parts == (TextPart("a"),)
+    assert said(decoder) == (TextPart("a"),)
 
 
 def test_items(decoder):
@@ -167,7 +169,7 @@ def test_calls_of_one_answer_are_kept_by_name():
     calls = [call(str(number), f"fc_{number}", f"call_{number}") for number in range(1000)]
     fed(decoder, created(), *(done(index, item) for index, item in enumerate(calls)))
     last = fed(decoder, ended(output=list(reversed(calls))))[-1]
-    assert last.message.parts == tuple(
+    assert anonymous(last.message.parts) == tuple(
         ToolCallPart(f"call_{number}", "look", str(number)) for number in range(1000)
     )
 
@@ -176,3 +178,30 @@ def test_the_size_of_an_answer_is_always_known():
     decoder = ResponseDecoder(continuing=False)
     fed(decoder, created(), added(0, message(item_id="m")), text_delta("é" * 40, item_id="m"))
     assert decoder.size == 81
+
+
+def test_progress_has_a_bound_of_its_own_and_fails_nothing(decoder):
+    """Over it an event is passed on without its JSON."""
+    fed(decoder, added(0, {"type": "search_call", "id": "s"}))
+    searching = frame("response.search_call.searching", output_index=0)
+    assert [event.json for event in fed(decoder, searching, searching)] == [searching, ""]
+    assert isinstance(fed(decoder, ended())[-1], Completed)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "image_generation_call", "id": "i", "result": "x" * 100},
+        message("a")
+        | {"content": [{"type": "output_text", "text": "a", "annotations": [{"url": "x" * 100}]}]},
+        call("{}") | {"namespace": "x" * 100},
+    ],
+    ids=["whole item", "citations", "keys"],
+)
+def test_what_an_item_brings_in_counts(decoder, item):
+    assert "more than 100 bytes" in refused(decoder, done(0, item))
+
+
+def test_citations_of_a_stream_count(decoder):
+    cited = frame("response.output_text.annotation.added", output_index=0, annotation={"url": "x" * 100})
+    assert "more than 100 bytes" in refused(decoder, text_delta("a"), cited)

@@ -141,8 +141,8 @@ def test_round_trip(answer):
 
 
 def as_input(output):
-    """Convert output to the input it becomes: adjacent texts of one phase form one item, without the ids, and
-    without thoughts at the end, that nothing follows.
+    """Convert output to the input it becomes: without the ids, and without thoughts at the end, that nothing
+    follows.
     """
     written: list[dict[str, Any]] = []
     for item in output:
@@ -157,9 +157,6 @@ def as_input(output):
             keep["content"] = list(item["content"])
             if item["phase"]:
                 keep["phase"] = item["phase"]
-            if written and written[-1]["type"] == "message" and written[-1].get("phase") == keep.get("phase"):
-                written[-1]["content"] += keep["content"]
-                continue
         written.append(keep)
     while written and written[-1]["type"] == "reasoning":
         written.pop()

@@ -18,8 +18,10 @@ ANSWER = Message(Role.ASSISTANT, (TextPart("hi"),))
 BEGUN = Started("r", "begun", 5.0)
 
 
-def end(response, message=ANSWER, *, response_id="r", cut=None):
-    return completed(response, BEGUN, message, response_id=response_id, usage=None, cut=cut)
+def end(response, message=ANSWER, *, response_id="r", cut=None, is_waiting=False):
+    return completed(
+        response, BEGUN, message, response_id=response_id, usage=None, cut=cut, is_waiting=is_waiting
+    )
 
 
 def test_ids_and_models_are_cut():
@@ -55,6 +57,18 @@ def test_a_tool_call_is_the_reason_to_stop():
     assert end(Response()).stop_reason is StopReason.STOP
     assert end(Response(), calling).stop_reason is StopReason.TOOL_USE
     assert end(Response(), calling, cut=StopReason.LENGTH).stop_reason is StopReason.LENGTH
+
+
+def test_what_waits_for_something_else_is_the_reason_to_stop():
+    calling = Message(Role.ASSISTANT, (ToolCallPart("c", "look", "{}"),))
+    assert end(Response(), calling, is_waiting=True).stop_reason is StopReason.ACTION_REQUIRED
+    assert end(Response(), is_waiting=True, cut=StopReason.LENGTH).stop_reason is StopReason.LENGTH
+
+
+def test_the_service_tier_is_reported_and_cut():
+    assert end(Response(service_tier="priority")).service_tier == "priority"
+    assert end(Response(service_tier="x" * 1000)).service_tier == "x" * MAX_MODEL_CHARACTERS
+    assert end(Response()).service_tier == ""
 
 
 def test_only_a_complete_answer_with_a_whole_id_is_continuable():

@@ -78,8 +78,8 @@ def test_a_new_item_at_an_index_gets_later_deltas():
 
 def test_what_cannot_be_placed_is_counted_each_time():
     decoder = begun(added(0, {"type": "message", "id": "msg_1"}))
-    assert together(decoder, text_delta("a", item_id="other"), text_delta("b", item_id="other")) == []
-    assert decoder.ignored == {"foreign": 2}
+    assert together(decoder, arguments("a"), arguments("b")) == []
+    assert decoder.ignored == {"unplaced": 2}
 
 
 def test_a_tool_call_keeps_its_name():

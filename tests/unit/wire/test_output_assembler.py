@@ -3,10 +3,11 @@
 import pytest
 
 from service.domain.events import ReasoningDelta, ReasoningKind, TextDelta, ToolCallDelta
-from service.domain.messages import ReasoningPart, TextPart, ToolCallPart
+from service.domain.messages import ReasoningPart, TextPart, ToolCallPart, UpstreamItemPart
 from service.wire.response_decoder import ResponseDecoder
 from tests.unit.wire.server_events import (
     added,
+    anonymous,
     arguments_delta,
     call,
     created,
@@ -33,23 +34,21 @@ def feed(decoder, *frames):
 
 def parts(decoder, *frames):
     """The parts of the message that the frames end with."""
-    return feed(decoder, *frames)[-1].message.parts
+    return anonymous(feed(decoder, *frames)[-1].message.parts)
 
 
-def test_deltas_for_another_item_than_the_announced_one_are_foreign(decoder):
-    feed(decoder, added(0, message()), added(1, call()))
-    strange = [
-        text_delta("x", 0, "msg_9"),
-        text_delta("x", 1, "fc_1"),
-        arguments_delta("x", 0, "msg_1"),
-        arguments_delta("x", 7),
-    ]
-    strange += [frame("response.output_text.done", output_index=0, item_id="msg_9", text="x")]
-    strange += [frame("response.refusal.delta", output_index=0, item_id="msg_9", delta="x")]
-    strange += [frame("response.reasoning_text.delta", output_index=0, delta="x")]
-    strange += [frame("response.reasoning_summary_text.delta", output_index=0, delta="x")]
+def test_a_delta_that_fits_no_item_is_counted(decoder):
+    feed(decoder, added(0, message()))
+    strange = [arguments_delta("x", 0, "msg_1"), arguments_delta("x", 7), arguments_delta("x", None, None)]
     assert feed(decoder, *strange) == []
-    assert decoder.ignored == {"foreign": len(strange)}
+    assert decoder.ignored == {"unplaced": len(strange)}
+
+
+def test_a_delta_for_a_closed_item_is_late(decoder):
+    feed(decoder, added(0, message()), done(0, message("a")), text_delta("x"), text_delta("x", item_id="m9"))
+    assert feed(decoder, text_delta("x", None)) == []
+    assert decoder.ignored == {"late": 3}
+    assert parts(decoder, ended()) == (TextPart("a"),)
 
 
 def test_a_server_that_announces_nothing(decoder):
@@ -127,14 +126,16 @@ def test_original_fault_content_index_always_0(decoder):
     )
     assert events == [
         ReasoningDelta(0, "hm", ReasoningKind.SUMMARY),
-        TextDelta(1, "a"),
-        TextDelta(2, "b"),
-        ToolCallDelta(3, "", "call_1", "look"),
-        ToolCallDelta(3, "{}", "call_1", "look"),
+        TextDelta(2, "a"),
+        TextDelta(3, "b"),
+        ToolCallDelta(4, "", "call_1", "look"),
+        ToolCallDelta(4, "{}", "call_1", "look"),
     ]
-    assert decoder.ignored == {"item:web_search_call": 2}
+    assert not decoder.ignored
     assert parts(decoder, ended()) == (
-        ReasoningPart("rs_1", ("hm",)), TextPart("a"), TextPart("b"), ToolCallPart("call_1", "look", "{}"),
+        ReasoningPart("rs_1", ("hm",)),
+        UpstreamItemPart("web_search_call", '{"type": "web_search_call", "id": "ws_1"}'),
+        TextPart("a"), TextPart("b"), ToolCallPart("call_1", "look", "{}"),
     )  # fmt: skip
 
 
@@ -149,7 +150,7 @@ def test_what_only_the_end_contains_is_emitted_then(decoder):
         ToolCallDelta(1, "{}", "call_2", "look"),
         ReasoningDelta(2, "hm"),
     ]
-    assert end.message.parts == (
+    assert anonymous(end.message.parts) == (
         TextPart("Hello"), ToolCallPart("call_2", "look", "{}"), ReasoningPart("rs_1", ("hm",)),
     )  # fmt: skip
 

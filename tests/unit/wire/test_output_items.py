@@ -2,12 +2,12 @@
 
 import pytest
 
-from service.domain.errors import Reason, TurnError
 from service.domain.events import ReasoningDelta, ReasoningKind, RefusalDelta, TextDelta, ToolCallDelta
-from service.domain.messages import Message, ReasoningPart, RefusalPart, Role, TextPart, ToolCallPart
+from service.domain.messages import ReasoningPart, RefusalPart, TextPart, ToolCallPart
 from service.wire.response_decoder import ResponseDecoder
 from tests.unit.wire.server_events import (
     added,
+    anonymous,
     arguments_delta,
     call,
     created,
@@ -17,6 +17,7 @@ from tests.unit.wire.server_events import (
     frame,
     message,
     reasoning,
+    said,
     text_delta,
 )
 
@@ -34,7 +35,7 @@ def feed(decoder, *frames):
 
 def parts(decoder, *frames):
     """The parts of the message that the frames end with."""
-    return feed(decoder, *frames)[-1].message.parts
+    return anonymous(feed(decoder, *frames)[-1].message.parts)
 
 
 def test_text(decoder):
@@ -57,7 +58,7 @@ def test_refusal_beside_text(decoder):
     said["content"] += [{"type": "refusal", "refusal": "no!"}, {"type": "hologram"}]
     assert fed(decoder, done(0, said)) == [RefusalDelta(1, "!")]
     assert parts(decoder, ended()) == (TextPart("well"), RefusalPart("no!"))
-    assert decoder.ignored == {"hologram": 1}
+    assert decoder.ignored == {"content:hologram": 1}
 
 
 @pytest.mark.parametrize("where", ["added", "done", "output"])
@@ -150,7 +151,7 @@ def test_an_empty_text_is_a_part_once_announced(decoder):
         )
         == []
     )
-    assert decoder.partial() is None
+    assert said(decoder) is None
     assert fed(decoder, done(0, message(""))) == []
     assert parts(decoder, ended()) == (TextPart(""),)
 
@@ -189,11 +190,13 @@ def test_encrypted_reasoning_without_text_is_a_part(decoder):
     assert parts(decoder, ended(output=output)) == (ReasoningPart("rs_1", (), "sealed"), TextPart("hi"))
 
 
-def test_reasoning_that_never_came_takes_no_index(decoder):
-    assert feed(decoder, added(0, reasoning()), added(1, message()), text_delta("hi", 1)) == [
-        TextDelta(0, "hi")
-    ]
-    assert parts(decoder, ended()) == (TextPart("hi"),)
+def test_reasoning_has_its_place_where_it_was_announced(decoder):
+    """Its encrypted content may come after everything else."""
+    feed(decoder, added(0, reasoning()))
+    assert said(decoder) is None
+    assert feed(decoder, added(1, message()), text_delta("hi", 1)) == [TextDelta(1, "hi")]
+    feed(decoder, done(1, message("hi")), done(0, reasoning(encrypted_content="sealed")))
+    assert parts(decoder, ended()) == (ReasoningPart("rs_1", (), "sealed"), TextPart("hi"))
 
 
 # Tool calls
@@ -229,20 +232,20 @@ def test_a_truncated_call_is_left_out(decoder, how):
     cut = call('{"a', status="in_progress" if how == "in progress" else "incomplete")
     if how in ("done", "both", "in progress"):
         feed(decoder, done(1, cut))
-    assert decoder.partial() == Message(Role.ASSISTANT, (TextPart("hi"),))
+    assert said(decoder) == (TextPart("hi"),)
     output = [message("hi"), cut] if how in ("output", "both") else []
     assert parts(decoder, ended("response.incomplete", output=output)) == (TextPart("hi"),)
 
 
 def test_a_call_that_was_done_is_whole_whatever_follows(decoder):
     feed(decoder, added(0, call()), arguments_delta("{}"), done(0, call("{}", status="completed")))
-    assert decoder.partial().parts == (ToolCallPart("call_1", "look", "{}"),)
+    assert said(decoder) == (ToolCallPart("call_1", "look", "{}"),)
     assert parts(decoder, ended("response.incomplete")) == (ToolCallPart("call_1", "look", "{}"),)
 
 
 def test_a_completed_response_completes_its_calls(decoder):
     feed(decoder, added(0, call()), arguments_delta("{}"))
-    assert decoder.partial() is None
+    assert said(decoder) is None
     assert parts(decoder, ended()) == (ToolCallPart("call_1", "look", "{}"),)
 
 
@@ -253,13 +256,18 @@ def test_a_call_without_call_id_waits_for_it(decoder):
     assert events == [ToolCallDelta(0, "", "call_1", "look"), ToolCallDelta(0, "{}", "call_1", "look")]
 
 
-@pytest.mark.parametrize(
-    "last_word", [done(0, call("{}", call_id=None)), ended(output=[call("{}", call_id="")])]
-)
-def test_a_call_without_call_id_is_a_protocol_error(decoder, last_word):
-    with pytest.raises(TurnError, match="without call_id") as caught:
-        fed(decoder, last_word)
-    assert caught.value.reason is Reason.PROTOCOL_ERROR
+@pytest.mark.parametrize("last_word", [[done(0, call("{}", call_id=None))], []])
+def test_a_call_without_call_id_gets_one(decoder, last_word):
+    end = ended(output=[call("{}", call_id="")])
+    assert parts(decoder, *last_word, end) == (ToolCallPart("fc_1", "look", "{}"),)
+
+
+def test_a_call_without_any_id_gets_one_of_its_own(decoder):
+    calls = [call("{}", item_id=None, call_id=None), call("[]", item_id=None, call_id="")]
+    assert parts(decoder, ended(output=calls)) == (
+        ToolCallPart("call_resp_1_0", "look", "{}"),
+        ToolCallPart("call_resp_1_1", "look", "[]"),
+    )
 
 
 def test_a_call_may_get_its_name_late(decoder):

@@ -5,7 +5,7 @@ from service.domain.events import Completed, Event, Started, TextDelta
 from service.wire.response_assembler import DELTAS, UNDERSTOOD, ResponseAssembler
 from service.wire.server_events import decode
 from tests.unit.wire import server_events
-from tests.unit.wire.server_events import created, ended, frame, message, text_delta
+from tests.unit.wire.server_events import created, ended, frame, message, said, text_delta
 
 STARTED = Started("resp_1", "gpt-6", 1700000000.0)
 
@@ -20,7 +20,7 @@ def response():
 def apply(response, *frames):
     events: list[Event] = []
     for one in frames:
-        response.apply(decode(one, UNDERSTOOD), one, events)
+        response.apply(decode(one, UNDERSTOOD, response.ignored), one, events)
     return events
 
 
@@ -87,14 +87,15 @@ def test_a_delta_elsewhere_ends_the_wait(response):
 
 def test_what_waits_comes_before_an_error(response):
     with pytest.raises(TurnError) as caught:
-        apply(response, text_delta("a"), frame("response.output_item.done", item={"type": "function_call"}))
-    assert caught.value.reason is Reason.PROTOCOL_ERROR
+        apply(response, text_delta("a"), frame("error", error={"code": "x"}))
+    assert caught.value.reason is Reason.UPSTREAM_ERROR
     assert response.merge() == ()
     assert response.partial().parts[0].text == "a"
 
 
 def test_a_foreign_delta_does_not_end_the_wait(response):
-    apply(response, text_delta("a"), text_delta("x", item_id="msg_9"), text_delta("b"))
+    foreign = frame("response.output_text.delta", output_index=0, delta="x", response_id="resp_9")
+    apply(response, text_delta("a"), foreign, text_delta("b"))
     assert response.merge() == [TextDelta(0, "ab")]
     assert response.ignored == {"foreign": 1}
 
@@ -128,4 +129,4 @@ def test_an_event_between_forgets_the_address(response, handled, between):
 def test_an_empty_delta_opens_nothing(response):
     assert apply(response, text_delta("")) == []
     assert response.merge() == ()
-    assert response.partial() is None
+    assert said(response) is None
