@@ -42,13 +42,14 @@ class ItemBuilder:
         self, kind: str, words: str, pieces: Sequence[str], citations: Sequence[Mapping[str, Any]] = ()
     ) -> Iterator[Json]:
         """Write a content part up to its last delta and its citations. It stays open until `part_end`."""
-        tokens = [*map(_logprob, pieces)] if self._logprobs else []
+        tokens = [*map(_logprob, pieces)] if self._logprobs and kind == "output_text" else []
         self._part = _part(kind, words, citations, tokens)
         place = self._place()
         yield {"type": "response.content_part.added", **place, "part": _part(kind, "")}
+        name, none = f"{_EVENT[kind]}.delta", _of_text(kind, logprobs=[])
         for number, piece in enumerate(pieces):
-            logprobs = _of_text(kind, logprobs=tokens[number : number + 1])
-            yield {"type": f"{_EVENT[kind]}.delta", **place, "delta": piece, **logprobs}
+            logprobs = {"logprobs": [tokens[number]]} if tokens else none
+            yield {"type": name, **place, "delta": piece, **logprobs}
         for number, citation in enumerate(citations):
             where = {**place, "annotation_index": number}
             yield {"type": "response.output_text.annotation.added", **where, "annotation": dict(citation)}
