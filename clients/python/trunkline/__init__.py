@@ -14,13 +14,30 @@ from trunkline.errors import TrunklineError, Upstream, Violation
 from trunkline.events import (
     Done,
     Event,
+    ItemProgress,
     ReasoningDelta,
     RefusalDelta,
     Start,
     TextDelta,
     ToolCallDelta,
 )
-from trunkline.gen.trunkline.v1.message_pb2 import Message, Part, ToolCallPart
+from trunkline.gen.trunkline.v1.message_pb2 import (
+    TOOL_CALL_KIND_CUSTOM,
+    Message,
+    Part,
+    ToolCallPart,
+    UpstreamItemPart,
+)
+from trunkline.items import (
+    Item,
+    Items,
+    action_result,
+    annotations_of,
+    approval,
+    logprobs_of,
+    upstream_item,
+    upstream_items_of,
+)
 from trunkline.messages import (
     Input,
     assistant,
@@ -50,6 +67,7 @@ from trunkline.sync.turn import SyncTurn
 from trunkline.tools import Tool, tool
 
 __all__ = [
+    "TOOL_CALL_KIND_CUSTOM",
     "AsyncClient",
     "AsyncConversation",
     "AsyncRun",
@@ -59,6 +77,9 @@ __all__ = [
     "Done",
     "Event",
     "Input",
+    "Item",
+    "ItemProgress",
+    "Items",
     "Message",
     "Options",
     "Part",
@@ -78,10 +99,14 @@ __all__ = [
     "ToolCallPart",
     "TrunklineError",
     "Upstream",
+    "UpstreamItemPart",
     "Usage",
     "Violation",
     "__version__",
+    "action_result",
     "allow_tools",
+    "annotations_of",
+    "approval",
     "assistant",
     "developer",
     "file_bytes",
@@ -92,6 +117,7 @@ __all__ = [
     "image_id",
     "image_url",
     "json_schema",
+    "logprobs_of",
     "refusal_of",
     "system",
     "text",
@@ -99,5 +125,7 @@ __all__ = [
     "tool",
     "tool_calls_of",
     "tool_result",
+    "upstream_item",
+    "upstream_items_of",
     "user",
 ]

@@ -5,12 +5,15 @@ Unknown kinds, which a newer service may send, are ignored.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
-from trunkline.gen.trunkline.v1.message_pb2 import Message, ToolCallPart
+from trunkline.gen.trunkline.v1.message_pb2 import Message, ToolCallPart, UpstreamItemPart
+from trunkline.items import actions_of, annotations_of, logprobs_of, upstream_items_of
 from trunkline.messages import refusal_of, text_of, tool_calls_of
 from trunkline.reports import Report, Usage, enum_word, report_from, usage_from
+
+ACTION_REQUIRED = "action_required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of a tool call's arguments (JSON); empty when the call is first seen."""
+    """A piece of a tool call's arguments: JSON, or a custom tool's text. Empty when it is first seen."""
 
     kind: ClassVar[Literal["tool_call_delta"]] = "tool_call_delta"
     content_index: int
@@ -64,8 +67,27 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemProgress:
+    """What the upstream says of an item that grows: a search that runs, a piece of code, a partial image.
+
+    `json` is the upstream's event as it wrote it; empty: it was too large for a message. `item_type` is empty
+    where the upstream did not announce the item.
+    """
+
+    kind: ClassVar[Literal["item_progress"]] = "item_progress"
+    content_index: int
+    item_type: str
+    event_type: str
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """The turn ended well. `stop_reason` is "stop", "tool_use", "length" or "content_filter"."""
+    """The turn ended well.
+
+    `stop_reason` is "stop", "tool_use", "length", "content_filter" or "action_required": then `actions` wait.
+    `service_tier` is the one that the upstream used; empty: it names none.
+    """
 
     kind: ClassVar[Literal["done"]] = "done"
     message: Message
@@ -75,6 +97,7 @@ class Done:
     provider: str
     created_at: datetime | None
     report: Report
+    service_tier: str = ""
 
     @property
     def text(self) -> str:
@@ -88,8 +111,28 @@ class Done:
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
         return tool_calls_of(self.message)
 
+    @property
+    def upstream_items(self) -> tuple[UpstreamItemPart, ...]:
+        """The items that have no part of their own, such as the calls of hosted tools."""
+        return upstream_items_of(self.message)
 
-Event = Start | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Done
+    @property
+    def actions(self) -> tuple[UpstreamItemPart, ...]:
+        """The items for which the model waits: an approval, a shell, a patch. See `conversation.answer`."""
+        return actions_of(self.message) if self.stop_reason == ACTION_REQUIRED else ()
+
+    @property
+    def annotations(self) -> tuple[dict[str, Any], ...]:
+        """The citations of the text."""
+        return annotations_of(self.message)
+
+    @property
+    def logprobs(self) -> tuple[dict[str, Any], ...]:
+        """The log probabilities of the text, where they were asked for."""
+        return logprobs_of(self.message)
+
+
+Event = Start | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ItemProgress | Done
 
 
 def event_from(response: pb.StreamCompletionResponse) -> Event | None:
@@ -105,6 +148,8 @@ def event_from(response: pb.StreamCompletionResponse) -> Event | None:
             return RefusalDelta(response.refusal_delta.content_index, response.refusal_delta.delta)
         case "tool_call_delta":
             return _tool_call(response.tool_call_delta)
+        case "item_progress":
+            return _progress(response.item_progress)
         case "done":
             return done_from(response.done)
         case _:
@@ -121,6 +166,7 @@ def done_from(message: pb.Done | pb.CompleteResponse) -> Done:
         provider=message.provider,
         created_at=message.created_at.ToDatetime(UTC) if message.HasField("created_at") else None,
         report=report_from(message.report),
+        service_tier=message.service_tier,
     )
 
 
@@ -140,3 +186,7 @@ def _reasoning(message: pb.ReasoningDelta) -> ReasoningDelta:
 
 def _tool_call(message: pb.ToolCallDelta) -> ToolCallDelta:
     return ToolCallDelta(message.content_index, message.call_id, message.name, message.arguments_delta)
+
+
+def _progress(message: pb.ItemProgress) -> ItemProgress:
+    return ItemProgress(message.content_index, message.item_type, message.event_type, message.json)

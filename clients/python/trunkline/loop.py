@@ -1,8 +1,8 @@
 """The tool loop, without I/O.
 
-Open calls are answered first, then a turn is made, until the model asks for nothing or the rounds are used
-up. No tool runs twice: results are added to the conversation as soon as they exist, so a turn that fails
-afterwards can be repeated without running its tools again.
+Open calls are answered first, then a turn is made, until the model asks for nothing or waits for an action,
+or the rounds are used up. No tool runs twice: results are added to the conversation as soon as they exist, so
+a turn that fails afterwards can be repeated without running its tools again.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import grpc
 
 from trunkline.errors import TrunklineError
-from trunkline.events import Done, Event
+from trunkline.events import ACTION_REQUIRED, Done, Event
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.history import History
 from trunkline.messages import Input
@@ -46,7 +46,13 @@ class ToolLoop:
             self._cancelled, self._ended = False, True
             status = grpc.StatusCode.CANCELLED
             raise TrunklineError(status.name, "cancel() was called", status=status, sent=False)
-        return not self._ended and self._rounds_left > 0 and (self._first or bool(self._history.open_calls()))
+        if self._ended or self._rounds_left == 0 or self._waits():
+            return False
+        return self._first or bool(self._history.open_calls())
+
+    def _waits(self) -> bool:
+        """The model waits for an action. Open calls are left to the run that brings its result."""
+        return self._done is not None and self._done.stop_reason == ACTION_REQUIRED
 
     def _calls(self) -> list[Prepared]:
         """What must be called before the next turn."""

@@ -54,8 +54,11 @@ def delta(text):
 
 def done(*parts):
     message = Message(role=ROLE_ASSISTANT, parts=parts)
-    asks = any(part.HasField("tool_call") for part in parts)
-    stop = pb.STOP_REASON_TOOL_USE if asks else pb.STOP_REASON_STOP
+    stop = pb.STOP_REASON_STOP
+    if any(part.HasField("upstream_item") for part in parts):
+        stop = pb.STOP_REASON_ACTION_REQUIRED
+    elif any(part.HasField("tool_call") for part in parts):
+        stop = pb.STOP_REASON_TOOL_USE
     return pb.StreamCompletionResponse(done=pb.Done(message=message, stop_reason=stop))
 
 
@@ -68,9 +71,10 @@ def says(text):
 
 
 def asks(*calls):
-    """Each call is (id, name, arguments)."""
+    """Each call is (id, name, arguments), and perhaps a kind."""
     parts = [
-        Part(tool_call=ToolCallPart(call_id=one, name=name, arguments=given)) for one, name, given in calls
+        Part(tool_call=ToolCallPart(call_id=one, name=name, arguments=given, kind=kind[0] if kind else None))
+        for one, name, given, *kind in calls
     ]
     return [START, done(*parts)]
 

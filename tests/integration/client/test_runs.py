@@ -5,8 +5,18 @@ import grpc
 import pytest
 
 import trunkline
-from tests.integration.client.scripted import START, WAIT, Fail, asks, says
-from trunkline import Tool, TrunklineError, tool_result, user
+from tests.integration.client.scripted import START, WAIT, Fail, asks, done, says
+from trunkline import (
+    Item,
+    Tool,
+    TrunklineError,
+    action_result,
+    approval,
+    tool_result,
+    upstream_item,
+    user,
+)
+from trunkline.gen.trunkline.v1.message_pb2 import Part, ToolCallPart
 
 LOST = Fail(grpc.StatusCode.ABORTED, "CONNECTION_LOST", sent="true")
 
@@ -179,3 +189,35 @@ async def test_what_was_given_goes_with_the_first_turn_only(face, service, conve
     service.scripts = [asks(("c1", "double", '{"x": 1}')), says("2")]
     await face.result(conversation.run("go", tools=[double]))
     assert conversation.messages.count(user("go")) == 1
+
+
+REQUEST = upstream_item({"type": "mcp_approval_request", "id": "mcpr_1", "name": "f", "arguments": "{}"})
+
+
+async def test_a_run_ends_where_the_model_waits_for_an_action(face, service, conversation):
+    service.scripts = [[START, done(REQUEST)], says("done")]
+    ended = await face.result(conversation.run("go"))
+    assert (ended.stop_reason, ended.actions) == ("action_required", (REQUEST.upstream_item,))
+    given = approval(ended.actions[0], True)
+    assert (await face.result(conversation.answer(given))).text == "done"
+    assert list(service.requests[1].messages)[1:] == [trunkline.assistant(REQUEST), action_result(given)]
+
+
+async def test_open_calls_are_left_to_the_run_that_brings_the_answer(face, service, conversation):
+    call = Part(tool_call=ToolCallPart(call_id="c1", name="double", arguments='{"x": 1}'))
+    service.scripts = [[START, done(call, REQUEST)], says("done")]
+    await face.result(conversation.run("go", tools=[double]))
+    assert len(conversation.open_calls()) == len(service.requests) == 1
+    given: list[Item] = [approval(REQUEST.upstream_item, False), '{"type": "item_reference", "id": "i"}']
+    await face.result(conversation.answer(given, temperature=0))
+    assert list(service.requests[1].messages)[2:] == [tool_result("c1", 2), action_result(*given)]
+    assert service.requests[1].options.HasField("temperature")
+
+
+async def test_what_the_upstream_added_is_echoed(face, service, conversation):
+    said = Part(item_id="msg_1", extra_json='{"new": 1}')
+    said.text.text, said.text.annotations_json = "hello", '[{"url":"u"}]'
+    service.scripts = [[START, done(said)], says("b")]
+    await face.result(conversation.stream("a"))
+    await face.result(conversation.stream("again"))
+    assert service.requests[1].messages[1] == trunkline.assistant(said)

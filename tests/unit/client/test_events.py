@@ -6,6 +6,7 @@ import pytest
 import trunkline
 from trunkline import (
     Done,
+    ItemProgress,
     ReasoningDelta,
     RefusalDelta,
     Report,
@@ -43,6 +44,14 @@ from trunkline.sessions import page_from, session_from
             },
             ToolCallDelta(2, "c", "f", "{"),
         ),
+        (
+            {
+                "item_progress": pb.ItemProgress(
+                    content_index=1, item_type="web_search_call", event_type="response.x", json="{}"
+                )
+            },
+            ItemProgress(1, "web_search_call", "response.x", "{}"),
+        ),
         ({}, None),
     ],
 )
@@ -69,6 +78,7 @@ def full_done(kind):
         model="m",
         provider="openai",
         report=pb.TurnReport(transport=pb.TRANSPORT_WEBSOCKET, context=pb.CONTEXT_INCREMENTAL, attempts=1),
+        service_tier="flex",
     )
     done.created_at.FromSeconds(60)
     done.report.timings.first_content.FromMilliseconds(1500)
@@ -88,9 +98,24 @@ def test_done_is_the_same_from_both_calls(kind):
         report=Report(
             transport="websocket", context="incremental", attempts=1, timings=Timings(first_content=1.5)
         ),
+        service_tier="flex",
     )
     assert done.report.incremental
     assert (done.text, done.refusal, done.tool_calls) == ("hello", "", ())
+
+
+def test_actions_are_only_those_of_an_answer_that_waits():
+    shell = trunkline.upstream_item({"type": "shell_call", "call_id": "c1"})
+    done = done_from(pb.Done(message=trunkline.assistant(shell), stop_reason=pb.STOP_REASON_ACTION_REQUIRED))
+    assert (done.stop_reason, done.actions) == ("action_required", (shell.upstream_item,))
+    done = done_from(pb.Done(message=trunkline.assistant(shell), stop_reason=pb.STOP_REASON_LENGTH))
+    assert (done.upstream_items, done.actions) == ((shell.upstream_item,), ())
+
+
+def test_what_the_upstream_added_to_the_text():
+    part = message_pb2.TextPart(text="a", annotations_json='[{"url": "u"}]', logprobs_json='[{"token": "a"}]')
+    done = done_from(pb.Done(message=message_pb2.Message(parts=[message_pb2.Part(text=part)])))
+    assert (done.annotations, done.logprobs) == (({"url": "u"},), ({"token": "a"},))
 
 
 def test_what_was_not_reported_is_none():

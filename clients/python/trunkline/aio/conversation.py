@@ -9,6 +9,7 @@ from trunkline.aio.turn import AsyncTurn
 from trunkline.events import Done
 from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
 from trunkline.history import History
+from trunkline.items import Items, action_result, as_items
 from trunkline.loop import MAX_ROUNDS
 from trunkline.messages import Input
 from trunkline.options import Options
@@ -73,6 +74,27 @@ class AsyncConversation(History):
             return self.stream(given, timeout=timeout, request_id=request_id, **options)
 
         return AsyncRun(self, turn, given, max_rounds)
+
+    def answer(
+        self,
+        items: Items,
+        *,
+        tools: Tools = (),
+        max_rounds: int = MAX_ROUNDS,
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> AsyncRun:
+        """Sends what answers the last answer's actions (see `done.actions`), and goes on as `run` does."""
+        result = action_result(*as_items(items))
+        return self.run(
+            result,
+            tools=tools,
+            max_rounds=max_rounds,
+            timeout=timeout,
+            request_id=request_id,
+            **options,
+        )
 
     async def warm(self, *, prime: bool = True, timeout: float | None = None) -> Session:
         """Opens the line before the first turn; `prime` also sends instructions and tools ahead."""

@@ -17,7 +17,9 @@ class AsyncRun(ToolLoop, AsyncEvents):
 
     The calls of one answer run side by side: coroutine functions here, others in threads. A tool's
     errors are reported to the model. After `max_rounds` turns the run ends although the model may still ask
-    (`stop_reason` is then "tool_use"); the next run, or one after a turn that failed, goes on from there.
+    (`stop_reason` is then "tool_use"); the next run, or one after a turn that failed, goes on from there. It
+    also ends where the model waits for an action ("action_required"): `conversation.answer` goes on with what
+    answers `done.actions`.
     """
 
     def __init__(

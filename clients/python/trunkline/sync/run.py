@@ -15,7 +15,8 @@ class SyncRun(ToolLoop, SyncEvents):
 
     The calls of one answer run one after the other. A tool's errors are reported to the model. After
     `max_rounds` turns the run ends although the model may still ask (`stop_reason` is then "tool_use"); the
-    next run, or one after a turn that failed, goes on from there.
+    next run, or one after a turn that failed, goes on from there. It also ends where the model waits for an
+    action ("action_required"): `conversation.answer` goes on with what answers `done.actions`.
     """
 
     def __init__(
