@@ -56,7 +56,7 @@ from trunkline.messages import (
     tool_result,
     user,
 )
-from trunkline.options import Options, allow_tools, force_tool, json_schema
+from trunkline.options import Options, allow_tools, choice_definition, force_tool, json_schema
 from trunkline.reports import Report, Timings, Usage
 from trunkline.retry import Retry
 from trunkline.sessions import Session, SessionPage
@@ -64,7 +64,7 @@ from trunkline.sync.client import Client
 from trunkline.sync.conversation import Conversation
 from trunkline.sync.run import SyncRun
 from trunkline.sync.turn import SyncTurn
-from trunkline.tools import Tool, tool
+from trunkline.tools import Tool, custom_tool, tool, tool_definition
 
 __all__ = [
     "TOOL_CALL_KIND_CUSTOM",
@@ -108,6 +108,8 @@ __all__ = [
     "annotations_of",
     "approval",
     "assistant",
+    "choice_definition",
+    "custom_tool",
     "developer",
     "file_bytes",
     "file_id",
@@ -124,6 +126,7 @@ __all__ = [
     "text_of",
     "tool",
     "tool_calls_of",
+    "tool_definition",
     "tool_result",
     "upstream_item",
     "upstream_items_of",

@@ -24,7 +24,7 @@ class Options(TypedDict, total=False):
     parallel_tool_calls: bool | None
     store: bool | None
     tool_choice: Literal["auto", "none", "required"] | ToolChoice | None
-    """See also `force_tool` and `allow_tools`."""
+    """See also `force_tool`, `allow_tools` and `choice_definition`."""
     reasoning_effort: str | None
     reasoning_summary: str | None
     text_format: Literal["plain", "json_object"] | JsonSchemaFormat | None
@@ -37,7 +37,7 @@ class Options(TypedDict, total=False):
     safety_identifier: str | None
     warm_up: bool | None
     include: Sequence[str] | None
-    """More of what the upstream can include in its answer."""
+    """More of what the upstream can include in its answer, for example "file_search_call.results"."""
     extra_body: Mapping[str, Any] | str | None
     """Upstream keys that have no name here: an object, or its JSON."""
 
@@ -72,6 +72,11 @@ def allow_tools(*names: str, required: bool = False) -> ToolChoice:
     """The model may call (`required`: calls) one of these. What is declared, so the chain, stays the same."""
     mode = TOOL_CHOICES["required" if required else "auto"]
     return ToolChoice(allowed=pb.AllowedTools(mode=mode, functions=names))
+
+
+def choice_definition(definition: Mapping[str, Any] | str) -> ToolChoice:
+    """Any other choice, for the upstream as it is written: a hosted tool, a custom one, a set."""
+    return ToolChoice(definition_json=as_json(definition))
 
 
 def json_schema(

@@ -7,11 +7,13 @@ import pytest
 import trunkline
 from tests.integration.client.scripted import START, WAIT, Fail, asks, done, says
 from trunkline import (
+    TOOL_CALL_KIND_CUSTOM,
     Item,
     Tool,
     TrunklineError,
     action_result,
     approval,
+    custom_tool,
     tool_result,
     upstream_item,
     user,
@@ -189,6 +191,17 @@ async def test_what_was_given_goes_with_the_first_turn_only(face, service, conve
     service.scripts = [asks(("c1", "double", '{"x": 1}')), says("2")]
     await face.result(conversation.run("go", tools=[double]))
     assert conversation.messages.count(user("go")) == 1
+
+
+async def test_a_custom_tool_is_called_with_the_text(face, service, conversation):
+    @custom_tool
+    def shout(text: str) -> str:
+        return text.upper()
+
+    service.scripts = [asks(("c1", "shout", '{"a": ', TOOL_CALL_KIND_CUSTOM)), says("ok")]
+    await face.result(conversation.run("go", tools=[shout]))
+    assert service.requests[0].tools[0].definition_json == '{"type": "custom", "name": "shout"}'
+    assert service.requests[1].messages[2] == tool_result("c1", '{"A": ')
 
 
 REQUEST = upstream_item({"type": "mcp_approval_request", "id": "mcpr_1", "name": "f", "arguments": "{}"})

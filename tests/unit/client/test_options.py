@@ -74,6 +74,9 @@ def test_formats_without_content(name):
 def test_choosing_tools():
     forced = completion_options({"tool_choice": trunkline.force_tool("f")})
     assert forced.tool_choice.function == "f"
+    definition = '{"type":"web_search"}'
+    verbatim = completion_options({"tool_choice": trunkline.choice_definition(definition)})
+    assert verbatim.tool_choice.definition_json == definition
     allowed = completion_options({"tool_choice": trunkline.allow_tools("f", "g", required=True)})
     assert list(allowed.tool_choice.allowed.functions) == ["f", "g"]
     assert allowed.tool_choice.allowed.mode == pb.TOOL_CHOICE_MODE_REQUIRED

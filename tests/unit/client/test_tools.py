@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal, Optional
 import pytest
 
 import trunkline
-from trunkline import Tool, tool
+from trunkline import TOOL_CALL_KIND_CUSTOM, Tool, custom_tool, tool, tool_definition
+from trunkline.gen.trunkline.v1 import message_pb2 as pb
 from trunkline.gen.trunkline.v1.message_pb2 import ToolCallPart
 from trunkline.schema import parameters_of
-from trunkline.tools import AnyTool, as_tools, prepare
+from trunkline.tools import AnyTool, as_tools, merged, prepare
 
 
 class Unit(Enum):
@@ -142,3 +143,72 @@ def test_a_tool_that_is_not_there(tools):
     assert content_of(prepare(call(), tools).run()) == ("there is no tool named 'f'", True)
     with pytest.raises(TypeError, match="no function"):
         Tool("f")()
+
+
+def test_a_tool_by_its_definition_is_passed_on_as_it_is_written():
+    written = '{ "type":"web_search" , "filters":{} }'
+    hosted = tool_definition(written)
+    assert hosted.to_proto() == pb.Tool(definition_json=written)
+    assert (hosted.name, hosted.is_custom) == ("", False)
+    assert tool_definition({"type": "web_search"}).to_proto().definition_json == '{"type": "web_search"}'
+    assert tool_definition('{"type": "custom", "name": "sql"}').is_custom
+
+
+@pytest.mark.parametrize(
+    ("definition", "name"),
+    [
+        ({"type": "function", "name": "f", "defer_loading": True}, "f"),
+        ('{"type": "custom", "name": "f"}', "f"),
+        ({"type": "namespace", "name": "f", "tools": []}, ""),
+        ({"type": "custom"}, ""),
+        ("{", ""),
+    ],
+)
+def test_only_what_is_called_by_its_name_has_one(definition, name):
+    assert tool_definition(definition).name == name
+
+
+def test_tools_without_a_name_are_distinguished_by_their_definition():
+    one, two = (tool_definition({"type": "mcp", "server_label": label}) for label in "ab")
+    assert merged([one, Tool("f")], [two, one]) == [one, Tool("f"), two]
+
+
+def test_a_definition_keeps_its_name_where_tools_are_given_by_name():
+    sql = tool_definition({"type": "custom", "name": "sql"})
+    assert as_tools({"other": sql}) == [sql]
+    assert merged([sql], {"sql": boom}) == [tool_definition(sql.definition, boom)]
+
+
+def test_a_custom_tool_is_described_by_its_function():
+    @custom_tool
+    def sql(query: str) -> str:
+        """Runs a query."""
+        return query
+
+    assert (sql.name, sql.is_custom, sql("x")) == ("sql", True, "x")
+    assert sql.definition == {"type": "custom", "name": "sql", "description": "Runs a query."}
+    grammar = {"type": "grammar", "syntax": "regex", "definition": "[0-9]+"}
+    number = custom_tool(name="number", description="A number.", format=grammar)(lambda text: text)
+    assert number.to_proto().definition_json == (
+        '{"type": "custom", "name": "number", "description": "A number.", "format": '
+        '{"type": "grammar", "syntax": "regex", "definition": "[0-9]+"}}'
+    )
+
+
+async def async_shout(text):
+    return text.upper()
+
+
+@pytest.mark.parametrize("function", [str.upper, async_shout])
+async def test_a_custom_tool_gets_the_text_as_it_is(function):
+    custom = {"f": tool_definition({"type": "custom", "name": "f"}, function)}
+    asked = ToolCallPart(call_id="c1", name="f", arguments='{"a": ', kind=TOOL_CALL_KIND_CUSTOM)
+    assert content_of(await prepare(asked, custom).run_async()) == ('{"A": ', False)
+
+
+def test_a_call_of_another_kind_is_reported_to_the_model():
+    asked = ToolCallPart(call_id="c1", name="f", arguments="x", kind=TOOL_CALL_KIND_CUSTOM)
+    plain = {"f": Tool("f", function=str.upper)}
+    assert content_of(prepare(asked, plain).run()) == ("the tool 'f' is not a custom one", True)
+    custom = {"f": tool_definition({"type": "custom", "name": "f"}, str.upper)}
+    assert content_of(prepare(call(), custom).run()) == ("the tool 'f' is a custom one", True)
