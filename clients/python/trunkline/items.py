@@ -73,7 +73,7 @@ def actions_of(message: Message) -> tuple[UpstreamItemPart, ...]:
             answered.add(call_id)
         elif item.type == APPROVAL_REQUEST:
             asked.append((_word(fields, "id"), item))
-        elif call_id:
+        elif call_id and item.type.endswith("_call"):
             asked.append((call_id, item))
     return tuple(item for name, item in asked if name and name not in answered)
 

@@ -81,6 +81,7 @@ def test_calls_and_requests_wait_until_the_message_answers_them():
         {"type": "shell_call_output", "id": "i", "call_id": "c1"},
         {"type": "mcp_approval_request", "name": "delete"},
         {"type": "shell_call", "call_id": 1},
+        {"type": "program", "id": "i", "call_id": "c1"},
         '{"type": "shell_call", "call_id": "c',
     ],
 )

@@ -72,7 +72,7 @@ def _chat(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=_tools,
         default=[],
-        help="a Python file whose functions marked @trunkline.tool the model may call",
+        help="a Python file whose tools the model may use: marked @trunkline.tool, or by tool_definition",
     )
 
 
@@ -162,5 +162,5 @@ def _tools(path: str) -> list[Tool]:
     except Exception as error:
         raise argparse.ArgumentTypeError(f"{path}: {type(error).__name__}: {error}") from error
     if not found:
-        raise argparse.ArgumentTypeError(f"{path}: no function in it is marked @trunkline.tool")
+        raise argparse.ArgumentTypeError(f"{path}: it has no tool: no function is marked @trunkline.tool")
     return found

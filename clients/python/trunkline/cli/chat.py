@@ -8,20 +8,23 @@ import asyncio
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from trunkline.aio.conversation import AsyncConversation
-from trunkline.cli.exits import INTERRUPTED, OK, code_of
+from trunkline.aio.run import AsyncRun
+from trunkline.cli.exits import FAILED, INTERRUPTED, OK, code_of
 from trunkline.cli.reach import connect
 from trunkline.cli.screen import Records, Screen, Show
 from trunkline.cli.terminal import Terminal
 from trunkline.errors import TrunklineError
 from trunkline.events import Start
-from trunkline.gen.trunkline.v1.message_pb2 import ROLE_TOOL
+from trunkline.gen.trunkline.v1.message_pb2 import ROLE_TOOL, Part, UpstreamItemPart
+from trunkline.items import APPROVAL_REQUEST, approval
 from trunkline.options import Options
 
 PROMPT = "> "
+APPROVE = "Approve? [y/N] "
 GOODBYE_S = 2.0
 
 
@@ -102,9 +105,44 @@ class Chat:
         return line.rstrip("\r\n")
 
     def _turn(self, line: str) -> int:
+        """A line, and what the model asks a person meanwhile. Kept only where nothing waits in the end."""
+        before = len(self._conversation.messages)
+        run, waits = self._conversation.run(line), False
+        try:
+            while True:
+                code = self._follow_to_end(run)
+                if code != OK:
+                    return code
+                waits = bool(run.done.actions)
+                if not waits:
+                    return OK
+                answers = self._answers(run.done.actions)
+                if answers is None:
+                    self._show.unanswered(run.done)
+                    return FAILED
+                run = self._conversation.answer(answers)
+        finally:
+            if waits:
+                del self._conversation.messages[before:]
+
+    def _answers(self, actions: Sequence[UpstreamItemPart]) -> list[Part] | None:
+        """Ask about each approval. None: nobody sits here, or the model waits for something else."""
+        if not self._interactive or any(action.type != APPROVAL_REQUEST for action in actions):
+            return None
+        return [approval(action, self._approves()) for action in actions]
+
+    def _approves(self) -> bool:
+        try:
+            said = input(self._terminal.prompt(APPROVE))
+        except EOFError:
+            self._terminal.note("\n")
+            return False
+        return said.strip().lower() in ("y", "yes")
+
+    def _follow_to_end(self, run: AsyncRun) -> int:
         self.began, self._interrupted = True, False
         try:
-            self._runner.run(self._follow(line))
+            self._runner.run(self._follow(run))
         except asyncio.CancelledError:
             self._show.stopped()
         except TrunklineError as error:
@@ -113,7 +151,7 @@ class Chat:
         # Also if the turn ended before the interrupt: a script that gets SIGINT must stop.
         return INTERRUPTED if self._interrupted else OK
 
-    async def _follow(self, line: str) -> None:
+    async def _follow(self, run: AsyncRun) -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         messages = self._conversation.messages
@@ -124,7 +162,7 @@ class Chat:
             loop.call_soon_threadsafe(task.cancel)
 
         with _on_interrupt(stop):
-            async with self._conversation.run(line) as run:
+            async with run:
                 async for event in run:
                     if isinstance(event, Start):
                         for message in messages[shown:]:

@@ -27,6 +27,7 @@ def event_record(event: Event) -> Record:
         "stop_reason": event.stop_reason,
         "model": event.model,
         "provider": event.provider,
+        "service_tier": event.service_tier,
         "created_at": _time(event.created_at),
         "usage": asdict(event.usage),
         "report": asdict(event.report),

@@ -3,11 +3,21 @@
 from abc import ABC, abstractmethod
 from typing import TextIO
 
+from trunkline.cli.items import citation_lines, item_line, item_name, progress_line
 from trunkline.cli.records import error_record, event_record, tool_results_record
 from trunkline.cli.terminal import Terminal
 from trunkline.cli.words import error_lines, report_line
 from trunkline.errors import TrunklineError
-from trunkline.events import Done, Event, ReasoningDelta, RefusalDelta, Start, TextDelta, ToolCallDelta
+from trunkline.events import (
+    Done,
+    Event,
+    ItemProgress,
+    ReasoningDelta,
+    RefusalDelta,
+    Start,
+    TextDelta,
+    ToolCallDelta,
+)
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.messages import text_of
 
@@ -35,6 +45,10 @@ class Show(ABC):
     @abstractmethod
     def stopped(self) -> None: ...
 
+    @abstractmethod
+    def unanswered(self, done: Done) -> None:
+        """Nobody here does what the model waits for."""
+
 
 class Records(Show):
     """Each event a line of JSON, as it comes."""
@@ -53,6 +67,9 @@ class Records(Show):
 
     def stopped(self) -> None:
         self._terminal.record({"type": "stopped"})
+
+    def unanswered(self, done: Done) -> None:
+        """The record of `done` says it."""
 
 
 class Screen(Show):
@@ -76,13 +93,15 @@ class Screen(Show):
                 self._piece(terminal.out, ("refusal", index), "", delta, "yellow")
             case ToolCallDelta(call_id=call_id, name=name, delta=delta):
                 self._piece(terminal.err, ("call", call_id), f"→ {name} ", delta, "cyan")
+            case ItemProgress():
+                self._progress(event)
             case Done():
-                if why := WHY.get(event.stop_reason if not event.tool_calls else ""):
-                    terminal.note(why, "yellow")
-                terminal.note(report_line(event), "dim")
+                self._end(event)
 
     def results(self, message: Message) -> None:
         for part in message.parts:
+            if not part.HasField("tool_result"):
+                continue
             result = part.tool_result
             said = text_of(Message(parts=result.parts)) or "nothing"
             said = said if len(said) <= LONGEST_RESULT else said[:LONGEST_RESULT] + "…"
@@ -96,6 +115,26 @@ class Screen(Show):
 
     def stopped(self) -> None:
         self._terminal.note("Stopped. This turn is not kept.", "yellow")
+
+    def unanswered(self, done: Done) -> None:
+        waits = ", ".join(sorted({item_name(action.type) for action in done.actions}))
+        self._terminal.note(f"It waits for what nobody here does: {waits}. This turn is not kept.", "yellow")
+
+    def _progress(self, event: ItemProgress) -> None:
+        """A stage of an item on a line of its own, once."""
+        stage = progress_line(event)
+        if stage and ("progress", event.content_index, stage) != self._part:
+            self._part = ("progress", event.content_index, stage)
+            self._terminal.note(stage, "dim")
+
+    def _end(self, done: Done) -> None:
+        for item in done.upstream_items:
+            self._terminal.note(item_line(item), "yellow" if item in done.actions else "cyan")
+        for line in citation_lines(done.annotations):
+            self._terminal.note(line, "dim")
+        if why := WHY.get(done.stop_reason if not done.tool_calls else ""):
+            self._terminal.note(why, "yellow")
+        self._terminal.note(report_line(done), "dim")
 
     def _piece(self, stream: TextIO, part: tuple[object, ...], label: str, delta: str, style: str) -> None:
         """A new part begins on a line of its own."""

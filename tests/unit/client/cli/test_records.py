@@ -30,6 +30,7 @@ def test_deltas():
 def test_the_end():
     record = event_record(Done(assistant("Hi."), "stop", Usage(input_tokens=3), "m", "p", NOON, Report()))
     assert (record["type"], record["text"], record["stop_reason"]) == ("done", "Hi.", "stop")
+    assert record["service_tier"] == ""
     assert (record["usage"]["input_tokens"], record["report"]["bytes_sent"]) == (3, 0)
     assert record["created_at"] == "2026-01-01T12:00:00+00:00"
     assert record["message"] == {"role": "ROLE_ASSISTANT", "parts": [{"text": {"text": "Hi."}}]}

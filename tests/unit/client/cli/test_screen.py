@@ -5,6 +5,7 @@ import pytest
 from tests.unit.client.cli.fakes import Recorded, Tty
 from trunkline import (
     Done,
+    ItemProgress,
     Message,
     ReasoningDelta,
     RefusalDelta,
@@ -14,8 +15,10 @@ from trunkline import (
     ToolCallDelta,
     TrunklineError,
     Usage,
+    action_result,
     assistant,
     tool_result,
+    upstream_item,
 )
 from trunkline.cli.screen import Records, Screen
 from trunkline.cli.words import report_line
@@ -78,6 +81,36 @@ def test_an_end_that_is_none_says_so(stop_reason):
 def test_a_turn_that_waits_for_its_tools_is_no_trouble():
     calls = Message(role=ROLE_ASSISTANT, parts=[Part(tool_call=ToolCallPart(call_id="c", name="f"))])
     assert len(shown(START, end(calls, "tool_use")).splitlines()) == 1
+
+
+SEARCH = upstream_item({"type": "web_search_call", "id": "ws_1", "action": {"query": "trunk"}})
+APPROVAL = upstream_item({"type": "mcp_approval_request", "id": "a", "server_label": "shop", "name": "buy"})
+
+
+def test_a_search_with_its_citations():
+    said = assistant(SEARCH, "Found.")
+    said.parts[1].text.annotations_json = '[{"type": "url_citation", "title": "T", "url": "https://a"}]'
+    searching = ItemProgress(0, "web_search_call", "response.web_search_call.searching", "{}")
+    shown_lines = shown(START, searching, searching, TextDelta(1, "Found."), end(said)).splitlines()
+    assert shown_lines[:-1] == [
+        "* web search: searching …",
+        "Found.",
+        "* web search: trunk",
+        "[1] T https://a",
+    ]
+
+
+def test_what_the_model_waits_for():
+    ended = end(assistant(SEARCH, APPROVAL), "action_required")
+    assert shown(START, ended).splitlines()[1] == "* mcp approval request: shop.buy"
+    terminal = Recorded()
+    Screen(terminal, "a:1").unanswered(ended)
+    assert terminal.text == (
+        "It waits for what nobody here does: mcp approval request. This turn is not kept.\n"
+    )
+    Records(terminal).unanswered(ended)
+    Screen(terminal, "a:1").results(action_result(APPROVAL))
+    assert len(terminal.text.splitlines()) == 1
 
 
 def test_results_of_tools():
