@@ -6,16 +6,17 @@ from typing import Any
 
 from conforming import shapes
 from conforming.faces import Face
+from conforming.given import answers_of, input_of, options_of, text_of, tool_of
 from conforming.transcript import Transcript
 from trunkline import (
     Done,
     Event,
+    ItemProgress,
     ReasoningDelta,
     RefusalDelta,
     SessionPage,
     Start,
     TextDelta,
-    Tool,
     ToolCallDelta,
     TrunklineError,
     user,
@@ -25,6 +26,7 @@ Json = dict[str, Any]
 
 WAIT_S = 0.05
 WAITS = 200
+ASKING = ("stream", "complete", "run", "answer", "together")
 CANCEL_ON = {"start": Start, "text": TextDelta}
 
 
@@ -35,7 +37,7 @@ class Run:
         self._face = face
         self._transcript = transcript
         self._model: str = data["model"]
-        self._tools = {name: _tool(name, **tool) for name, tool in data.get("tools", {}).items()}
+        self._tools = {name: tool_of(name, **tool) for name, tool in data.get("tools", {}).items()}
 
     async def scenario(self, scenario: Json) -> None:
         self._transcript.scenario(scenario["name"])
@@ -46,17 +48,24 @@ class Run:
             instructions=scenario.get("instructions", ""),
             tools=[self._tools[name] for name in scenario.get("tools", [])],
         )
+        ended: list[Done] = []
         for step in scenario["steps"]:
             self._transcript.line(f"> {step['do']}")
-            await Step(self._face, self._transcript, conversation, step).take()
+            await Step(self._face, self._transcript, conversation, step, ended).take()
 
 
 class Step:
-    def __init__(self, face: Face, transcript: Transcript, conversation: Any, step: Json) -> None:
+    """`ended` holds the ends of the scenario's turns so far."""
+
+    def __init__(
+        self, face: Face, transcript: Transcript, conversation: Any, step: Json, ended: list[Done]
+    ) -> None:
         self._face = face
+        self._ended = ended
         self._conversation = conversation
         self._step = step
-        self._lines = Lines(transcript, shapes.masked if step.get("mask") else shapes.whole)
+        shown = shapes.masked if step.get("mask") else shapes.whole
+        self._lines = Lines(transcript, shown, details=step.get("details", False))
         key = step.get("key")
         self._session_id: str = conversation.session_id + (f".{key}" if key else "")
 
@@ -65,6 +74,7 @@ class Step:
             "stream": self._stream,
             "complete": self._complete,
             "run": self._run,
+            "answer": self._answer,
             "together": self._together,
             "edit": self._edit,
             "wait": self._wait,
@@ -78,15 +88,19 @@ class Step:
             await steps[does]()
         except TrunklineError as failed:
             self._lines.error(failed)
-        if does in ("stream", "complete", "run", "together"):
+        if does in ASKING:
             self._lines.history(self._conversation.messages)
 
     async def _stream(self) -> None:
-        await self._read(self._conversation.stream(_text(self._step), **_how(self._step)))
+        await self._read(self._conversation.stream(input_of(self._step), **options_of(self._step)))
 
     async def _run(self) -> None:
         rounds = {"max_rounds": self._step["max_rounds"]} if "max_rounds" in self._step else {}
-        await self._read(self._conversation.run(_text(self._step), **rounds, **_how(self._step)))
+        await self._read(self._conversation.run(input_of(self._step), **rounds, **options_of(self._step)))
+
+    async def _answer(self) -> None:
+        waits = self._ended[-1].actions
+        await self._read(self._conversation.answer(answers_of(self._step, waits), **options_of(self._step)))
 
     async def _read(self, turn: Any) -> None:
         strike = CANCEL_ON[self._step["cancel_on"]] if "cancel_on" in self._step else None
@@ -95,13 +109,15 @@ class Step:
             if struck:
                 continue
             self._lines.event(event)
+            if isinstance(event, Done):
+                self._ended.append(event)
             if strike is not None and isinstance(event, strike):
                 struck = True
                 turn.cancel()
 
     async def _complete(self) -> None:
         self._lines.event(
-            await self._face.call(self._conversation.complete, _text(self._step), **_how(self._step))
+            await self._face.call(self._conversation.complete, input_of(self._step), **options_of(self._step))
         )
 
     async def _together(self) -> None:
@@ -128,8 +144,8 @@ class Step:
             model=conversation.model,
             instructions=conversation.instructions,
             tools=conversation.tools,
-            messages=[*conversation.messages, user(_text(turn) or "")],
-            **_how(turn),
+            messages=[*conversation.messages, user(text_of(turn) or "")],
+            **options_of(turn),
         )
 
     async def _edit(self) -> None:
@@ -182,8 +198,9 @@ class Step:
 class Lines:
     """What a step prints. Neighbouring deltas of one part are held back until something else ends them."""
 
-    def __init__(self, transcript: Transcript, shown: shapes.Shown) -> None:
+    def __init__(self, transcript: Transcript, shown: shapes.Shown, *, details: bool) -> None:
         self._transcript = transcript
+        self._details = details
         self._shown = shown
         self._word = ""
         self._part: Json = {}
@@ -208,8 +225,12 @@ class Lines:
                 self._delta("refusal", {"index": index}, delta)
             case ToolCallDelta(content_index=index, call_id=call_id, name=name, delta=delta):
                 self._delta("call", {"index": index, "call_id": call_id, "name": name}, delta)
+            case ItemProgress():
+                self._line("progress", shapes.progress(event))
             case Done():
                 self._line("done", shapes.done(event, self._shown))
+                if self._details:
+                    self._line("details", shapes.details(event))
 
     def error(self, failed: TrunklineError) -> None:
         self._line("error", shapes.error(failed, self._shown))
@@ -249,23 +270,3 @@ async def _gathered(events: AsyncIterator[Event]) -> list[Event | TrunklineError
     except TrunklineError as failed:
         found.append(failed)
     return found
-
-
-def _tool(name: str, *, description: str, parameters: str, fails: bool = False) -> Tool:
-    def lookup(query: str) -> str:
-        if fails:
-            raise RuntimeError("it is broken")
-        return f"found {query}"
-
-    return Tool(name, description, parameters, lookup)
-
-
-def _text(turn: Json) -> str | None:
-    repeat = turn.get("repeat")
-    more = repeat["of"] * repeat["count"] if repeat else ""
-    return turn["text"] + more if "text" in turn else None
-
-
-def _how(turn: Json) -> Json:
-    timeout = {"timeout": turn["timeout_ms"] / 1000} if "timeout_ms" in turn else {}
-    return {**timeout, **turn.get("options", {})}

@@ -1,16 +1,27 @@
 """Convert events, errors and sessions to the JSON of the transcript."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from trunkline import Done, Message, Part, Report, Session, Start, TrunklineError, Usage
+from trunkline import (
+    TOOL_CALL_KIND_CUSTOM,
+    Done,
+    ItemProgress,
+    Message,
+    Part,
+    Report,
+    Session,
+    Start,
+    TrunklineError,
+    Usage,
+)
 from trunkline.gen.trunkline.v1.message_pb2 import Role
 
 LONGEST = 200
 OWN_WORDS = ("CANCELLED", "DEADLINE_EXCEEDED")
 SENT = {True: "true", False: "false", None: "unknown"}
-KINDS = {"tool_call": "call", "tool_result": "result"}
+KINDS = {"tool_call": "call", "tool_result": "result", "upstream_item": "item"}
 
 Shown = Callable[[str], str]
 """How a text is printed."""
@@ -46,6 +57,30 @@ def done(event: Done, shown: Shown) -> Any:
         "usage": usage(event.usage, shown),
         "report": report(event.report),
     }
+
+
+def progress(event: ItemProgress) -> Any:
+    return {
+        "index": event.content_index,
+        "item_type": event.item_type,
+        "event_type": event.event_type,
+        "json": event.json != "",
+    }
+
+
+def details(event: Done) -> Any:
+    return {
+        "tier": event.service_tier,
+        "usage": event.usage.details_json != "",
+        "annotations": [_citation(one) for one in event.annotations],
+        "logprobs": len(event.logprobs),
+        "actions": [action.type for action in event.actions],
+        "ignored": dict(sorted(event.report.ignored_events.items())),
+    }
+
+
+def _citation(annotation: Mapping[str, Any]) -> Any:
+    return {"type": annotation["type"], "source": annotation.get("url") or annotation.get("file_id", "")}
 
 
 def error(failed: TrunklineError, shown: Shown) -> Any:
@@ -119,7 +154,12 @@ def _part(one: Part, shown: Shown) -> Any:
             return {"refusal": shown(one.refusal.text)}
         case "tool_call":
             call = one.tool_call
-            return {"call": call.call_id, "name": call.name, "arguments": shown(call.arguments)}
+            custom = call.kind == TOOL_CALL_KIND_CUSTOM
+            key, text = ("custom", "input") if custom else ("call", "arguments")
+            return {key: call.call_id, "name": call.name, text: shown(call.arguments)}
+        case "upstream_item":
+            item = one.upstream_item
+            return {"item": item.type, "json": masked("") if shown is masked else item.json}
         case other:
             raise ValueError(f"no model says this: {other}")
 
@@ -133,6 +173,8 @@ def history(messages: Iterable[Message]) -> Any:
 
 def _kind(one: Part) -> str:
     kind = one.WhichOneof("part") or ""
+    if kind == "tool_call" and one.tool_call.kind == TOOL_CALL_KIND_CUSTOM:
+        return "custom"
     return "failed" if kind == "tool_result" and one.tool_result.is_error else KINDS.get(kind, kind)
 
 
