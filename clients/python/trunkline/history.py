@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from trunkline.events import Done
 from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
 from trunkline.gen.trunkline.v1.message_pb2 import Message, ToolCallPart
+from trunkline.items import answered_in
 from trunkline.messages import Input, as_messages, tool_calls_of
 from trunkline.options import Options
 from trunkline.requests import turn_request
@@ -50,12 +51,12 @@ class History:
         return f"<{type(self).__name__} {self.session_id}: {len(self.messages)} messages, model {self.model}>"
 
     def open_calls(self) -> tuple[ToolCallPart, ...]:
-        """The calls of the last answer that no message has answered yet."""
+        """The calls of the last answer that no message, and no item beside them, has answered yet."""
         answered: set[str] = set()
         for message in reversed(self.messages):
+            answered |= answered_in(message)
             if calls := tool_calls_of(message):
                 return tuple(call for call in calls if call.call_id not in answered)
-            answered |= {part.tool_result.call_id for part in message.parts if part.HasField("tool_result")}
         return ()
 
     def declare(self, tools: Tools) -> None:

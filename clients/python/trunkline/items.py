@@ -57,21 +57,28 @@ def logprobs_of(message: Message) -> tuple[dict[str, Any], ...]:
     return tuple(_objects(part.text.logprobs_json for part in message.parts))
 
 
+def answered_in(message: Message) -> set[str]:
+    """The ids of the calls that the message answers: results of tools, and output items of any kind."""
+    answered = {part.tool_result.call_id for part in message.parts if part.HasField("tool_result")}
+    for item in upstream_items_of(message):
+        if item.type.endswith("_output"):
+            answered.add(_word(fields_of(item.json), "call_id"))
+    return answered
+
+
 def actions_of(message: Message) -> tuple[UpstreamItemPart, ...]:
     """The items that ask for an answer which no other item of the message gives.
 
     A call asks by its `call_id` and a request for approval by its id. A hosted tool's call has no `call_id`,
     or its output stands in the same message.
     """
-    answered: set[str] = set()
+    answered = answered_in(message)
     asked: list[tuple[str, UpstreamItemPart]] = []
     for item in upstream_items_of(message):
         fields = fields_of(item.json)
         call_id = _word(fields, "call_id")
         answered.add(_word(fields, "approval_request_id"))
-        if item.type.endswith("_output"):
-            answered.add(call_id)
-        elif item.type == APPROVAL_REQUEST:
+        if item.type == APPROVAL_REQUEST:
             asked.append((_word(fields, "id"), item))
         elif call_id and item.type.endswith("_call"):
             asked.append((call_id, item))

@@ -1,7 +1,7 @@
 import pytest
 
 import trunkline
-from trunkline import Done, Report, Tool, Usage, tool_result, user
+from trunkline import Done, Report, Tool, Usage, action_result, tool_result, upstream_item, user
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
 from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, Message, Part, ToolCallPart
 from trunkline.history import History
@@ -106,6 +106,16 @@ def test_open_calls():
     assert books.open_calls() == ()
     books.messages += [trunkline.assistant("done"), calls("c3"), user("never mind")]
     assert [call.call_id for call in books.open_calls()] == ["c3"]
+
+
+def test_a_call_that_an_item_answers_is_not_open():
+    answer = calls("c1", "c2")
+    answer.parts.append(upstream_item({"type": "function_call_output", "call_id": "c1", "output": "x"}))
+    answer.parts.append(upstream_item({"type": "shell_call", "call_id": "c2"}))
+    books = history(messages=[user("a"), answer])
+    assert [call.call_id for call in books.open_calls()] == ["c2"]
+    books.messages.append(action_result({"type": "custom_tool_call_output", "call_id": "c2", "output": "x"}))
+    assert books.open_calls() == ()
 
 
 def test_tools_may_be_given_by_name():

@@ -29,9 +29,9 @@ def item_line(item: UpstreamItemPart) -> str:
 
 
 def progress_line(event: ItemProgress) -> str:
-    """The stage that an item has reached. Empty for a piece of its content."""
+    """The stage that an item has reached. Empty for a piece of its content, and where `item_line` says it."""
     stage = event.event_type.rpartition(".")[2]
-    if stage in ("delta", "done", "added"):
+    if stage in ("delta", "done", "added", "in_progress", "completed"):
         return ""
     return f"* {item_name(event.item_type)}: {stage.replace('_', ' ')} …"
 

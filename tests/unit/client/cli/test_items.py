@@ -63,6 +63,7 @@ def test_stages_are_shown_and_pieces_are_not():
     assert shown("response.web_search_call.searching") == "* web search: searching …"
     assert shown("response.image_generation_call.partial_image", "") == "* item: partial image …"
     assert shown("response.code_interpreter_call_code.delta") == ""
+    assert shown("response.web_search_call.completed") == ""
 
 
 def test_each_source_is_listed_once():
