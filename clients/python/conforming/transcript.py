@@ -6,9 +6,7 @@ import secrets
 from collections import Counter
 from typing import Any, BinaryIO
 
-IDS = re.compile(
-    r"(resp|msg|rs|fc|call|req|ws|fs|ci|ig|mcpl|mcpr|mcp|ctc|sho|sh|apc|cu|tsc|tso|cmp)_[0-9a-z]{12,}"
-)
+IDS = re.compile(r"\b([a-z]{2,4})_[0-9a-z]{12,}")
 
 
 class Transcript:
