@@ -13,7 +13,18 @@ __all__ = ["replica", "start"]
 ROOT = Path(__file__).parents[3]
 SCENARIOS = ROOT / "clients/conformance/scenarios.json"
 EXPECTED = ROOT / "clients/conformance/expected.txt"
-NAMES = ("text", "incremental", "tool_loop", "reasoning", "error_after_content", "unicode", "sessions")
+NAMES = (
+    "text",
+    "incremental",
+    "tool_loop",
+    "reasoning",
+    "error_after_content",
+    "unicode",
+    "sessions",
+    "hosted_search",
+    "custom_tool",
+    "approved",
+)
 
 
 def expected(names):
