@@ -1,6 +1,7 @@
 package trunkline
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 	pb "github.com/trunkline/trunkline/clients/go/gen/trunkline/v1"
 )
 
-// An Event of a streamed turn: [*Start], [*TextDelta], [*ReasoningDelta], [*RefusalDelta], [*ToolCallDelta] or [*Done].
+// An Event of a streamed turn: [*Start], [*TextDelta], [*ReasoningDelta], [*RefusalDelta], [*ToolCallDelta],
+// [*ItemProgress] or [*Done].
 // Kinds that this version does not know are left out.
 type Event interface{ event() }
 
@@ -40,7 +42,8 @@ type RefusalDelta struct {
 	Delta        string
 }
 
-// ToolCallDelta is a piece of a tool call's arguments (JSON); empty when the call is first seen.
+// ToolCallDelta is a piece of a tool call's arguments: JSON, or a custom tool's text. It is empty when the call is first
+// seen.
 type ToolCallDelta struct {
 	ContentIndex int
 	CallID       string
@@ -48,15 +51,24 @@ type ToolCallDelta struct {
 	Delta        string
 }
 
+// ItemProgress is what the upstream says of an item that grows: a search that runs, a piece of code, a partial image.
+type ItemProgress struct {
+	ContentIndex int
+	ItemType     string // empty where the upstream did not announce the item
+	EventType    string // for example "response.web_search_call.searching"
+	JSON         string // the upstream's event as it wrote it; empty: it was too large for a message
+}
+
 // Done says that the turn ended well.
 type Done struct {
-	Message    *Message // the whole answer; a conversation echoes it unchanged
-	StopReason StopReason
-	Usage      Usage
-	Model      string // the one that answered
-	Provider   string
-	CreatedAt  time.Time
-	Report     Report
+	Message     *Message // the whole answer; a conversation echoes it unchanged
+	StopReason  StopReason
+	Usage       Usage
+	Model       string // the one that answered
+	Provider    string
+	ServiceTier string // the one that the upstream used; empty: it names none
+	CreatedAt   time.Time
+	Report      Report
 }
 
 func (*Start) event()          {}
@@ -64,6 +76,7 @@ func (*TextDelta) event()      {}
 func (*ReasoningDelta) event() {}
 func (*RefusalDelta) event()   {}
 func (*ToolCallDelta) event()  {}
+func (*ItemProgress) event()   {}
 func (*Done) event()           {}
 
 // Text returns all text of the answer, joined.
@@ -74,6 +87,23 @@ func (d *Done) Refusal() string { return Refusal(d.Message) }
 
 // ToolCalls returns the calls that the answer makes.
 func (d *Done) ToolCalls() []*ToolCall { return ToolCalls(d.Message) }
+
+// UpstreamItems returns the items that have no part of their own, such as the calls of hosted tools.
+func (d *Done) UpstreamItems() []*UpstreamItemPart { return UpstreamItems(d.Message) }
+
+// Annotations returns the citations of the text.
+func (d *Done) Annotations() []json.RawMessage { return Annotations(d.Message) }
+
+// Logprobs returns the log probabilities of the text, where they were asked for.
+func (d *Done) Logprobs() []json.RawMessage { return Logprobs(d.Message) }
+
+// Actions returns the items for which the model waits: an approval, a shell, a patch. See [Conversation.Answer].
+func (d *Done) Actions() []*UpstreamItemPart {
+	if d.StopReason != StopReasonActionRequired {
+		return nil
+	}
+	return actions(d.Message)
+}
 
 // The words of the protocol. These sets are open: a value that is newer than this client comes through as it is, and
 // one that is absent is empty.
@@ -98,10 +128,11 @@ const (
 	ContextFull        Context = "full"
 	ContextIncremental Context = "incremental" // only what the upstream had not seen yet
 
-	StopReasonStop          StopReason = "stop"
-	StopReasonToolUse       StopReason = "tool_use" // it waits for the results of tools
-	StopReasonLength        StopReason = "length"
-	StopReasonContentFilter StopReason = "content_filter"
+	StopReasonStop           StopReason = "stop"
+	StopReasonToolUse        StopReason = "tool_use" // it waits for the results of tools
+	StopReasonLength         StopReason = "length"
+	StopReasonContentFilter  StopReason = "content_filter"
+	StopReasonActionRequired StopReason = "action_required" // it waits for Done.Actions to be answered
 
 	ReasoningSummaryText ReasoningKind = "summary" // made for people
 	ReasoningFullText    ReasoningKind = "text"
@@ -142,6 +173,9 @@ func eventFrom(response *pb.StreamCompletionResponse) Event {
 	case *pb.StreamCompletionResponse_ToolCallDelta:
 		delta := event.ToolCallDelta
 		return &ToolCallDelta{int(delta.ContentIndex), delta.CallId, delta.Name, delta.ArgumentsDelta}
+	case *pb.StreamCompletionResponse_ItemProgress:
+		progress := event.ItemProgress
+		return &ItemProgress{int(progress.ContentIndex), progress.ItemType, progress.EventType, progress.Json}
 	case *pb.StreamCompletionResponse_Done:
 		return doneFrom(event.Done)
 	}
@@ -155,19 +189,21 @@ type ending interface {
 	GetUsage() *pb.Usage
 	GetModel() string
 	GetProvider() string
+	GetServiceTier() string
 	GetCreatedAt() *timestamppb.Timestamp
 	GetReport() *pb.TurnReport
 }
 
 func doneFrom(done ending) *Done {
 	return &Done{
-		Message:    done.GetMessage(),
-		StopReason: word[StopReason](done.GetStopReason(), "STOP_REASON_"),
-		Usage:      usageFrom(done.GetUsage()),
-		Model:      done.GetModel(),
-		Provider:   done.GetProvider(),
-		CreatedAt:  timeFrom(done.GetCreatedAt()),
-		Report:     reportFrom(done.GetReport()),
+		Message:     done.GetMessage(),
+		StopReason:  word[StopReason](done.GetStopReason(), "STOP_REASON_"),
+		Usage:       usageFrom(done.GetUsage()),
+		Model:       done.GetModel(),
+		Provider:    done.GetProvider(),
+		ServiceTier: done.GetServiceTier(),
+		CreatedAt:   timeFrom(done.GetCreatedAt()),
+		Report:      reportFrom(done.GetReport()),
 	}
 }
 

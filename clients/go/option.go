@@ -86,6 +86,11 @@ func RequireTools(names ...string) Option {
 	return allowed(pb.ToolChoiceMode_TOOL_CHOICE_MODE_REQUIRED, names)
 }
 
+// ChoiceDefinition is any other choice, a JSON object for the upstream as it is written: a hosted tool, a custom one, a set.
+func ChoiceDefinition(object string) Option {
+	return toolChoice(&pb.ToolChoice{Choice: &pb.ToolChoice_DefinitionJson{DefinitionJson: object}})
+}
+
 // ReasoningEffort is for example "none", "minimal", "low", "medium" or "high".
 func ReasoningEffort(effort string) Option {
 	return option(func(o *pb.CompletionOptions) {
@@ -154,6 +159,11 @@ func Truncation(truncation string) Option {
 // SafetyIdentifier is a stable, hashed id of the end user, at most 64 characters.
 func SafetyIdentifier(id string) Option {
 	return option(func(o *pb.CompletionOptions) { o.SafetyIdentifier = id })
+}
+
+// Include asks for more of what the upstream can include in its answer, for example "file_search_call.results".
+func Include(names ...string) Option {
+	return option(func(o *pb.CompletionOptions) { o.Include = names })
 }
 
 // WarmUp primes a new connection with instructions and tools before the turn.

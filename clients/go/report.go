@@ -14,6 +14,7 @@ type Usage struct {
 	OutputTokens      int64
 	ReasoningTokens   int64
 	TotalTokens       int64
+	DetailsJSON       string // the upstream's usage as it wrote it
 }
 
 // Report says how a turn ran: over what, with how much of the conversation, and why. The reasons are words such as
@@ -27,8 +28,9 @@ type Report struct {
 	Attempts         int  // requests written upstream, warm-ups excluded
 	ConnectionReused bool // the line was open before the turn
 	Timings          Timings
-	BytesSent        int64 // payload of the last request
-	BytesSaved       int64 // what the same request would have had more, sent in full
+	BytesSent        int64          // payload of the last request
+	BytesSaved       int64          // what the same request would have had more, sent in full
+	IgnoredEvents    map[string]int // events of the upstream that were skipped: how many of each type
 }
 
 // Timings says how long each phase took. The last three count from the start of the turn; zero: it did not happen.
@@ -50,11 +52,16 @@ func usageFrom(usage *pb.Usage) Usage {
 		OutputTokens:      usage.GetOutputTokens(),
 		ReasoningTokens:   usage.GetReasoningTokens(),
 		TotalTokens:       usage.GetTotalTokens(),
+		DetailsJSON:       usage.GetDetailsJson(),
 	}
 }
 
 func reportFrom(report *pb.TurnReport) Report {
 	timings := report.GetTimings()
+	ignored := make(map[string]int, len(report.GetIgnoredEvents()))
+	for kind, count := range report.GetIgnoredEvents() {
+		ignored[kind] = int(count)
+	}
 	return Report{
 		ResponseID:       report.GetResponseId(),
 		Transport:        word[Transport](report.GetTransport(), "TRANSPORT_"),
@@ -70,7 +77,8 @@ func reportFrom(report *pb.TurnReport) Report {
 			FirstContent: timings.GetFirstContent().AsDuration(),
 			Total:        timings.GetTotal().AsDuration(),
 		},
-		BytesSent:  report.GetBytesSent(),
-		BytesSaved: report.GetBytesSaved(),
+		BytesSent:     report.GetBytesSent(),
+		BytesSaved:    report.GetBytesSaved(),
+		IgnoredEvents: ignored,
 	}
 }
