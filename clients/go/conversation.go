@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"sync/atomic"
 )
@@ -82,17 +83,13 @@ func (c *Conversation) Release(ctx context.Context) error {
 	return c.client.Release(ctx, c.SessionID)
 }
 
-// OpenCalls returns the calls of the last answer that no message has answered yet.
+// OpenCalls returns the calls of the last answer that no message, and no item beside them, has answered yet.
 func (c *Conversation) OpenCalls() []*ToolCall {
 	answered := map[string]bool{}
 	for _, message := range slices.Backward(c.Messages) {
+		maps.Copy(answered, answeredIn(message))
 		if calls := ToolCalls(message); len(calls) > 0 {
 			return slices.DeleteFunc(calls, func(call *ToolCall) bool { return answered[call.CallId] })
-		}
-		for _, part := range message.GetParts() {
-			if result := part.GetToolResult(); result != nil {
-				answered[result.CallId] = true
-			}
 		}
 	}
 	return nil

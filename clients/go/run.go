@@ -11,7 +11,8 @@ import (
 const defaultMaxRounds = 32
 
 // Run calls the tools that the model asks for, turn after turn, until it stops asking. It yields the events of all
-// turns, each with its [*Start] and [*Done]; [Result] returns the last.
+// turns, each with its [*Start] and [*Done]; [Result] returns the last. It also ends where the model waits for an
+// action ([StopReasonActionRequired]): [Conversation.Answer] goes on with what answers [Done.Actions].
 //
 // The calls of one answer run side by side, and their errors are reported to the model. Results join the
 // conversation as soon as all are there, so that no tool runs twice: calls that a run left open (after MaxRounds turns,
@@ -23,24 +24,33 @@ func (c *Conversation) Run(ctx context.Context, message *Message, options ...Opt
 			rounds = defaultMaxRounds
 		}
 		for given := message; rounds > 0; rounds-- {
-			if err := c.answer(ctx); err != nil {
+			if err := c.answerCalls(ctx); err != nil {
 				yield(nil, err)
 				return
 			}
+			waits := false
 			for event, err := range c.Stream(ctx, given, options...) {
+				if done, ok := event.(*Done); ok {
+					waits = done.StopReason == StopReasonActionRequired
+				}
 				if !yield(event, err) || err != nil {
 					return
 				}
 			}
-			if given = nil; len(c.OpenCalls()) == 0 {
+			if given = nil; waits || len(c.OpenCalls()) == 0 {
 				return
 			}
 		}
 	}
 }
 
-// answer makes the open calls and adds their results, in the order of the calls.
-func (c *Conversation) answer(ctx context.Context) error {
+// Answer sends what answers the actions of the last answer (see [Done.Actions]), and goes on as [Conversation.Run] does.
+func (c *Conversation) Answer(ctx context.Context, items []*Part, options ...Option) iter.Seq2[Event, error] {
+	return c.Run(ctx, ActionResult(items...), options...)
+}
+
+// answerCalls makes the open calls and adds their results, in the order of the calls.
+func (c *Conversation) answerCalls(ctx context.Context) error {
 	calls := c.OpenCalls()
 	results := make([]*Message, len(calls))
 	crash := make(chan string, 1)
