@@ -27,12 +27,6 @@ type file struct {
 	Scenarios []scenario
 }
 
-type toolData struct {
-	Description string
-	Parameters  string
-	Fails       bool
-}
-
 type scenario struct {
 	Name         string
 	Session      *string
@@ -41,29 +35,13 @@ type scenario struct {
 	Steps        []step
 }
 
-type turn struct {
-	Text   *string
-	Repeat struct {
-		Of    string
-		Count int
-	}
-	Options struct {
-		Transport         *string
-		MaxOutputTokens   *int64  `json:"max_output_tokens"`
-		ParallelToolCalls *bool   `json:"parallel_tool_calls"`
-		ReasoningEffort   *string `json:"reasoning_effort"`
-		ReasoningSummary  *string `json:"reasoning_summary"`
-	}
-	TimeoutMS int    `json:"timeout_ms"`
-	CancelOn  string `json:"cancel_on"`
-	Mask      bool
-}
-
 type step struct {
 	Do string
 	turn
 	MaxRounds int `json:"max_rounds"`
 	Turns     []turn
+	Answers   []string // one for each action of the scenario's last end
+	Details   bool
 	Index     int
 	Key       *string
 	Prime     bool
@@ -131,27 +109,14 @@ func run(address, path string, names []string) error {
 	return nil
 }
 
-func tool(name string, data toolData) trunkline.Tool {
-	type arguments struct {
-		Query string `json:"query"`
-	}
-	made := trunkline.NewTool(name, data.Description, func(_ context.Context, in arguments) (string, error) {
-		if data.Fails {
-			return "", errors.New("it failed")
-		}
-		return "found " + in.Query, nil
-	})
-	made.Parameters = data.Parameters
-	return made
-}
-
 // A player plays the steps of one scenario.
 type player struct {
 	client       *trunkline.Client
 	conversation *trunkline.Conversation
 	out          *transcript
 	scenario     scenario
-	base         string // the session id
+	base         string          // the session id
+	ended        *trunkline.Done // the last end
 }
 
 func (p *player) play(ctx context.Context, step step) error {
@@ -165,12 +130,13 @@ func (p *player) play(ctx context.Context, step step) error {
 	if step.Key != nil {
 		id += "." + *step.Key
 	}
-	lines := &lines{mask: step.Mask}
+	lines := &lines{mask: step.Mask, details: step.Details, ended: p.ended}
 	switch step.Do {
-	case "stream", "run", "complete", "together":
+	case "stream", "run", "answer", "complete", "together":
 		if err := p.turns(ctx, step, lines); err != nil {
 			return err
 		}
+		p.ended = lines.ended
 		p.out.print(lines)
 		p.out.line("history", history(p.conversation.Messages))
 		return nil
@@ -209,6 +175,16 @@ func (p *player) turns(ctx context.Context, step step, lines *lines) error {
 	case "complete":
 		done, err := p.conversation.Complete(ctx, message, options...)
 		lines.event(done, err)
+	case "answer":
+		if p.ended == nil {
+			return errors.New("no turn has ended")
+		}
+		items, err := step.answers(p.ended.Actions())
+		if err != nil {
+			return err
+		}
+		p.conversation.MaxRounds = step.MaxRounds
+		read(p.conversation.Answer(ctx, items, options...), lines, step.CancelOn, cancel)
 	case "together":
 		return p.together(ctx, step.Turns, lines)
 	case "run":
@@ -289,31 +265,4 @@ func (p *player) list(ctx context.Context, size int, lines *lines) {
 			return
 		}
 	}
-}
-
-func (t turn) message() *trunkline.Message {
-	if t.Text == nil {
-		return nil
-	}
-	return trunkline.User(*t.Text + strings.Repeat(t.Repeat.Of, t.Repeat.Count))
-}
-
-func (t turn) options() (options []trunkline.Option) {
-	given := t.Options
-	if given.Transport != nil {
-		options = append(options, trunkline.Over(trunkline.Transport(*given.Transport)))
-	}
-	if given.MaxOutputTokens != nil {
-		options = append(options, trunkline.MaxOutputTokens(*given.MaxOutputTokens))
-	}
-	if given.ParallelToolCalls != nil {
-		options = append(options, trunkline.ParallelToolCalls(*given.ParallelToolCalls))
-	}
-	if given.ReasoningEffort != nil {
-		options = append(options, trunkline.ReasoningEffort(*given.ReasoningEffort))
-	}
-	if given.ReasoningSummary != nil {
-		options = append(options, trunkline.ReasoningSummary(*given.ReasoningSummary))
-	}
-	return options
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"unicode/utf16"
 
 	trunkline "github.com/trunkline/trunkline/clients/go"
-	pb "github.com/trunkline/trunkline/clients/go/gen/trunkline/v1"
 )
 
 // A transcript writes finished lines, with the ids of one scenario replaced.
@@ -24,7 +22,7 @@ type transcript struct {
 	counts map[string]int
 }
 
-var ids = regexp.MustCompile(`(resp|msg|rs|fc|call|req)_[0-9a-z]{12,}`)
+var ids = regexp.MustCompile(`(resp|msg|rs|fc|call|req|ws|fs|ci|ig|mcpl|mcpr|mcp|ctc|sho|sh|apc|cu|tsc|tso|cmp)_[0-9a-z]{12,}`)
 
 func (t *transcript) print(lines *lines) {
 	lines.flush()
@@ -77,11 +75,13 @@ func encode(value any) string {
 
 // lines are those of one step, their deltas joined.
 type lines struct {
-	mask  bool
-	all   []line
-	part  string // what the open delta belongs to
-	delta strings.Builder
-	open  func(delta string) line
+	mask    bool
+	details bool            // a line of them after each end
+	ended   *trunkline.Done // the last end
+	all     []line
+	part    string // what the open delta belongs to
+	delta   strings.Builder
+	open    func(delta string) line
 }
 
 type line struct {
@@ -149,8 +149,14 @@ func (l *lines) event(event trunkline.Event, err error) {
 				Delta  string `json:"delta"`
 			}{event.ContentIndex, event.CallID, event.Name, delta}}
 		})
+	case *trunkline.ItemProgress:
+		l.add("progress", progress{event.ContentIndex, event.ItemType, event.EventType, event.JSON != ""})
 	case *trunkline.Done:
+		l.ended = event
 		l.done(event)
+		if l.details {
+			l.add("details", detailsOf(event))
+		}
 	}
 }
 
@@ -290,94 +296,4 @@ func (l *lines) session(session *trunkline.Session, err error) {
 		session.SessionID, session.Live, session.LineState, session.Turns, session.IncrementalTurns,
 		session.BytesSaved > 0, !session.CreatedAt.IsZero(), !session.LastUsedAt.IsZero(),
 	})
-}
-
-// parts returns nil, which is null, for no message.
-func (l *lines) parts(message *trunkline.Message) []any {
-	if message == nil {
-		return nil
-	}
-	parts := []any{}
-	for _, part := range message.Parts {
-		switch part := part.Part.(type) {
-		case *pb.Part_Text:
-			parts = append(parts, struct {
-				Text  string `json:"text"`
-				Phase string `json:"phase"`
-			}{l.text(part.Text.Text), part.Text.Phase})
-		case *pb.Part_Reasoning:
-			parts = append(parts, struct {
-				Reasoning []string `json:"reasoning"`
-				Content   []string `json:"content"`
-				Encrypted bool     `json:"encrypted"`
-			}{l.texts(part.Reasoning.Summary), l.texts(part.Reasoning.Content), part.Reasoning.EncryptedContent != ""})
-		case *pb.Part_Refusal:
-			parts = append(parts, struct {
-				Refusal string `json:"refusal"`
-			}{l.text(part.Refusal.Text)})
-		case *pb.Part_ToolCall:
-			parts = append(parts, struct {
-				Call      string `json:"call"`
-				Name      string `json:"name"`
-				Arguments string `json:"arguments"`
-			}{part.ToolCall.CallId, part.ToolCall.Name, l.text(part.ToolCall.Arguments)})
-		default:
-			fatal(fmt.Sprintf("an answer holds %T", part))
-		}
-	}
-	return parts
-}
-
-func (l *lines) texts(texts []string) []string {
-	printed := []string{}
-	for _, text := range texts {
-		printed = append(printed, l.text(text))
-	}
-	return printed
-}
-
-func (l *lines) text(text string) string {
-	switch {
-	case l.mask:
-		return "<text>"
-	case len(text) > 200:
-		return fmt.Sprintf("<%d bytes, sha256 %x>", len(text), sha256.Sum256([]byte(text)))
-	}
-	return text
-}
-
-func history(messages []*trunkline.Message) []string {
-	words := []string{}
-	for _, message := range messages {
-		kinds := []string{}
-		for _, part := range message.Parts {
-			kinds = append(kinds, kind(part))
-		}
-		role := strings.ToLower(strings.TrimPrefix(message.Role.String(), "ROLE_"))
-		words = append(words, role+":"+strings.Join(kinds, ","))
-	}
-	return words
-}
-
-func kind(part *trunkline.Part) string {
-	switch part := part.Part.(type) {
-	case *pb.Part_Text:
-		return "text"
-	case *pb.Part_Image:
-		return "image"
-	case *pb.Part_File:
-		return "file"
-	case *pb.Part_ToolCall:
-		return "call"
-	case *pb.Part_ToolResult:
-		if part.ToolResult.IsError {
-			return "failed"
-		}
-		return "result"
-	case *pb.Part_Reasoning:
-		return "reasoning"
-	case *pb.Part_Refusal:
-		return "refusal"
-	}
-	return ""
 }
