@@ -22,7 +22,7 @@ type transcript struct {
 	counts map[string]int
 }
 
-var ids = regexp.MustCompile(`(resp|msg|rs|fc|call|req|ws|fs|ci|ig|mcpl|mcpr|mcp|ctc|sho|sh|apc|cu|tsc|tso|cmp)_[0-9a-z]{12,}`)
+var ids = regexp.MustCompile(`\b([a-z]{2,4})_[0-9a-z]{12,}`)
 
 func (t *transcript) print(lines *lines) {
 	lines.flush()
