@@ -6,6 +6,8 @@
 import type { CallOptions, Client } from "./client.js";
 import type { Done } from "./events.js";
 import type { Message, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
+import type { Item } from "./items.js";
+import { actionResult, answeredIn } from "./items.js";
 import type { Input } from "./messages.js";
 import { asMessages, toolCallsOf } from "./messages.js";
 import type { Options } from "./options.js";
@@ -102,6 +104,11 @@ export class Conversation {
     return new Run(this, input, maxRounds, turnOptions);
   }
 
+  /** Sends what answers the last answer's actions (see `done.actions`), and goes on as `run` does. */
+  answer(items: Item | readonly Item[], options: RunOptions = {}): Run {
+    return this.run(actionResult(...[items].flat()), options);
+  }
+
   /** Opens the line before the first turn; unless `prime` is false, instructions and tools are sent ahead. */
   warm(options: { readonly prime?: boolean } & CallOptions = {}): Promise<Session> {
     const { model, instructions, tools } = this;
@@ -113,13 +120,13 @@ export class Conversation {
     return this.client.releaseSession(this.sessionId, options);
   }
 
-  /** The calls of the last answer that no message has answered yet. */
+  /** The calls of the last answer that no message, and no item beside them, has answered yet. */
   openCalls(): ToolCallPart[] {
     const answered = new Set<string>();
     for (const message of this.messages.toReversed()) {
+      for (const callId of answeredIn(message)) answered.add(callId);
       const calls = toolCallsOf(message);
       if (calls.length > 0) return calls.filter(({ callId }) => !answered.has(callId));
-      for (const { part } of message.parts) if (part.case === "toolResult") answered.add(part.value.callId);
     }
     return [];
   }

@@ -8,11 +8,15 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { create } from "@bufbuild/protobuf";
 import type * as pb from "./gen/trunkline/v1/completion_pb.js";
 import { Context, ReasoningKind, StopReason, Transport } from "./gen/trunkline/v1/completion_pb.js";
-import type { Message, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
+import type { Message, ToolCallPart, UpstreamItemPart } from "./gen/trunkline/v1/message_pb.js";
 import { MessageSchema } from "./gen/trunkline/v1/message_pb.js";
+import type { Fields } from "./items.js";
+import { actionsOf, annotationsOf, logprobsOf, upstreamItemsOf } from "./items.js";
 import { refusalOf, textOf, toolCallsOf } from "./messages.js";
 import type { Report, Usage, Word } from "./reports.js";
 import { enumWord, reportFrom, usageFrom } from "./reports.js";
+
+export const ACTION_REQUIRED = "action_required";
 
 /** The upstream began the turn. What is true in the end stands in the report of `Done`. */
 export interface Start {
@@ -45,13 +49,25 @@ export interface RefusalDelta {
   readonly delta: string;
 }
 
-/** A piece of a tool call's arguments (JSON); empty when the call is first seen. */
+/** A piece of a tool call's arguments: JSON, or a custom tool's text. Empty when the call is first seen. */
 export interface ToolCallDelta {
   readonly kind: "tool_call_delta";
   readonly contentIndex: number;
   readonly callId: string;
   readonly name: string;
   readonly delta: string;
+}
+
+/** What the upstream says of an item that grows: a search that runs, a piece of code, a partial image. */
+export interface ItemProgress {
+  readonly kind: "item_progress";
+  readonly contentIndex: number;
+  /** Empty where the upstream did not announce the item. */
+  readonly itemType: string;
+  /** For example "response.web_search_call.searching". */
+  readonly eventType: string;
+  /** The upstream's event as it wrote it. Empty: it was too large for a message. */
+  readonly json: string;
 }
 
 /** The turn ended well. */
@@ -63,15 +79,26 @@ export interface Done {
   readonly text: string;
   readonly refusal: string;
   readonly toolCalls: readonly ToolCallPart[];
-  readonly stopReason: Word<"stop" | "tool_use" | "length" | "content_filter">;
+  /** The items that have no part of their own, such as the calls of hosted tools. */
+  readonly upstreamItems: readonly UpstreamItemPart[];
+  /** The items for which the model waits: an approval, a shell, a patch. See `conversation.answer`. */
+  readonly actions: readonly UpstreamItemPart[];
+  /** The citations of the text. */
+  readonly annotations: readonly Fields[];
+  /** The log probabilities of the text, where they were asked for. */
+  readonly logprobs: readonly Fields[];
+  /** "action_required": `actions` wait. */
+  readonly stopReason: Word<"stop" | "tool_use" | "length" | "content_filter" | "action_required">;
   readonly usage: Usage;
   readonly model: string;
   readonly provider: string;
+  /** The one that the upstream used. Empty: it names none. */
+  readonly serviceTier: string;
   readonly createdAt?: Date;
   readonly report: Report;
 }
 
-export type Event = Start | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Done;
+export type Event = Start | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ItemProgress | Done;
 
 /** Undefined: an error, or an event kind that this client does not know. */
 export function eventFrom({ event }: pb.StreamCompletionResponse): Event | undefined {
@@ -98,6 +125,10 @@ export function eventFrom({ event }: pb.StreamCompletionResponse): Event | undef
       const { contentIndex, callId, name, argumentsDelta } = event.value;
       return { kind: "tool_call_delta", contentIndex, callId, name, delta: argumentsDelta };
     }
+    case "itemProgress": {
+      const { contentIndex, itemType, eventType, json } = event.value;
+      return { kind: "item_progress", contentIndex, itemType, eventType, json };
+    }
     case "done":
       return doneFrom(event.value);
     default:
@@ -108,16 +139,29 @@ export function eventFrom({ event }: pb.StreamCompletionResponse): Event | undef
 /** `Done` and `CompleteResponse` have the same fields, so both make the same value. */
 export function doneFrom(done: pb.Done | pb.CompleteResponse): Done {
   const message = done.message ?? create(MessageSchema);
+  const stopReason = enumWord(StopReason, done.stopReason);
   return {
     kind: "done",
     message,
     text: textOf(message),
     refusal: refusalOf(message),
     toolCalls: toolCallsOf(message),
-    stopReason: enumWord(StopReason, done.stopReason),
+    upstreamItems: upstreamItemsOf(message),
+    // Parsed when they are read: an item may hold an image.
+    get actions() {
+      return stopReason === ACTION_REQUIRED ? actionsOf(message) : [];
+    },
+    get annotations() {
+      return annotationsOf(message);
+    },
+    get logprobs() {
+      return logprobsOf(message);
+    },
+    stopReason,
     usage: usageFrom(done.usage),
     model: done.model,
     provider: done.provider,
+    serviceTier: done.serviceTier,
     createdAt: dateFrom(done.createdAt),
     report: reportFrom(done.report),
   };

@@ -5,9 +5,11 @@ export type { ConnectOptions, TlsOptions } from "./connect.js";
 export type { Conversation, ConversationOptions, RunOptions, TurnOptions } from "./conversation.js";
 export { TrunklineError } from "./errors.js";
 export type { Failure, Status, Upstream, Violation } from "./errors.js";
-export type { Done, Event, ReasoningDelta, RefusalDelta, Start, TextDelta, ToolCallDelta } from "./events.js";
-export { MessageSchema } from "./gen/trunkline/v1/message_pb.js";
-export type { Message, Part, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
+export type { Done, Event, ItemProgress, ReasoningDelta, RefusalDelta, Start, TextDelta, ToolCallDelta } from "./events.js";
+export { MessageSchema, ToolCallKind } from "./gen/trunkline/v1/message_pb.js";
+export type { Message, Part, ToolCallPart, UpstreamItemPart } from "./gen/trunkline/v1/message_pb.js";
+export { actionResult, annotationsOf, approval, logprobsOf, upstreamItem, upstreamItemsOf } from "./items.js";
+export type { Fields, Item } from "./items.js";
 export {
   assistant,
   developer,

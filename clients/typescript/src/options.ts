@@ -10,13 +10,14 @@ import type { Word } from "./reports.js";
 /** A JSON object, or its text: key order and integers then belong to the caller. */
 export type Json = object | string;
 
-/** "auto", "none", "required", the one function to call, or the ones to choose from. */
+/** "auto", "none", "required", the one function to call, the ones to choose from, or any other as it is written. */
 export type ToolChoice =
   | "auto"
   | "none"
   | "required"
   | { readonly function: string }
-  | { readonly allowed: readonly string[]; readonly required?: boolean };
+  | { readonly allowed: readonly string[]; readonly required?: boolean }
+  | { readonly definition: Json };
 
 /** Plain text, any JSON object, or JSON that fits a schema. */
 export type TextFormat =
@@ -48,6 +49,8 @@ export interface Options {
   readonly safetyIdentifier?: string;
   /** Prime a new line with instructions and tools before the turn. */
   readonly warmUp?: boolean;
+  /** More of what the upstream can include in its answer, for example "file_search_call.results". */
+  readonly include?: readonly string[];
   /** Upstream keys that have no name here. */
   readonly extraBody?: Json;
 }
@@ -76,6 +79,7 @@ export function completionOptions(options: Options): MessageInitShape<typeof Com
     truncation: options.truncation,
     safetyIdentifier: options.safetyIdentifier,
     warmUp: options.warmUp,
+    include: options.include && [...options.include],
     extraBodyJson: options.extraBody && asJson(options.extraBody),
   };
 }
@@ -83,6 +87,7 @@ export function completionOptions(options: Options): MessageInitShape<typeof Com
 function toolChoice(chosen: ToolChoice): MessageInitShape<typeof ToolChoiceSchema> {
   if (typeof chosen === "string") return { choice: { case: "mode", value: choice("toolChoice", MODES, chosen) } };
   if ("function" in chosen) return { choice: { case: "function", value: chosen.function } };
+  if ("definition" in chosen) return { choice: { case: "definitionJson", value: asJson(chosen.definition) } };
   const mode = chosen.required ? ToolChoiceMode.REQUIRED : ToolChoiceMode.AUTO;
   return { choice: { case: "allowed", value: { mode, functions: [...chosen.allowed] } } };
 }

@@ -17,6 +17,8 @@ export interface Usage {
   readonly outputTokens: number;
   readonly reasoningTokens: number;
   readonly totalTokens: number;
+  /** The upstream's usage as it wrote it. */
+  readonly detailsJson: string;
 }
 
 /** How long each phase took; undefined: it did not happen. The last three count from the start of the turn. */
@@ -43,6 +45,8 @@ export interface Report {
   readonly timings: Timings;
   readonly bytesSent: number;
   readonly bytesSaved: number;
+  /** Events of the upstream that were skipped: how many of each type. */
+  readonly ignoredEvents: Readonly<Record<string, number>>;
 }
 
 /** `Transport.SSE` → "sse"; unspecified → ""; a number that this client does not know → its digits. */
@@ -63,6 +67,7 @@ export function usageFrom(usage: pb.Usage | undefined): Usage {
     outputTokens: Number(usage?.outputTokens ?? 0),
     reasoningTokens: Number(usage?.reasoningTokens ?? 0),
     totalTokens: Number(usage?.totalTokens ?? 0),
+    detailsJson: usage?.detailsJson ?? "",
   };
 }
 
@@ -78,6 +83,7 @@ export function reportFrom(report: pb.TurnReport | undefined): Report {
     timings: timingsFrom(report?.timings),
     bytesSent: Number(report?.bytesSent ?? 0),
     bytesSaved: Number(report?.bytesSaved ?? 0),
+    ignoredEvents: { ...report?.ignoredEvents },
   };
 }
 

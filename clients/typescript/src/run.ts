@@ -1,10 +1,11 @@
 /**
- * The tool loop: open calls are answered first, then a turn is made, until the model asks for nothing or the
- * rounds are used up. No tool runs twice: results join the conversation as soon as they are there, so a turn
- * that fails afterwards can be made again without them.
+ * The tool loop: open calls are answered first, then a turn is made, until the model asks for nothing or waits
+ * for an action, or the rounds are used up. No tool runs twice: results join the conversation as soon as they are
+ * there, so a turn that fails afterwards can be made again without them.
  */
 import type { Conversation, TurnOptions } from "./conversation.js";
 import type { Done, Event } from "./events.js";
+import { ACTION_REQUIRED } from "./events.js";
 import { stopped } from "./failures.js";
 import type { Message } from "./gen/trunkline/v1/message_pb.js";
 import type { Input } from "./messages.js";
@@ -18,7 +19,8 @@ const MAX_ROUNDS = 32;
  *
  * The calls of one answer run side by side. A tool's errors are reported to the model. After `maxRounds`
  * turns the run ends although the model may still ask (`stopReason` is then "tool_use"); the next run, or one
- * after a turn that failed, goes on from there.
+ * after a turn that failed, goes on from there. It also ends where the model waits for an action
+ * ("action_required"): `conversation.answer` goes on with what answers `done.actions`.
  */
 export class Run extends EventStream {
   readonly #conversation: Conversation;
@@ -57,6 +59,7 @@ export class Run extends EventStream {
         if (event.kind === "done") this.#done = event;
         yield event;
       }
+      if (this.#done?.stopReason === ACTION_REQUIRED) return;
     }
   }
 }
