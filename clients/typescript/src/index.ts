@@ -34,6 +34,7 @@ export type { Retry } from "./retry.js";
 export type { Run } from "./run.js";
 export type { Session, SessionPage } from "./sessions.js";
 export type { EventStream } from "./stream.js";
-export type { Tool, ToolContext } from "./tools.js";
+export { customTool, toolDefinition } from "./tools.js";
+export type { CustomTool, Tool, ToolContext } from "./tools.js";
 export type { Turn } from "./turn.js";
 export { VERSION } from "./version.js";

@@ -5,17 +5,21 @@ import type { Done, Event, Part, Tool } from "../src/node.js";
 import {
   actionResult,
   approval,
+  customTool,
   text,
+  toolDefinition,
+  ToolCallKind,
   upstreamItem,
   upstreamItemsOf,
 } from "../src/node.js";
 import { doneFrom } from "../src/events.js";
 import { DoneSchema, StopReason } from "../src/gen/trunkline/v1/completion_pb.js";
 import { MessageSchema, PartSchema, Role } from "../src/gen/trunkline/v1/message_pb.js";
-import { answer, done, Fake, says, start } from "./fake.js";
+import { answer, asks, done, Fake, says, start } from "./fake.js";
 
 const REQUEST = '{ "type": "mcp_approval_request","id":"mcpr_1" }';
 const look: Tool = { name: "look", run: ({ at }: { at: string }) => `seen ${at}` };
+const shout = customTool({ name: "shout", run: (input) => `found ${input}` });
 
 function itemOf(written: string | object) {
   return upstreamItemsOf(actionResult(written))[0]!;
@@ -70,6 +74,57 @@ test("citations and log probabilities of all texts, in order", () => {
   const { annotations, logprobs } = ended(texts);
   assert.deepEqual(annotations.map(({ url }) => url), ["1", "2", "3"]);
   assert.deepEqual(logprobs, Array(4).fill({ token: "a" }));
+});
+
+test("tools and a choice by definition are sent as they are written", async (t) => {
+  const fake = await Fake.start(t, says(start, done()));
+  const search = '{ "type": "web_search", "name": "unused" }';
+  const grammar = customTool({ name: "count", description: "Counts.", format: { type: "text" } });
+  const tools = [shout, grammar, toolDefinition(search), toolDefinition({ type: "shell" }), toolDefinition("{")];
+  const conversation = fake.client.conversation({ model: "m", tools, include: ["a", "b"] });
+  const again = { tools: [toolDefinition(search)], toolChoice: { definition: { type: "shell" } } };
+  await conversation.run("Go.", again).result();
+  const [request] = fake.requests;
+  assert.deepEqual(request!.tools.map((tool) => [tool.name, tool.definitionJson]), [
+    ["", '{"type":"custom","name":"shout"}'],
+    ["", '{"type":"custom","name":"count","description":"Counts.","format":{"type":"text"}}'],
+    ["", search],
+    ["", '{"type":"shell"}'],
+    ["", "{"],
+  ]);
+  assert.deepEqual(request!.options?.include, ["a", "b"]);
+  assert.deepEqual(request!.options?.toolChoice?.choice, { case: "definitionJson", value: '{"type":"shell"}' });
+});
+
+test("run gives a custom tool its text, and refuses a call of the other kind", async (t) => {
+  const call = (callId: string, name: string, args: string, kind = ToolCallKind.CUSTOM) => ({
+    callId,
+    name,
+    arguments: args,
+    kind,
+  });
+  const calls = [
+    call("c1", "shout", "{not: json"),
+    call("c2", "look", "x"),
+    call("c3", "shout", "{}", ToolCallKind.FUNCTION),
+    call("c4", "look", '{"at":"a"}', ToolCallKind.UNSPECIFIED),
+  ];
+  const fake = await Fake.start(t, [says(start, asks(...calls)), says(start, done())]);
+  const conversation = fake.client.conversation({ model: "m", tools: [look, shout] });
+  await conversation.run("Go.").result();
+  const results = conversation.messages.flatMap((message) =>
+    message.parts.flatMap(({ part }) => {
+      if (part.case !== "toolResult") return [];
+      const said = part.value.parts[0]!.part;
+      return [`${part.value.callId}${part.value.isError ? "!" : ":"} ${said.case === "text" ? said.value.text : ""}`];
+    }),
+  );
+  assert.deepEqual(results, [
+    "c1: found {not: json",
+    'c2! the tool "look" is not a custom one',
+    'c3! the tool "shout" is a custom one',
+    "c4: seen a",
+  ]);
 });
 
 test("run stops where the model waits, and answer goes on", async (t) => {
