@@ -5,50 +5,11 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Client, Conversation, Event, EventStream, Options, Tool, TurnOptions } from "../src/node.js";
+import type { Client, Conversation, Done, Event, EventStream } from "../src/node.js";
 import { connect, TrunklineError, user } from "../src/node.js";
+import type { Scenario, Step, Suite, Turn } from "./given.js";
+import { answersOf, inputOf, optionsOf, textOf, toolOf } from "./given.js";
 import { EventPrinter, Transcript } from "./transcript.js";
-
-interface Turn {
-  text?: string;
-  repeat?: { of: string; count: number };
-  options?: Record<string, unknown>;
-  timeout_ms?: number;
-  cancel_on?: "start" | "text";
-  mask?: boolean;
-}
-
-interface Step extends Turn {
-  do: string;
-  key?: string;
-  index?: number;
-  max_rounds?: number;
-  page_size?: number;
-  prime?: boolean;
-  turns?: Turn[];
-}
-
-interface Scenario {
-  name: string;
-  session?: string;
-  instructions?: string;
-  tools?: string[];
-  steps: Step[];
-}
-
-interface Suite {
-  model: string;
-  tools: Record<string, { description: string; parameters: string; fails?: boolean }>;
-  scenarios: Scenario[];
-}
-
-const OPTIONS: Record<string, keyof Options> = {
-  transport: "transport",
-  max_output_tokens: "maxOutputTokens",
-  parallel_tool_calls: "parallelToolCalls",
-  reasoning_effort: "reasoningEffort",
-  reasoning_summary: "reasoningSummary",
-};
 
 const WAITS = 200;
 const WAIT_MS = 50;
@@ -58,6 +19,8 @@ class Runner {
   readonly #client: Client;
   readonly #conversation: Conversation;
   readonly #transcript: Transcript;
+  /** The last end. */
+  #ended: Done | undefined;
 
   constructor(client: Client, suite: Suite, scenario: Scenario, run: string, write: (line: string) => void) {
     this.#client = client;
@@ -73,14 +36,15 @@ class Runner {
 
   async step(step: Step): Promise<void> {
     this.#transcript.line(`> ${step.do}`);
-    const printer = new EventPrinter(this.#transcript, step.mask ?? false);
+    const printer = new EventPrinter(this.#transcript, step.mask ?? false, step.details ?? false);
     try {
       await this.#do(step, printer);
     } catch (error) {
       if (!(error instanceof TrunklineError)) throw error;
       printer.error(error);
     }
-    if (["stream", "complete", "run", "together"].includes(step.do)) {
+    this.#ended = printer.ended ?? this.#ended;
+    if (["stream", "complete", "run", "answer", "together"].includes(step.do)) {
       this.#transcript.history(this.#conversation.messages);
     }
   }
@@ -91,13 +55,17 @@ class Runner {
     const sessionId = conversation.sessionId + (step.key === undefined ? "" : `.${step.key}`);
     switch (step.do) {
       case "stream":
-        return print(conversation.stream(textOf(step), optionsOf(step)), printer, step.cancel_on);
+        return print(conversation.stream(inputOf(step), optionsOf(step)), printer, step.cancel_on);
       case "run": {
         const options = { ...optionsOf(step), maxRounds: step.max_rounds };
-        return print(conversation.run(textOf(step), options), printer, step.cancel_on);
+        return print(conversation.run(inputOf(step), options), printer, step.cancel_on);
+      }
+      case "answer": {
+        const answers = answersOf(step, this.#ended?.actions ?? []);
+        return print(conversation.answer(answers, optionsOf(step)), printer, step.cancel_on);
       }
       case "complete":
-        return printer.done(await conversation.complete(textOf(step), optionsOf(step)));
+        return printer.done(await conversation.complete(inputOf(step), optionsOf(step)));
       case "together":
         return this.#together(step.turns ?? [], step.mask ?? false);
       case "edit":
@@ -179,29 +147,6 @@ async function collect(stream: EventStream, until?: Event["kind"]): Promise<{ ev
     if (!(error instanceof TrunklineError)) throw error;
     return { events, error };
   }
-}
-
-function toolOf(suite: Suite, name: string): Tool {
-  const tool = suite.tools[name];
-  if (tool === undefined) throw new Error(`unknown tool: ${name}`);
-  const run = ({ query }: { query: string }) => {
-    if (tool.fails) throw new Error("it is broken");
-    return `found ${query}`;
-  };
-  return { name, description: tool.description, parameters: tool.parameters, run };
-}
-
-function textOf({ text, repeat }: Turn): string | undefined {
-  return text === undefined ? undefined : text + (repeat ? repeat.of.repeat(repeat.count) : "");
-}
-
-function optionsOf({ options = {}, timeout_ms }: Turn): TurnOptions {
-  const entries = Object.entries(options).map(([name, value]) => {
-    const option = OPTIONS[name];
-    if (option === undefined) throw new Error(`unknown option: ${name}`);
-    return [option, value];
-  });
-  return { ...Object.fromEntries(entries), timeoutMs: timeout_ms };
 }
 
 const [address, path, ...names] = process.argv.slice(2);

@@ -1,11 +1,11 @@
 /** The transcript of a run, as clients/conformance/README.md defines it: what happened → lines. */
 import { createHash } from "node:crypto";
-import type { Done, Event, Message, Session, TrunklineError, Usage } from "../src/node.js";
+import type { Done, Event, Fields, Message, Session, ToolCallPart, TrunklineError, Usage } from "../src/node.js";
 import { STATUSES } from "../src/errors.js";
-import { Role } from "../src/gen/trunkline/v1/message_pb.js";
+import { Role, ToolCallKind } from "../src/gen/trunkline/v1/message_pb.js";
 
 const LONGEST_TEXT = 200;
-const IDS = /(resp|msg|rs|fc|call|req)_[0-9a-z]{12,}/g;
+const IDS = /\b([a-z]{2,4})_[0-9a-z]{12,}/g;
 
 /** The lines of one scenario. */
 export class Transcript {
@@ -58,11 +58,15 @@ export class Transcript {
 export class EventPrinter {
   readonly #transcript: Transcript;
   readonly #masked: boolean;
+  readonly #details: boolean;
+  /** The last end. */
+  ended: Done | undefined;
   #open: { key: string; word: string; text: string; value: (text: string) => object } | undefined;
 
-  constructor(transcript: Transcript, masked: boolean) {
+  constructor(transcript: Transcript, masked: boolean, details = false) {
     this.#transcript = transcript;
     this.#masked = masked;
+    this.#details = details;
   }
 
   event(event: Event): void {
@@ -80,6 +84,10 @@ export class EventPrinter {
       case "tool_call_delta": {
         const { contentIndex: index, callId: call_id, name } = event;
         return this.#delta("call", event, (delta) => ({ index, call_id, name, delta }));
+      }
+      case "item_progress": {
+        const { contentIndex: index, itemType: item_type, eventType: event_type, json } = event;
+        return this.#whole("progress", { index, item_type, event_type, json: json !== "" });
       }
       case "done":
         return this.done(event);
@@ -107,6 +115,8 @@ export class EventPrinter {
         timed: report.timings.totalMs !== undefined,
       },
     });
+    this.ended = done;
+    if (this.#details) this.#whole("details", details(done));
   }
 
   error(error: TrunklineError): void {
@@ -161,11 +171,18 @@ export class EventPrinter {
         case "refusal":
           return { refusal: this.#text(part.value.text) };
         case "toolCall":
-          return { call: part.value.callId, name: part.value.name, arguments: this.#text(part.value.arguments) };
+          return this.#call(part.value);
+        case "upstreamItem": // whole, whatever its length: it is passed on as it is written
+          return { item: part.value.type, json: this.#masked ? "<text>" : part.value.json };
         default:
           throw new Error(`an answer holds no ${part.case}`);
       }
     });
+  }
+
+  #call({ kind, callId, name, arguments: args }: ToolCallPart): object {
+    if (kind === ToolCallKind.CUSTOM) return { custom: callId, name, input: this.#text(args) };
+    return { call: callId, name, arguments: this.#text(args) };
   }
 
   #text(text: string): string {
@@ -187,8 +204,21 @@ function usage(usage: Usage): object {
   };
 }
 
+function details(done: Done): object {
+  const source = ({ url, file_id }: Fields) => url || (file_id ?? "");
+  return {
+    tier: done.serviceTier,
+    usage: done.usage.detailsJson !== "",
+    annotations: done.annotations.map((one) => ({ type: one["type"], source: source(one) })),
+    logprobs: done.logprobs.length,
+    actions: done.actions.map(({ type }) => type),
+    ignored: Object.fromEntries(Object.entries(done.report.ignoredEvents).sort()),
+  };
+}
+
 function kindOf({ part }: Message["parts"][number]): string {
-  if (part.case === "toolCall") return "call";
+  if (part.case === "toolCall") return part.value.kind === ToolCallKind.CUSTOM ? "custom" : "call";
+  if (part.case === "upstreamItem") return "item";
   if (part.case === "toolResult") return part.value.isError ? "failed" : "result";
   return part.case ?? "";
 }
