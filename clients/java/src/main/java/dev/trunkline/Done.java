@@ -3,6 +3,7 @@ package dev.trunkline;
 import dev.trunkline.v1.CompleteResponse;
 import dev.trunkline.v1.Message;
 import dev.trunkline.v1.ToolCallPart;
+import dev.trunkline.v1.UpstreamItemPart;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -17,6 +18,7 @@ import java.util.Optional;
  * @param provider who provided it
  * @param createdAt when the upstream created the response
  * @param report how the turn ran
+ * @param serviceTier the tier that the upstream used; empty: it names none
  */
 public record Done(
     Message message,
@@ -25,7 +27,8 @@ public record Done(
     String model,
     String provider,
     Optional<Instant> createdAt,
-    Report report)
+    Report report,
+    String serviceTier)
     implements Event {
 
   /** All text of the answer; refusals, reasoning and tool calls are not text. */
@@ -43,6 +46,26 @@ public record Done(
     return Messages.toolCallsOf(message);
   }
 
+  /** The items that have no part of their own, such as the calls of hosted tools. */
+  public List<UpstreamItemPart> upstreamItems() {
+    return Messages.upstreamItemsOf(message);
+  }
+
+  /** The items for which the model waits: an approval, a shell, a patch. See {@link Conversation#answer}. */
+  public List<UpstreamItemPart> actions() {
+    return stopReason == StopReason.ACTION_REQUIRED ? Items.actionsOf(message) : List.of();
+  }
+
+  /** The citations of the text: each a JSON object of the upstream. */
+  public List<String> annotations() {
+    return Messages.annotationsOf(message);
+  }
+
+  /** The log probabilities of the text, where they were asked for: each a JSON object of the upstream. */
+  public List<String> logprobs() {
+    return Messages.logprobsOf(message);
+  }
+
   static Done from(dev.trunkline.v1.Done wire) {
     return new Done(
         wire.getMessage(),
@@ -51,7 +74,8 @@ public record Done(
         wire.getModel(),
         wire.getProvider(),
         wire.hasCreatedAt() ? Optional.of(Wire.instant(wire.getCreatedAt())) : Optional.empty(),
-        Report.from(wire.getReport()));
+        Report.from(wire.getReport()),
+        wire.getServiceTier());
   }
 
   static Done from(CompleteResponse wire) {
@@ -62,6 +86,7 @@ public record Done(
         wire.getModel(),
         wire.getProvider(),
         wire.hasCreatedAt() ? Optional.of(Wire.instant(wire.getCreatedAt())) : Optional.empty(),
-        Report.from(wire.getReport()));
+        Report.from(wire.getReport()),
+        wire.getServiceTier());
   }
 }

@@ -6,7 +6,13 @@ package dev.trunkline;
  * <p>{@code contentIndex} is the index of the part in the message of {@code Done}.
  */
 public sealed interface Event
-    permits Event.Start, Event.TextDelta, Event.ReasoningDelta, Event.RefusalDelta, Event.ToolCallDelta, Done {
+    permits Event.Start,
+        Event.TextDelta,
+        Event.ReasoningDelta,
+        Event.RefusalDelta,
+        Event.ToolCallDelta,
+        Event.ItemProgress,
+        Done {
 
   /**
    * The upstream began the turn. What is true in the end stands in the report of {@link Done}.
@@ -65,7 +71,17 @@ public sealed interface Event
    * @param contentIndex the index of the part
    * @param callId joins the call and its result
    * @param name the name of the tool
-   * @param delta the piece of JSON to append; empty when the call is first seen
+   * @param delta the piece to append, of JSON or of a custom tool's text; empty when the call is first seen
    */
   record ToolCallDelta(int contentIndex, String callId, String name, String delta) implements Event {}
+
+  /**
+   * What the upstream says of an item that grows: a search that runs, a piece of code, a partial image.
+   *
+   * @param contentIndex the index of the part
+   * @param itemType the type of the item; empty where the upstream did not announce it
+   * @param eventType the upstream's, for example {@code response.web_search_call.searching}
+   * @param json the upstream's event as it wrote it; empty: it was too large for a message
+   */
+  record ItemProgress(int contentIndex, String itemType, String eventType, String json) implements Event {}
 }

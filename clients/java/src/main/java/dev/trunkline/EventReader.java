@@ -1,5 +1,6 @@
 package dev.trunkline;
 
+import dev.trunkline.Event.ItemProgress;
 import dev.trunkline.Event.ReasoningDelta;
 import dev.trunkline.Event.RefusalDelta;
 import dev.trunkline.Event.Start;
@@ -22,6 +23,7 @@ final class EventReader {
           case REFUSAL_DELTA ->
               new RefusalDelta(wire.getRefusalDelta().getContentIndex(), wire.getRefusalDelta().getDelta());
           case TOOL_CALL_DELTA -> toolCall(wire.getToolCallDelta());
+          case ITEM_PROGRESS -> progress(wire.getItemProgress());
           case DONE -> Done.from(wire.getDone());
           case ERROR, EVENT_NOT_SET -> null;
         });
@@ -38,6 +40,10 @@ final class EventReader {
   private static ReasoningDelta reasoning(dev.trunkline.v1.ReasoningDelta wire) {
     ReasoningDelta.Kind kind = Wire.word(wire.getKind(), "REASONING_KIND_", ReasoningDelta.Kind.UNKNOWN);
     return new ReasoningDelta(wire.getContentIndex(), wire.getDelta(), kind);
+  }
+
+  private static ItemProgress progress(dev.trunkline.v1.ItemProgress wire) {
+    return new ItemProgress(wire.getContentIndex(), wire.getItemType(), wire.getEventType(), wire.getJson());
   }
 
   private static ToolCallDelta toolCall(dev.trunkline.v1.ToolCallDelta wire) {

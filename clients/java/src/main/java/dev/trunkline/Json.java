@@ -2,10 +2,13 @@ package dev.trunkline;
 
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
+import com.google.gson.JsonPrimitive;
 import com.google.gson.Strictness;
+import java.util.List;
 
 /** The little JSON that tools need. What goes to the service otherwise is the caller's own string. */
 final class Json {
@@ -26,6 +29,31 @@ final class Json {
       return object;
     }
     throw new IllegalArgumentException("the arguments are not a JSON object");
+  }
+
+  /** The object of a text; without fields where the text is no object. */
+  static JsonObject fields(String text) {
+    try {
+      return object(text);
+    } catch (IllegalArgumentException other) {
+      return new JsonObject();
+    }
+  }
+
+  /** The text of a field; empty where it is absent or no string. */
+  static String word(JsonObject fields, String name) {
+    return fields.get(name) instanceof JsonPrimitive value && value.isString() ? value.getAsString() : "";
+  }
+
+  /** The elements of an array, each as JSON; none where the text is no array. */
+  static List<String> elements(String text) {
+    try {
+      return GSON.fromJson(text, JsonElement.class) instanceof JsonArray array
+          ? array.asList().stream().map(Json::write).toList()
+          : List.of();
+    } catch (JsonParseException broken) {
+      return List.of();
+    }
   }
 
   static String write(Object value) {

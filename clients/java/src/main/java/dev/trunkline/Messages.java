@@ -5,6 +5,7 @@ import dev.trunkline.v1.Part;
 import dev.trunkline.v1.Role;
 import dev.trunkline.v1.ToolCallPart;
 import dev.trunkline.v1.ToolResultPart;
+import dev.trunkline.v1.UpstreamItemPart;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -68,6 +69,30 @@ public final class Messages {
   /** The tool calls in a message. */
   public static List<ToolCallPart> toolCallsOf(Message message) {
     return message.getPartsList().stream().filter(Part::hasToolCall).map(Part::getToolCall).toList();
+  }
+
+  /** What answers the actions of an answer. {@link Conversation#answer} also sends it. */
+  public static Message actionResult(Part... items) {
+    return message(Role.ROLE_TOOL, Arrays.asList(items));
+  }
+
+  /** The items in a message that have no part of their own, such as the calls of hosted tools. */
+  public static List<UpstreamItemPart> upstreamItemsOf(Message message) {
+    return message.getPartsList().stream().filter(Part::hasUpstreamItem).map(Part::getUpstreamItem).toList();
+  }
+
+  /** The citations of all texts, in order: each a JSON object of the upstream. */
+  public static List<String> annotationsOf(Message message) {
+    return message.getPartsList().stream()
+        .flatMap(part -> Json.elements(part.getText().getAnnotationsJson()).stream())
+        .toList();
+  }
+
+  /** The log probabilities of all texts, token by token: each a JSON object of the upstream. */
+  public static List<String> logprobsOf(Message message) {
+    return message.getPartsList().stream()
+        .flatMap(part -> Json.elements(part.getText().getLogprobsJson()).stream())
+        .toList();
   }
 
   private static Message message(Role role, Iterable<Part> parts) {

@@ -112,6 +112,11 @@ public final class Options {
     return allow(ToolChoiceMode.TOOL_CHOICE_MODE_REQUIRED, names);
   }
 
+  /** Any other choice, a JSON object for the upstream as it is written: a hosted tool, a custom one, a set. */
+  public Options choiceDefinition(String json) {
+    return set(it -> it.setToolChoice(ToolChoice.newBuilder().setDefinitionJson(json)));
+  }
+
   /** How hard the model thinks, for example {@code low}. */
   public Options reasoningEffort(String effort) {
     return set(it -> it.getReasoningBuilder().setEffort(effort));
@@ -171,6 +176,11 @@ public final class Options {
   /** Prime a new connection with instructions and tools before the turn. */
   public Options warmUp(boolean warmUp) {
     return set(it -> it.setWarmUp(warmUp));
+  }
+
+  /** More of what the upstream can include in its answer, in place of what was set before. */
+  public Options include(String... names) {
+    return set(it -> it.clearInclude().addAllInclude(Arrays.asList(names)));
   }
 
   /** A JSON object of upstream keys that have no name here. */

@@ -5,6 +5,7 @@ import dev.trunkline.v1.FilePart;
 import dev.trunkline.v1.ImagePart;
 import dev.trunkline.v1.Part;
 import dev.trunkline.v1.TextPart;
+import dev.trunkline.v1.UpstreamItemPart;
 
 /** Short names for the parts of a message. For what they leave out, build a {@link Part}. */
 public final class Parts {
@@ -48,5 +49,23 @@ public final class Parts {
   /** A file that was uploaded to the upstream. */
   public static Part fileId(String fileId) {
     return Part.newBuilder().setFile(FilePart.newBuilder().setFileId(fileId)).build();
+  }
+
+  /**
+   * An item for the upstream as it is written, a JSON object with its {@code type}: what answers a call of the model
+   * ({@code shell_call_output}), an {@code item_reference}. The service refuses an item without a type.
+   */
+  public static Part upstreamItem(String json) {
+    return Items.part(json);
+  }
+
+  /** The answer to an {@code mcp_approval_request}; any other item is an {@link IllegalArgumentException}. */
+  public static Part approval(UpstreamItemPart request, boolean approve) {
+    return Items.approval(request, approve, "");
+  }
+
+  /** The same with a reason. */
+  public static Part approval(UpstreamItemPart request, boolean approve, String reason) {
+    return Items.approval(request, approve, reason);
   }
 }

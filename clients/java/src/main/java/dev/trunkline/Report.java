@@ -2,6 +2,7 @@ package dev.trunkline;
 
 import dev.trunkline.v1.TurnReport;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -17,6 +18,7 @@ import java.util.Optional;
  * @param timings how long each phase took
  * @param bytesSent payload bytes of the last request
  * @param bytesSaved how many more bytes the same request would have had, sent in full
+ * @param ignoredEvents events of the upstream that were skipped: how many of each type
  */
 public record Report(
     String responseId,
@@ -28,7 +30,8 @@ public record Report(
     boolean connectionReused,
     Timings timings,
     long bytesSent,
-    long bytesSaved) {
+    long bytesSaved,
+    Map<String, Integer> ignoredEvents) {
 
   /** How much of a conversation was sent. */
   public enum Context {
@@ -96,6 +99,7 @@ public record Report(
         wire.getConnectionReused(),
         Timings.from(wire.getTimings()),
         wire.getBytesSent(),
-        wire.getBytesSaved());
+        wire.getBytesSaved(),
+        Map.copyOf(wire.getIgnoredEventsMap()));
   }
 }

@@ -10,6 +10,8 @@ public enum StopReason {
   LENGTH,
   /** A filter cut it. */
   CONTENT_FILTER,
+  /** It waits for {@link Done#actions} to be answered. */
+  ACTION_REQUIRED,
   /** Absent, or newer than this client. */
   UNKNOWN;
 

@@ -9,6 +9,7 @@ package dev.trunkline;
  * @param outputTokens tokens written, reasoning included
  * @param reasoningTokens of these, reasoning
  * @param totalTokens input and output
+ * @param detailsJson the upstream's usage as it wrote it
  */
 public record Usage(
     long inputTokens,
@@ -16,7 +17,8 @@ public record Usage(
     long cacheWriteTokens,
     long outputTokens,
     long reasoningTokens,
-    long totalTokens) {
+    long totalTokens,
+    String detailsJson) {
 
   static Usage from(dev.trunkline.v1.Usage wire) {
     return new Usage(
@@ -25,6 +27,7 @@ public record Usage(
         wire.getCacheWriteTokens(),
         wire.getOutputTokens(),
         wire.getReasoningTokens(),
-        wire.getTotalTokens());
+        wire.getTotalTokens(),
+        wire.getDetailsJson());
   }
 }
