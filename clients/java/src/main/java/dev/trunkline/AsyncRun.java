@@ -206,6 +206,7 @@ public final class AsyncRun extends AsyncEvents {
         @Override
         public void onNext(Event event) {
           synchronized (AsyncRun.this) {
+            loop.seen(event);
             demand -= demand == Long.MAX_VALUE ? 0 : 1;
           }
           subscriber.onNext(event);

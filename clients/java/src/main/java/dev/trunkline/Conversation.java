@@ -8,11 +8,9 @@ import dev.trunkline.v1.ToolCallPart;
 import dev.trunkline.v1.WarmSessionRequest;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -123,20 +121,9 @@ public final class Conversation {
     return state.messages;
   }
 
-  /** The calls of the last answer that no message has answered yet. */
+  /** The calls of the last answer that no message, and no item beside them, has answered yet. */
   public List<ToolCallPart> openCalls() {
-    Set<String> answered = new HashSet<>();
-    for (int i = state.messages.size() - 1; i >= 0; i--) {
-      Message message = state.messages.get(i);
-      List<ToolCallPart> calls = Messages.toolCallsOf(message);
-      if (!calls.isEmpty()) {
-        return calls.stream().filter(call -> !answered.contains(call.getCallId())).toList();
-      }
-      message.getPartsList().stream()
-          .filter(Part::hasToolResult)
-          .forEach(part -> answered.add(part.getToolResult().getCallId()));
-    }
-    return List.of();
+    return Items.openCalls(state.messages);
   }
 
   // ---- one turn
@@ -212,6 +199,16 @@ public final class Conversation {
   /** The same for a subscriber. */
   public AsyncRun runAsync(Message... messages) {
     return new AsyncRun(new ToolLoop(this, List.of(messages)), this::asyncTurn);
+  }
+
+  /** Sends what answers the actions of the last answer ({@link Done#actions}), and goes on as {@code run} does. */
+  public Run answer(List<Part> items) {
+    return run(Messages.actionResult(items.toArray(Part[]::new)));
+  }
+
+  /** The same for a subscriber. */
+  public AsyncRun answerAsync(List<Part> items) {
+    return runAsync(Messages.actionResult(items.toArray(Part[]::new)));
   }
 
   // ---- its session

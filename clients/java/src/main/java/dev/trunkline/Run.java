@@ -12,7 +12,8 @@ import java.util.function.Function;
  *
  * <p>The calls of one answer run one after the other, on the thread that reads. A tool's errors are reported to the
  * model. After {@code maxRounds} turns the run ends although the model may still ask (the stop reason is then
- * {@code TOOL_USE}); the next run, or one after a turn that failed, continues from there.
+ * {@code TOOL_USE}); the next run, or one after a turn that failed, continues from there. It also ends where the
+ * model waits for an action ({@code ACTION_REQUIRED}): {@link Conversation#answer} goes on from there.
  */
 public final class Run implements Events {
   private final ToolLoop loop;
@@ -55,6 +56,7 @@ public final class Run implements Events {
       throw new NoSuchElementException("the run has ended");
     }
     Event event = turn.next();
+    loop.seen(event);
     done = event instanceof Done last ? last : done;
     return event;
   }

@@ -8,9 +8,9 @@ import java.util.Optional;
 /**
  * The tool loop, without I/O.
  *
- * <p>Open calls are answered first, then a turn is made, until the model asks for nothing or the rounds are used up. No
- * tool runs twice: results are added to the conversation as soon as they exist, so a turn that fails afterwards can be
- * repeated without running its tools again.
+ * <p>Open calls are answered first, then a turn is made, until the model asks for nothing or waits for an action, or
+ * the rounds are used up. No tool runs twice: results are added to the conversation as soon as they exist, so a turn
+ * that fails afterwards can be repeated without running its tools again.
  */
 final class ToolLoop {
   static final int MAX_ROUNDS = 32;
@@ -19,6 +19,7 @@ final class ToolLoop {
   private List<Message> given;
   private int roundsLeft;
   private boolean first = true;
+  private boolean waits;
 
   ToolLoop(Conversation conversation, List<Message> given) {
     this.conversation = conversation;
@@ -28,7 +29,12 @@ final class ToolLoop {
 
   /** Another turn follows. */
   boolean goesOn() {
-    return roundsLeft > 0 && (first || !conversation.openCalls().isEmpty());
+    return roundsLeft > 0 && !waits && (first || !conversation.openCalls().isEmpty());
+  }
+
+  /** Must see each event of the turns. Open calls are left to the run that brings the result of an action. */
+  void seen(Event event) {
+    waits = event instanceof Done done && done.stopReason() == StopReason.ACTION_REQUIRED;
   }
 
   /** What must be called before it. */

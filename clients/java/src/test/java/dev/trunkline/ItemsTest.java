@@ -1,5 +1,7 @@
 package dev.trunkline;
 
+import static dev.trunkline.Messages.toolResult;
+import static dev.trunkline.Messages.user;
 import static dev.trunkline.Scripted.START;
 import static dev.trunkline.Scripted.says;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -10,6 +12,7 @@ import dev.trunkline.v1.Message;
 import dev.trunkline.v1.Part;
 import dev.trunkline.v1.StreamCompletionResponse;
 import dev.trunkline.v1.TextPart;
+import dev.trunkline.v1.ToolCallPart;
 import dev.trunkline.v1.UpstreamItemPart;
 import java.util.List;
 import java.util.Map;
@@ -17,14 +20,17 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 @Timeout(20)
 class ItemsTest {
   private static final String REQUEST = "{ \"type\": \"mcp_approval_request\",\"id\":\"mcpr_1\" }";
+  private static final Tool LOOK = Tool.ofJson("look", "", "", arguments -> "seen " + arguments);
 
   private final Scripted service = new Scripted();
   private final Trunkline client = service.client();
-  private final Conversation chat = client.conversation("m", "s1");
+  private final Conversation chat = client.conversation("m", "s1").tools(LOOK);
 
   @AfterEach
   void close() {
@@ -34,6 +40,12 @@ class ItemsTest {
 
   private static UpstreamItemPart item(String json) {
     return Parts.upstreamItem(json).getUpstreamItem();
+  }
+
+  private static Part call(String id) {
+    return Part.newBuilder()
+        .setToolCall(ToolCallPart.newBuilder().setCallId(id).setName("look").setArguments("{}"))
+        .build();
   }
 
   private static dev.trunkline.v1.Done.Builder waiting(Part... parts) {
@@ -96,6 +108,42 @@ class ItemsTest {
     List<String> all = List.of("{\"url\":\"1\"}", "{\"url\":\"2\"}", "{\"index\":3.10}");
     assertEquals(all, done.annotations());
     assertEquals(all, done.logprobs());
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aRunStopsWhereTheModelWaitsAndAnswerGoesOn(RunTest.Way way) {
+    Part open = call("c1");
+    var waits = waiting(Parts.upstreamItem(REQUEST), open);
+    service.then(START, StreamCompletionResponse.newBuilder().setDone(waits).build()).then(says("done"));
+    Done stopped = way.last(chat, "go");
+    assertEquals(StopReason.ACTION_REQUIRED, stopped.stopReason());
+    assertEquals(1, service.requests.size());
+    Part yes = Parts.approval(stopped.actions().get(0), true);
+    Done last =
+        way == RunTest.Way.ASYNC
+            ? TurnTest.join(chat.answerAsync(List.of(yes)).result())
+            : chat.answer(List.of(yes)).result();
+    assertEquals("done", last.text());
+    assertEquals(
+        List.of(user("go"), stopped.message(), toolResult("c1", "seen {}"), Messages.actionResult(yes)),
+        service.requests.get(1).getMessagesList());
+  }
+
+  @Test
+  void aCallThatAnItemAnswersIsNotOpen() {
+    chat.messages()
+        .add(
+            Message.newBuilder()
+                .addParts(call("c1"))
+                .addParts(call("c2"))
+                .addParts(Parts.upstreamItem("{\"type\":\"function_call_output\",\"call_id\":\"c1\"}"))
+                .addParts(Parts.upstreamItem("{\"type\":\"shell_call\",\"call_id\":\"c2\"}"))
+                .build());
+    assertEquals(List.of("c2"), chat.openCalls().stream().map(ToolCallPart::getCallId).toList());
+    Part output = Parts.upstreamItem("{\"type\":\"custom_tool_call_output\",\"call_id\":\"c2\"}");
+    chat.messages().add(Messages.actionResult(output));
+    assertEquals(List.of(), chat.openCalls());
   }
 
   @Test
