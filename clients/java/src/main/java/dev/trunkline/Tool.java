@@ -1,9 +1,13 @@
 package dev.trunkline;
 
+import com.google.gson.JsonObject;
 import dev.trunkline.v1.Message;
 import dev.trunkline.v1.Part;
+import dev.trunkline.v1.ToolCallKind;
 import dev.trunkline.v1.ToolCallPart;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -30,10 +34,16 @@ public final class Tool {
   }
 
   private final dev.trunkline.v1.Tool wire;
+  private final String name; // empty: the model does not call it by one
+  private final boolean custom;
   private final Function<String> function; // null: only declared
 
   private Tool(dev.trunkline.v1.Tool wire, Function<String> function) {
+    JsonObject definition = Json.fields(wire.getDefinitionJson());
+    String type = Json.word(definition, "type");
     this.wire = wire;
+    this.custom = type.equals("custom");
+    this.name = custom || type.equals("function") ? Json.word(definition, "name") : wire.getName();
     this.function = function;
   }
 
@@ -66,14 +76,41 @@ public final class Tool {
         null);
   }
 
+  /**
+   * A tool of any kind by its definition, a JSON object for the upstream as it is written: <code>{"type":"web_search"}
+   * </code>. It is only declared.
+   */
+  public static Tool definition(String json) {
+    return new Tool(dev.trunkline.v1.Tool.newBuilder().setDefinitionJson(json).build(), null);
+  }
+
+  /**
+   * The same with a function, for what the model calls by the definition's name: a function, which gets a JSON object,
+   * or a custom tool, which gets one text.
+   */
+  public static Tool definition(String json, Function<String> function) {
+    return new Tool(definition(json).wire, Objects.requireNonNull(function));
+  }
+
+  /** A custom tool: it takes one text, which the model writes freely, and which is never parsed. */
+  public static Tool custom(String name, String description, Function<String> function) {
+    Map<String, String> fields = new LinkedHashMap<>();
+    fields.put("type", "custom");
+    fields.put("name", name);
+    if (!description.isEmpty()) {
+      fields.put("description", description);
+    }
+    return definition(Json.write(fields), function);
+  }
+
   /** The same tool; the upstream forces the arguments to fit the schema, or does not. */
   public Tool strict(boolean strict) {
     return new Tool(wire.toBuilder().setStrict(strict).build(), function);
   }
 
-  /** What the model calls it. */
+  /** What the model calls it; empty for a hosted tool. */
   public String name() {
-    return wire.getName();
+    return name;
   }
 
   /** The JSON Schema of its parameters. */
@@ -97,8 +134,15 @@ public final class Tool {
     if (tool.isEmpty() || tool.get().function == null) {
       return CompletableFuture.completedFuture(failed(id, "there is no tool named '" + call.getName() + "'"));
     }
+    boolean custom = tool.get().custom;
+    if (custom != (call.getKind() == ToolCallKind.TOOL_CALL_KIND_CUSTOM)) {
+      String kind = custom ? "a custom one" : "not a custom one";
+      return CompletableFuture.completedFuture(failed(id, "the tool '" + call.getName() + "' is " + kind));
+    }
     try {
-      Json.object(call.getArguments());
+      if (!custom) {
+        Json.object(call.getArguments());
+      }
     } catch (IllegalArgumentException broken) {
       return CompletableFuture.completedFuture(failed(id, broken.getMessage()));
     }
