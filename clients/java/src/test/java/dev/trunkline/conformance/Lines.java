@@ -13,13 +13,15 @@ import java.util.Map;
 final class Lines {
   private final Transcript transcript;
   private final Shapes shapes;
+  private final boolean details;
   private final StringBuilder deltas = new StringBuilder();
   private String word = "";
   private Map<String, Object> part = Map.of();
 
-  Lines(Transcript transcript, Shapes shapes) {
+  Lines(Transcript transcript, Shapes shapes, boolean details) {
     this.transcript = transcript;
     this.shapes = shapes;
+    this.details = details;
   }
 
   void event(Event event) {
@@ -34,8 +36,13 @@ final class Lines {
       delta("refusal", refusal.delta(), "index", refusal.contentIndex());
     } else if (event instanceof Event.ToolCallDelta call) {
       delta("call", call.delta(), "index", call.contentIndex(), "call_id", call.callId(), "name", call.name());
+    } else if (event instanceof Event.ItemProgress progress) {
+      line("progress", Shapes.progress(progress));
     } else if (event instanceof Done done) {
       line("done", shapes.done(done));
+      if (details) {
+        line("details", Shapes.details(done));
+      }
     }
   }
 

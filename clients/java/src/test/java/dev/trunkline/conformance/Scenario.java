@@ -4,12 +4,16 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.trunkline.Conversation;
+import dev.trunkline.Done;
 import dev.trunkline.Messages;
 import dev.trunkline.Options;
+import dev.trunkline.Parts;
 import dev.trunkline.Tool;
 import dev.trunkline.Transport;
 import dev.trunkline.Trunkline;
 import dev.trunkline.v1.Message;
+import dev.trunkline.v1.Part;
+import dev.trunkline.v1.UpstreamItemPart;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,7 +28,9 @@ final class Scenario {
           "max_output_tokens", (o, value) -> o.maxOutputTokens(value.getAsLong()),
           "parallel_tool_calls", (o, value) -> o.parallelToolCalls(value.getAsBoolean()),
           "reasoning_effort", (o, value) -> o.reasoningEffort(value.getAsString()),
-          "reasoning_summary", (o, value) -> o.reasoningSummary(value.getAsString()));
+          "reasoning_summary", (o, value) -> o.reasoningSummary(value.getAsString()),
+          "include", (o, value) -> o.include(strings(value).toArray(String[]::new)),
+          "tool_choice", (o, value) -> o.choiceDefinition(value.getAsString()));
 
   private final Trunkline client;
   private final boolean async;
@@ -53,26 +59,39 @@ final class Scenario {
 
   void run() {
     transcript.scenario(scenario.get("name").getAsString());
+    List<Done> ended = new ArrayList<>();
     for (JsonElement one : scenario.getAsJsonArray("steps")) {
       JsonObject step = one.getAsJsonObject();
       transcript.step(step.get("do").getAsString());
-      Lines lines = new Lines(transcript, new Shapes(step.has("mask") && step.get("mask").getAsBoolean()));
-      new Step(client, async, conversation, step, lines).take();
+      Lines lines = new Lines(transcript, new Shapes(is(step, "mask")), is(step, "details"));
+      new Step(client, async, conversation, step, lines, ended).take();
     }
   }
 
   private static Tool tool(String name, JsonObject data) {
-    boolean fails = data.has("fails") && data.get("fails").getAsBoolean();
-    return Tool.ofJson(
-        name,
-        data.get("description").getAsString(),
-        data.get("parameters").getAsString(),
+    Tool.Function<String> lookup =
         arguments -> {
-          if (fails) {
+          if (is(data, "fails")) {
             throw new IllegalStateException("it is broken");
           }
           return "found " + JsonParser.parseString(arguments).getAsJsonObject().get("query").getAsString();
-        });
+        };
+    if (data.has("definition")) {
+      return Tool.definition(data.get("definition").getAsString(), lookup);
+    }
+    String description = data.get("description").getAsString();
+    if (is(data, "custom")) {
+      return Tool.custom(name, description, input -> "found " + input);
+    }
+    return Tool.ofJson(name, description, data.get("parameters").getAsString(), lookup);
+  }
+
+  private static boolean is(JsonObject data, String flag) {
+    return data.has(flag) && data.get(flag).getAsBoolean();
+  }
+
+  private static List<String> strings(JsonElement array) {
+    return array.getAsJsonArray().asList().stream().map(JsonElement::getAsString).toList();
   }
 
   /** What a turn is given. */
@@ -85,7 +104,32 @@ final class Scenario {
       JsonObject repeat = turn.getAsJsonObject("repeat");
       text.append(repeat.get("of").getAsString().repeat(repeat.get("count").getAsInt()));
     }
-    return new Message[] {Messages.user(text.toString())};
+    List<Part> parts = new ArrayList<>(List.of(Parts.text(text.toString())));
+    if (turn.has("items")) {
+      strings(turn.get("items")).forEach(item -> parts.add(Parts.upstreamItem(item)));
+    }
+    return new Message[] {Messages.user(parts.toArray(Part[]::new))};
+  }
+
+  /** One item for each action, in order. */
+  static List<Part> answers(JsonObject step, List<UpstreamItemPart> actions) {
+    List<String> answers = strings(step.get("answers"));
+    if (answers.size() != actions.size()) {
+      throw new IllegalStateException(actions.size() + " actions, " + answers.size() + " answers");
+    }
+    List<Part> items = new ArrayList<>();
+    for (int i = 0; i < answers.size(); i++) {
+      items.add(answer(answers.get(i), actions.get(i)));
+    }
+    return items;
+  }
+
+  private static Part answer(String given, UpstreamItemPart action) {
+    if (given.equals("approve") || given.equals("deny")) {
+      return Parts.approval(action, given.equals("approve"));
+    }
+    String callId = JsonParser.parseString(action.getJson()).getAsJsonObject().get("call_id").getAsString();
+    return Parts.upstreamItem(given.replace("CALL", callId));
   }
 
   /** How a turn is run. */

@@ -1,5 +1,7 @@
 package dev.trunkline.conformance;
 
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import dev.trunkline.Done;
 import dev.trunkline.Event;
 import dev.trunkline.Report;
@@ -8,6 +10,8 @@ import dev.trunkline.TrunklineException;
 import dev.trunkline.Usage;
 import dev.trunkline.v1.Message;
 import dev.trunkline.v1.Part;
+import dev.trunkline.v1.ToolCallKind;
+import dev.trunkline.v1.UpstreamItemPart;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -17,7 +21,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Events, errors and sessions as the JSON of the transcript: keys and their order, masks and digests. */
 final class Shapes {
@@ -66,6 +72,35 @@ final class Shapes {
         "report", report(done.report()));
   }
 
+  static Map<String, Object> progress(Event.ItemProgress progress) {
+    return object(
+        "index", progress.contentIndex(),
+        "item_type", progress.itemType(),
+        "event_type", progress.eventType(),
+        "json", !progress.json().isEmpty());
+  }
+
+  static Map<String, Object> details(Done done) {
+    return object(
+        "tier", done.serviceTier(),
+        "usage", !done.usage().detailsJson().isEmpty(),
+        "annotations", done.annotations().stream().map(Shapes::citation).toList(),
+        "logprobs", done.logprobs().size(),
+        "actions", done.actions().stream().map(UpstreamItemPart::getType).toList(),
+        "ignored", new TreeMap<>(done.report().ignoredEvents()));
+  }
+
+  private static Map<String, Object> citation(String json) {
+    JsonObject annotation = JsonParser.parseString(json).getAsJsonObject();
+    String source =
+        Stream.of("url", "file_id")
+            .filter(annotation::has)
+            .map(name -> annotation.get(name).getAsString())
+            .findFirst()
+            .orElse("");
+    return object("type", annotation.get("type").getAsString(), "source", source);
+  }
+
   Map<String, Object> error(TrunklineException error) {
     return object(
         "reason", error.reason(),
@@ -110,12 +145,17 @@ final class Shapes {
       case TEXT -> "text";
       case IMAGE -> "image";
       case FILE -> "file";
-      case TOOL_CALL -> "call";
+      case TOOL_CALL -> custom(part) ? "custom" : "call";
+      case UPSTREAM_ITEM -> "item";
       case TOOL_RESULT -> part.getToolResult().getIsError() ? "failed" : "result";
       case REASONING -> "reasoning";
       case REFUSAL -> "refusal";
       case PART_NOT_SET -> throw new IllegalStateException("a part without a kind");
     };
+  }
+
+  private static boolean custom(Part part) {
+    return part.getToolCall().getKind() == ToolCallKind.TOOL_CALL_KIND_CUSTOM;
   }
 
   private List<Object> parts(Message message) {
@@ -131,11 +171,15 @@ final class Shapes {
               "content", part.getReasoning().getContentList().stream().map(this::text).toList(),
               "encrypted", !part.getReasoning().getEncryptedContent().isEmpty());
       case REFUSAL -> object("refusal", text(part.getRefusal().getText()));
+      case UPSTREAM_ITEM -> // whole, whatever its length: it is passed on as it is written
+          object(
+              "item", part.getUpstreamItem().getType(),
+              "json", mask ? "<text>" : part.getUpstreamItem().getJson());
       case TOOL_CALL ->
           object(
-              "call", part.getToolCall().getCallId(),
+              custom(part) ? "custom" : "call", part.getToolCall().getCallId(),
               "name", part.getToolCall().getName(),
-              "arguments", text(part.getToolCall().getArguments()));
+              custom(part) ? "input" : "arguments", text(part.getToolCall().getArguments()));
       default -> throw new IllegalStateException("an answer has no " + part.getPartCase());
     };
   }

@@ -4,6 +4,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import dev.trunkline.AsyncEvents;
 import dev.trunkline.Conversation;
+import dev.trunkline.Done;
 import dev.trunkline.Event;
 import dev.trunkline.Events;
 import dev.trunkline.Messages;
@@ -14,6 +15,7 @@ import dev.trunkline.SessionPage;
 import dev.trunkline.Tool;
 import dev.trunkline.Trunkline;
 import dev.trunkline.TrunklineException;
+import dev.trunkline.v1.Part;
 import dev.trunkline.v1.StreamCompletionRequest;
 import dev.trunkline.v1.WarmSessionRequest;
 import java.util.ArrayList;
@@ -26,21 +28,30 @@ import java.util.function.Consumer;
 /** Runs one step and prints its lines. */
 final class Step {
   private static final int WAITS = 200;
-  private static final Set<String> TURNS = Set.of("stream", "complete", "run", "together");
+  private static final Set<String> TURNS = Set.of("stream", "complete", "run", "answer", "together");
 
   private final Trunkline client;
   private final boolean async;
   private final Conversation conversation;
   private final JsonObject step;
   private final Lines lines;
+  private final List<Done> ended;
   private final String sessionId;
 
-  Step(Trunkline client, boolean async, Conversation conversation, JsonObject step, Lines lines) {
+  /** {@code ended}: the ends of the scenario's turns so far. */
+  Step(
+      Trunkline client,
+      boolean async,
+      Conversation conversation,
+      JsonObject step,
+      Lines lines,
+      List<Done> ended) {
     this.client = client;
     this.async = async;
     this.conversation = conversation;
     this.step = step;
     this.lines = lines;
+    this.ended = ended;
     this.sessionId = conversation.sessionId() + (step.has("key") ? "." + step.get("key").getAsString() : "");
   }
 
@@ -49,6 +60,7 @@ final class Step {
     try {
       switch (does) {
         case "stream", "run" -> turn(does.equals("run"));
+        case "answer" -> answer();
         case "complete" -> lines.event(complete());
         case "together" -> together();
         case "edit" ->
@@ -80,12 +92,27 @@ final class Step {
   private void turn(boolean run) {
     var given = Scenario.given(step);
     if (async) {
-      AsyncEvents events = run ? asked().runAsync(given) : asked().streamAsync(given);
-      join(events.forEach(new Printer(events::cancel)));
+      read(run ? asked().runAsync(given) : asked().streamAsync(given));
     } else {
-      Events events = run ? asked().run(given) : asked().stream(given);
-      events.forEachRemaining(new Printer(events::cancel));
+      read(run ? asked().run(given) : asked().stream(given));
     }
+  }
+
+  private void answer() {
+    List<Part> items = Scenario.answers(step, ended.get(ended.size() - 1).actions());
+    if (async) {
+      read(asked().answerAsync(items));
+    } else {
+      read(asked().answer(items));
+    }
+  }
+
+  private void read(AsyncEvents events) {
+    join(events.forEach(new Printer(events::cancel)));
+  }
+
+  private void read(Events events) {
+    events.forEachRemaining(new Printer(events::cancel));
   }
 
   private Event complete() {
@@ -208,6 +235,9 @@ final class Step {
         return;
       }
       lines.event(event);
+      if (event instanceof Done done) {
+        ended.add(done);
+      }
       struck =
           cancelOn.equals("start") && event instanceof Event.Start
               || cancelOn.equals("text") && event instanceof Event.TextDelta;

@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 
 /** Writes the lines of a transcript: their JSON, and placeholders for ids. */
 final class Transcript {
-  private static final Pattern IDS = Pattern.compile("(resp|msg|rs|fc|call|req)_[0-9a-z]{12,}");
+  private static final Pattern IDS = Pattern.compile("\\b([a-z]{2,4})_[0-9a-z]{12,}");
 
   private final PrintStream out;
   private final String run = String.format("%012x", ThreadLocalRandom.current().nextLong(1L << 48));
