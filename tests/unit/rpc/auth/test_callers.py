@@ -1,3 +1,5 @@
+from contextvars import Context
+
 import pytest
 
 from service.domain.errors import Reason, TurnError
@@ -56,4 +58,4 @@ def test_tokens_are_not_shown():
 
 def test_the_caller_has_no_default():
     with pytest.raises(LookupError):
-        CALLER.get()
+        Context().run(CALLER.get)  # in which no other test has set one
