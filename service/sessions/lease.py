@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from service.domain.errors import TurnError
 from service.domain.report import TransportReason
 from service.sessions.session import Session
-from service.transport.connection import Line
+from service.transport.connection import Connection
 from service.transport.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Lease:
     __slots__ = ("_exchange", "_pool", "_source", "connect_s", "line", "reused", "session")
 
     def __init__(
-        self, pool: Pool, line: Line, session: Session | None, *, reused: bool, connect_s: float = 0.0
+        self, pool: Pool, line: Connection, session: Session | None, *, reused: bool, connect_s: float = 0.0
     ) -> None:
         self.line = line
         self.session = session

@@ -22,7 +22,7 @@ from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.pool_state import PoolState
 from service.sessions.session import Session, SessionState
 from service.telemetry.telemetry import OFF, Limit, Telemetry
-from service.transport.connection import Line
+from service.transport.connection import Connection
 from service.transport.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Pool:
                 self._telemetry.refused(Limit.CONNECTIONS)
                 raise self._full(caller, capped=decision.capped)
 
-    def record_failure(self, line: Line, error: TurnError, session: Session) -> None:
+    def record_failure(self, line: Connection, error: TurnError, session: Session) -> None:
         """Count a failed exchange against the endpoint, if its connection never received anything.
 
         Connections that were open together and fail together count once. One tenant's requests must not open
@@ -162,7 +162,9 @@ class Pool:
                 [asyncio.ensure_future(line.closed()) for line in lines], timeout=CLOSING_TIME_S
             )
 
-    def _leased(self, line: Line, session: Session | None, *, reused: bool, connect_s: float = 0.0) -> Lease:
+    def _leased(
+        self, line: Connection, session: Session | None, *, reused: bool, connect_s: float = 0.0
+    ) -> Lease:
         if session is not None:
             session.attach(line)
         return Lease(self, line, session, reused=reused, connect_s=connect_s)
@@ -185,7 +187,7 @@ class Pool:
         trace: TurnTrace | None = None,
     ) -> Lease:
         """Dial in a place that is already reserved."""
-        line: Line | None = None
+        line: Connection | None = None
         started = self._clock()
         if session is not None:
             session.dial()
@@ -229,7 +231,7 @@ class Pool:
                 TurnError(Reason.CONNECT_FAILED, message, retry_after=pause), TransportReason.COOLDOWN
             )
 
-    async def _try_dial(self, key: Credential | None, trace: TurnTrace | None) -> Line:
+    async def _try_dial(self, key: Credential | None, trace: TurnTrace | None) -> Connection:
         try:
             line = await self._upstream.dial(key, trace)
         except TurnError as error:
@@ -253,17 +255,17 @@ class Pool:
         self._breaker.succeeded()
         return line
 
-    def _lost(self, line: Line) -> None:
+    def _lost(self, line: Connection) -> None:
         """Forget a connection whose socket was closed, by either side."""
         self._state.forget(line)
         self._wake()
 
-    def _drop(self, line: Line, session: Session | None) -> None:
+    def _drop(self, line: Connection, session: Session | None) -> None:
         self._state.forget(line)
         if session is not None:
             session.detach(line)
 
-    def _close(self, lines: tuple[Line, ...]) -> None:
+    def _close(self, lines: tuple[Connection, ...]) -> None:
         for line in lines:
             line.close()
 

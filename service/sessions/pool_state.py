@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from service.domain.tenant import Caller
 from service.sessions.session import Session
-from service.transport.connection import Line
+from service.transport.connection import Connection
 
 KEPT_FROM_ONE = 4
 """One of several tenants gets at most three quarters of the connections, so that another's first turn finds a
@@ -35,9 +35,9 @@ class Decision:
     the connections that were removed on the way.
     """
 
-    line: Line | None = None
+    line: Connection | None = None
     dial: bool = False
-    close: tuple[Line, ...] = ()
+    close: tuple[Connection, ...] = ()
     capped: bool = False
 
 
@@ -48,7 +48,7 @@ class _Holdings:
     """
 
     lines: int = 0
-    idle: dict[Line, None] = field(default_factory=dict)
+    idle: dict[Connection, None] = field(default_factory=dict)
 
 
 class PoolState:
@@ -56,10 +56,10 @@ class PoolState:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._idle: OrderedDict[Line, Session | None] = OrderedDict()
+        self._idle: OrderedDict[Connection, Session | None] = OrderedDict()
         # The spares again, so that they are found among thousands of idle ones without a search.
-        self._spare: dict[Line, None] = {}
-        self._leased: dict[Line, str | None] = {}
+        self._spare: dict[Connection, None] = {}
+        self._leased: dict[Connection, str | None] = {}
         self._holdings: dict[str, _Holdings] = {}
         self.dialing = 0
 
@@ -110,7 +110,7 @@ class PoolState:
         5. The place of an idle one, by fair shares.
         6. Nothing.
         """
-        close: list[Line] = []
+        close: list[Connection] = []
         own = session.line if session is not None else None
         if own is not None and own in self._idle:
             if own.healthy:
@@ -150,7 +150,7 @@ class PoolState:
         self.dialing += 1
         return True
 
-    def dialed(self, line: Line | None, tenant: str | None) -> None:
+    def dialed(self, line: Connection | None, tenant: str | None) -> None:
         """Record the end of a dial for the tenant (None: a spare); a `line` that it opened is leased now."""
         self.dialing -= 1
         if line is not None:
@@ -158,7 +158,7 @@ class PoolState:
         else:
             self._count(tenant, -1)
 
-    def release(self, line: Line, owner: Session | None) -> None:
+    def release(self, line: Connection, owner: Session | None) -> None:
         """Make a leased connection idle, as the owner's own (None: as a spare)."""
         tenant = self._leased.pop(line)
         self._idle[line] = owner
@@ -168,26 +168,26 @@ class PoolState:
         else:
             self._holdings[owner.tenant].idle[line] = None
 
-    def forget(self, line: Line) -> Session | None:
+    def forget(self, line: Connection) -> Session | None:
         """Remove a connection that is closed. Return the session whose idle connection it was, if any."""
         if line in self._leased:
             self._count(self._leased.pop(line), -1)
         return self._drop_idle(line) if line in self._idle else None
 
-    def take_expired(self) -> list[Line]:
+    def take_expired(self) -> list[Connection]:
         """Remove and return the idle connections that are too old to be used again."""
         lines = [line for line in self._idle if line.expired]
         for line in lines:
             self._drop_idle(line)
         return lines
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[Connection]:
         return [*self._leased, *self._idle]
 
     def _capped(self, caller: Caller) -> bool:
         return self.held(caller.tenant) >= self.cap(caller) < self._limit
 
-    def _victim(self, tenant: str) -> Line | None:
+    def _victim(self, tenant: str) -> Connection | None:
         """Return the idle connection whose place the tenant gets in a full pool, if any."""
         if self._spare:
             return next(iter(self._spare))
@@ -200,7 +200,7 @@ class PoolState:
         ]
         return self._oldest(max(richer, key=lambda holdings: holdings.lines, default=own))
 
-    def _oldest(self, holdings: _Holdings) -> Line | None:
+    def _oldest(self, holdings: _Holdings) -> Connection | None:
         return next(iter(holdings.idle), None)
 
     def _count(self, tenant: str | None, change: int) -> None:
@@ -211,7 +211,7 @@ class PoolState:
         if not holdings.lines:
             del self._holdings[tenant]
 
-    def _lease(self, line: Line, tenant: str) -> Line:
+    def _lease(self, line: Connection, tenant: str) -> Connection:
         owner = self._idle.pop(line)
         if owner is None:
             del self._spare[line]
@@ -221,7 +221,7 @@ class PoolState:
         self._leased[line] = tenant
         return line
 
-    def _drop_idle(self, line: Line) -> Session | None:
+    def _drop_idle(self, line: Connection) -> Session | None:
         owner = self._idle.pop(line)
         if owner is None:
             del self._spare[line]

@@ -20,7 +20,7 @@ from enum import Enum
 
 from service.domain.history import History
 from service.domain.report import LineState, SessionView, TurnReport
-from service.transport.connection import Line
+from service.transport.connection import Connection
 
 
 class SessionState(Enum):
@@ -61,7 +61,7 @@ class Session:
         self.history = History()
         self._state = SessionState.FREE
         self._warming: asyncio.Future[None] | None = None
-        self._line: Line | None = None
+        self._line: Connection | None = None
         self._line_state = LineState.NONE
         self._credential_digest = b""
         self._refused_bytes = 0
@@ -82,7 +82,7 @@ class Session:
         return self._state in (SessionState.RUNNING, SessionState.WARMING)
 
     @property
-    def line(self) -> Line | None:
+    def line(self) -> Connection | None:
         """The session's own connection, idle or leased by what runs in it."""
         return self._line
 
@@ -161,7 +161,7 @@ class Session:
         """A connection is being opened for the session."""
         self._line_state = LineState.DIALING
 
-    def attach(self, line: Line) -> None:
+    def attach(self, line: Connection) -> None:
         """The connection is the session's own, and leased."""
         self._line = line
         self._line_state = LineState.BUSY
@@ -170,7 +170,7 @@ class Session:
         """The lease has ended; the connection, if it is still there, is idle."""
         self._line_state = LineState.NONE if self._line is None else LineState.IDLE
 
-    def detach(self, line: Line) -> None:
+    def detach(self, line: Connection) -> None:
         """Forget the connection, and the chain on it. Ignore one that is not the session's."""
         if self._line is line:
             self._line = None

@@ -18,7 +18,7 @@ from service.domain.plan import ContextReason
 from service.sessions.rates import Rate
 from service.sessions.session import Session
 from service.telemetry.telemetry import OFF, Telemetry
-from service.transport.connection import Line
+from service.transport.connection import Connection
 from service.transport.upstream import PreparedRequest, Upstream
 
 WARM_UP_S = 8.0
@@ -35,7 +35,7 @@ def warm_up_rate(max_dials: int, clock: Callable[[], float], telemetry: Telemetr
     return Rate(max_dials, per_second, clock, what=what, telemetry=telemetry)
 
 
-async def warm_up(upstream: Upstream, line: Line, session: Session, prepared: PreparedRequest) -> None:
+async def warm_up(upstream: Upstream, line: Connection, session: Session, prepared: PreparedRequest) -> None:
     """Send model, instructions and tools ahead over a leased connection.
 
     What the upstream does never fails it, but after it the connection may be closed: the holder checks

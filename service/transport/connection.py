@@ -1,4 +1,4 @@
-"""One WebSocket connection to the upstream, which serves many turns, one after the other: `Line`.
+"""One WebSocket connection to the upstream, which serves many turns, one after the other: `Connection`.
 
 `websockets` implements the protocol, and `BufferedConnection` keeps what was received. One timer replaces the
 library's keepalive, which takes an unread pong for a dead peer: a slow caller pauses reading, of pongs as
@@ -49,10 +49,10 @@ turn's objects alive until they fire.
 """
 
 PONG_OVERDUE_S = 1.0
-"""A connection whose ping is unanswered this long carries no new turn, long before it counts as dead."""
+"""A connection whose ping is unanswered this long carries no new turn."""
 
 
-class Line:
+class Connection:
     """Carry one exchange at a time over an open WebSocket; the pool says which."""
 
     _ids = count(1)
@@ -75,7 +75,7 @@ class Line:
         self.by_callers_key = False
         """Opened with a caller's own key: its failures may be caused by that key."""
         self.on_first_message: Callable[[], None] = lambda: None
-        self.on_close: Callable[[Line], None] = lambda line: None
+        self.on_close: Callable[[Connection], None] = lambda line: None
         self.dialed: object | None = None
         self._connection = connection
         self._ping_interval_s = ping_interval_s
@@ -96,7 +96,8 @@ class Line:
         connection.on_lost = self._on_lost
 
     def __repr__(self) -> str:
-        return f"Line({self.id}, {'open' if self.open else 'closed'}, {now() - self.opened_at:.0f} s old)"
+        state = "open" if self.open else "closed"
+        return f"Connection({self.id}, {state}, {now() - self.opened_at:.0f} s old)"
 
     @property
     def open(self) -> bool:
@@ -131,9 +132,8 @@ class Line:
         arrived.register(self._fd, select.POLLIN)
         if arrived.poll(0):
             self._pace.prioritise(self._fd)
-            # The loop's first round finds it, after this task; by the second it has been read.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            for _ in range(2):  # the loop's first round finds it, after this task; the second has read it
+                await asyncio.sleep(0)
 
     async def send(self, data: bytes | bytearray, within_s: float) -> None:
         """Write one text message; see `Channel.send`."""

@@ -25,7 +25,7 @@ from service.telemetry.telemetry import OFF, Telemetry
 from service.transport import tls
 from service.transport.channel import Waits
 from service.transport.connecting import Connecting
-from service.transport.connection import Line
+from service.transport.connection import Connection
 from service.transport.credentials import Keys
 from service.transport.exchange import Exchange
 from service.transport.handshake import connect_to
@@ -118,7 +118,7 @@ class Upstream:
             return None
         return httpx.Proxy(self._proxy.url, ssl_context=self._tls if self._proxy.secure else None)
 
-    async def dial(self, key: Credential | None = None, trace: TurnTrace | None = None) -> Line:
+    async def dial(self, key: Credential | None = None, trace: TurnTrace | None = None) -> Connection:
         """Open a connection within the connect timeout.
 
         Raises TurnError CONNECT_FAILED, UPSTREAM_AUTH, or OVERLOADED (this machine has no file, port or
@@ -131,7 +131,7 @@ class Upstream:
             line.dialed = span
             return line
 
-    async def _dial(self, key: Credential | None) -> Line:
+    async def _dial(self, key: Credential | None) -> Connection:
         try:
             async with asyncio.timeout(self.waits.connect_s):
                 connection = await connect_to(
@@ -153,7 +153,7 @@ class Upstream:
         except (OSError, InvalidHandshake) as exc:
             raise self._connecting.failed("cannot open a WebSocket", exc) from exc
         age = self._settings.max_age_s * (1 - AGE_SPREAD * self._random.random())
-        return Line(
+        return Connection(
             connection,
             ping_interval_s=self._settings.ping_interval_s,
             ping_timeout_s=self._settings.ping_timeout_s,
@@ -163,7 +163,13 @@ class Upstream:
         )
 
     async def over_connection(
-        self, line: Line, prepared: PreparedRequest, plan: Plan, *, generate: bool = True, refused: int = 0
+        self,
+        line: Connection,
+        prepared: PreparedRequest,
+        plan: Plan,
+        *,
+        generate: bool = True,
+        refused: int = 0,
     ) -> Exchange:
         """Return the exchange over an open connection.
 

@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Frame, Opcode
 
-from service.transport.connection import Line
+from service.transport.connection import Connection
 from service.transport.handshake import connect_to
 from service.transport.receive_buffer import now
 
@@ -79,12 +79,12 @@ async def peer() -> AsyncIterator[Peer]:
 @pytest.fixture
 async def dial(peer):
     """Opens a line to the peer. After the test it is gone."""
-    lines: list[Line] = []
+    lines: list[Connection] = []
 
-    async def dialled(**settings) -> Line:
+    async def dialled(**settings) -> Connection:
         connection = await connect_to(peer.url, {"Authorization": "Bearer k"}, TLS)
         defaults = {"ping_interval_s": 1000.0, "ping_timeout_s": 1000.0, "expires_at": now() + 1000}
-        lines.append(Line(connection, **defaults | settings))
+        lines.append(Connection(connection, **defaults | settings))
         await peer.connected.wait()
         return lines[-1]
 
