@@ -93,6 +93,7 @@ def test_only_a_completed_turn_is_completed(clock):
     turn.admit(COMPLETED)
     assert turn.completed is COMPLETED
     assert turn.report().response_id == "resp_1"
+    assert repr(turn) == "TurnRecord(Progress(done, 1 dispatched), websocket)"
 
 
 def test_a_fallback_reports_sse_and_its_reason(clock):
