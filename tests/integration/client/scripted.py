@@ -90,13 +90,18 @@ class Scripted(completion_pb2_grpc.CompletionServiceServicer, session_pb2_grpc.S
         self.left = asyncio.Event()
 
     async def StreamCompletion(self, request, context):  # noqa: N802 - gRPC's name
-        for step in self._next(request, context):
-            if isinstance(step, Fail):
-                await context.abort_with_status(step.status())
-            elif step is WAIT:
-                await self._wait()
-            else:
-                yield step
+        """Write, and do not yield: a generator whose caller leaves during a write is not resumed."""
+        try:
+            for step in self._next(request, context):
+                if isinstance(step, Fail):
+                    await context.abort_with_status(step.status())
+                elif step is WAIT:
+                    await self._wait()
+                else:
+                    await context.write(step)
+        except (asyncio.CancelledError, grpc.aio.InternalError):
+            self.left.set()
+            raise
 
     async def Complete(self, request, context):  # noqa: N802 - gRPC's name
         for step in self._next(request, context):
