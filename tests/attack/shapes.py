@@ -46,6 +46,7 @@ def numbered(size: int, entry: Callable[[bytes], bytes]) -> bytes:
 
 HEAD = field(1, b"s1") + field(2, b"m")
 HELLO = message(USER, text(b"Hello."))
+SEARCH = b'{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"x"}'
 
 
 def json_of(unit: bytes, size: int) -> bytes:
@@ -72,8 +73,8 @@ HONEST: dict[str, Callable[[int], bytes]] = {
     "20,000 texts": lambda size: HEAD + message(USER, text(b"a" * (size // 20_000 - 12)) * 19_990),
     "an image": lambda size: HEAD + message(USER, part(2, field(2, b"\0" * size) + field(4, b"image/png"))),
     "one call's arguments": arguments,
-    "an item": lambda size: item(b'{"type":"web_search_call","x":"' + b"a" * size + b'"}'),
-    "an item of objects": lambda size: item(b'{"type":"web_search_call",' + json_of(b"{},", size)[1:]),
+    "an item": lambda size: item(SEARCH + b',"x":"' + b"a" * size + b'"}'),
+    "an item of objects": lambda size: item(SEARCH + b"," + json_of(b"{},", size)[1:]),
     "instructions": lambda size: HEAD + field(3, b"a" * size) + HELLO,
     "quotes": lambda size: HEAD + message(USER, text(b'"a' * (size // 2))),
     "phases": lambda size: (
