@@ -132,7 +132,7 @@ class Manager:
         async with self._run(caller, session_id, prime, warms_up=True) as turn:
             if not turn.fork:
                 await turn.warm_up()
-        return self.session(caller.tenant, session_id)
+        return turn.session.view()
 
     def session(self, tenant: str, session_id: str) -> SessionView:
         session = self._registry.find(tenant, session_id)
@@ -156,9 +156,10 @@ class Manager:
         return Counts(len(self._running), self._admission.waiting, len(self._registry), lines, pace.delay_s)
 
     def refuse(self) -> None:
-        """Refuse every new turn and warm-up from now on, including those in the queue."""
+        """Refuse every new turn and warm-up from now on, and those that wait for a place or their rate."""
         self._refusing = True
         self._admission.dismiss(_shutting_down)
+        self._rate.dismiss(_shutting_down)
 
     async def drain(self, grace_s: float) -> None:
         """End the warm-ups; let the running turns finish for `grace_s` seconds, then interrupt them."""

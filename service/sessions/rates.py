@@ -36,6 +36,7 @@ class Rate:
         self._what = what
         self._telemetry = telemetry
         self._due: dict[str, float] = {}
+        self._waiting: set[asyncio.Future[None]] = set()
 
     def __repr__(self) -> str:
         return f"Rate({1 / self._space_s:g} a second, {len(self._due)} tenants)"
@@ -44,11 +45,25 @@ class Rate:
         """Wait until the tenant may go on.
 
         Raises TurnError OVERLOADED when that would take longer than `most_s` seconds; the use then does not
-        count. Cancellation: the use counts.
+        count. Raises what `dismiss` says. Cancellation: the use counts.
         """
         pause = self._reserve(tenant, most_s)
-        if pause > 0:
-            await asyncio.sleep(pause)
+        if pause <= 0:
+            return
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await asyncio.wait([waiting], timeout=pause)
+        finally:
+            self._waiting.remove(waiting)
+        if waiting.done():
+            waiting.result()
+
+    def dismiss(self, why: Callable[[], TurnError]) -> None:
+        """Fail everyone who waits with the error that `why` returns."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(why())
 
     def _reserve(self, tenant: str, most_s: float) -> float:
         now = self._clock()

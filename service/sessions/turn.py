@@ -66,7 +66,7 @@ class Turn:
         self.fork = fork
         self.warms_up = warms_up
         self._deps = deps
-        self._session = session
+        self.session = session
         self._prepared = prepared
         self._caller = caller
         self._record = record
@@ -131,8 +131,8 @@ class Turn:
         """
         with await self._lease(wait=True) as lease:
             if self._prepared is not None:
-                await warm_up(self._deps.upstream, lease.line, self._session, self._prepared)
-        if self._session.line is None:  # the warm-up ended it
+                await warm_up(self._deps.upstream, lease.line, self.session, self._prepared)
+        if self.session.line is None:  # the warm-up ended it
             with await self._lease(wait=True):
                 pass
 
@@ -168,7 +168,7 @@ class Turn:
 
     async def _lease(self, *, wait: bool) -> Lease:
         self._record.asked()
-        session = None if self.fork else self._session
+        session = None if self.fork else self.session
         lease = await self._deps.pool.lease(session, self._caller, wait=wait, trace=self._trace)
         self._record.leased(reused=lease.reused, connect_s=lease.connect_s, dial=lease.line.dialed)
         return lease
@@ -183,10 +183,10 @@ class Turn:
             await self._prime(lease)
             plan = await maybe_aside(prepared.large, partial(self._plan, lease))
             exchange = await upstream.over_connection(
-                lease.line, prepared, self._to_send(plan), refused=self._session.refused_bytes
+                lease.line, prepared, self._to_send(plan), refused=self.session.refused_bytes
             )
             self._consume(plan)
-            lease.carries(exchange, self._session)
+            lease.carries(exchange, self.session)
         self._exchange = exchange
         self._record.planned(exchange)
         return exchange
@@ -205,12 +205,12 @@ class Turn:
         """
         if self._record.request.options.warm_up and not (lease.reused or self.fork or self._primed):
             self._primed = True
-            await warm_up(self._deps.upstream, lease.line, self._session, self._request)
+            await warm_up(self._deps.upstream, lease.line, self.session, self._request)
             if not lease.line.open:  # lost in the warm-up: the turn itself has sent nothing
                 raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
 
     def _plan(self, lease: Lease) -> Plan:
-        request, session = self._request, self._session
+        request, session = self._request, self.session
         if self.fork:
             return full_plan(request.items, ContextReason.FORK)
         if not self._deps.chaining.supported(session.tenant):
@@ -218,7 +218,7 @@ class Turn:
         return session.history.plan(request.items, request.fingerprint, lease.line.id)
 
     def _consume(self, plan: Plan) -> None:
-        self._chain = None if self.fork else self._session.history.consume()
+        self._chain = None if self.fork else self.session.history.consume()
         # It is forgotten with its connection, also while the request is written.
         if plan.incremental and self._chain is None:
             raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
@@ -229,16 +229,16 @@ class Turn:
     async def _complete(self, completed: Completed, plan: Plan, lease: Lease | None) -> None:
         """Keep the answer before the caller gets it: the caller may leave as soon as it has."""
         if plan.incremental:
-            self._deps.chaining.held(self._session.tenant)
+            self._deps.chaining.held(self.session.tenant)
         elif self._chain_lost:  # only now: a request that fails both ways says nothing of chains
-            self._deps.chaining.missed(self._session.tenant)
+            self._deps.chaining.missed(self.session.tenant)
         if lease is not None and completed.continuable and not self.fork:
             await maybe_aside(self._request.large, partial(self._commit, completed, plan, lease.line.id))
 
     def _commit(self, completed: Completed, plan: Plan, line_id: int) -> None:
         # Refused reasoning is known, too: that the caller sends it again is no edit.
         added = (*(plan if plan.incremental else self._request).items, *items_of((completed.message,)))
-        self._session.history.commit(
+        self.session.history.commit(
             self._chain if plan.incremental else None,
             added,
             self._deps.upstream.sizes(self._request, added),
@@ -271,7 +271,7 @@ class Turn:
             record.replayed(error)
         match route:
             case Route.NEW_CONNECTION if self._exchange is not None and not self.fork:
-                self._session.history.moved(self._exchange.plan)
+                self.session.history.moved(self._exchange.plan)
             case Route.SSE if record.transport is not Transport.SSE:
                 why = error.why if isinstance(error, NoConnectionError) else error.policy.sse_reason
                 record.fell_back(why or TransportReason.CONNECT_FAILED)
@@ -281,11 +281,11 @@ class Turn:
         """Remember what a refusal says of the session, or of the next request."""
         match error.reason:
             case Reason.MESSAGE_TOO_BIG if self._exchange is not None:
-                self._session.refuse(self._exchange.bytes_sent)
+                self.session.refuse(self._exchange.bytes_sent)
             case Reason.CHAIN_LOST | Reason.CONTINUATION_REFUSED:
                 self._chain_lost = True
                 if not self.fork:
-                    self._session.history.forget(ContextReason.CHAIN_LOST)
+                    self.session.history.forget(ContextReason.CHAIN_LOST)
             case Reason.ENCRYPTED_CONTENT_REFUSED:
                 self._drop_reasoning = True
 

@@ -19,11 +19,11 @@ def slept(monkeypatch, clock):
     """The pauses that were made, without making them."""
     pauses = []
 
-    async def sleep(seconds):
-        pauses.append(seconds)
-        clock.now += seconds
+    async def wait(_waiting, *, timeout):
+        pauses.append(timeout)
+        clock.now += timeout
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "wait", wait)
     return pauses
 
 
@@ -63,3 +63,13 @@ async def test_tenants_whose_bucket_is_full_are_forgotten(rate, slept, clock, mo
         await rate.wait(tenant, 0.0)
         clock.now += 10.0
     assert repr(rate) == "Rate(2 a second, 1 tenants)"
+
+
+async def test_who_waits_can_be_dismissed(rate):
+    for _ in range(3):
+        await rate.wait("a", 0.0)
+    waiting = asyncio.ensure_future(rate.wait("a", 10.0))
+    await asyncio.sleep(0)
+    rate.dismiss(lambda: TurnError(Reason.SHUTTING_DOWN, "not here"))
+    with pytest.raises(TurnError, match="not here"):
+        await waiting

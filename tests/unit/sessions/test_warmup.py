@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.domain.errors import TurnError
+from service.domain.errors import Reason, TurnError
 from service.domain.plan import ContextReason
 from service.domain.tenant import Caller
 from service.sessions.manager import Manager
@@ -65,6 +65,30 @@ async def test_a_turn_waits_for_the_warm_up_of_its_session():
             assert warming.done()
             assert [batch async for batch in turn.batches()]
     assert turn.report().connection_reused
+
+
+async def test_a_warm_up_that_waits_for_its_rate_ends_with_the_service():
+    async with answered(max_dials=2) as (manager, _), asyncio.timeout(PATIENCE_S):
+        await manager.warm(ONE, "a", None)
+        await manager.warm(ONE, "b", None)
+        waiting = asyncio.create_task(manager.warm(ONE, "c", None))
+        await asyncio.sleep(0)
+        manager.refuse()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert waiting.done(), "at once, not when its time has come"
+        with pytest.raises(TurnError) as caught:
+            await waiting
+    assert caught.value.reason is Reason.SHUTTING_DOWN
+
+
+async def test_a_session_that_was_released_during_its_warm_up_is_shown_all_the_same():
+    async with answered() as (manager, upstream), asyncio.timeout(PATIENCE_S):
+        warming = asyncio.create_task(manager.warm(ONE, "s", None))
+        while not upstream.handshakes:  # noqa: ASYNC110  nothing announces it
+            await asyncio.sleep(0)
+        manager.release("one", "s")
+        assert (await warming).session_id == "s"
 
 
 @pytest.mark.parametrize(("max_dials", "per_second"), [(1, "1"), (64, "32")])
