@@ -15,6 +15,7 @@ from openai.types.responses import (
 from pydantic import BaseModel, TypeAdapter
 
 from simulator import Simulator
+from tests.integration.test_simulator_openai_client import UNDECLARED_FIELDS, unknown_fields
 
 MODEL = "gpt-6-astra"
 ENDINGS = {"response.completed", "response.incomplete", "response.failed"}
@@ -31,9 +32,6 @@ EVENT: dict[str, TypeAdapter[Any]] = {
 }
 ITEM: TypeAdapter[Any] = TypeAdapter(ResponseOutputItem)
 INPUT_ITEM: TypeAdapter[Any] = TypeAdapter(ResponseInputItem)
-UNDECLARED_FIELDS = {"store", "name"}
-"""Fields that the service sends and the client's types do not declare."""
-
 SCENES = {
     "sim:web_search(citations=2)": ["web_search_call", "web_search_call", "web_search_call", "message"],
     "sim:file_search": ["file_search_call", "message"],
@@ -70,16 +68,6 @@ async def sim() -> AsyncIterator[Simulator]:
 async def client(sim) -> AsyncIterator[openai.AsyncOpenAI]:
     async with openai.AsyncOpenAI(api_key="sk-test", base_url=sim.url, max_retries=0) as client:
         yield client
-
-
-def unknown_fields(value: object) -> set[str]:
-    """Return the names of undeclared fields, at any depth."""
-    if isinstance(value, list):
-        return set().union(*map(unknown_fields, value))
-    if not isinstance(value, BaseModel):
-        return set()
-    fields = [getattr(value, name) for name in type(value).model_fields]
-    return set(value.model_extra or ()).union(*map(unknown_fields, fields))
 
 
 async def raw_events(client, route: str, **parameters) -> list[dict[str, Any]]:
