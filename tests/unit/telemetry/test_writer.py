@@ -78,7 +78,7 @@ def test_a_pipe_without_a_reader_loses_lines_without_blocking(pipe):
     while len(received) < (10_000 - writer.lost) * 100:
         received += os.read(read, 1 << 20)
     assert set(received.split(b"\n")) == {b"x" * 99, b""}
-    until(lambda: said == [writer.lost])
+    until(lambda: sum(said) == writer.lost)  # in parts, if the thread wrote while lines were still coming
 
 
 def test_a_closed_pipe_only_loses_lines(pipe):
