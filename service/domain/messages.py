@@ -218,7 +218,8 @@ def _phase(part: Part) -> str:
 class Tool:
     """A function: `parameters` is a JSON Schema object as a JSON string; empty: none.
 
-    Or any other tool: only `definition_json` is set, a JSON object as a string, and `name` if it has one.
+    Or any other tool: only `definition_json` is set, a JSON object as a string, with its `type` and, if it has
+    one, its `name`.
     """
 
     name: str = ""
@@ -226,6 +227,7 @@ class Tool:
     parameters: str = ""
     strict: bool = False
     definition_json: str = ""
+    type: str = "function"
 
 
 @dataclass(frozen=True, slots=True)

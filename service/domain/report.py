@@ -11,6 +11,9 @@ from enum import Enum
 from service.domain.messages import Transport
 from service.domain.plan import ContextReason
 
+FIELD = "field:"
+"""What a field that was not understood is counted as in `ignored_events`, followed by its name."""
+
 
 class TransportReason(Enum):
     """Why a turn took its transport. The values are part of the contract (`TurnReport.transport_reason`)."""

@@ -6,13 +6,21 @@ message may repeat part of a prompt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from opentelemetry.util.types import AttributeValue
 
 from service.domain.errors import TurnError
 from service.domain.events import Completed, StopReason, Usage
-from service.domain.messages import CompletionRequest, Options
+from service.domain.messages import (
+    CompletionRequest,
+    Message,
+    Options,
+    ReasoningPart,
+    ToolCallPart,
+    ToolKind,
+    UpstreamItemPart,
+)
 from service.domain.report import TurnReport
 from service.telemetry import names
 from service.telemetry.bounds import CONTENT_CHARACTERS, SHOWN_CHARACTERS, truncate
@@ -27,6 +35,8 @@ FINISH_REASONS = {
     StopReason.CONTENT_FILTER: "content_filter",
     StopReason.ACTION_REQUIRED: "tool_call",
 }
+MAX_TYPES = 16
+"""Types shown of the tools of a request, and of the items of an answer: both may invent any number."""
 
 
 def bounded(attributes: Mapping[str, AttributeValue]) -> Mapping[str, AttributeValue]:
@@ -54,6 +64,8 @@ def of_request(request: CompletionRequest) -> Attributes:
     attributes[names.OPENAI_API] = "responses"
     if request.request_id:
         attributes[names.REQUEST_ID] = request.request_id
+    if request.tools:
+        attributes[names.REQUEST_TOOLS] = _types(tool.type for tool in request.tools)
     return attributes
 
 
@@ -95,12 +107,35 @@ def context_of(report: TurnReport) -> str:
 
 
 def of_answer(completed: Completed) -> Attributes:
-    """Return id, model and finish reason of a complete response."""
-    return {
+    """Return id, model, finish reason and types of items of a complete response."""
+    attributes: Attributes = {
         names.RESPONSE_ID: completed.response_id,
         names.RESPONSE_MODEL: completed.model,
         names.FINISH_REASONS: (FINISH_REASONS[completed.stop_reason],),
+        names.RESPONSE_ITEMS: _types(_item_types(completed.message)),
     }
+    if completed.service_tier:
+        attributes[names.OPENAI_TIER_USED] = completed.service_tier
+    return attributes
+
+
+def _types(types: Iterable[str]) -> tuple[str, ...]:
+    """Return the different types in their order, the first `MAX_TYPES` of them."""
+    return tuple(truncate(kind) for kind in list(dict.fromkeys(types))[:MAX_TYPES])
+
+
+def _item_types(message: Message) -> Iterable[str]:
+    """Return the type that the upstream gives to the item of each part."""
+    for part in message.parts:
+        match part:
+            case UpstreamItemPart():
+                yield part.type
+            case ToolCallPart():
+                yield "function_call" if part.kind is ToolKind.FUNCTION else "custom_tool_call"
+            case ReasoningPart():
+                yield "reasoning"
+            case _:
+                yield "message"
 
 
 def of_usage(usage: Usage) -> Attributes:

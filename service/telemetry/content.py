@@ -58,15 +58,8 @@ def _message(message: Message) -> dict[str, Any]:
 def _tool(tool: Tool) -> dict[str, Any]:
     """Of a definition only type and name are shown: it may hold the credentials of a server."""
     if tool.definition_json:
-        return {"type": _type_in(tool.definition_json), "name": tool.name}
-    return {"type": "function", "name": tool.name, "description": tool.description}
-
-
-def _type_in(definition: str) -> str:
-    try:
-        return str(json.loads(definition)["type"])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return ""  # the upstream's to refuse: a trace never fails a turn
+        return {"type": tool.type, "name": tool.name}
+    return {"type": tool.type, "name": tool.name, "description": tool.description}
 
 
 def _part(part: Part) -> dict[str, Any]:

@@ -51,6 +51,7 @@ REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
 TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105  a name, no secret
 OPENAI_API = "openai.api.type"
 OPENAI_TIER = "openai.request.service_tier"
+OPENAI_TIER_USED = "openai.response.service_tier"
 
 # GenAI content: only where the operator asked for it
 INPUT_MESSAGES = "gen_ai.input.messages"
@@ -75,6 +76,8 @@ REUSED = "trunkline.connection_reused"
 BYTES_SENT = "trunkline.bytes_sent"
 BYTES_SAVED = "trunkline.bytes_saved"
 QUEUE_S = "trunkline.queue_s"
+REQUEST_TOOLS = "trunkline.request.tools"
+RESPONSE_ITEMS = "trunkline.response.items"
 IGNORED_EVENTS = "trunkline.upstream.ignored_events"
 UPSTREAM_CODE = "trunkline.upstream.code"
 UPSTREAM_TYPE = "trunkline.upstream.type"

@@ -10,7 +10,7 @@ import logging
 
 from service.domain.events import Usage
 from service.domain.phases import Acquisition, Attempt
-from service.domain.report import TurnReport
+from service.domain.report import FIELD, TurnReport
 from service.domain.turn_record import TurnRecord
 from service.telemetry import attributes, calls, endings, names
 from service.telemetry.attributes import Attributes
@@ -20,7 +20,10 @@ from service.telemetry.telemetry import Telemetry
 logger = logging.getLogger("service.turn")
 
 UNDERSTOOD = frozenset({"gap", "foreign", "late", "unplaced", "behind_the_end", "contradiction"})
-"""Known kinds of ignored events. Any other kind is the upstream's invention and counts as unknown."""
+"""Known kinds of ignored events; so is a field of ours that was not understood (`field:usage.output_tokens`).
+Any other kind is the upstream's invention: the report, the span and the log name it.
+"""
+UNKNOWN = "unknown"
 
 
 def measure(telemetry: Telemetry, record: TurnRecord, report: TurnReport | None, ending: str) -> None:
@@ -69,8 +72,8 @@ def _measure_attempt(instruments: Instruments, attempt: Attempt, labels: Attribu
         instruments.token_usage.record(usage.input_tokens, labels | {names.TOKEN_TYPE: "input"})
         instruments.token_usage.record(usage.output_tokens, labels | {names.TOKEN_TYPE: "output"})
     for kind, number in attempt.response.ignored.items():
-        label = kind if kind in UNDERSTOOD else "unknown"
-        instruments.ignored.add(number, {names.LABEL_KIND: label})
+        known = kind in UNDERSTOOD or kind.startswith(FIELD)
+        instruments.ignored.add(number, {names.LABEL_KIND: kind if known else UNKNOWN})
     failed = {names.ERROR_TYPE: ending} if ending != calls.OK else {}
     if attempt.ended is not None:
         instruments.operation_duration.record(attempt.ended - attempt.began, labels | failed)
@@ -121,6 +124,8 @@ def log(record: TurnRecord, report: TurnReport | None, ending: str) -> None:
     fields = common | {"ending": ending, "tenant": record.tenant, "model": request.model}
     if report is not None:
         fields |= _of_report(report)
+        if report.ignored_events:
+            fields["ignored_events"] = " ".join(f"{kind}={number}" for kind, number in report.ignored_events)
     if completed is not None:
         fields |= {
             "input_tokens": completed.usage.input_tokens,

@@ -105,7 +105,7 @@ def read_item(raw: msgspec.Raw, ignored: Tally) -> Item | None:
         try:
             fields = lenient.fields_of(raw)
         except lenient.UNREADABLE:
-            ignored.note("field:item")
+            ignored.skip("item")
             return None
         item = _odd_item(fields, ignored)
     if item.type in KNOWN_KINDS and not _is_foreign_content(item):
@@ -152,7 +152,7 @@ def _content(raw: bytes, ignored: Tally) -> Content:
     try:
         return Content(**lenient.read_fields(lenient.fields_of(raw), _CONTENT_SHAPE, ignored))
     except lenient.UNREADABLE:
-        ignored.note("field:content")
+        ignored.skip("content")
         return Content()
 
 
@@ -167,7 +167,7 @@ def _entries(raw: bytes, name: str, ignored: Tally) -> list[msgspec.Raw] | None:
         return _LIST.decode(raw)
     except lenient.UNREADABLE:
         if raw not in (b"", b"null"):
-            ignored.note(f"field:{name}")
+            ignored.skip(name)
         return None
 
 

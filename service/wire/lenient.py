@@ -66,7 +66,7 @@ def read_fields(
             continue
         value = convert(raw)
         if value is None:
-            ignored.note(f"field:{path}{name}")
+            ignored.skip(f"{path}{name}")
         else:
             values[name] = value
     return values

@@ -163,7 +163,7 @@ class Answer(ItemResolver):
 
     def _read(self, raw: Raw) -> Item | None:
         if lenient.is_nothing(raw):
-            self._tally.note("field:item")
+            self._tally.skip("item")
             return None
         item = read_item(raw, self._tally)
         if item is not None:

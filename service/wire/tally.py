@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from service.domain.report import FIELD
+
 MAX_KINDS = 32
 MAX_KIND_CHARACTERS = 64
 REST = "other"
@@ -15,3 +17,7 @@ class Tally(Counter[str]):
     def note(self, kind: str) -> None:
         kind = kind[:MAX_KIND_CHARACTERS]
         self[kind if kind in self or len(self) < MAX_KINDS else REST] += 1
+
+    def skip(self, field: str) -> None:
+        """Count a field that was not understood."""
+        self.note(f"{FIELD}{field}")

@@ -54,7 +54,7 @@ def read_usage(raw: msgspec.Raw, ignored: Tally) -> Usage | None:
         try:
             counts = _field_by_field(lenient.fields_of(raw), ignored)
         except lenient.UNREADABLE:
-            ignored.note("field:usage")
+            ignored.skip("usage")
             return None
     read = counts.input_tokens_details or counts.prompt_tokens_details or _Details()
     written = counts.output_tokens_details or counts.completion_tokens_details or _Details()

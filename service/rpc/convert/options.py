@@ -30,7 +30,7 @@ from service.domain.messages import Options, TextFormat, Tool, ToolChoice
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1.message_pb2 import Tool as ToolMessage
 from service.rpc.convert.enums import TOOL_CHOICE_MODES, TRANSPORTS
-from service.rpc.convert.json_fields import named
+from service.rpc.convert.json_fields import Named, named
 from service.rpc.convert.validate import TOOL_NAME, Violations, shown
 
 
@@ -62,19 +62,20 @@ def read_tools(found: Violations, tools: Sequence[ToolMessage]) -> tuple[Tool, .
 def _defined(found: Violations, path: str, tool: ToolMessage) -> Tool:
     if tool.name or tool.description or tool.parameters or tool.HasField("strict"):
         found.add(path, "stands alone: name, description, parameters and strict belong to a function")
-    return Tool(name=_definition(found, path, tool.definition_json), definition_json=tool.definition_json)
+    what = _definition(found, path, tool.definition_json)
+    return Tool(name=what.name or "", definition_json=tool.definition_json, type=what.type or "")
 
 
-def _definition(found: Violations, path: str, text: str) -> str:
-    """Check the definition of a tool or of a choice. Returns the name in it, or ""."""
+def _definition(found: Violations, path: str, text: str) -> Named:
+    """Check the definition of a tool or of a choice. Returns the type and the name in it."""
     try:
         what = named(text)
     except ValueError as error:
         found.add(path, str(error))
-        return ""
+        return Named()
     if not what.type:
         found.add(path, 'has no "type"')
-    return what.name or ""
+    return what
 
 
 DEFAULT = Options()

@@ -1,11 +1,30 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from service.domain.errors import Reason, TurnError, UpstreamDetail
 from service.domain.events import StopReason
-from service.domain.messages import CompletionRequest, Message, Options, Role, TextFormat, TextPart, Transport
+from service.domain.messages import (
+    CompletionRequest,
+    Message,
+    Options,
+    ReasoningPart,
+    RefusalPart,
+    Role,
+    TextFormat,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolKind,
+    Transport,
+    UpstreamItemPart,
+)
 from service.domain.plan import ContextReason
 from service.domain.report import TransportReason, TurnReport
 from service.telemetry import attributes, names
+from service.telemetry.bounds import SHOWN_CHARACTERS
+from tests.turn_records import COMPLETED
 
 SECRET = CompletionRequest("s", "gpt-1", (Message(Role.USER, (TextPart("s3cret"),)),), instructions="s3cret")
 
@@ -29,6 +48,43 @@ def test_only_options_that_are_set_are_shown():
 def test_every_json_format_is_json_output(kind, output):
     request = CompletionRequest("s", "gpt-1", (), options=Options(text_format=TextFormat(kind)))
     assert attributes.of_request(request)[names.OUTPUT_TYPE] == output
+
+
+def test_a_request_shows_the_types_of_its_tools_once_and_no_names():
+    web = Tool(definition_json='{"type":"web_search"}', type="web_search")
+    tools = (Tool("s3cret"), web, Tool("other"), web)
+    shown = attributes.of_request(CompletionRequest("s", "m", (), tools=tools))
+    assert shown[names.REQUEST_TOOLS] == ("function", "web_search")
+    assert names.REQUEST_TOOLS not in attributes.of_request(SECRET)
+
+
+def test_an_answer_shows_the_types_of_its_items():
+    parts = (
+        ReasoningPart("rs_1"),
+        UpstreamItemPart("web_search_call", "{}"),
+        ToolCallPart("c1", "f", "{}"),
+        ToolCallPart("c2", "g", "", ToolKind.CUSTOM),
+        TextPart("s3cret"),
+        RefusalPart("s3cret"),
+    )
+    completed = replace(COMPLETED, message=Message(Role.ASSISTANT, parts), service_tier="flex")
+    shown = attributes.of_answer(completed)
+    assert shown[names.RESPONSE_ITEMS] == (
+        "reasoning",
+        "web_search_call",
+        "function_call",
+        "custom_tool_call",
+        "message",
+    )
+    assert shown[names.OPENAI_TIER_USED] == "flex"
+
+
+def test_an_answer_of_many_types_shows_the_first():
+    parts = tuple(UpstreamItemPart(f"{number}" + "x" * 1000, "{}") for number in range(100))
+    shown = attributes.of_answer(replace(COMPLETED, message=Message(Role.ASSISTANT, parts)))
+    items: Any = shown[names.RESPONSE_ITEMS]
+    assert len(items) == attributes.MAX_TYPES
+    assert max(map(len, items)) == SHOWN_CHARACTERS
 
 
 def test_a_report_of_nothing_sent_has_no_context():

@@ -94,12 +94,13 @@ def test_payload_and_context_are_counted_once_for_a_turn_that_was_sent():
 
 
 def test_only_known_kinds_of_ignored_events_are_labels():
-    response = Response(ignored={"gap": 2, "response.invented": 3})
+    response = Response(ignored={"gap": 2, "response.invented": 3, "field:usage.output_tokens": 1})
     with watching() as seen:
         measure(seen, attempt(lease(admit(a_record())), response))
         assert {dict(labels)["kind"]: n for labels, n in seen.points(names.UNKNOWN_EVENTS).items()} == {
             "gap": 2,
             "unknown": 3,
+            "field:usage.output_tokens": 1,
         }
 
 
@@ -132,3 +133,13 @@ def test_the_log_has_one_line_without_anything_said(caplog):
     assert (fields["session"], fields["request_id"]) == ("s", "r-1")
     assert fields["first_content_s"] == pytest.approx(0.7)
     assert "s3cret" not in str(fields)
+    assert "ignored_events" not in fields
+
+
+def test_the_log_names_what_was_ignored(caplog):
+    caplog.set_level(logging.INFO, "service.turn")
+    record = attempt(lease(admit(a_record())), Response(ignored={"response.invented": 3, "field:item": 1}))
+    record.end(None)
+    turn_metrics.log(record, record.report(), "OK")
+    (line,) = caplog.records
+    assert vars(line)["ignored_events"] == "field:item=1 response.invented=3"

@@ -8,6 +8,12 @@ def test_it_counts_by_kind():
     assert tally == {"a": 2, "b": 1}
 
 
+def test_a_skipped_field_has_a_kind_of_its_own():
+    tally = Tally()
+    tally.skip("usage.output_tokens")
+    assert tally == {"field:usage.output_tokens": 1}
+
+
 def test_it_does_not_grow_for_ever():
     tally = Tally()
     for number in range(MAX_KINDS * 10):

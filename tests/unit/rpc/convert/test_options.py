@@ -109,7 +109,8 @@ def test_a_tool_may_be_named_as_those_of_mcp_servers(name):
 def test_a_definition_is_kept_with_the_name_in_it():
     found = Violations()
     read = read_tools(found, [m.Tool(definition_json=SEARCH), m.Tool(definition_json=CUSTOM)])
-    assert read == (Tool(definition_json=SEARCH), Tool("h.i", definition_json=CUSTOM))
+    searching = Tool(definition_json=SEARCH, type="web_search")
+    assert read == (searching, Tool("h.i", definition_json=CUSTOM, type="custom"))
     assert read_options(found, options(tool_choice={"function": "h.i"}), read).tool_choice
     assert len(found) == 0
 
