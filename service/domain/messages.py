@@ -218,8 +218,8 @@ def _phase(part: Part) -> str:
 class Tool:
     """A function: `parameters` is a JSON Schema object as a JSON string; empty: none.
 
-    Or any other tool: only `definition_json` is set, a JSON object as a string, with its `type` and, if it has
-    one, its `name`.
+    Or any other tool: only `definition_json` is set, a JSON object as a string, with its `type` and its
+    `name`, if it has one.
     """
 
     name: str = ""
