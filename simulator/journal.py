@@ -39,8 +39,16 @@ class Received:
     def generate(self) -> bool:
         return self.body.get("generate") is not False
 
+    @property
+    def items(self) -> list[str]:
+        """The types of the input's items. A message may leave its type out."""
+        given = self.body.get("input")
+        if not isinstance(given, list):
+            return ["message"] if given else []
+        return [str(item.get("type") or "message") for item in given if isinstance(item, dict)]
+
     def summary(self) -> Json:
-        """Return all fields but the body and the headers, which may hold secrets."""
+        """Return all fields but the body, of which only the types of items are shown, and the headers."""
         names = (
             "transport",
             "connection_id",
@@ -52,7 +60,8 @@ class Received:
             "finished",
         )
         shown = {name: getattr(self, name) for name in names}
-        return {**shown, "previous_response_id": self.previous_response_id, "generate": self.generate}
+        shown |= {"previous_response_id": self.previous_response_id, "generate": self.generate}
+        return {**shown, "items": self.items}
 
 
 @dataclass(slots=True)

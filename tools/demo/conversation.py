@@ -9,10 +9,10 @@ import asyncio
 import json
 import signal
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from tools.demo.processes import DemoError, Stack, running_stack
 from tools.demo.screen import Screen, milliseconds, size
@@ -22,10 +22,13 @@ from trunkline import (
     AsyncRun,
     AsyncTurn,
     Done,
+    ItemProgress,
+    Message,
     Report,
     TextDelta,
     TrunklineError,
     tool,
+    tool_definition,
     user,
 )
 
@@ -38,6 +41,11 @@ TURN_TIMEOUT_S = 120.0
 def forecast(day: Annotated[int, "1 is today, 3 is the last day that is known"]) -> str:
     """The weather in Oslo on one day."""
     return FORECAST[day - 1]
+
+
+def item_types(messages: Iterable[Message]) -> list[str]:
+    """Return the types of the upstream's items in which the parts of these messages stand."""
+    return [part.upstream_item.type or "message" for message in messages for part in message.parts]
 
 
 @dataclass
@@ -58,6 +66,7 @@ class Demo:
         await self.tool_loop(conversation)
         await self.edited_history(conversation)
         await self.forced_sse(conversation)
+        await self.hosted_search()
         if self.stack.simulated:
             await self.refused_websocket()
         else:
@@ -100,6 +109,27 @@ class Demo:
         )
         self.claim((await self.show(turn, "sse"))[-1], transport="sse", context="full")
 
+    async def hosted_search(self) -> None:
+        self.title("Hosted search", "its items and citations come back, and go back")
+        conversation = self.client.conversation(
+            model=self.model, instructions=INSTRUCTIONS, tools=[tool_definition({"type": "web_search"})]
+        )
+        question = self.ask("When is high tide in Oslo? Look it up.", "sim:web_search(citations=2)")
+        report = (await self.show(conversation.stream(question, timeout=TURN_TIMEOUT_S), "search"))[-1]
+        self.claim(report, transport="websocket", context="full")
+        report = await self.turn(conversation, "And the next one?", "after it")
+        self.claim(report, transport="websocket", context="incremental")
+        history = item_types(conversation.messages)
+        text = self.ask("The same history once more, by SSE.")
+        turn = conversation.stream(text, transport="sse", timeout=TURN_TIMEOUT_S)
+        report = (await self.show(turn, "by SSE"))[-1]
+        self.claim(report, transport="sse", context="full")
+        if self.stack.simulated:
+            self.check("web_search_call" in history, "the upstream did not search")
+            received = (await self.simulator("requests"))[-1]["items"]
+            self.check(received == [*history, "message"], f"the upstream received {received}, not {history}")
+            self.screen.said("input", ", ".join(received), "cyan")
+
     async def refused_websocket(self) -> None:
         self.title("WebSocket refused", "a new session; the upstream answers 426")
         await self.simulate(refuse_websocket=426)
@@ -134,6 +164,8 @@ class Demo:
                             self.screen.speaker("model")
                             speaking = True
                         self.screen.stream(event.delta)
+                    elif isinstance(event, ItemProgress) and event.event_type.endswith(".searching"):
+                        self.screen.said("tool", f"{event.item_type}: searching", "cyan")
                     elif isinstance(event, Done):
                         self.show_end(event)
                         reports.append(event.report)
@@ -146,6 +178,8 @@ class Demo:
             self.screen.said("model", f"(refuses) {done.refusal}")
         for call in done.tool_calls:
             self.screen.said("calls", f"{call.name} {call.arguments}", "cyan")
+        for cited in done.annotations:
+            self.screen.said("cites", f"{cited.get('title', '')} {cited.get('url', '')}", "cyan")
         self.screen.report(done.report)
 
     def claim(self, report: Report, *, transport: str, context: str, why: str = "") -> None:
@@ -159,10 +193,18 @@ class Demo:
             raise DemoError(f"turn {self.number}: {problem}")
 
     async def simulate(self, **settings: int | None) -> None:
-        url = self.stack.upstream.removesuffix("/v1") + "/sim/settings"
-        body = json.dumps(settings).encode()
+        await self.simulator("settings", json.dumps(settings).encode())
+
+    async def simulator(self, endpoint: str, body: bytes | None = None) -> Any:
+        """Call one of the simulator's own endpoints."""
+        url = f"{self.stack.upstream.removesuffix('/v1')}/sim/{endpoint}"
         directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        await asyncio.to_thread(lambda: directly.open(url, body, timeout=5).close())
+
+        def call() -> Any:
+            with directly.open(url, body, timeout=5) as answer:
+                return json.load(answer)
+
+        return await asyncio.to_thread(call)
 
     def summary(self) -> None:
         heading = ("turn", "transport", "context", "why", "sent", "saved", "first")

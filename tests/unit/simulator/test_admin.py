@@ -43,6 +43,7 @@ async def test_stats_and_requests(sim, admin):
         "finished": "completed",
         "previous_response_id": None,
         "generate": True,
+        "items": ["message"],
     }
 
 

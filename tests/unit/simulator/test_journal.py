@@ -10,6 +10,19 @@ def received(size: int = 1, **body) -> Received:
     return Received("http", "http_1", body, size, {"authorization": "Bearer sk-secret"})
 
 
+@pytest.mark.parametrize(
+    ("given", "items"),
+    [
+        ("Hi.", ["message"]),
+        ("", []),
+        (None, []),
+        ([{"role": "user", "content": "Hi."}, {"type": "reasoning"}, 7], ["message", "reasoning"]),
+    ],
+)
+def test_a_summary_names_the_types_of_the_items(given, items):
+    assert received(input=given).summary()["items"] == items
+
+
 async def test_waiting_ends_with_the_change():
     journal = Journal(Settings())
     waiting = asyncio.create_task(journal.wait_for(lambda: journal.stats.pings == 2, timeout=5))

@@ -3,9 +3,10 @@ from typing import Any, cast
 
 import pytest
 
-from tools.demo.conversation import Demo
+from tools.demo.conversation import Demo, item_types
 from tools.demo.processes import DemoError
 from tools.demo.screen import Screen
+from trunkline import Message, text, upstream_item, user
 
 REPORT: Any = SimpleNamespace(transport="sse", context="full", context_reason="sse")
 
@@ -31,6 +32,11 @@ def test_a_turn_as_expected_passes(demo):
 def test_a_different_turn_ends_the_demo(demo, expected):
     with pytest.raises(DemoError, match=r"turn 3: expected .*, was sse, full \(sse\)"):
         demo.claim(REPORT, **expected)
+
+
+def test_a_history_is_compared_by_the_types_of_its_items():
+    said = Message(parts=[upstream_item({"type": "web_search_call", "id": "ws_1"}), text("At six.")])
+    assert item_types([user("When?"), said]) == ["message", "web_search_call", "message"]
 
 
 @pytest.mark.parametrize(("simulated", "asked"), [(True, "Hi. sim:echo"), (False, "Hi.")])
