@@ -455,10 +455,10 @@ def without(message: Message) -> Message:
 
 
 def spoken(of) -> list[object]:
-    """What was said, part by part, less the reasoning: the one thing that the upstream may hold beyond the
-    caller's words.
+    """What was said, part by part, less what the upstream may hold beyond the caller's words: the model's
+    reasoning, and those of its items that the caller left out.
     """
-    return [part for item in of if not item.is_reasoning for part in item.parts]
+    return [part for item in of if not item.is_optional for part in item.parts]
 
 
 @pytest.mark.parametrize(("count", "incremental"), [(4_095, True), (4_096, False)])

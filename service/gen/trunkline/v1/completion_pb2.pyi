@@ -68,7 +68,7 @@ STOP_REASON_CONTENT_FILTER: StopReason
 STOP_REASON_ACTION_REQUIRED: StopReason
 
 class StreamCompletionRequest(_message.Message):
-    __slots__ = ("session_id", "model", "instructions", "messages", "tools", "options", "request_id")
+    __slots__ = ("session_id", "model", "instructions", "messages", "tools", "options", "request_id", "turn_key", "after_sequence", "continuation")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,9 @@ class StreamCompletionRequest(_message.Message):
     TOOLS_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TURN_KEY_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CONTINUATION_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     model: str
     instructions: str
@@ -83,10 +86,13 @@ class StreamCompletionRequest(_message.Message):
     tools: _containers.RepeatedCompositeFieldContainer[_message_pb2.Tool]
     options: CompletionOptions
     request_id: str
-    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_message_pb2.Message, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[_message_pb2.Tool, _Mapping]]] = ..., options: _Optional[_Union[CompletionOptions, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    turn_key: str
+    after_sequence: int
+    continuation: str
+    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_message_pb2.Message, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[_message_pb2.Tool, _Mapping]]] = ..., options: _Optional[_Union[CompletionOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., turn_key: _Optional[str] = ..., after_sequence: _Optional[int] = ..., continuation: _Optional[str] = ...) -> None: ...
 
 class CompleteRequest(_message.Message):
-    __slots__ = ("session_id", "model", "instructions", "messages", "tools", "options", "request_id")
+    __slots__ = ("session_id", "model", "instructions", "messages", "tools", "options", "request_id", "turn_key", "after_sequence", "continuation")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +100,9 @@ class CompleteRequest(_message.Message):
     TOOLS_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TURN_KEY_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CONTINUATION_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     model: str
     instructions: str
@@ -101,10 +110,47 @@ class CompleteRequest(_message.Message):
     tools: _containers.RepeatedCompositeFieldContainer[_message_pb2.Tool]
     options: CompletionOptions
     request_id: str
-    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_message_pb2.Message, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[_message_pb2.Tool, _Mapping]]] = ..., options: _Optional[_Union[CompletionOptions, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    turn_key: str
+    after_sequence: int
+    continuation: str
+    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_message_pb2.Message, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[_message_pb2.Tool, _Mapping]]] = ..., options: _Optional[_Union[CompletionOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., turn_key: _Optional[str] = ..., after_sequence: _Optional[int] = ..., continuation: _Optional[str] = ...) -> None: ...
+
+class CompactRequest(_message.Message):
+    __slots__ = ("session_id", "model", "instructions", "messages", "request_id", "store", "prompt_cache_key", "service_tier")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_TIER_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    model: str
+    instructions: str
+    messages: _containers.RepeatedCompositeFieldContainer[_message_pb2.Message]
+    request_id: str
+    store: bool
+    prompt_cache_key: str
+    service_tier: str
+    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., instructions: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_message_pb2.Message, _Mapping]]] = ..., request_id: _Optional[str] = ..., store: _Optional[bool] = ..., prompt_cache_key: _Optional[str] = ..., service_tier: _Optional[str] = ...) -> None: ...
+
+class CompactResponse(_message.Message):
+    __slots__ = ("messages", "usage", "response_id", "created_at", "provider")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[_message_pb2.Message]
+    usage: Usage
+    response_id: str
+    created_at: _timestamp_pb2.Timestamp
+    provider: str
+    def __init__(self, messages: _Optional[_Iterable[_Union[_message_pb2.Message, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., response_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., provider: _Optional[str] = ...) -> None: ...
 
 class CompletionOptions(_message.Message):
-    __slots__ = ("transport", "temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "store", "tool_choice", "reasoning", "text", "metadata", "prompt_cache_key", "service_tier", "truncation", "safety_identifier", "warm_up", "extra_body_json", "include")
+    __slots__ = ("transport", "temperature", "top_p", "max_output_tokens", "parallel_tool_calls", "store", "tool_choice", "reasoning", "text", "metadata", "prompt_cache_key", "service_tier", "truncation", "safety_identifier", "warm_up", "extra_body_json", "include", "linger", "heartbeat")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +175,8 @@ class CompletionOptions(_message.Message):
     WARM_UP_FIELD_NUMBER: _ClassVar[int]
     EXTRA_BODY_JSON_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    LINGER_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     transport: Transport
     temperature: float
     top_p: float
@@ -146,7 +194,9 @@ class CompletionOptions(_message.Message):
     warm_up: bool
     extra_body_json: str
     include: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, transport: _Optional[_Union[Transport, str]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., parallel_tool_calls: _Optional[bool] = ..., store: _Optional[bool] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., reasoning: _Optional[_Union[ReasoningOptions, _Mapping]] = ..., text: _Optional[_Union[TextOptions, _Mapping]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., prompt_cache_key: _Optional[str] = ..., service_tier: _Optional[str] = ..., truncation: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., warm_up: _Optional[bool] = ..., extra_body_json: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ...) -> None: ...
+    linger: _duration_pb2.Duration
+    heartbeat: _duration_pb2.Duration
+    def __init__(self, transport: _Optional[_Union[Transport, str]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_output_tokens: _Optional[int] = ..., parallel_tool_calls: _Optional[bool] = ..., store: _Optional[bool] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., reasoning: _Optional[_Union[ReasoningOptions, _Mapping]] = ..., text: _Optional[_Union[TextOptions, _Mapping]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., prompt_cache_key: _Optional[str] = ..., service_tier: _Optional[str] = ..., truncation: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., warm_up: _Optional[bool] = ..., extra_body_json: _Optional[str] = ..., include: _Optional[_Iterable[str]] = ..., linger: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ToolChoice(_message.Message):
     __slots__ = ("mode", "function", "allowed", "definition_json")
@@ -207,7 +257,7 @@ class JsonSchemaFormat(_message.Message):
     def __init__(self, name: _Optional[str] = ..., schema: _Optional[str] = ..., strict: _Optional[bool] = ...) -> None: ...
 
 class StreamCompletionResponse(_message.Message):
-    __slots__ = ("start", "text_delta", "done", "error", "reasoning_delta", "refusal_delta", "tool_call_delta", "item_progress", "sequence")
+    __slots__ = ("start", "text_delta", "done", "error", "reasoning_delta", "refusal_delta", "tool_call_delta", "item_progress", "heartbeat", "sequence")
     START_FIELD_NUMBER: _ClassVar[int]
     TEXT_DELTA_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
@@ -216,6 +266,7 @@ class StreamCompletionResponse(_message.Message):
     REFUSAL_DELTA_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALL_DELTA_FIELD_NUMBER: _ClassVar[int]
     ITEM_PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     start: Start
     text_delta: TextDelta
@@ -225,8 +276,13 @@ class StreamCompletionResponse(_message.Message):
     refusal_delta: RefusalDelta
     tool_call_delta: ToolCallDelta
     item_progress: ItemProgress
+    heartbeat: Heartbeat
     sequence: int
-    def __init__(self, start: _Optional[_Union[Start, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., refusal_delta: _Optional[_Union[RefusalDelta, _Mapping]] = ..., tool_call_delta: _Optional[_Union[ToolCallDelta, _Mapping]] = ..., item_progress: _Optional[_Union[ItemProgress, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...
+    def __init__(self, start: _Optional[_Union[Start, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., refusal_delta: _Optional[_Union[RefusalDelta, _Mapping]] = ..., tool_call_delta: _Optional[_Union[ToolCallDelta, _Mapping]] = ..., item_progress: _Optional[_Union[ItemProgress, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Start(_message.Message):
     __slots__ = ("turn_id", "model", "transport", "context")
@@ -291,7 +347,7 @@ class ItemProgress(_message.Message):
     def __init__(self, content_index: _Optional[int] = ..., item_type: _Optional[str] = ..., event_type: _Optional[str] = ..., json: _Optional[str] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("message", "stop_reason", "usage", "model", "provider", "created_at", "report", "service_tier")
+    __slots__ = ("message", "stop_reason", "usage", "model", "provider", "created_at", "report", "service_tier", "continuation")
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     STOP_REASON_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
@@ -300,6 +356,7 @@ class Done(_message.Message):
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     SERVICE_TIER_FIELD_NUMBER: _ClassVar[int]
+    CONTINUATION_FIELD_NUMBER: _ClassVar[int]
     message: _message_pb2.Message
     stop_reason: StopReason
     usage: Usage
@@ -308,10 +365,11 @@ class Done(_message.Message):
     created_at: _timestamp_pb2.Timestamp
     report: TurnReport
     service_tier: str
-    def __init__(self, message: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., stop_reason: _Optional[_Union[StopReason, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ..., service_tier: _Optional[str] = ...) -> None: ...
+    continuation: str
+    def __init__(self, message: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., stop_reason: _Optional[_Union[StopReason, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ..., service_tier: _Optional[str] = ..., continuation: _Optional[str] = ...) -> None: ...
 
 class CompleteResponse(_message.Message):
-    __slots__ = ("message", "stop_reason", "usage", "model", "provider", "created_at", "report", "service_tier")
+    __slots__ = ("message", "stop_reason", "usage", "model", "provider", "created_at", "report", "service_tier", "continuation")
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     STOP_REASON_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
@@ -320,6 +378,7 @@ class CompleteResponse(_message.Message):
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     SERVICE_TIER_FIELD_NUMBER: _ClassVar[int]
+    CONTINUATION_FIELD_NUMBER: _ClassVar[int]
     message: _message_pb2.Message
     stop_reason: StopReason
     usage: Usage
@@ -328,7 +387,8 @@ class CompleteResponse(_message.Message):
     created_at: _timestamp_pb2.Timestamp
     report: TurnReport
     service_tier: str
-    def __init__(self, message: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., stop_reason: _Optional[_Union[StopReason, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ..., service_tier: _Optional[str] = ...) -> None: ...
+    continuation: str
+    def __init__(self, message: _Optional[_Union[_message_pb2.Message, _Mapping]] = ..., stop_reason: _Optional[_Union[StopReason, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[TurnReport, _Mapping]] = ..., service_tier: _Optional[str] = ..., continuation: _Optional[str] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("reason", "message", "retryable", "retry_after", "upstream", "partial", "usage", "report")
@@ -381,7 +441,7 @@ class Usage(_message.Message):
     def __init__(self, input_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., total_tokens: _Optional[int] = ..., details_json: _Optional[str] = ...) -> None: ...
 
 class TurnReport(_message.Message):
-    __slots__ = ("response_id", "transport", "transport_reason", "context", "context_reason", "attempts", "connection_reused", "timings", "bytes_sent", "bytes_saved", "ignored_events")
+    __slots__ = ("response_id", "transport", "transport_reason", "context", "context_reason", "attempts", "connection_reused", "timings", "bytes_sent", "bytes_saved", "ignored_events", "attached")
     class IgnoredEventsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -400,6 +460,7 @@ class TurnReport(_message.Message):
     BYTES_SENT_FIELD_NUMBER: _ClassVar[int]
     BYTES_SAVED_FIELD_NUMBER: _ClassVar[int]
     IGNORED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
     response_id: str
     transport: Transport
     transport_reason: str
@@ -411,7 +472,8 @@ class TurnReport(_message.Message):
     bytes_sent: int
     bytes_saved: int
     ignored_events: _containers.ScalarMap[str, int]
-    def __init__(self, response_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., transport_reason: _Optional[str] = ..., context: _Optional[_Union[Context, str]] = ..., context_reason: _Optional[str] = ..., attempts: _Optional[int] = ..., connection_reused: _Optional[bool] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., bytes_sent: _Optional[int] = ..., bytes_saved: _Optional[int] = ..., ignored_events: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    attached: bool
+    def __init__(self, response_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., transport_reason: _Optional[str] = ..., context: _Optional[_Union[Context, str]] = ..., context_reason: _Optional[str] = ..., attempts: _Optional[int] = ..., connection_reused: _Optional[bool] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., bytes_sent: _Optional[int] = ..., bytes_saved: _Optional[int] = ..., ignored_events: _Optional[_Mapping[str, int]] = ..., attached: _Optional[bool] = ...) -> None: ...
 
 class Timings(_message.Message):
     __slots__ = ("queue", "connect", "first_event", "first_content", "total")

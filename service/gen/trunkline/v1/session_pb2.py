@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from . import message_pb2 as trunkline_dot_v1_dot_message__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atrunkline/v1/session.proto\x12\x0ctrunkline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrunkline/v1/message.proto\"\xf9\x01\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04live\x18\x02 \x01(\x08\x12+\n\nline_state\x18\x03 \x01(\x0e\x32\x17.trunkline.v1.LineState\x12\r\n\x05turns\x18\x04 \x01(\x03\x12\x19\n\x11incremental_turns\x18\x05 \x01(\x03\x12\x13\n\x0b\x62ytes_saved\x18\x06 \x01(\x03\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x12WarmSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0cinstructions\x18\x03 \x01(\t\x12!\n\x05tools\x18\x04 \x03(\x0b\x32\x12.trunkline.v1.Tool\x12\r\n\x05prime\x18\x05 \x01(\x08\"=\n\x13WarmSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.trunkline.v1.Session\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"<\n\x12GetSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.trunkline.v1.Session\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x14ListSessionsResponse\x12\'\n\x08sessions\x18\x01 \x03(\x0b\x32\x15.trunkline.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07replica\x18\x03 \x01(\t\"+\n\x15ReleaseSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x18\n\x16ReleaseSessionResponse*~\n\tLineState\x12\x1a\n\x16LINE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLINE_STATE_NONE\x10\x01\x12\x16\n\x12LINE_STATE_DIALING\x10\x02\x12\x13\n\x0fLINE_STATE_IDLE\x10\x03\x12\x13\n\x0fLINE_STATE_BUSY\x10\x04\x32\xe9\x02\n\x0eSessionService\x12R\n\x0bWarmSession\x12 .trunkline.v1.WarmSessionRequest\x1a!.trunkline.v1.WarmSessionResponse\x12O\n\nGetSession\x12\x1f.trunkline.v1.GetSessionRequest\x1a .trunkline.v1.GetSessionResponse\x12U\n\x0cListSessions\x12!.trunkline.v1.ListSessionsRequest\x1a\".trunkline.v1.ListSessionsResponse\x12[\n\x0eReleaseSession\x12#.trunkline.v1.ReleaseSessionRequest\x1a$.trunkline.v1.ReleaseSessionResponseB\\\n\x10\x64\x65v.trunkline.v1P\x01ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atrunkline/v1/session.proto\x12\x0ctrunkline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrunkline/v1/message.proto\"\xab\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04live\x18\x02 \x01(\x08\x12+\n\nline_state\x18\x03 \x01(\x0e\x32\x17.trunkline.v1.LineState\x12\r\n\x05turns\x18\x04 \x01(\x03\x12\x19\n\x11incremental_turns\x18\x05 \x01(\x03\x12\x13\n\x0b\x62ytes_saved\x18\x06 \x01(\x03\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rrunning_turns\x18\t \x03(\x0b\x32\x19.trunkline.v1.SessionTurn\"\x98\x01\n\x0bSessionTurn\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x10\n\x08turn_key\x18\x02 \x01(\t\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttached\x18\x04 \x01(\x08\x12\r\n\x05\x65nded\x18\x05 \x01(\x08\x12\x15\n\rlast_sequence\x18\x06 \x01(\x03\"\x7f\n\x12WarmSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0cinstructions\x18\x03 \x01(\t\x12!\n\x05tools\x18\x04 \x03(\x0b\x32\x12.trunkline.v1.Tool\x12\r\n\x05prime\x18\x05 \x01(\x08\"=\n\x13WarmSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.trunkline.v1.Session\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"<\n\x12GetSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.trunkline.v1.Session\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x14ListSessionsResponse\x12\'\n\x08sessions\x18\x01 \x03(\x0b\x32\x15.trunkline.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07replica\x18\x03 \x01(\t\"+\n\x15ReleaseSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x18\n\x16ReleaseSessionResponse\"V\n\x11\x43\x61ncelTurnRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\x07turn_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08turn_key\x18\x03 \x01(\tH\x00\x42\x06\n\x04turn\"\x14\n\x12\x43\x61ncelTurnResponse*~\n\tLineState\x12\x1a\n\x16LINE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLINE_STATE_NONE\x10\x01\x12\x16\n\x12LINE_STATE_DIALING\x10\x02\x12\x13\n\x0fLINE_STATE_IDLE\x10\x03\x12\x13\n\x0fLINE_STATE_BUSY\x10\x04\x32\xba\x03\n\x0eSessionService\x12R\n\x0bWarmSession\x12 .trunkline.v1.WarmSessionRequest\x1a!.trunkline.v1.WarmSessionResponse\x12O\n\nGetSession\x12\x1f.trunkline.v1.GetSessionRequest\x1a .trunkline.v1.GetSessionResponse\x12U\n\x0cListSessions\x12!.trunkline.v1.ListSessionsRequest\x1a\".trunkline.v1.ListSessionsResponse\x12[\n\x0eReleaseSession\x12#.trunkline.v1.ReleaseSessionRequest\x1a$.trunkline.v1.ReleaseSessionResponse\x12O\n\nCancelTurn\x12\x1f.trunkline.v1.CancelTurnRequest\x1a .trunkline.v1.CancelTurnResponseB\\\n\x10\x64\x65v.trunkline.v1P\x01ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,26 +34,32 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trunkline.v1.session_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.trunkline.v1P\001ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1'
-  _globals['_LINESTATE']._serialized_start=892
-  _globals['_LINESTATE']._serialized_end=1018
+  _globals['_LINESTATE']._serialized_start=1207
+  _globals['_LINESTATE']._serialized_end=1333
   _globals['_SESSION']._serialized_start=106
-  _globals['_SESSION']._serialized_end=355
-  _globals['_WARMSESSIONREQUEST']._serialized_start=357
-  _globals['_WARMSESSIONREQUEST']._serialized_end=484
-  _globals['_WARMSESSIONRESPONSE']._serialized_start=486
-  _globals['_WARMSESSIONRESPONSE']._serialized_end=547
-  _globals['_GETSESSIONREQUEST']._serialized_start=549
-  _globals['_GETSESSIONREQUEST']._serialized_end=588
-  _globals['_GETSESSIONRESPONSE']._serialized_start=590
-  _globals['_GETSESSIONRESPONSE']._serialized_end=650
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=652
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=712
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=714
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=819
-  _globals['_RELEASESESSIONREQUEST']._serialized_start=821
-  _globals['_RELEASESESSIONREQUEST']._serialized_end=864
-  _globals['_RELEASESESSIONRESPONSE']._serialized_start=866
-  _globals['_RELEASESESSIONRESPONSE']._serialized_end=890
-  _globals['_SESSIONSERVICE']._serialized_start=1021
-  _globals['_SESSIONSERVICE']._serialized_end=1382
+  _globals['_SESSION']._serialized_end=405
+  _globals['_SESSIONTURN']._serialized_start=408
+  _globals['_SESSIONTURN']._serialized_end=560
+  _globals['_WARMSESSIONREQUEST']._serialized_start=562
+  _globals['_WARMSESSIONREQUEST']._serialized_end=689
+  _globals['_WARMSESSIONRESPONSE']._serialized_start=691
+  _globals['_WARMSESSIONRESPONSE']._serialized_end=752
+  _globals['_GETSESSIONREQUEST']._serialized_start=754
+  _globals['_GETSESSIONREQUEST']._serialized_end=793
+  _globals['_GETSESSIONRESPONSE']._serialized_start=795
+  _globals['_GETSESSIONRESPONSE']._serialized_end=855
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=857
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=917
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=919
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1024
+  _globals['_RELEASESESSIONREQUEST']._serialized_start=1026
+  _globals['_RELEASESESSIONREQUEST']._serialized_end=1069
+  _globals['_RELEASESESSIONRESPONSE']._serialized_start=1071
+  _globals['_RELEASESESSIONRESPONSE']._serialized_end=1095
+  _globals['_CANCELTURNREQUEST']._serialized_start=1097
+  _globals['_CANCELTURNREQUEST']._serialized_end=1183
+  _globals['_CANCELTURNRESPONSE']._serialized_start=1185
+  _globals['_CANCELTURNRESPONSE']._serialized_end=1205
+  _globals['_SESSIONSERVICE']._serialized_start=1336
+  _globals['_SESSIONSERVICE']._serialized_end=1778
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ LINE_STATE_IDLE: LineState
 LINE_STATE_BUSY: LineState
 
 class Session(_message.Message):
-    __slots__ = ("session_id", "live", "line_state", "turns", "incremental_turns", "bytes_saved", "created_at", "last_used_at")
+    __slots__ = ("session_id", "live", "line_state", "turns", "incremental_turns", "bytes_saved", "created_at", "last_used_at", "running_turns")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     LIVE_FIELD_NUMBER: _ClassVar[int]
     LINE_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class Session(_message.Message):
     BYTES_SAVED_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     LAST_USED_AT_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_TURNS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     live: bool
     line_state: LineState
@@ -42,7 +43,24 @@ class Session(_message.Message):
     bytes_saved: int
     created_at: _timestamp_pb2.Timestamp
     last_used_at: _timestamp_pb2.Timestamp
-    def __init__(self, session_id: _Optional[str] = ..., live: _Optional[bool] = ..., line_state: _Optional[_Union[LineState, str]] = ..., turns: _Optional[int] = ..., incremental_turns: _Optional[int] = ..., bytes_saved: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    running_turns: _containers.RepeatedCompositeFieldContainer[SessionTurn]
+    def __init__(self, session_id: _Optional[str] = ..., live: _Optional[bool] = ..., line_state: _Optional[_Union[LineState, str]] = ..., turns: _Optional[int] = ..., incremental_turns: _Optional[int] = ..., bytes_saved: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., running_turns: _Optional[_Iterable[_Union[SessionTurn, _Mapping]]] = ...) -> None: ...
+
+class SessionTurn(_message.Message):
+    __slots__ = ("turn_id", "turn_key", "started_at", "attached", "ended", "last_sequence")
+    TURN_ID_FIELD_NUMBER: _ClassVar[int]
+    TURN_KEY_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    turn_id: str
+    turn_key: str
+    started_at: _timestamp_pb2.Timestamp
+    attached: bool
+    ended: bool
+    last_sequence: int
+    def __init__(self, turn_id: _Optional[str] = ..., turn_key: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attached: _Optional[bool] = ..., ended: _Optional[bool] = ..., last_sequence: _Optional[int] = ...) -> None: ...
 
 class WarmSessionRequest(_message.Message):
     __slots__ = ("session_id", "model", "instructions", "tools", "prime")
@@ -101,5 +119,19 @@ class ReleaseSessionRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ...) -> None: ...
 
 class ReleaseSessionResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CancelTurnRequest(_message.Message):
+    __slots__ = ("session_id", "turn_id", "turn_key")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    TURN_ID_FIELD_NUMBER: _ClassVar[int]
+    TURN_KEY_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    turn_id: str
+    turn_key: str
+    def __init__(self, session_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., turn_key: _Optional[str] = ...) -> None: ...
+
+class CancelTurnResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -55,6 +55,11 @@ class SessionServiceStub:
                 request_serializer=trunkline_dot_v1_dot_session__pb2.ReleaseSessionRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_session__pb2.ReleaseSessionResponse.FromString,
                 _registered_method=True)
+        self.CancelTurn = channel.unary_unary(
+                '/trunkline.v1.SessionService/CancelTurn',
+                request_serializer=trunkline_dot_v1_dot_session__pb2.CancelTurnRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_session__pb2.CancelTurnResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -89,6 +94,14 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelTurn(self, request, context):
+        """Stops a running turn now, whether its caller is there or not. No such turn of the caller's: NOT_FOUND with reason
+        TURN_NOT_FOUND. One that has ended is no longer kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +124,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ReleaseSession,
                     request_deserializer=trunkline_dot_v1_dot_session__pb2.ReleaseSessionRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_session__pb2.ReleaseSessionResponse.SerializeToString,
+            ),
+            'CancelTurn': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTurn,
+                    request_deserializer=trunkline_dot_v1_dot_session__pb2.CancelTurnRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_session__pb2.CancelTurnResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +240,33 @@ class SessionService:
             '/trunkline.v1.SessionService/ReleaseSession',
             trunkline_dot_v1_dot_session__pb2.ReleaseSessionRequest.SerializeToString,
             trunkline_dot_v1_dot_session__pb2.ReleaseSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTurn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.SessionService/CancelTurn',
+            trunkline_dot_v1_dot_session__pb2.CancelTurnRequest.SerializeToString,
+            trunkline_dot_v1_dot_session__pb2.CancelTurnResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -327,7 +327,15 @@ type StreamCompletionRequest struct {
 	// How to run the turn.
 	Options *CompletionOptions `protobuf:"bytes,6,opt,name=options,proto3" json:"options,omitempty"`
 	// The caller's correlation id, at most 128 characters: in logs, spans and ErrorInfo. Not an idempotency key.
-	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Names the turn, unique in the session: 1 to 128 characters of [A-Za-z0-9_.:-]. A second call with the same key and the same
+	// content attaches to the turn that runs or has run, and never starts another one. Other content: INVALID_REQUEST.
+	TurnKey string `protobuf:"bytes,8,opt,name=turn_key,json=turnKey,proto3" json:"turn_key,omitempty"`
+	// With a turn key: the `sequence` of the last event that the caller has. The stream goes on with the next one.
+	AfterSequence int64 `protobuf:"varint,9,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// `continuation` of the latest `Done` of this conversation, at most 1 KiB; empty: none. A hint: one that does not fit costs a
+	// full turn and nothing else.
+	Continuation  string `protobuf:"bytes,10,opt,name=continuation,proto3" json:"continuation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -411,6 +419,27 @@ func (x *StreamCompletionRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *StreamCompletionRequest) GetTurnKey() string {
+	if x != nil {
+		return x.TurnKey
+	}
+	return ""
+}
+
+func (x *StreamCompletionRequest) GetAfterSequence() int64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *StreamCompletionRequest) GetContinuation() string {
+	if x != nil {
+		return x.Continuation
+	}
+	return ""
+}
+
 // One turn of a conversation. The same fields as StreamCompletionRequest.
 type CompleteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -427,7 +456,15 @@ type CompleteRequest struct {
 	// How to run the turn.
 	Options *CompletionOptions `protobuf:"bytes,6,opt,name=options,proto3" json:"options,omitempty"`
 	// The caller's correlation id, at most 128 characters: in logs, spans and ErrorInfo. Not an idempotency key.
-	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Names the turn, unique in the session: 1 to 128 characters of [A-Za-z0-9_.:-]. A second call with the same key and the same
+	// content attaches to the turn that runs or has run, and never starts another one. Other content: INVALID_REQUEST.
+	TurnKey string `protobuf:"bytes,8,opt,name=turn_key,json=turnKey,proto3" json:"turn_key,omitempty"`
+	// With a turn key: the `sequence` of the last event that the caller has. The stream goes on with the next one.
+	AfterSequence int64 `protobuf:"varint,9,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// `continuation` of the latest `Done` of this conversation, at most 1 KiB; empty: none. A hint: one that does not fit costs a
+	// full turn and nothing else.
+	Continuation  string `protobuf:"bytes,10,opt,name=continuation,proto3" json:"continuation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -511,6 +548,219 @@ func (x *CompleteRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *CompleteRequest) GetTurnKey() string {
+	if x != nil {
+		return x.TurnKey
+	}
+	return ""
+}
+
+func (x *CompleteRequest) GetAfterSequence() int64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *CompleteRequest) GetContinuation() string {
+	if x != nil {
+		return x.Continuation
+	}
+	return ""
+}
+
+// A conversation to be compacted.
+type CompactRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names the conversation: 1 to 128 characters of [A-Za-z0-9_.:-]. It belongs to the authenticated caller.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The model. Required.
+	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	// Instructions, as for a turn. They are not part of what is compacted.
+	Instructions string `protobuf:"bytes,3,opt,name=instructions,proto3" json:"instructions,omitempty"`
+	// The whole conversation, oldest first. At least one.
+	Messages []*Message `protobuf:"bytes,4,rep,name=messages,proto3" json:"messages,omitempty"`
+	// The caller's correlation id, at most 128 characters: in logs, spans and ErrorInfo.
+	RequestId string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The upstream stores the responses of this conversation: items are sent with their ids.
+	Store *bool `protobuf:"varint,8,opt,name=store,proto3,oneof" json:"store,omitempty"`
+	// As in CompletionOptions.
+	PromptCacheKey string `protobuf:"bytes,9,opt,name=prompt_cache_key,json=promptCacheKey,proto3" json:"prompt_cache_key,omitempty"`
+	// As in CompletionOptions.
+	ServiceTier   string `protobuf:"bytes,10,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompactRequest) Reset() {
+	*x = CompactRequest{}
+	mi := &file_trunkline_v1_completion_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompactRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompactRequest) ProtoMessage() {}
+
+func (x *CompactRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_v1_completion_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompactRequest.ProtoReflect.Descriptor instead.
+func (*CompactRequest) Descriptor() ([]byte, []int) {
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CompactRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *CompactRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *CompactRequest) GetInstructions() string {
+	if x != nil {
+		return x.Instructions
+	}
+	return ""
+}
+
+func (x *CompactRequest) GetMessages() []*Message {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *CompactRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CompactRequest) GetStore() bool {
+	if x != nil && x.Store != nil {
+		return *x.Store
+	}
+	return false
+}
+
+func (x *CompactRequest) GetPromptCacheKey() string {
+	if x != nil {
+		return x.PromptCacheKey
+	}
+	return ""
+}
+
+func (x *CompactRequest) GetServiceTier() string {
+	if x != nil {
+		return x.ServiceTier
+	}
+	return ""
+}
+
+// The compacted conversation.
+type CompactResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What replaces all messages of the request, unchanged: some of them, and an `upstream_item` of type "compaction" that stands
+	// for the rest.
+	Messages []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// What it cost.
+	Usage *Usage `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
+	// The upstream's id of the compaction.
+	ResponseId string `protobuf:"bytes,3,opt,name=response_id,json=responseId,proto3" json:"response_id,omitempty"`
+	// When the upstream created it.
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// Who provided it.
+	Provider      string `protobuf:"bytes,5,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompactResponse) Reset() {
+	*x = CompactResponse{}
+	mi := &file_trunkline_v1_completion_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompactResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompactResponse) ProtoMessage() {}
+
+func (x *CompactResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_v1_completion_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompactResponse.ProtoReflect.Descriptor instead.
+func (*CompactResponse) Descriptor() ([]byte, []int) {
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CompactResponse) GetMessages() []*Message {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *CompactResponse) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *CompactResponse) GetResponseId() string {
+	if x != nil {
+		return x.ResponseId
+	}
+	return ""
+}
+
+func (x *CompactResponse) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *CompactResponse) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
 // Options of a turn. What is not set is not sent; zero is a value.
 type CompletionOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -549,14 +799,19 @@ type CompletionOptions struct {
 	ExtraBodyJson string `protobuf:"bytes,16,opt,name=extra_body_json,json=extraBodyJson,proto3" json:"extra_body_json,omitempty"`
 	// More of what the upstream can include in its answer, for example "file_search_call.results", beside what the service asks
 	// for itself.
-	Include       []string `protobuf:"bytes,17,rep,name=include,proto3" json:"include,omitempty"`
+	Include []string `protobuf:"bytes,17,rep,name=include,proto3" json:"include,omitempty"`
+	// With a turn key: how long the turn goes on after its caller is gone, and how long a finished one can still be read. Unset
+	// or 0: it stops with its caller. At most TRUNKLINE_MAX_LINGER_S.
+	Linger *durationpb.Duration `protobuf:"bytes,18,opt,name=linger,proto3" json:"linger,omitempty"`
+	// Send `heartbeat` events so often while the model is silent: at least 1 s. Unset: none.
+	Heartbeat     *durationpb.Duration `protobuf:"bytes,19,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CompletionOptions) Reset() {
 	*x = CompletionOptions{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[2]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +823,7 @@ func (x *CompletionOptions) String() string {
 func (*CompletionOptions) ProtoMessage() {}
 
 func (x *CompletionOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[2]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +836,7 @@ func (x *CompletionOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompletionOptions.ProtoReflect.Descriptor instead.
 func (*CompletionOptions) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{2}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CompletionOptions) GetTransport() Transport {
@@ -703,6 +958,20 @@ func (x *CompletionOptions) GetInclude() []string {
 	return nil
 }
 
+func (x *CompletionOptions) GetLinger() *durationpb.Duration {
+	if x != nil {
+		return x.Linger
+	}
+	return nil
+}
+
+func (x *CompletionOptions) GetHeartbeat() *durationpb.Duration {
+	if x != nil {
+		return x.Heartbeat
+	}
+	return nil
+}
+
 // Which tool the model calls.
 type ToolChoice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -721,7 +990,7 @@ type ToolChoice struct {
 
 func (x *ToolChoice) Reset() {
 	*x = ToolChoice{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[3]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +1002,7 @@ func (x *ToolChoice) String() string {
 func (*ToolChoice) ProtoMessage() {}
 
 func (x *ToolChoice) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[3]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +1015,7 @@ func (x *ToolChoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolChoice.ProtoReflect.Descriptor instead.
 func (*ToolChoice) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{3}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ToolChoice) GetChoice() isToolChoice_Choice {
@@ -837,7 +1106,7 @@ type AllowedTools struct {
 
 func (x *AllowedTools) Reset() {
 	*x = AllowedTools{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[4]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +1118,7 @@ func (x *AllowedTools) String() string {
 func (*AllowedTools) ProtoMessage() {}
 
 func (x *AllowedTools) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[4]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +1131,7 @@ func (x *AllowedTools) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowedTools.ProtoReflect.Descriptor instead.
 func (*AllowedTools) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{4}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *AllowedTools) GetMode() ToolChoiceMode {
@@ -892,7 +1161,7 @@ type ReasoningOptions struct {
 
 func (x *ReasoningOptions) Reset() {
 	*x = ReasoningOptions{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[5]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1173,7 @@ func (x *ReasoningOptions) String() string {
 func (*ReasoningOptions) ProtoMessage() {}
 
 func (x *ReasoningOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[5]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1186,7 @@ func (x *ReasoningOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReasoningOptions.ProtoReflect.Descriptor instead.
 func (*ReasoningOptions) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{5}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReasoningOptions) GetEffort() string {
@@ -953,7 +1222,7 @@ type TextOptions struct {
 
 func (x *TextOptions) Reset() {
 	*x = TextOptions{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[6]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1234,7 @@ func (x *TextOptions) String() string {
 func (*TextOptions) ProtoMessage() {}
 
 func (x *TextOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[6]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1247,7 @@ func (x *TextOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextOptions.ProtoReflect.Descriptor instead.
 func (*TextOptions) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{6}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TextOptions) GetFormat() isTextOptions_Format {
@@ -1056,7 +1325,7 @@ type PlainFormat struct {
 
 func (x *PlainFormat) Reset() {
 	*x = PlainFormat{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[7]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1068,7 +1337,7 @@ func (x *PlainFormat) String() string {
 func (*PlainFormat) ProtoMessage() {}
 
 func (x *PlainFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[7]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1081,7 +1350,7 @@ func (x *PlainFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlainFormat.ProtoReflect.Descriptor instead.
 func (*PlainFormat) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{7}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{9}
 }
 
 // Any JSON object.
@@ -1093,7 +1362,7 @@ type JsonObjectFormat struct {
 
 func (x *JsonObjectFormat) Reset() {
 	*x = JsonObjectFormat{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[8]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1374,7 @@ func (x *JsonObjectFormat) String() string {
 func (*JsonObjectFormat) ProtoMessage() {}
 
 func (x *JsonObjectFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[8]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1387,7 @@ func (x *JsonObjectFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JsonObjectFormat.ProtoReflect.Descriptor instead.
 func (*JsonObjectFormat) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{8}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{10}
 }
 
 // JSON that fits a schema.
@@ -1136,7 +1405,7 @@ type JsonSchemaFormat struct {
 
 func (x *JsonSchemaFormat) Reset() {
 	*x = JsonSchemaFormat{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[9]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1417,7 @@ func (x *JsonSchemaFormat) String() string {
 func (*JsonSchemaFormat) ProtoMessage() {}
 
 func (x *JsonSchemaFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[9]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1430,7 @@ func (x *JsonSchemaFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JsonSchemaFormat.ProtoReflect.Descriptor instead.
 func (*JsonSchemaFormat) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{9}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JsonSchemaFormat) GetName() string {
@@ -1200,8 +1469,9 @@ type StreamCompletionResponse struct {
 	//	*StreamCompletionResponse_RefusalDelta
 	//	*StreamCompletionResponse_ToolCallDelta
 	//	*StreamCompletionResponse_ItemProgress
+	//	*StreamCompletionResponse_Heartbeat
 	Event isStreamCompletionResponse_Event `protobuf_oneof:"event"`
-	// Counts the events of this stream from 1, without a gap.
+	// Counts the events of the turn from 1, without a gap. A heartbeat is none of them: it repeats the number of the last one.
 	Sequence      int64 `protobuf:"varint,15,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1209,7 +1479,7 @@ type StreamCompletionResponse struct {
 
 func (x *StreamCompletionResponse) Reset() {
 	*x = StreamCompletionResponse{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[10]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1491,7 @@ func (x *StreamCompletionResponse) String() string {
 func (*StreamCompletionResponse) ProtoMessage() {}
 
 func (x *StreamCompletionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[10]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1504,7 @@ func (x *StreamCompletionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamCompletionResponse.ProtoReflect.Descriptor instead.
 func (*StreamCompletionResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{10}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *StreamCompletionResponse) GetEvent() isStreamCompletionResponse_Event {
@@ -1316,6 +1586,15 @@ func (x *StreamCompletionResponse) GetItemProgress() *ItemProgress {
 	return nil
 }
 
+func (x *StreamCompletionResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamCompletionResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
 func (x *StreamCompletionResponse) GetSequence() int64 {
 	if x != nil {
 		return x.Sequence
@@ -1367,6 +1646,11 @@ type StreamCompletionResponse_ItemProgress struct {
 	ItemProgress *ItemProgress `protobuf:"bytes,8,opt,name=item_progress,json=itemProgress,proto3,oneof"`
 }
 
+type StreamCompletionResponse_Heartbeat struct {
+	// Nothing happened, and the turn still runs. Only where `options.heartbeat` asks for it.
+	Heartbeat *Heartbeat `protobuf:"bytes,9,opt,name=heartbeat,proto3,oneof"`
+}
+
 func (*StreamCompletionResponse_Start) isStreamCompletionResponse_Event() {}
 
 func (*StreamCompletionResponse_TextDelta) isStreamCompletionResponse_Event() {}
@@ -1382,6 +1666,45 @@ func (*StreamCompletionResponse_RefusalDelta) isStreamCompletionResponse_Event()
 func (*StreamCompletionResponse_ToolCallDelta) isStreamCompletionResponse_Event() {}
 
 func (*StreamCompletionResponse_ItemProgress) isStreamCompletionResponse_Event() {}
+
+func (*StreamCompletionResponse_Heartbeat) isStreamCompletionResponse_Event() {}
+
+// Nothing happened, and the turn still runs.
+type Heartbeat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Heartbeat) Reset() {
+	*x = Heartbeat{}
+	mi := &file_trunkline_v1_completion_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Heartbeat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Heartbeat) ProtoMessage() {}
+
+func (x *Heartbeat) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_v1_completion_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
+func (*Heartbeat) Descriptor() ([]byte, []int) {
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{13}
+}
 
 // The upstream began the turn.
 type Start struct {
@@ -1400,7 +1723,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[11]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1735,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[11]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1748,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{11}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Start) GetTurnId() string {
@@ -1469,7 +1792,7 @@ type TextDelta struct {
 
 func (x *TextDelta) Reset() {
 	*x = TextDelta{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[12]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1804,7 @@ func (x *TextDelta) String() string {
 func (*TextDelta) ProtoMessage() {}
 
 func (x *TextDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[12]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1817,7 @@ func (x *TextDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextDelta.ProtoReflect.Descriptor instead.
 func (*TextDelta) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{12}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TextDelta) GetContentIndex() int32 {
@@ -1524,7 +1847,7 @@ type RefusalDelta struct {
 
 func (x *RefusalDelta) Reset() {
 	*x = RefusalDelta{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[13]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1536,7 +1859,7 @@ func (x *RefusalDelta) String() string {
 func (*RefusalDelta) ProtoMessage() {}
 
 func (x *RefusalDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[13]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1549,7 +1872,7 @@ func (x *RefusalDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusalDelta.ProtoReflect.Descriptor instead.
 func (*RefusalDelta) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{13}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RefusalDelta) GetContentIndex() int32 {
@@ -1581,7 +1904,7 @@ type ReasoningDelta struct {
 
 func (x *ReasoningDelta) Reset() {
 	*x = ReasoningDelta{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[14]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1916,7 @@ func (x *ReasoningDelta) String() string {
 func (*ReasoningDelta) ProtoMessage() {}
 
 func (x *ReasoningDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[14]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1929,7 @@ func (x *ReasoningDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReasoningDelta.ProtoReflect.Descriptor instead.
 func (*ReasoningDelta) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{14}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReasoningDelta) GetContentIndex() int32 {
@@ -1647,7 +1970,7 @@ type ToolCallDelta struct {
 
 func (x *ToolCallDelta) Reset() {
 	*x = ToolCallDelta{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[15]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1982,7 @@ func (x *ToolCallDelta) String() string {
 func (*ToolCallDelta) ProtoMessage() {}
 
 func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[15]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1995,7 @@ func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCallDelta.ProtoReflect.Descriptor instead.
 func (*ToolCallDelta) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{15}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ToolCallDelta) GetContentIndex() int32 {
@@ -1721,7 +2044,7 @@ type ItemProgress struct {
 
 func (x *ItemProgress) Reset() {
 	*x = ItemProgress{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[16]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1733,7 +2056,7 @@ func (x *ItemProgress) String() string {
 func (*ItemProgress) ProtoMessage() {}
 
 func (x *ItemProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[16]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1746,7 +2069,7 @@ func (x *ItemProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemProgress.ProtoReflect.Descriptor instead.
 func (*ItemProgress) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{16}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ItemProgress) GetContentIndex() int32 {
@@ -1795,14 +2118,17 @@ type Done struct {
 	// How the turn ran.
 	Report *TurnReport `protobuf:"bytes,7,opt,name=report,proto3" json:"report,omitempty"`
 	// The service tier that the upstream used, where it says so.
-	ServiceTier   string `protobuf:"bytes,8,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`
+	ServiceTier string `protobuf:"bytes,8,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`
+	// Where the upstream stores the response: what to send as `continuation` with the next request of this conversation, so that
+	// it is incremental on any replica. Opaque; at most 1 KiB.
+	Continuation  string `protobuf:"bytes,9,opt,name=continuation,proto3" json:"continuation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[17]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1814,7 +2140,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[17]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1827,7 +2153,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{17}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Done) GetMessage() *Message {
@@ -1886,6 +2212,13 @@ func (x *Done) GetServiceTier() string {
 	return ""
 }
 
+func (x *Done) GetContinuation() string {
+	if x != nil {
+		return x.Continuation
+	}
+	return ""
+}
+
 // The turn ended well. The same fields as Done.
 type CompleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1904,14 +2237,17 @@ type CompleteResponse struct {
 	// How the turn ran.
 	Report *TurnReport `protobuf:"bytes,7,opt,name=report,proto3" json:"report,omitempty"`
 	// The service tier that the upstream used, where it says so.
-	ServiceTier   string `protobuf:"bytes,8,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`
+	ServiceTier string `protobuf:"bytes,8,opt,name=service_tier,json=serviceTier,proto3" json:"service_tier,omitempty"`
+	// Where the upstream stores the response: what to send as `continuation` with the next request of this conversation, so that
+	// it is incremental on any replica. Opaque; at most 1 KiB.
+	Continuation  string `protobuf:"bytes,9,opt,name=continuation,proto3" json:"continuation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CompleteResponse) Reset() {
 	*x = CompleteResponse{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[18]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1923,7 +2259,7 @@ func (x *CompleteResponse) String() string {
 func (*CompleteResponse) ProtoMessage() {}
 
 func (x *CompleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[18]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1936,7 +2272,7 @@ func (x *CompleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteResponse.ProtoReflect.Descriptor instead.
 func (*CompleteResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{18}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CompleteResponse) GetMessage() *Message {
@@ -1995,6 +2331,13 @@ func (x *CompleteResponse) GetServiceTier() string {
 	return ""
 }
 
+func (x *CompleteResponse) GetContinuation() string {
+	if x != nil {
+		return x.Continuation
+	}
+	return ""
+}
+
 // The turn failed.
 type Error struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2020,7 +2363,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[19]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2032,7 +2375,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[19]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2045,7 +2388,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{19}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Error) GetReason() string {
@@ -2121,7 +2464,7 @@ type UpstreamError struct {
 
 func (x *UpstreamError) Reset() {
 	*x = UpstreamError{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[20]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2133,7 +2476,7 @@ func (x *UpstreamError) String() string {
 func (*UpstreamError) ProtoMessage() {}
 
 func (x *UpstreamError) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[20]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2146,7 +2489,7 @@ func (x *UpstreamError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpstreamError.ProtoReflect.Descriptor instead.
 func (*UpstreamError) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{20}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UpstreamError) GetCode() string {
@@ -2200,7 +2543,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[21]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2555,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[21]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2568,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{21}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Usage) GetInputTokens() int64 {
@@ -2303,13 +2646,15 @@ type TurnReport struct {
 	// What the upstream sent and the service did not understand, and so left out of the answer: type → how often. At most 32
 	// types; the rest counts as "other".
 	IgnoredEvents map[string]int32 `protobuf:"bytes,11,rep,name=ignored_events,json=ignoredEvents,proto3" json:"ignored_events,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// This call did not start the turn: it attached to one that its turn key names.
+	Attached      bool `protobuf:"varint,12,opt,name=attached,proto3" json:"attached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TurnReport) Reset() {
 	*x = TurnReport{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[22]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2321,7 +2666,7 @@ func (x *TurnReport) String() string {
 func (*TurnReport) ProtoMessage() {}
 
 func (x *TurnReport) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[22]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2334,7 +2679,7 @@ func (x *TurnReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnReport.ProtoReflect.Descriptor instead.
 func (*TurnReport) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{22}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TurnReport) GetResponseId() string {
@@ -2414,6 +2759,13 @@ func (x *TurnReport) GetIgnoredEvents() map[string]int32 {
 	return nil
 }
 
+func (x *TurnReport) GetAttached() bool {
+	if x != nil {
+		return x.Attached
+	}
+	return false
+}
+
 // How long each phase of a turn took. `first_event`, `first_content` and `total` count from the start of the turn.
 type Timings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2433,7 +2785,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_trunkline_v1_completion_proto_msgTypes[23]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2445,7 +2797,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_completion_proto_msgTypes[23]
+	mi := &file_trunkline_v1_completion_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2458,7 +2810,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{23}
+	return file_trunkline_v1_completion_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Timings) GetQueue() *durationpb.Duration {
@@ -2500,7 +2852,7 @@ var File_trunkline_v1_completion_proto protoreflect.FileDescriptor
 
 const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\n" +
-	"\x1dtrunkline/v1/completion.proto\x12\ftrunkline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrunkline/v1/message.proto\"\xa9\x02\n" +
+	"\x1dtrunkline/v1/completion.proto\x12\ftrunkline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrunkline/v1/message.proto\"\x8f\x03\n" +
 	"\x17StreamCompletionRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x14\n" +
@@ -2510,7 +2862,11 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x05tools\x18\x05 \x03(\v2\x12.trunkline.v1.ToolR\x05tools\x129\n" +
 	"\aoptions\x18\x06 \x01(\v2\x1f.trunkline.v1.CompletionOptionsR\aoptions\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tR\trequestId\"\xa1\x02\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x12\x19\n" +
+	"\bturn_key\x18\b \x01(\tR\aturnKey\x12%\n" +
+	"\x0eafter_sequence\x18\t \x01(\x03R\rafterSequence\x12\"\n" +
+	"\fcontinuation\x18\n" +
+	" \x01(\tR\fcontinuation\"\x87\x03\n" +
 	"\x0fCompleteRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x14\n" +
@@ -2520,7 +2876,32 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x05tools\x18\x05 \x03(\v2\x12.trunkline.v1.ToolR\x05tools\x129\n" +
 	"\aoptions\x18\x06 \x01(\v2\x1f.trunkline.v1.CompletionOptionsR\aoptions\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tR\trequestId\"\x83\a\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x12\x19\n" +
+	"\bturn_key\x18\b \x01(\tR\aturnKey\x12%\n" +
+	"\x0eafter_sequence\x18\t \x01(\x03R\rafterSequence\x12\"\n" +
+	"\fcontinuation\x18\n" +
+	" \x01(\tR\fcontinuation\"\xad\x02\n" +
+	"\x0eCompactRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x14\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x12\"\n" +
+	"\finstructions\x18\x03 \x01(\tR\finstructions\x121\n" +
+	"\bmessages\x18\x04 \x03(\v2\x15.trunkline.v1.MessageR\bmessages\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x12\x19\n" +
+	"\x05store\x18\b \x01(\bH\x00R\x05store\x88\x01\x01\x12(\n" +
+	"\x10prompt_cache_key\x18\t \x01(\tR\x0epromptCacheKey\x12!\n" +
+	"\fservice_tier\x18\n" +
+	" \x01(\tR\vserviceTierB\b\n" +
+	"\x06_store\"\xe7\x01\n" +
+	"\x0fCompactResponse\x121\n" +
+	"\bmessages\x18\x01 \x03(\v2\x15.trunkline.v1.MessageR\bmessages\x12)\n" +
+	"\x05usage\x18\x02 \x01(\v2\x13.trunkline.v1.UsageR\x05usage\x12\x1f\n" +
+	"\vresponse_id\x18\x03 \x01(\tR\n" +
+	"responseId\x129\n" +
+	"\n" +
+	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x1a\n" +
+	"\bprovider\x18\x05 \x01(\tR\bprovider\"\xef\a\n" +
 	"\x11CompletionOptions\x125\n" +
 	"\ttransport\x18\x01 \x01(\x0e2\x17.trunkline.v1.TransportR\ttransport\x12%\n" +
 	"\vtemperature\x18\x02 \x01(\x01H\x00R\vtemperature\x88\x01\x01\x12\x18\n" +
@@ -2542,7 +2923,9 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x11safety_identifier\x18\x0e \x01(\tR\x10safetyIdentifier\x12\x17\n" +
 	"\awarm_up\x18\x0f \x01(\bR\x06warmUp\x12&\n" +
 	"\x0fextra_body_json\x18\x10 \x01(\tR\rextraBodyJson\x12\x18\n" +
-	"\ainclude\x18\x11 \x03(\tR\ainclude\x1a;\n" +
+	"\ainclude\x18\x11 \x03(\tR\ainclude\x121\n" +
+	"\x06linger\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\x06linger\x127\n" +
+	"\theartbeat\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\theartbeat\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
@@ -2578,7 +2961,7 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06schema\x18\x02 \x01(\tR\x06schema\x12\x1b\n" +
 	"\x06strict\x18\x03 \x01(\bH\x00R\x06strict\x88\x01\x01B\t\n" +
-	"\a_strict\"\x93\x04\n" +
+	"\a_strict\"\xcc\x04\n" +
 	"\x18StreamCompletionResponse\x12+\n" +
 	"\x05start\x18\x01 \x01(\v2\x13.trunkline.v1.StartH\x00R\x05start\x128\n" +
 	"\n" +
@@ -2588,9 +2971,11 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x0freasoning_delta\x18\x05 \x01(\v2\x1c.trunkline.v1.ReasoningDeltaH\x00R\x0ereasoningDelta\x12A\n" +
 	"\rrefusal_delta\x18\x06 \x01(\v2\x1a.trunkline.v1.RefusalDeltaH\x00R\frefusalDelta\x12E\n" +
 	"\x0ftool_call_delta\x18\a \x01(\v2\x1b.trunkline.v1.ToolCallDeltaH\x00R\rtoolCallDelta\x12A\n" +
-	"\ritem_progress\x18\b \x01(\v2\x1a.trunkline.v1.ItemProgressH\x00R\fitemProgress\x12\x1a\n" +
+	"\ritem_progress\x18\b \x01(\v2\x1a.trunkline.v1.ItemProgressH\x00R\fitemProgress\x127\n" +
+	"\theartbeat\x18\t \x01(\v2\x17.trunkline.v1.HeartbeatH\x00R\theartbeat\x12\x1a\n" +
 	"\bsequence\x18\x0f \x01(\x03R\bsequenceB\a\n" +
-	"\x05event\"\x9e\x01\n" +
+	"\x05event\"\v\n" +
+	"\tHeartbeat\"\x9e\x01\n" +
 	"\x05Start\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\tR\x06turnId\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x125\n" +
@@ -2616,7 +3001,7 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\titem_type\x18\x02 \x01(\tR\bitemType\x12\x1d\n" +
 	"\n" +
 	"event_type\x18\x03 \x01(\tR\teventType\x12\x12\n" +
-	"\x04json\x18\x04 \x01(\tR\x04json\"\xdf\x02\n" +
+	"\x04json\x18\x04 \x01(\tR\x04json\"\x83\x03\n" +
 	"\x04Done\x12/\n" +
 	"\amessage\x18\x01 \x01(\v2\x15.trunkline.v1.MessageR\amessage\x129\n" +
 	"\vstop_reason\x18\x02 \x01(\x0e2\x18.trunkline.v1.StopReasonR\n" +
@@ -2627,7 +3012,8 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x120\n" +
 	"\x06report\x18\a \x01(\v2\x18.trunkline.v1.TurnReportR\x06report\x12!\n" +
-	"\fservice_tier\x18\b \x01(\tR\vserviceTier\"\xeb\x02\n" +
+	"\fservice_tier\x18\b \x01(\tR\vserviceTier\x12\"\n" +
+	"\fcontinuation\x18\t \x01(\tR\fcontinuation\"\x8f\x03\n" +
 	"\x10CompleteResponse\x12/\n" +
 	"\amessage\x18\x01 \x01(\v2\x15.trunkline.v1.MessageR\amessage\x129\n" +
 	"\vstop_reason\x18\x02 \x01(\x0e2\x18.trunkline.v1.StopReasonR\n" +
@@ -2638,7 +3024,8 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x120\n" +
 	"\x06report\x18\a \x01(\v2\x18.trunkline.v1.TurnReportR\x06report\x12!\n" +
-	"\fservice_tier\x18\b \x01(\tR\vserviceTier\"\xda\x02\n" +
+	"\fservice_tier\x18\b \x01(\tR\vserviceTier\x12\"\n" +
+	"\fcontinuation\x18\t \x01(\tR\fcontinuation\"\xda\x02\n" +
 	"\x05Error\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
@@ -2662,7 +3049,7 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\routput_tokens\x18\x04 \x01(\x03R\foutputTokens\x12)\n" +
 	"\x10reasoning_tokens\x18\x05 \x01(\x03R\x0freasoningTokens\x12!\n" +
 	"\ftotal_tokens\x18\x06 \x01(\x03R\vtotalTokens\x12!\n" +
-	"\fdetails_json\x18\a \x01(\tR\vdetailsJson\"\xb7\x04\n" +
+	"\fdetails_json\x18\a \x01(\tR\vdetailsJson\"\xd3\x04\n" +
 	"\n" +
 	"TurnReport\x12\x1f\n" +
 	"\vresponse_id\x18\x01 \x01(\tR\n" +
@@ -2679,7 +3066,8 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\vbytes_saved\x18\n" +
 	" \x01(\x03R\n" +
 	"bytesSaved\x12R\n" +
-	"\x0eignored_events\x18\v \x03(\v2+.trunkline.v1.TurnReport.IgnoredEventsEntryR\rignoredEvents\x1a@\n" +
+	"\x0eignored_events\x18\v \x03(\v2+.trunkline.v1.TurnReport.IgnoredEventsEntryR\rignoredEvents\x12\x1a\n" +
+	"\battached\x18\f \x01(\bR\battached\x1a@\n" +
 	"\x12IgnoredEventsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x9c\x02\n" +
@@ -2715,10 +3103,11 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\x14STOP_REASON_TOOL_USE\x10\x02\x12\x16\n" +
 	"\x12STOP_REASON_LENGTH\x10\x03\x12\x1e\n" +
 	"\x1aSTOP_REASON_CONTENT_FILTER\x10\x04\x12\x1f\n" +
-	"\x1bSTOP_REASON_ACTION_REQUIRED\x10\x052\xc3\x01\n" +
+	"\x1bSTOP_REASON_ACTION_REQUIRED\x10\x052\x8b\x02\n" +
 	"\x11CompletionService\x12c\n" +
 	"\x10StreamCompletion\x12%.trunkline.v1.StreamCompletionRequest\x1a&.trunkline.v1.StreamCompletionResponse0\x01\x12I\n" +
-	"\bComplete\x12\x1d.trunkline.v1.CompleteRequest\x1a\x1e.trunkline.v1.CompleteResponseB\\\n" +
+	"\bComplete\x12\x1d.trunkline.v1.CompleteRequest\x1a\x1e.trunkline.v1.CompleteResponse\x12F\n" +
+	"\aCompact\x12\x1c.trunkline.v1.CompactRequest\x1a\x1d.trunkline.v1.CompactResponseB\\\n" +
 	"\x10dev.trunkline.v1P\x01ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1b\x06proto3"
 
 var (
@@ -2734,7 +3123,7 @@ func file_trunkline_v1_completion_proto_rawDescGZIP() []byte {
 }
 
 var file_trunkline_v1_completion_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_trunkline_v1_completion_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_trunkline_v1_completion_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_trunkline_v1_completion_proto_goTypes = []any{
 	(Transport)(0),                   // 0: trunkline.v1.Transport
 	(Context)(0),                     // 1: trunkline.v1.Context
@@ -2743,97 +3132,109 @@ var file_trunkline_v1_completion_proto_goTypes = []any{
 	(StopReason)(0),                  // 4: trunkline.v1.StopReason
 	(*StreamCompletionRequest)(nil),  // 5: trunkline.v1.StreamCompletionRequest
 	(*CompleteRequest)(nil),          // 6: trunkline.v1.CompleteRequest
-	(*CompletionOptions)(nil),        // 7: trunkline.v1.CompletionOptions
-	(*ToolChoice)(nil),               // 8: trunkline.v1.ToolChoice
-	(*AllowedTools)(nil),             // 9: trunkline.v1.AllowedTools
-	(*ReasoningOptions)(nil),         // 10: trunkline.v1.ReasoningOptions
-	(*TextOptions)(nil),              // 11: trunkline.v1.TextOptions
-	(*PlainFormat)(nil),              // 12: trunkline.v1.PlainFormat
-	(*JsonObjectFormat)(nil),         // 13: trunkline.v1.JsonObjectFormat
-	(*JsonSchemaFormat)(nil),         // 14: trunkline.v1.JsonSchemaFormat
-	(*StreamCompletionResponse)(nil), // 15: trunkline.v1.StreamCompletionResponse
-	(*Start)(nil),                    // 16: trunkline.v1.Start
-	(*TextDelta)(nil),                // 17: trunkline.v1.TextDelta
-	(*RefusalDelta)(nil),             // 18: trunkline.v1.RefusalDelta
-	(*ReasoningDelta)(nil),           // 19: trunkline.v1.ReasoningDelta
-	(*ToolCallDelta)(nil),            // 20: trunkline.v1.ToolCallDelta
-	(*ItemProgress)(nil),             // 21: trunkline.v1.ItemProgress
-	(*Done)(nil),                     // 22: trunkline.v1.Done
-	(*CompleteResponse)(nil),         // 23: trunkline.v1.CompleteResponse
-	(*Error)(nil),                    // 24: trunkline.v1.Error
-	(*UpstreamError)(nil),            // 25: trunkline.v1.UpstreamError
-	(*Usage)(nil),                    // 26: trunkline.v1.Usage
-	(*TurnReport)(nil),               // 27: trunkline.v1.TurnReport
-	(*Timings)(nil),                  // 28: trunkline.v1.Timings
-	nil,                              // 29: trunkline.v1.CompletionOptions.MetadataEntry
-	nil,                              // 30: trunkline.v1.TurnReport.IgnoredEventsEntry
-	(*Message)(nil),                  // 31: trunkline.v1.Message
-	(*Tool)(nil),                     // 32: trunkline.v1.Tool
-	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 34: google.protobuf.Duration
+	(*CompactRequest)(nil),           // 7: trunkline.v1.CompactRequest
+	(*CompactResponse)(nil),          // 8: trunkline.v1.CompactResponse
+	(*CompletionOptions)(nil),        // 9: trunkline.v1.CompletionOptions
+	(*ToolChoice)(nil),               // 10: trunkline.v1.ToolChoice
+	(*AllowedTools)(nil),             // 11: trunkline.v1.AllowedTools
+	(*ReasoningOptions)(nil),         // 12: trunkline.v1.ReasoningOptions
+	(*TextOptions)(nil),              // 13: trunkline.v1.TextOptions
+	(*PlainFormat)(nil),              // 14: trunkline.v1.PlainFormat
+	(*JsonObjectFormat)(nil),         // 15: trunkline.v1.JsonObjectFormat
+	(*JsonSchemaFormat)(nil),         // 16: trunkline.v1.JsonSchemaFormat
+	(*StreamCompletionResponse)(nil), // 17: trunkline.v1.StreamCompletionResponse
+	(*Heartbeat)(nil),                // 18: trunkline.v1.Heartbeat
+	(*Start)(nil),                    // 19: trunkline.v1.Start
+	(*TextDelta)(nil),                // 20: trunkline.v1.TextDelta
+	(*RefusalDelta)(nil),             // 21: trunkline.v1.RefusalDelta
+	(*ReasoningDelta)(nil),           // 22: trunkline.v1.ReasoningDelta
+	(*ToolCallDelta)(nil),            // 23: trunkline.v1.ToolCallDelta
+	(*ItemProgress)(nil),             // 24: trunkline.v1.ItemProgress
+	(*Done)(nil),                     // 25: trunkline.v1.Done
+	(*CompleteResponse)(nil),         // 26: trunkline.v1.CompleteResponse
+	(*Error)(nil),                    // 27: trunkline.v1.Error
+	(*UpstreamError)(nil),            // 28: trunkline.v1.UpstreamError
+	(*Usage)(nil),                    // 29: trunkline.v1.Usage
+	(*TurnReport)(nil),               // 30: trunkline.v1.TurnReport
+	(*Timings)(nil),                  // 31: trunkline.v1.Timings
+	nil,                              // 32: trunkline.v1.CompletionOptions.MetadataEntry
+	nil,                              // 33: trunkline.v1.TurnReport.IgnoredEventsEntry
+	(*Message)(nil),                  // 34: trunkline.v1.Message
+	(*Tool)(nil),                     // 35: trunkline.v1.Tool
+	(*timestamppb.Timestamp)(nil),    // 36: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 37: google.protobuf.Duration
 }
 var file_trunkline_v1_completion_proto_depIdxs = []int32{
-	31, // 0: trunkline.v1.StreamCompletionRequest.messages:type_name -> trunkline.v1.Message
-	32, // 1: trunkline.v1.StreamCompletionRequest.tools:type_name -> trunkline.v1.Tool
-	7,  // 2: trunkline.v1.StreamCompletionRequest.options:type_name -> trunkline.v1.CompletionOptions
-	31, // 3: trunkline.v1.CompleteRequest.messages:type_name -> trunkline.v1.Message
-	32, // 4: trunkline.v1.CompleteRequest.tools:type_name -> trunkline.v1.Tool
-	7,  // 5: trunkline.v1.CompleteRequest.options:type_name -> trunkline.v1.CompletionOptions
-	0,  // 6: trunkline.v1.CompletionOptions.transport:type_name -> trunkline.v1.Transport
-	8,  // 7: trunkline.v1.CompletionOptions.tool_choice:type_name -> trunkline.v1.ToolChoice
-	10, // 8: trunkline.v1.CompletionOptions.reasoning:type_name -> trunkline.v1.ReasoningOptions
-	11, // 9: trunkline.v1.CompletionOptions.text:type_name -> trunkline.v1.TextOptions
-	29, // 10: trunkline.v1.CompletionOptions.metadata:type_name -> trunkline.v1.CompletionOptions.MetadataEntry
-	2,  // 11: trunkline.v1.ToolChoice.mode:type_name -> trunkline.v1.ToolChoiceMode
-	9,  // 12: trunkline.v1.ToolChoice.allowed:type_name -> trunkline.v1.AllowedTools
-	2,  // 13: trunkline.v1.AllowedTools.mode:type_name -> trunkline.v1.ToolChoiceMode
-	12, // 14: trunkline.v1.TextOptions.plain:type_name -> trunkline.v1.PlainFormat
-	13, // 15: trunkline.v1.TextOptions.json_object:type_name -> trunkline.v1.JsonObjectFormat
-	14, // 16: trunkline.v1.TextOptions.json_schema:type_name -> trunkline.v1.JsonSchemaFormat
-	16, // 17: trunkline.v1.StreamCompletionResponse.start:type_name -> trunkline.v1.Start
-	17, // 18: trunkline.v1.StreamCompletionResponse.text_delta:type_name -> trunkline.v1.TextDelta
-	22, // 19: trunkline.v1.StreamCompletionResponse.done:type_name -> trunkline.v1.Done
-	24, // 20: trunkline.v1.StreamCompletionResponse.error:type_name -> trunkline.v1.Error
-	19, // 21: trunkline.v1.StreamCompletionResponse.reasoning_delta:type_name -> trunkline.v1.ReasoningDelta
-	18, // 22: trunkline.v1.StreamCompletionResponse.refusal_delta:type_name -> trunkline.v1.RefusalDelta
-	20, // 23: trunkline.v1.StreamCompletionResponse.tool_call_delta:type_name -> trunkline.v1.ToolCallDelta
-	21, // 24: trunkline.v1.StreamCompletionResponse.item_progress:type_name -> trunkline.v1.ItemProgress
-	0,  // 25: trunkline.v1.Start.transport:type_name -> trunkline.v1.Transport
-	1,  // 26: trunkline.v1.Start.context:type_name -> trunkline.v1.Context
-	3,  // 27: trunkline.v1.ReasoningDelta.kind:type_name -> trunkline.v1.ReasoningKind
-	31, // 28: trunkline.v1.Done.message:type_name -> trunkline.v1.Message
-	4,  // 29: trunkline.v1.Done.stop_reason:type_name -> trunkline.v1.StopReason
-	26, // 30: trunkline.v1.Done.usage:type_name -> trunkline.v1.Usage
-	33, // 31: trunkline.v1.Done.created_at:type_name -> google.protobuf.Timestamp
-	27, // 32: trunkline.v1.Done.report:type_name -> trunkline.v1.TurnReport
-	31, // 33: trunkline.v1.CompleteResponse.message:type_name -> trunkline.v1.Message
-	4,  // 34: trunkline.v1.CompleteResponse.stop_reason:type_name -> trunkline.v1.StopReason
-	26, // 35: trunkline.v1.CompleteResponse.usage:type_name -> trunkline.v1.Usage
-	33, // 36: trunkline.v1.CompleteResponse.created_at:type_name -> google.protobuf.Timestamp
-	27, // 37: trunkline.v1.CompleteResponse.report:type_name -> trunkline.v1.TurnReport
-	34, // 38: trunkline.v1.Error.retry_after:type_name -> google.protobuf.Duration
-	25, // 39: trunkline.v1.Error.upstream:type_name -> trunkline.v1.UpstreamError
-	31, // 40: trunkline.v1.Error.partial:type_name -> trunkline.v1.Message
-	26, // 41: trunkline.v1.Error.usage:type_name -> trunkline.v1.Usage
-	27, // 42: trunkline.v1.Error.report:type_name -> trunkline.v1.TurnReport
-	0,  // 43: trunkline.v1.TurnReport.transport:type_name -> trunkline.v1.Transport
-	1,  // 44: trunkline.v1.TurnReport.context:type_name -> trunkline.v1.Context
-	28, // 45: trunkline.v1.TurnReport.timings:type_name -> trunkline.v1.Timings
-	30, // 46: trunkline.v1.TurnReport.ignored_events:type_name -> trunkline.v1.TurnReport.IgnoredEventsEntry
-	34, // 47: trunkline.v1.Timings.queue:type_name -> google.protobuf.Duration
-	34, // 48: trunkline.v1.Timings.connect:type_name -> google.protobuf.Duration
-	34, // 49: trunkline.v1.Timings.first_event:type_name -> google.protobuf.Duration
-	34, // 50: trunkline.v1.Timings.first_content:type_name -> google.protobuf.Duration
-	34, // 51: trunkline.v1.Timings.total:type_name -> google.protobuf.Duration
-	5,  // 52: trunkline.v1.CompletionService.StreamCompletion:input_type -> trunkline.v1.StreamCompletionRequest
-	6,  // 53: trunkline.v1.CompletionService.Complete:input_type -> trunkline.v1.CompleteRequest
-	15, // 54: trunkline.v1.CompletionService.StreamCompletion:output_type -> trunkline.v1.StreamCompletionResponse
-	23, // 55: trunkline.v1.CompletionService.Complete:output_type -> trunkline.v1.CompleteResponse
-	54, // [54:56] is the sub-list for method output_type
-	52, // [52:54] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	34, // 0: trunkline.v1.StreamCompletionRequest.messages:type_name -> trunkline.v1.Message
+	35, // 1: trunkline.v1.StreamCompletionRequest.tools:type_name -> trunkline.v1.Tool
+	9,  // 2: trunkline.v1.StreamCompletionRequest.options:type_name -> trunkline.v1.CompletionOptions
+	34, // 3: trunkline.v1.CompleteRequest.messages:type_name -> trunkline.v1.Message
+	35, // 4: trunkline.v1.CompleteRequest.tools:type_name -> trunkline.v1.Tool
+	9,  // 5: trunkline.v1.CompleteRequest.options:type_name -> trunkline.v1.CompletionOptions
+	34, // 6: trunkline.v1.CompactRequest.messages:type_name -> trunkline.v1.Message
+	34, // 7: trunkline.v1.CompactResponse.messages:type_name -> trunkline.v1.Message
+	29, // 8: trunkline.v1.CompactResponse.usage:type_name -> trunkline.v1.Usage
+	36, // 9: trunkline.v1.CompactResponse.created_at:type_name -> google.protobuf.Timestamp
+	0,  // 10: trunkline.v1.CompletionOptions.transport:type_name -> trunkline.v1.Transport
+	10, // 11: trunkline.v1.CompletionOptions.tool_choice:type_name -> trunkline.v1.ToolChoice
+	12, // 12: trunkline.v1.CompletionOptions.reasoning:type_name -> trunkline.v1.ReasoningOptions
+	13, // 13: trunkline.v1.CompletionOptions.text:type_name -> trunkline.v1.TextOptions
+	32, // 14: trunkline.v1.CompletionOptions.metadata:type_name -> trunkline.v1.CompletionOptions.MetadataEntry
+	37, // 15: trunkline.v1.CompletionOptions.linger:type_name -> google.protobuf.Duration
+	37, // 16: trunkline.v1.CompletionOptions.heartbeat:type_name -> google.protobuf.Duration
+	2,  // 17: trunkline.v1.ToolChoice.mode:type_name -> trunkline.v1.ToolChoiceMode
+	11, // 18: trunkline.v1.ToolChoice.allowed:type_name -> trunkline.v1.AllowedTools
+	2,  // 19: trunkline.v1.AllowedTools.mode:type_name -> trunkline.v1.ToolChoiceMode
+	14, // 20: trunkline.v1.TextOptions.plain:type_name -> trunkline.v1.PlainFormat
+	15, // 21: trunkline.v1.TextOptions.json_object:type_name -> trunkline.v1.JsonObjectFormat
+	16, // 22: trunkline.v1.TextOptions.json_schema:type_name -> trunkline.v1.JsonSchemaFormat
+	19, // 23: trunkline.v1.StreamCompletionResponse.start:type_name -> trunkline.v1.Start
+	20, // 24: trunkline.v1.StreamCompletionResponse.text_delta:type_name -> trunkline.v1.TextDelta
+	25, // 25: trunkline.v1.StreamCompletionResponse.done:type_name -> trunkline.v1.Done
+	27, // 26: trunkline.v1.StreamCompletionResponse.error:type_name -> trunkline.v1.Error
+	22, // 27: trunkline.v1.StreamCompletionResponse.reasoning_delta:type_name -> trunkline.v1.ReasoningDelta
+	21, // 28: trunkline.v1.StreamCompletionResponse.refusal_delta:type_name -> trunkline.v1.RefusalDelta
+	23, // 29: trunkline.v1.StreamCompletionResponse.tool_call_delta:type_name -> trunkline.v1.ToolCallDelta
+	24, // 30: trunkline.v1.StreamCompletionResponse.item_progress:type_name -> trunkline.v1.ItemProgress
+	18, // 31: trunkline.v1.StreamCompletionResponse.heartbeat:type_name -> trunkline.v1.Heartbeat
+	0,  // 32: trunkline.v1.Start.transport:type_name -> trunkline.v1.Transport
+	1,  // 33: trunkline.v1.Start.context:type_name -> trunkline.v1.Context
+	3,  // 34: trunkline.v1.ReasoningDelta.kind:type_name -> trunkline.v1.ReasoningKind
+	34, // 35: trunkline.v1.Done.message:type_name -> trunkline.v1.Message
+	4,  // 36: trunkline.v1.Done.stop_reason:type_name -> trunkline.v1.StopReason
+	29, // 37: trunkline.v1.Done.usage:type_name -> trunkline.v1.Usage
+	36, // 38: trunkline.v1.Done.created_at:type_name -> google.protobuf.Timestamp
+	30, // 39: trunkline.v1.Done.report:type_name -> trunkline.v1.TurnReport
+	34, // 40: trunkline.v1.CompleteResponse.message:type_name -> trunkline.v1.Message
+	4,  // 41: trunkline.v1.CompleteResponse.stop_reason:type_name -> trunkline.v1.StopReason
+	29, // 42: trunkline.v1.CompleteResponse.usage:type_name -> trunkline.v1.Usage
+	36, // 43: trunkline.v1.CompleteResponse.created_at:type_name -> google.protobuf.Timestamp
+	30, // 44: trunkline.v1.CompleteResponse.report:type_name -> trunkline.v1.TurnReport
+	37, // 45: trunkline.v1.Error.retry_after:type_name -> google.protobuf.Duration
+	28, // 46: trunkline.v1.Error.upstream:type_name -> trunkline.v1.UpstreamError
+	34, // 47: trunkline.v1.Error.partial:type_name -> trunkline.v1.Message
+	29, // 48: trunkline.v1.Error.usage:type_name -> trunkline.v1.Usage
+	30, // 49: trunkline.v1.Error.report:type_name -> trunkline.v1.TurnReport
+	0,  // 50: trunkline.v1.TurnReport.transport:type_name -> trunkline.v1.Transport
+	1,  // 51: trunkline.v1.TurnReport.context:type_name -> trunkline.v1.Context
+	31, // 52: trunkline.v1.TurnReport.timings:type_name -> trunkline.v1.Timings
+	33, // 53: trunkline.v1.TurnReport.ignored_events:type_name -> trunkline.v1.TurnReport.IgnoredEventsEntry
+	37, // 54: trunkline.v1.Timings.queue:type_name -> google.protobuf.Duration
+	37, // 55: trunkline.v1.Timings.connect:type_name -> google.protobuf.Duration
+	37, // 56: trunkline.v1.Timings.first_event:type_name -> google.protobuf.Duration
+	37, // 57: trunkline.v1.Timings.first_content:type_name -> google.protobuf.Duration
+	37, // 58: trunkline.v1.Timings.total:type_name -> google.protobuf.Duration
+	5,  // 59: trunkline.v1.CompletionService.StreamCompletion:input_type -> trunkline.v1.StreamCompletionRequest
+	6,  // 60: trunkline.v1.CompletionService.Complete:input_type -> trunkline.v1.CompleteRequest
+	7,  // 61: trunkline.v1.CompletionService.Compact:input_type -> trunkline.v1.CompactRequest
+	17, // 62: trunkline.v1.CompletionService.StreamCompletion:output_type -> trunkline.v1.StreamCompletionResponse
+	26, // 63: trunkline.v1.CompletionService.Complete:output_type -> trunkline.v1.CompleteResponse
+	8,  // 64: trunkline.v1.CompletionService.Compact:output_type -> trunkline.v1.CompactResponse
+	62, // [62:65] is the sub-list for method output_type
+	59, // [59:62] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_v1_completion_proto_init() }
@@ -2843,19 +3244,20 @@ func file_trunkline_v1_completion_proto_init() {
 	}
 	file_trunkline_v1_message_proto_init()
 	file_trunkline_v1_completion_proto_msgTypes[2].OneofWrappers = []any{}
-	file_trunkline_v1_completion_proto_msgTypes[3].OneofWrappers = []any{
+	file_trunkline_v1_completion_proto_msgTypes[4].OneofWrappers = []any{}
+	file_trunkline_v1_completion_proto_msgTypes[5].OneofWrappers = []any{
 		(*ToolChoice_Mode)(nil),
 		(*ToolChoice_Function)(nil),
 		(*ToolChoice_Allowed)(nil),
 		(*ToolChoice_DefinitionJson)(nil),
 	}
-	file_trunkline_v1_completion_proto_msgTypes[6].OneofWrappers = []any{
+	file_trunkline_v1_completion_proto_msgTypes[8].OneofWrappers = []any{
 		(*TextOptions_Plain)(nil),
 		(*TextOptions_JsonObject)(nil),
 		(*TextOptions_JsonSchema)(nil),
 	}
-	file_trunkline_v1_completion_proto_msgTypes[9].OneofWrappers = []any{}
-	file_trunkline_v1_completion_proto_msgTypes[10].OneofWrappers = []any{
+	file_trunkline_v1_completion_proto_msgTypes[11].OneofWrappers = []any{}
+	file_trunkline_v1_completion_proto_msgTypes[12].OneofWrappers = []any{
 		(*StreamCompletionResponse_Start)(nil),
 		(*StreamCompletionResponse_TextDelta)(nil),
 		(*StreamCompletionResponse_Done)(nil),
@@ -2864,6 +3266,7 @@ func file_trunkline_v1_completion_proto_init() {
 		(*StreamCompletionResponse_RefusalDelta)(nil),
 		(*StreamCompletionResponse_ToolCallDelta)(nil),
 		(*StreamCompletionResponse_ItemProgress)(nil),
+		(*StreamCompletionResponse_Heartbeat)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2871,7 +3274,7 @@ func file_trunkline_v1_completion_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_v1_completion_proto_rawDesc), len(file_trunkline_v1_completion_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   26,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

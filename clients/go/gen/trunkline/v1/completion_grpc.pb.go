@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	CompletionService_StreamCompletion_FullMethodName = "/trunkline.v1.CompletionService/StreamCompletion"
 	CompletionService_Complete_FullMethodName         = "/trunkline.v1.CompletionService/Complete"
+	CompletionService_Compact_FullMethodName          = "/trunkline.v1.CompletionService/Compact"
 )
 
 // CompletionServiceClient is the client API for CompletionService service.
@@ -36,6 +37,8 @@ type CompletionServiceClient interface {
 	StreamCompletion(ctx context.Context, in *StreamCompletionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamCompletionResponse], error)
 	// The same turn for callers that do not stream. A failure carries `Error` (without `partial`) as a status detail.
 	Complete(ctx context.Context, in *CompleteRequest, opts ...grpc.CallOption) (*CompleteResponse, error)
+	// Shortens a conversation by the upstream's own compaction: messages in, fewer messages out. They replace the old ones.
+	Compact(ctx context.Context, in *CompactRequest, opts ...grpc.CallOption) (*CompactResponse, error)
 }
 
 type completionServiceClient struct {
@@ -75,6 +78,16 @@ func (c *completionServiceClient) Complete(ctx context.Context, in *CompleteRequ
 	return out, nil
 }
 
+func (c *completionServiceClient) Compact(ctx context.Context, in *CompactRequest, opts ...grpc.CallOption) (*CompactResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CompactResponse)
+	err := c.cc.Invoke(ctx, CompletionService_Compact_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CompletionServiceServer is the server API for CompletionService service.
 // All implementations must embed UnimplementedCompletionServiceServer
 // for forward compatibility.
@@ -86,6 +99,8 @@ type CompletionServiceServer interface {
 	StreamCompletion(*StreamCompletionRequest, grpc.ServerStreamingServer[StreamCompletionResponse]) error
 	// The same turn for callers that do not stream. A failure carries `Error` (without `partial`) as a status detail.
 	Complete(context.Context, *CompleteRequest) (*CompleteResponse, error)
+	// Shortens a conversation by the upstream's own compaction: messages in, fewer messages out. They replace the old ones.
+	Compact(context.Context, *CompactRequest) (*CompactResponse, error)
 	mustEmbedUnimplementedCompletionServiceServer()
 }
 
@@ -101,6 +116,9 @@ func (UnimplementedCompletionServiceServer) StreamCompletion(*StreamCompletionRe
 }
 func (UnimplementedCompletionServiceServer) Complete(context.Context, *CompleteRequest) (*CompleteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Complete not implemented")
+}
+func (UnimplementedCompletionServiceServer) Compact(context.Context, *CompactRequest) (*CompactResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Compact not implemented")
 }
 func (UnimplementedCompletionServiceServer) mustEmbedUnimplementedCompletionServiceServer() {}
 func (UnimplementedCompletionServiceServer) testEmbeddedByValue()                           {}
@@ -152,6 +170,24 @@ func _CompletionService_Complete_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CompletionService_Compact_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CompactRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CompletionServiceServer).Compact(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CompletionService_Compact_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CompletionServiceServer).Compact(ctx, req.(*CompactRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CompletionService_ServiceDesc is the grpc.ServiceDesc for CompletionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -162,6 +198,10 @@ var CompletionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Complete",
 			Handler:    _CompletionService_Complete_Handler,
+		},
+		{
+			MethodName: "Compact",
+			Handler:    _CompletionService_Compact_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -103,7 +103,9 @@ type Session struct {
 	// When the service first saw it.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last used.
-	LastUsedAt    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
+	LastUsedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
+	// Its turns that run now, and those that have ended and are kept for their callers; oldest first.
+	RunningTurns  []*SessionTurn `protobuf:"bytes,9,rep,name=running_turns,json=runningTurns,proto3" json:"running_turns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -194,6 +196,104 @@ func (x *Session) GetLastUsedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Session) GetRunningTurns() []*SessionTurn {
+	if x != nil {
+		return x.RunningTurns
+	}
+	return nil
+}
+
+// A turn of a session that runs, or is kept.
+type SessionTurn struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service's id of the turn; empty: it waits for a place.
+	TurnId string `protobuf:"bytes,1,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
+	// The caller's key. Empty: it has none.
+	TurnKey string `protobuf:"bytes,2,opt,name=turn_key,json=turnKey,proto3" json:"turn_key,omitempty"`
+	// When it began.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// A caller reads it.
+	Attached bool `protobuf:"varint,4,opt,name=attached,proto3" json:"attached,omitempty"`
+	// It has ended and can still be read.
+	Ended bool `protobuf:"varint,5,opt,name=ended,proto3" json:"ended,omitempty"`
+	// The `sequence` of its latest event.
+	LastSequence  int64 `protobuf:"varint,6,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionTurn) Reset() {
+	*x = SessionTurn{}
+	mi := &file_trunkline_v1_session_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionTurn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionTurn) ProtoMessage() {}
+
+func (x *SessionTurn) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_v1_session_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionTurn.ProtoReflect.Descriptor instead.
+func (*SessionTurn) Descriptor() ([]byte, []int) {
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SessionTurn) GetTurnId() string {
+	if x != nil {
+		return x.TurnId
+	}
+	return ""
+}
+
+func (x *SessionTurn) GetTurnKey() string {
+	if x != nil {
+		return x.TurnKey
+	}
+	return ""
+}
+
+func (x *SessionTurn) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *SessionTurn) GetAttached() bool {
+	if x != nil {
+		return x.Attached
+	}
+	return false
+}
+
+func (x *SessionTurn) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *SessionTurn) GetLastSequence() int64 {
+	if x != nil {
+		return x.LastSequence
+	}
+	return 0
+}
+
 // Opens a session's line.
 type WarmSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -213,7 +313,7 @@ type WarmSessionRequest struct {
 
 func (x *WarmSessionRequest) Reset() {
 	*x = WarmSessionRequest{}
-	mi := &file_trunkline_v1_session_proto_msgTypes[1]
+	mi := &file_trunkline_v1_session_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -225,7 +325,7 @@ func (x *WarmSessionRequest) String() string {
 func (*WarmSessionRequest) ProtoMessage() {}
 
 func (x *WarmSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_session_proto_msgTypes[1]
+	mi := &file_trunkline_v1_session_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -238,7 +338,7 @@ func (x *WarmSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarmSessionRequest.ProtoReflect.Descriptor instead.
 func (*WarmSessionRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{1}
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *WarmSessionRequest) GetSessionId() string {
@@ -287,7 +387,7 @@ type WarmSessionResponse struct {
 
 func (x *WarmSessionResponse) Reset() {
 	*x = WarmSessionResponse{}
-	mi := &file_trunkline_v1_session_proto_msgTypes[2]
+	mi := &file_trunkline_v1_session_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -299,7 +399,7 @@ func (x *WarmSessionResponse) String() string {
 func (*WarmSessionResponse) ProtoMessage() {}
 
 func (x *WarmSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_session_proto_msgTypes[2]
+	mi := &file_trunkline_v1_session_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -312,7 +412,7 @@ func (x *WarmSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarmSessionResponse.ProtoReflect.Descriptor instead.
 func (*WarmSessionResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{2}
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *WarmSessionResponse) GetSession() *Session {
@@ -333,7 +433,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_trunkline_v1_session_proto_msgTypes[3]
+	mi := &file_trunkline_v1_session_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +445,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_session_proto_msgTypes[3]
+	mi := &file_trunkline_v1_session_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +458,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{3}
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetSessionRequest) GetSessionId() string {
@@ -379,7 +479,7 @@ type GetSessionResponse struct {
 
 func (x *GetSessionResponse) Reset() {
 	*x = GetSessionResponse{}
-	mi := &file_trunkline_v1_session_proto_msgTypes[4]
+	mi := &file_trunkline_v1_session_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +491,7 @@ func (x *GetSessionResponse) String() string {
 func (*GetSessionResponse) ProtoMessage() {}
 
 func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_session_proto_msgTypes[4]
+	mi := &file_trunkline_v1_session_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +504,7 @@ func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
 func (*GetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{4}
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetSessionResponse) GetSession() *Session {
@@ -427,7 +527,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_trunkline_v1_session_proto_msgTypes[5]
+	mi := &file_trunkline_v1_session_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -439,7 +539,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_session_proto_msgTypes[5]
+	mi := &file_trunkline_v1_session_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -452,7 +552,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{5}
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListSessionsRequest) GetPageSize() int32 {
@@ -484,7 +584,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_trunkline_v1_session_proto_msgTypes[6]
+	mi := &file_trunkline_v1_session_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -496,7 +596,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_session_proto_msgTypes[6]
+	mi := &file_trunkline_v1_session_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -509,7 +609,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{6}
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -544,7 +644,7 @@ type ReleaseSessionRequest struct {
 
 func (x *ReleaseSessionRequest) Reset() {
 	*x = ReleaseSessionRequest{}
-	mi := &file_trunkline_v1_session_proto_msgTypes[7]
+	mi := &file_trunkline_v1_session_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +656,7 @@ func (x *ReleaseSessionRequest) String() string {
 func (*ReleaseSessionRequest) ProtoMessage() {}
 
 func (x *ReleaseSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_session_proto_msgTypes[7]
+	mi := &file_trunkline_v1_session_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +669,7 @@ func (x *ReleaseSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseSessionRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseSessionRequest) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{7}
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReleaseSessionRequest) GetSessionId() string {
@@ -588,7 +688,7 @@ type ReleaseSessionResponse struct {
 
 func (x *ReleaseSessionResponse) Reset() {
 	*x = ReleaseSessionResponse{}
-	mi := &file_trunkline_v1_session_proto_msgTypes[8]
+	mi := &file_trunkline_v1_session_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +700,7 @@ func (x *ReleaseSessionResponse) String() string {
 func (*ReleaseSessionResponse) ProtoMessage() {}
 
 func (x *ReleaseSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_trunkline_v1_session_proto_msgTypes[8]
+	mi := &file_trunkline_v1_session_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,14 +713,147 @@ func (x *ReleaseSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseSessionResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseSessionResponse) Descriptor() ([]byte, []int) {
-	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{8}
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{9}
+}
+
+// Stops a running turn.
+type CancelTurnRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session in which the turn runs.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Exactly one is set.
+	//
+	// Types that are valid to be assigned to Turn:
+	//
+	//	*CancelTurnRequest_TurnId
+	//	*CancelTurnRequest_TurnKey
+	Turn          isCancelTurnRequest_Turn `protobuf_oneof:"turn"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelTurnRequest) Reset() {
+	*x = CancelTurnRequest{}
+	mi := &file_trunkline_v1_session_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelTurnRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelTurnRequest) ProtoMessage() {}
+
+func (x *CancelTurnRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_v1_session_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelTurnRequest.ProtoReflect.Descriptor instead.
+func (*CancelTurnRequest) Descriptor() ([]byte, []int) {
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CancelTurnRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *CancelTurnRequest) GetTurn() isCancelTurnRequest_Turn {
+	if x != nil {
+		return x.Turn
+	}
+	return nil
+}
+
+func (x *CancelTurnRequest) GetTurnId() string {
+	if x != nil {
+		if x, ok := x.Turn.(*CancelTurnRequest_TurnId); ok {
+			return x.TurnId
+		}
+	}
+	return ""
+}
+
+func (x *CancelTurnRequest) GetTurnKey() string {
+	if x != nil {
+		if x, ok := x.Turn.(*CancelTurnRequest_TurnKey); ok {
+			return x.TurnKey
+		}
+	}
+	return ""
+}
+
+type isCancelTurnRequest_Turn interface {
+	isCancelTurnRequest_Turn()
+}
+
+type CancelTurnRequest_TurnId struct {
+	// The service's id of the turn.
+	TurnId string `protobuf:"bytes,2,opt,name=turn_id,json=turnId,proto3,oneof"`
+}
+
+type CancelTurnRequest_TurnKey struct {
+	// The caller's key of the turn.
+	TurnKey string `protobuf:"bytes,3,opt,name=turn_key,json=turnKey,proto3,oneof"`
+}
+
+func (*CancelTurnRequest_TurnId) isCancelTurnRequest_Turn() {}
+
+func (*CancelTurnRequest_TurnKey) isCancelTurnRequest_Turn() {}
+
+// The turn is stopped.
+type CancelTurnResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelTurnResponse) Reset() {
+	*x = CancelTurnResponse{}
+	mi := &file_trunkline_v1_session_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelTurnResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelTurnResponse) ProtoMessage() {}
+
+func (x *CancelTurnResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_trunkline_v1_session_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelTurnResponse.ProtoReflect.Descriptor instead.
+func (*CancelTurnResponse) Descriptor() ([]byte, []int) {
+	return file_trunkline_v1_session_proto_rawDescGZIP(), []int{11}
 }
 
 var File_trunkline_v1_session_proto protoreflect.FileDescriptor
 
 const file_trunkline_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x1atrunkline/v1/session.proto\x12\ftrunkline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrunkline/v1/message.proto\"\xd1\x02\n" +
+	"\x1atrunkline/v1/session.proto\x12\ftrunkline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrunkline/v1/message.proto\"\x91\x03\n" +
 	"\aSession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -634,7 +867,16 @@ const file_trunkline_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12<\n" +
 	"\flast_used_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastUsedAt\"\xad\x01\n" +
+	"lastUsedAt\x12>\n" +
+	"\rrunning_turns\x18\t \x03(\v2\x19.trunkline.v1.SessionTurnR\frunningTurns\"\xd3\x01\n" +
+	"\vSessionTurn\x12\x17\n" +
+	"\aturn_id\x18\x01 \x01(\tR\x06turnId\x12\x19\n" +
+	"\bturn_key\x18\x02 \x01(\tR\aturnKey\x129\n" +
+	"\n" +
+	"started_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12\x1a\n" +
+	"\battached\x18\x04 \x01(\bR\battached\x12\x14\n" +
+	"\x05ended\x18\x05 \x01(\bR\x05ended\x12#\n" +
+	"\rlast_sequence\x18\x06 \x01(\x03R\flastSequence\"\xad\x01\n" +
 	"\x12WarmSessionRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x14\n" +
@@ -660,19 +902,28 @@ const file_trunkline_v1_session_proto_rawDesc = "" +
 	"\x15ReleaseSessionRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\"\x18\n" +
-	"\x16ReleaseSessionResponse*~\n" +
+	"\x16ReleaseSessionResponse\"r\n" +
+	"\x11CancelTurnRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x19\n" +
+	"\aturn_id\x18\x02 \x01(\tH\x00R\x06turnId\x12\x1b\n" +
+	"\bturn_key\x18\x03 \x01(\tH\x00R\aturnKeyB\x06\n" +
+	"\x04turn\"\x14\n" +
+	"\x12CancelTurnResponse*~\n" +
 	"\tLineState\x12\x1a\n" +
 	"\x16LINE_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLINE_STATE_NONE\x10\x01\x12\x16\n" +
 	"\x12LINE_STATE_DIALING\x10\x02\x12\x13\n" +
 	"\x0fLINE_STATE_IDLE\x10\x03\x12\x13\n" +
-	"\x0fLINE_STATE_BUSY\x10\x042\xe9\x02\n" +
+	"\x0fLINE_STATE_BUSY\x10\x042\xba\x03\n" +
 	"\x0eSessionService\x12R\n" +
 	"\vWarmSession\x12 .trunkline.v1.WarmSessionRequest\x1a!.trunkline.v1.WarmSessionResponse\x12O\n" +
 	"\n" +
 	"GetSession\x12\x1f.trunkline.v1.GetSessionRequest\x1a .trunkline.v1.GetSessionResponse\x12U\n" +
 	"\fListSessions\x12!.trunkline.v1.ListSessionsRequest\x1a\".trunkline.v1.ListSessionsResponse\x12[\n" +
-	"\x0eReleaseSession\x12#.trunkline.v1.ReleaseSessionRequest\x1a$.trunkline.v1.ReleaseSessionResponseB\\\n" +
+	"\x0eReleaseSession\x12#.trunkline.v1.ReleaseSessionRequest\x1a$.trunkline.v1.ReleaseSessionResponse\x12O\n" +
+	"\n" +
+	"CancelTurn\x12\x1f.trunkline.v1.CancelTurnRequest\x1a .trunkline.v1.CancelTurnResponseB\\\n" +
 	"\x10dev.trunkline.v1P\x01ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1b\x06proto3"
 
 var (
@@ -688,42 +939,49 @@ func file_trunkline_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_trunkline_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_trunkline_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_trunkline_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_trunkline_v1_session_proto_goTypes = []any{
 	(LineState)(0),                 // 0: trunkline.v1.LineState
 	(*Session)(nil),                // 1: trunkline.v1.Session
-	(*WarmSessionRequest)(nil),     // 2: trunkline.v1.WarmSessionRequest
-	(*WarmSessionResponse)(nil),    // 3: trunkline.v1.WarmSessionResponse
-	(*GetSessionRequest)(nil),      // 4: trunkline.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),     // 5: trunkline.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),    // 6: trunkline.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),   // 7: trunkline.v1.ListSessionsResponse
-	(*ReleaseSessionRequest)(nil),  // 8: trunkline.v1.ReleaseSessionRequest
-	(*ReleaseSessionResponse)(nil), // 9: trunkline.v1.ReleaseSessionResponse
-	(*timestamppb.Timestamp)(nil),  // 10: google.protobuf.Timestamp
-	(*Tool)(nil),                   // 11: trunkline.v1.Tool
+	(*SessionTurn)(nil),            // 2: trunkline.v1.SessionTurn
+	(*WarmSessionRequest)(nil),     // 3: trunkline.v1.WarmSessionRequest
+	(*WarmSessionResponse)(nil),    // 4: trunkline.v1.WarmSessionResponse
+	(*GetSessionRequest)(nil),      // 5: trunkline.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),     // 6: trunkline.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),    // 7: trunkline.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),   // 8: trunkline.v1.ListSessionsResponse
+	(*ReleaseSessionRequest)(nil),  // 9: trunkline.v1.ReleaseSessionRequest
+	(*ReleaseSessionResponse)(nil), // 10: trunkline.v1.ReleaseSessionResponse
+	(*CancelTurnRequest)(nil),      // 11: trunkline.v1.CancelTurnRequest
+	(*CancelTurnResponse)(nil),     // 12: trunkline.v1.CancelTurnResponse
+	(*timestamppb.Timestamp)(nil),  // 13: google.protobuf.Timestamp
+	(*Tool)(nil),                   // 14: trunkline.v1.Tool
 }
 var file_trunkline_v1_session_proto_depIdxs = []int32{
 	0,  // 0: trunkline.v1.Session.line_state:type_name -> trunkline.v1.LineState
-	10, // 1: trunkline.v1.Session.created_at:type_name -> google.protobuf.Timestamp
-	10, // 2: trunkline.v1.Session.last_used_at:type_name -> google.protobuf.Timestamp
-	11, // 3: trunkline.v1.WarmSessionRequest.tools:type_name -> trunkline.v1.Tool
-	1,  // 4: trunkline.v1.WarmSessionResponse.session:type_name -> trunkline.v1.Session
-	1,  // 5: trunkline.v1.GetSessionResponse.session:type_name -> trunkline.v1.Session
-	1,  // 6: trunkline.v1.ListSessionsResponse.sessions:type_name -> trunkline.v1.Session
-	2,  // 7: trunkline.v1.SessionService.WarmSession:input_type -> trunkline.v1.WarmSessionRequest
-	4,  // 8: trunkline.v1.SessionService.GetSession:input_type -> trunkline.v1.GetSessionRequest
-	6,  // 9: trunkline.v1.SessionService.ListSessions:input_type -> trunkline.v1.ListSessionsRequest
-	8,  // 10: trunkline.v1.SessionService.ReleaseSession:input_type -> trunkline.v1.ReleaseSessionRequest
-	3,  // 11: trunkline.v1.SessionService.WarmSession:output_type -> trunkline.v1.WarmSessionResponse
-	5,  // 12: trunkline.v1.SessionService.GetSession:output_type -> trunkline.v1.GetSessionResponse
-	7,  // 13: trunkline.v1.SessionService.ListSessions:output_type -> trunkline.v1.ListSessionsResponse
-	9,  // 14: trunkline.v1.SessionService.ReleaseSession:output_type -> trunkline.v1.ReleaseSessionResponse
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	13, // 1: trunkline.v1.Session.created_at:type_name -> google.protobuf.Timestamp
+	13, // 2: trunkline.v1.Session.last_used_at:type_name -> google.protobuf.Timestamp
+	2,  // 3: trunkline.v1.Session.running_turns:type_name -> trunkline.v1.SessionTurn
+	13, // 4: trunkline.v1.SessionTurn.started_at:type_name -> google.protobuf.Timestamp
+	14, // 5: trunkline.v1.WarmSessionRequest.tools:type_name -> trunkline.v1.Tool
+	1,  // 6: trunkline.v1.WarmSessionResponse.session:type_name -> trunkline.v1.Session
+	1,  // 7: trunkline.v1.GetSessionResponse.session:type_name -> trunkline.v1.Session
+	1,  // 8: trunkline.v1.ListSessionsResponse.sessions:type_name -> trunkline.v1.Session
+	3,  // 9: trunkline.v1.SessionService.WarmSession:input_type -> trunkline.v1.WarmSessionRequest
+	5,  // 10: trunkline.v1.SessionService.GetSession:input_type -> trunkline.v1.GetSessionRequest
+	7,  // 11: trunkline.v1.SessionService.ListSessions:input_type -> trunkline.v1.ListSessionsRequest
+	9,  // 12: trunkline.v1.SessionService.ReleaseSession:input_type -> trunkline.v1.ReleaseSessionRequest
+	11, // 13: trunkline.v1.SessionService.CancelTurn:input_type -> trunkline.v1.CancelTurnRequest
+	4,  // 14: trunkline.v1.SessionService.WarmSession:output_type -> trunkline.v1.WarmSessionResponse
+	6,  // 15: trunkline.v1.SessionService.GetSession:output_type -> trunkline.v1.GetSessionResponse
+	8,  // 16: trunkline.v1.SessionService.ListSessions:output_type -> trunkline.v1.ListSessionsResponse
+	10, // 17: trunkline.v1.SessionService.ReleaseSession:output_type -> trunkline.v1.ReleaseSessionResponse
+	12, // 18: trunkline.v1.SessionService.CancelTurn:output_type -> trunkline.v1.CancelTurnResponse
+	14, // [14:19] is the sub-list for method output_type
+	9,  // [9:14] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_trunkline_v1_session_proto_init() }
@@ -732,13 +990,17 @@ func file_trunkline_v1_session_proto_init() {
 		return
 	}
 	file_trunkline_v1_message_proto_init()
+	file_trunkline_v1_session_proto_msgTypes[10].OneofWrappers = []any{
+		(*CancelTurnRequest_TurnId)(nil),
+		(*CancelTurnRequest_TurnKey)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trunkline_v1_session_proto_rawDesc), len(file_trunkline_v1_session_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

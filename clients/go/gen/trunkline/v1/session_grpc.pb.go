@@ -25,6 +25,7 @@ const (
 	SessionService_GetSession_FullMethodName     = "/trunkline.v1.SessionService/GetSession"
 	SessionService_ListSessions_FullMethodName   = "/trunkline.v1.SessionService/ListSessions"
 	SessionService_ReleaseSession_FullMethodName = "/trunkline.v1.SessionService/ReleaseSession"
+	SessionService_CancelTurn_FullMethodName     = "/trunkline.v1.SessionService/CancelTurn"
 )
 
 // SessionServiceClient is the client API for SessionService service.
@@ -41,6 +42,9 @@ type SessionServiceClient interface {
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
 	// Forgets a session and closes its line now. A running turn finishes first; an unknown session is a no-op.
 	ReleaseSession(ctx context.Context, in *ReleaseSessionRequest, opts ...grpc.CallOption) (*ReleaseSessionResponse, error)
+	// Stops a running turn now, whether its caller is there or not. No such turn of the caller's: NOT_FOUND with reason
+	// TURN_NOT_FOUND. One that has ended is no longer kept.
+	CancelTurn(ctx context.Context, in *CancelTurnRequest, opts ...grpc.CallOption) (*CancelTurnResponse, error)
 }
 
 type sessionServiceClient struct {
@@ -91,6 +95,16 @@ func (c *sessionServiceClient) ReleaseSession(ctx context.Context, in *ReleaseSe
 	return out, nil
 }
 
+func (c *sessionServiceClient) CancelTurn(ctx context.Context, in *CancelTurnRequest, opts ...grpc.CallOption) (*CancelTurnResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelTurnResponse)
+	err := c.cc.Invoke(ctx, SessionService_CancelTurn_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SessionServiceServer is the server API for SessionService service.
 // All implementations must embed UnimplementedSessionServiceServer
 // for forward compatibility.
@@ -105,6 +119,9 @@ type SessionServiceServer interface {
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
 	// Forgets a session and closes its line now. A running turn finishes first; an unknown session is a no-op.
 	ReleaseSession(context.Context, *ReleaseSessionRequest) (*ReleaseSessionResponse, error)
+	// Stops a running turn now, whether its caller is there or not. No such turn of the caller's: NOT_FOUND with reason
+	// TURN_NOT_FOUND. One that has ended is no longer kept.
+	CancelTurn(context.Context, *CancelTurnRequest) (*CancelTurnResponse, error)
 	mustEmbedUnimplementedSessionServiceServer()
 }
 
@@ -126,6 +143,9 @@ func (UnimplementedSessionServiceServer) ListSessions(context.Context, *ListSess
 }
 func (UnimplementedSessionServiceServer) ReleaseSession(context.Context, *ReleaseSessionRequest) (*ReleaseSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReleaseSession not implemented")
+}
+func (UnimplementedSessionServiceServer) CancelTurn(context.Context, *CancelTurnRequest) (*CancelTurnResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CancelTurn not implemented")
 }
 func (UnimplementedSessionServiceServer) mustEmbedUnimplementedSessionServiceServer() {}
 func (UnimplementedSessionServiceServer) testEmbeddedByValue()                        {}
@@ -220,6 +240,24 @@ func _SessionService_ReleaseSession_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionService_CancelTurn_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelTurnRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).CancelTurn(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_CancelTurn_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).CancelTurn(ctx, req.(*CancelTurnRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SessionService_ServiceDesc is the grpc.ServiceDesc for SessionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -242,6 +280,10 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReleaseSession",
 			Handler:    _SessionService_ReleaseSession_Handler,
+		},
+		{
+			MethodName: "CancelTurn",
+			Handler:    _SessionService_CancelTurn_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -45,6 +45,11 @@ class CompletionServiceStub:
                 request_serializer=trunkline_dot_v1_dot_completion__pb2.CompleteRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_completion__pb2.CompleteResponse.FromString,
                 _registered_method=True)
+        self.Compact = channel.unary_unary(
+                '/trunkline.v1.CompletionService/Compact',
+                request_serializer=trunkline_dot_v1_dot_completion__pb2.CompactRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_completion__pb2.CompactResponse.FromString,
+                _registered_method=True)
 
 
 class CompletionServiceServicer:
@@ -66,6 +71,13 @@ class CompletionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Compact(self, request, context):
+        """Shortens a conversation by the upstream's own compaction: messages in, fewer messages out. They replace the old ones.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CompletionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +90,11 @@ def add_CompletionServiceServicer_to_server(servicer, server):
                     servicer.Complete,
                     request_deserializer=trunkline_dot_v1_dot_completion__pb2.CompleteRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_completion__pb2.CompleteResponse.SerializeToString,
+            ),
+            'Compact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compact,
+                    request_deserializer=trunkline_dot_v1_dot_completion__pb2.CompactRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_completion__pb2.CompactResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +152,33 @@ class CompletionService:
             '/trunkline.v1.CompletionService/Complete',
             trunkline_dot_v1_dot_completion__pb2.CompleteRequest.SerializeToString,
             trunkline_dot_v1_dot_completion__pb2.CompleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.CompletionService/Compact',
+            trunkline_dot_v1_dot_completion__pb2.CompactRequest.SerializeToString,
+            trunkline_dot_v1_dot_completion__pb2.CompactResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trunkline/v1/completion.proto.
  */
 export const file_trunkline_v1_completion: GenFile = /*@__PURE__*/
-  fileDesc("Ch10cnVua2xpbmUvdjEvY29tcGxldGlvbi5wcm90bxIMdHJ1bmtsaW5lLnYxIuQBChdTdHJlYW1Db21wbGV0aW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEhQKDGluc3RydWN0aW9ucxgDIAEoCRInCghtZXNzYWdlcxgEIAMoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEiEKBXRvb2xzGAUgAygLMhIudHJ1bmtsaW5lLnYxLlRvb2wSMAoHb3B0aW9ucxgGIAEoCzIfLnRydW5rbGluZS52MS5Db21wbGV0aW9uT3B0aW9ucxISCgpyZXF1ZXN0X2lkGAcgASgJItwBCg9Db21wbGV0ZVJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgVtb2RlbBgCIAEoCRIUCgxpbnN0cnVjdGlvbnMYAyABKAkSJwoIbWVzc2FnZXMYBCADKAsyFS50cnVua2xpbmUudjEuTWVzc2FnZRIhCgV0b29scxgFIAMoCzISLnRydW5rbGluZS52MS5Ub29sEjAKB29wdGlvbnMYBiABKAsyHy50cnVua2xpbmUudjEuQ29tcGxldGlvbk9wdGlvbnMSEgoKcmVxdWVzdF9pZBgHIAEoCSKsBQoRQ29tcGxldGlvbk9wdGlvbnMSKgoJdHJhbnNwb3J0GAEgASgOMhcudHJ1bmtsaW5lLnYxLlRyYW5zcG9ydBIYCgt0ZW1wZXJhdHVyZRgCIAEoAUgAiAEBEhIKBXRvcF9wGAMgASgBSAGIAQESHgoRbWF4X291dHB1dF90b2tlbnMYBCABKANIAogBARIgChNwYXJhbGxlbF90b29sX2NhbGxzGAUgASgISAOIAQESEgoFc3RvcmUYBiABKAhIBIgBARItCgt0b29sX2Nob2ljZRgHIAEoCzIYLnRydW5rbGluZS52MS5Ub29sQ2hvaWNlEjEKCXJlYXNvbmluZxgIIAEoCzIeLnRydW5rbGluZS52MS5SZWFzb25pbmdPcHRpb25zEicKBHRleHQYCSABKAsyGS50cnVua2xpbmUudjEuVGV4dE9wdGlvbnMSPwoIbWV0YWRhdGEYCiADKAsyLS50cnVua2xpbmUudjEuQ29tcGxldGlvbk9wdGlvbnMuTWV0YWRhdGFFbnRyeRIYChBwcm9tcHRfY2FjaGVfa2V5GAsgASgJEhQKDHNlcnZpY2VfdGllchgMIAEoCRISCgp0cnVuY2F0aW9uGA0gASgJEhkKEXNhZmV0eV9pZGVudGlmaWVyGA4gASgJEg8KB3dhcm1fdXAYDyABKAgSFwoPZXh0cmFfYm9keV9qc29uGBAgASgJEg8KB2luY2x1ZGUYESADKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCFAoSX21heF9vdXRwdXRfdG9rZW5zQhYKFF9wYXJhbGxlbF90b29sX2NhbGxzQggKBl9zdG9yZSKiAQoKVG9vbENob2ljZRIsCgRtb2RlGAEgASgOMhwudHJ1bmtsaW5lLnYxLlRvb2xDaG9pY2VNb2RlSAASEgoIZnVuY3Rpb24YAiABKAlIABItCgdhbGxvd2VkGAMgASgLMhoudHJ1bmtsaW5lLnYxLkFsbG93ZWRUb29sc0gAEhkKD2RlZmluaXRpb25fanNvbhgEIAEoCUgAQggKBmNob2ljZSJNCgxBbGxvd2VkVG9vbHMSKgoEbW9kZRgBIAEoDjIcLnRydW5rbGluZS52MS5Ub29sQ2hvaWNlTW9kZRIRCglmdW5jdGlvbnMYAiADKAkiMwoQUmVhc29uaW5nT3B0aW9ucxIOCgZlZmZvcnQYASABKAkSDwoHc3VtbWFyeRgCIAEoCSLEAQoLVGV4dE9wdGlvbnMSKgoFcGxhaW4YASABKAsyGS50cnVua2xpbmUudjEuUGxhaW5Gb3JtYXRIABI1Cgtqc29uX29iamVjdBgCIAEoCzIeLnRydW5rbGluZS52MS5Kc29uT2JqZWN0Rm9ybWF0SAASNQoLanNvbl9zY2hlbWEYAyABKAsyHi50cnVua2xpbmUudjEuSnNvblNjaGVtYUZvcm1hdEgAEhEKCXZlcmJvc2l0eRgEIAEoCUIICgZmb3JtYXQiDQoLUGxhaW5Gb3JtYXQiEgoQSnNvbk9iamVjdEZvcm1hdCJQChBKc29uU2NoZW1hRm9ybWF0EgwKBG5hbWUYASABKAkSDgoGc2NoZW1hGAIgASgJEhMKBnN0cmljdBgDIAEoCEgAiAEBQgkKB19zdHJpY3QirwMKGFN0cmVhbUNvbXBsZXRpb25SZXNwb25zZRIkCgVzdGFydBgBIAEoCzITLnRydW5rbGluZS52MS5TdGFydEgAEi0KCnRleHRfZGVsdGEYAiABKAsyFy50cnVua2xpbmUudjEuVGV4dERlbHRhSAASIgoEZG9uZRgDIAEoCzISLnRydW5rbGluZS52MS5Eb25lSAASJAoFZXJyb3IYBCABKAsyEy50cnVua2xpbmUudjEuRXJyb3JIABI3Cg9yZWFzb25pbmdfZGVsdGEYBSABKAsyHC50cnVua2xpbmUudjEuUmVhc29uaW5nRGVsdGFIABIzCg1yZWZ1c2FsX2RlbHRhGAYgASgLMhoudHJ1bmtsaW5lLnYxLlJlZnVzYWxEZWx0YUgAEjYKD3Rvb2xfY2FsbF9kZWx0YRgHIAEoCzIbLnRydW5rbGluZS52MS5Ub29sQ2FsbERlbHRhSAASMwoNaXRlbV9wcm9ncmVzcxgIIAEoCzIaLnRydW5rbGluZS52MS5JdGVtUHJvZ3Jlc3NIABIQCghzZXF1ZW5jZRgPIAEoA0IHCgVldmVudCJ7CgVTdGFydBIPCgd0dXJuX2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEioKCXRyYW5zcG9ydBgDIAEoDjIXLnRydW5rbGluZS52MS5UcmFuc3BvcnQSJgoHY29udGV4dBgEIAEoDjIVLnRydW5rbGluZS52MS5Db250ZXh0IjEKCVRleHREZWx0YRIVCg1jb250ZW50X2luZGV4GAEgASgFEg0KBWRlbHRhGAIgASgJIjQKDFJlZnVzYWxEZWx0YRIVCg1jb250ZW50X2luZGV4GAEgASgFEg0KBWRlbHRhGAIgASgJImEKDlJlYXNvbmluZ0RlbHRhEhUKDWNvbnRlbnRfaW5kZXgYASABKAUSDQoFZGVsdGEYAiABKAkSKQoEa2luZBgDIAEoDjIbLnRydW5rbGluZS52MS5SZWFzb25pbmdLaW5kIl4KDVRvb2xDYWxsRGVsdGESFQoNY29udGVudF9pbmRleBgBIAEoBRIPCgdjYWxsX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPYXJndW1lbnRzX2RlbHRhGAQgASgJIloKDEl0ZW1Qcm9ncmVzcxIVCg1jb250ZW50X2luZGV4GAEgASgFEhEKCWl0ZW1fdHlwZRgCIAEoCRISCgpldmVudF90eXBlGAMgASgJEgwKBGpzb24YBCABKAkikgIKBERvbmUSJgoHbWVzc2FnZRgBIAEoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEi0KC3N0b3BfcmVhc29uGAIgASgOMhgudHJ1bmtsaW5lLnYxLlN0b3BSZWFzb24SIgoFdXNhZ2UYAyABKAsyEy50cnVua2xpbmUudjEuVXNhZ2USDQoFbW9kZWwYBCABKAkSEAoIcHJvdmlkZXIYBSABKAkSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoGcmVwb3J0GAcgASgLMhgudHJ1bmtsaW5lLnYxLlR1cm5SZXBvcnQSFAoMc2VydmljZV90aWVyGAggASgJIp4CChBDb21wbGV0ZVJlc3BvbnNlEiYKB21lc3NhZ2UYASABKAsyFS50cnVua2xpbmUudjEuTWVzc2FnZRItCgtzdG9wX3JlYXNvbhgCIAEoDjIYLnRydW5rbGluZS52MS5TdG9wUmVhc29uEiIKBXVzYWdlGAMgASgLMhMudHJ1bmtsaW5lLnYxLlVzYWdlEg0KBW1vZGVsGAQgASgJEhAKCHByb3ZpZGVyGAUgASgJEi4KCmNyZWF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBnJlcG9ydBgHIAEoCzIYLnRydW5rbGluZS52MS5UdXJuUmVwb3J0EhQKDHNlcnZpY2VfdGllchgIIAEoCSKQAgoFRXJyb3ISDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEi4KC3JldHJ5X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KCHVwc3RyZWFtGAUgASgLMhsudHJ1bmtsaW5lLnYxLlVwc3RyZWFtRXJyb3ISJgoHcGFydGlhbBgGIAEoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEiIKBXVzYWdlGAcgASgLMhMudHJ1bmtsaW5lLnYxLlVzYWdlEigKBnJlcG9ydBgIIAEoCzIYLnRydW5rbGluZS52MS5UdXJuUmVwb3J0Ik8KDVVwc3RyZWFtRXJyb3ISDAoEY29kZRgBIAEoCRIMCgR0eXBlGAIgASgJEg4KBnN0YXR1cxgDIAEoBRISCgpyZXF1ZXN0X2lkGAQgASgJIrMBCgVVc2FnZRIUCgxpbnB1dF90b2tlbnMYASABKAMSGwoTY2FjaGVkX2lucHV0X3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDEhQKDHRvdGFsX3Rva2VucxgGIAEoAxIUCgxkZXRhaWxzX2pzb24YByABKAkioAMKClR1cm5SZXBvcnQSEwoLcmVzcG9uc2VfaWQYASABKAkSKgoJdHJhbnNwb3J0GAIgASgOMhcudHJ1bmtsaW5lLnYxLlRyYW5zcG9ydBIYChB0cmFuc3BvcnRfcmVhc29uGAMgASgJEiYKB2NvbnRleHQYBCABKA4yFS50cnVua2xpbmUudjEuQ29udGV4dBIWCg5jb250ZXh0X3JlYXNvbhgFIAEoCRIQCghhdHRlbXB0cxgGIAEoBRIZChFjb25uZWN0aW9uX3JldXNlZBgHIAEoCBImCgd0aW1pbmdzGAggASgLMhUudHJ1bmtsaW5lLnYxLlRpbWluZ3MSEgoKYnl0ZXNfc2VudBgJIAEoAxITCgtieXRlc19zYXZlZBgKIAEoAxJDCg5pZ25vcmVkX2V2ZW50cxgLIAMoCzIrLnRydW5rbGluZS52MS5UdXJuUmVwb3J0Lklnbm9yZWRFdmVudHNFbnRyeRo0ChJJZ25vcmVkRXZlbnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgFOgI4ASLrAQoHVGltaW5ncxIoCgVxdWV1ZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgdjb25uZWN0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2ZpcnN0X2V2ZW50GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDWZpcnN0X2NvbnRlbnQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFdG90YWwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24qZgoJVHJhbnNwb3J0EhkKFVRSQU5TUE9SVF9VTlNQRUNJRklFRBAAEhIKDlRSQU5TUE9SVF9BVVRPEAESFwoTVFJBTlNQT1JUX1dFQlNPQ0tFVBACEhEKDVRSQU5TUE9SVF9TU0UQAypNCgdDb250ZXh0EhcKE0NPTlRFWFRfVU5TUEVDSUZJRUQQABIQCgxDT05URVhUX0ZVTEwQARIXChNDT05URVhUX0lOQ1JFTUVOVEFMEAIqhwEKDlRvb2xDaG9pY2VNb2RlEiAKHFRPT0xfQ0hPSUNFX01PREVfVU5TUEVDSUZJRUQQABIZChVUT09MX0NIT0lDRV9NT0RFX0FVVE8QARIZChVUT09MX0NIT0lDRV9NT0RFX05PTkUQAhIdChlUT09MX0NIT0lDRV9NT0RFX1JFUVVJUkVEEAMqZAoNUmVhc29uaW5nS2luZBIeChpSRUFTT05JTkdfS0lORF9VTlNQRUNJRklFRBAAEhoKFlJFQVNPTklOR19LSU5EX1NVTU1BUlkQARIXChNSRUFTT05JTkdfS0lORF9URVhUEAIqsgEKClN0b3BSZWFzb24SGwoXU1RPUF9SRUFTT05fVU5TUEVDSUZJRUQQABIUChBTVE9QX1JFQVNPTl9TVE9QEAESGAoUU1RPUF9SRUFTT05fVE9PTF9VU0UQAhIWChJTVE9QX1JFQVNPTl9MRU5HVEgQAxIeChpTVE9QX1JFQVNPTl9DT05URU5UX0ZJTFRFUhAEEh8KG1NUT1BfUkVBU09OX0FDVElPTl9SRVFVSVJFRBAFMsMBChFDb21wbGV0aW9uU2VydmljZRJjChBTdHJlYW1Db21wbGV0aW9uEiUudHJ1bmtsaW5lLnYxLlN0cmVhbUNvbXBsZXRpb25SZXF1ZXN0GiYudHJ1bmtsaW5lLnYxLlN0cmVhbUNvbXBsZXRpb25SZXNwb25zZTABEkkKCENvbXBsZXRlEh0udHJ1bmtsaW5lLnYxLkNvbXBsZXRlUmVxdWVzdBoeLnRydW5rbGluZS52MS5Db21wbGV0ZVJlc3BvbnNlQlwKEGRldi50cnVua2xpbmUudjFQAVpGZ2l0aHViLmNvbS90cnVua2xpbmUvdHJ1bmtsaW5lL2NsaWVudHMvZ28vZ2VuL3RydW5rbGluZS92MTt0cnVua2xpbmV2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_trunkline_v1_message]);
+  fileDesc("Ch10cnVua2xpbmUvdjEvY29tcGxldGlvbi5wcm90bxIMdHJ1bmtsaW5lLnYxIqQCChdTdHJlYW1Db21wbGV0aW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEhQKDGluc3RydWN0aW9ucxgDIAEoCRInCghtZXNzYWdlcxgEIAMoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEiEKBXRvb2xzGAUgAygLMhIudHJ1bmtsaW5lLnYxLlRvb2wSMAoHb3B0aW9ucxgGIAEoCzIfLnRydW5rbGluZS52MS5Db21wbGV0aW9uT3B0aW9ucxISCgpyZXF1ZXN0X2lkGAcgASgJEhAKCHR1cm5fa2V5GAggASgJEhYKDmFmdGVyX3NlcXVlbmNlGAkgASgDEhQKDGNvbnRpbnVhdGlvbhgKIAEoCSKcAgoPQ29tcGxldGVSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDQoFbW9kZWwYAiABKAkSFAoMaW5zdHJ1Y3Rpb25zGAMgASgJEicKCG1lc3NhZ2VzGAQgAygLMhUudHJ1bmtsaW5lLnYxLk1lc3NhZ2USIQoFdG9vbHMYBSADKAsyEi50cnVua2xpbmUudjEuVG9vbBIwCgdvcHRpb25zGAYgASgLMh8udHJ1bmtsaW5lLnYxLkNvbXBsZXRpb25PcHRpb25zEhIKCnJlcXVlc3RfaWQYByABKAkSEAoIdHVybl9rZXkYCCABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYCSABKAMSFAoMY29udGludWF0aW9uGAogASgJItQBCg5Db21wYWN0UmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEhQKDGluc3RydWN0aW9ucxgDIAEoCRInCghtZXNzYWdlcxgEIAMoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEhIKCnJlcXVlc3RfaWQYByABKAkSEgoFc3RvcmUYCCABKAhIAIgBARIYChBwcm9tcHRfY2FjaGVfa2V5GAkgASgJEhQKDHNlcnZpY2VfdGllchgKIAEoCUIICgZfc3RvcmUitQEKD0NvbXBhY3RSZXNwb25zZRInCghtZXNzYWdlcxgBIAMoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEiIKBXVzYWdlGAIgASgLMhMudHJ1bmtsaW5lLnYxLlVzYWdlEhMKC3Jlc3BvbnNlX2lkGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb3ZpZGVyGAUgASgJIoUGChFDb21wbGV0aW9uT3B0aW9ucxIqCgl0cmFuc3BvcnQYASABKA4yFy50cnVua2xpbmUudjEuVHJhbnNwb3J0EhgKC3RlbXBlcmF0dXJlGAIgASgBSACIAQESEgoFdG9wX3AYAyABKAFIAYgBARIeChFtYXhfb3V0cHV0X3Rva2VucxgEIAEoA0gCiAEBEiAKE3BhcmFsbGVsX3Rvb2xfY2FsbHMYBSABKAhIA4gBARISCgVzdG9yZRgGIAEoCEgEiAEBEi0KC3Rvb2xfY2hvaWNlGAcgASgLMhgudHJ1bmtsaW5lLnYxLlRvb2xDaG9pY2USMQoJcmVhc29uaW5nGAggASgLMh4udHJ1bmtsaW5lLnYxLlJlYXNvbmluZ09wdGlvbnMSJwoEdGV4dBgJIAEoCzIZLnRydW5rbGluZS52MS5UZXh0T3B0aW9ucxI/CghtZXRhZGF0YRgKIAMoCzItLnRydW5rbGluZS52MS5Db21wbGV0aW9uT3B0aW9ucy5NZXRhZGF0YUVudHJ5EhgKEHByb21wdF9jYWNoZV9rZXkYCyABKAkSFAoMc2VydmljZV90aWVyGAwgASgJEhIKCnRydW5jYXRpb24YDSABKAkSGQoRc2FmZXR5X2lkZW50aWZpZXIYDiABKAkSDwoHd2FybV91cBgPIAEoCBIXCg9leHRyYV9ib2R5X2pzb24YECABKAkSDwoHaW5jbHVkZRgRIAMoCRIpCgZsaW5nZXIYEiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLAoJaGVhcnRiZWF0GBMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIOCgxfdGVtcGVyYXR1cmVCCAoGX3RvcF9wQhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IWChRfcGFyYWxsZWxfdG9vbF9jYWxsc0IICgZfc3RvcmUiogEKClRvb2xDaG9pY2USLAoEbW9kZRgBIAEoDjIcLnRydW5rbGluZS52MS5Ub29sQ2hvaWNlTW9kZUgAEhIKCGZ1bmN0aW9uGAIgASgJSAASLQoHYWxsb3dlZBgDIAEoCzIaLnRydW5rbGluZS52MS5BbGxvd2VkVG9vbHNIABIZCg9kZWZpbml0aW9uX2pzb24YBCABKAlIAEIICgZjaG9pY2UiTQoMQWxsb3dlZFRvb2xzEioKBG1vZGUYASABKA4yHC50cnVua2xpbmUudjEuVG9vbENob2ljZU1vZGUSEQoJZnVuY3Rpb25zGAIgAygJIjMKEFJlYXNvbmluZ09wdGlvbnMSDgoGZWZmb3J0GAEgASgJEg8KB3N1bW1hcnkYAiABKAkixAEKC1RleHRPcHRpb25zEioKBXBsYWluGAEgASgLMhkudHJ1bmtsaW5lLnYxLlBsYWluRm9ybWF0SAASNQoLanNvbl9vYmplY3QYAiABKAsyHi50cnVua2xpbmUudjEuSnNvbk9iamVjdEZvcm1hdEgAEjUKC2pzb25fc2NoZW1hGAMgASgLMh4udHJ1bmtsaW5lLnYxLkpzb25TY2hlbWFGb3JtYXRIABIRCgl2ZXJib3NpdHkYBCABKAlCCAoGZm9ybWF0Ig0KC1BsYWluRm9ybWF0IhIKEEpzb25PYmplY3RGb3JtYXQiUAoQSnNvblNjaGVtYUZvcm1hdBIMCgRuYW1lGAEgASgJEg4KBnNjaGVtYRgCIAEoCRITCgZzdHJpY3QYAyABKAhIAIgBAUIJCgdfc3RyaWN0It0DChhTdHJlYW1Db21wbGV0aW9uUmVzcG9uc2USJAoFc3RhcnQYASABKAsyEy50cnVua2xpbmUudjEuU3RhcnRIABItCgp0ZXh0X2RlbHRhGAIgASgLMhcudHJ1bmtsaW5lLnYxLlRleHREZWx0YUgAEiIKBGRvbmUYAyABKAsyEi50cnVua2xpbmUudjEuRG9uZUgAEiQKBWVycm9yGAQgASgLMhMudHJ1bmtsaW5lLnYxLkVycm9ySAASNwoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhwudHJ1bmtsaW5lLnYxLlJlYXNvbmluZ0RlbHRhSAASMwoNcmVmdXNhbF9kZWx0YRgGIAEoCzIaLnRydW5rbGluZS52MS5SZWZ1c2FsRGVsdGFIABI2Cg90b29sX2NhbGxfZGVsdGEYByABKAsyGy50cnVua2xpbmUudjEuVG9vbENhbGxEZWx0YUgAEjMKDWl0ZW1fcHJvZ3Jlc3MYCCABKAsyGi50cnVua2xpbmUudjEuSXRlbVByb2dyZXNzSAASLAoJaGVhcnRiZWF0GAkgASgLMhcudHJ1bmtsaW5lLnYxLkhlYXJ0YmVhdEgAEhAKCHNlcXVlbmNlGA8gASgDQgcKBWV2ZW50IgsKCUhlYXJ0YmVhdCJ7CgVTdGFydBIPCgd0dXJuX2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEioKCXRyYW5zcG9ydBgDIAEoDjIXLnRydW5rbGluZS52MS5UcmFuc3BvcnQSJgoHY29udGV4dBgEIAEoDjIVLnRydW5rbGluZS52MS5Db250ZXh0IjEKCVRleHREZWx0YRIVCg1jb250ZW50X2luZGV4GAEgASgFEg0KBWRlbHRhGAIgASgJIjQKDFJlZnVzYWxEZWx0YRIVCg1jb250ZW50X2luZGV4GAEgASgFEg0KBWRlbHRhGAIgASgJImEKDlJlYXNvbmluZ0RlbHRhEhUKDWNvbnRlbnRfaW5kZXgYASABKAUSDQoFZGVsdGEYAiABKAkSKQoEa2luZBgDIAEoDjIbLnRydW5rbGluZS52MS5SZWFzb25pbmdLaW5kIl4KDVRvb2xDYWxsRGVsdGESFQoNY29udGVudF9pbmRleBgBIAEoBRIPCgdjYWxsX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPYXJndW1lbnRzX2RlbHRhGAQgASgJIloKDEl0ZW1Qcm9ncmVzcxIVCg1jb250ZW50X2luZGV4GAEgASgFEhEKCWl0ZW1fdHlwZRgCIAEoCRISCgpldmVudF90eXBlGAMgASgJEgwKBGpzb24YBCABKAkiqAIKBERvbmUSJgoHbWVzc2FnZRgBIAEoCzIVLnRydW5rbGluZS52MS5NZXNzYWdlEi0KC3N0b3BfcmVhc29uGAIgASgOMhgudHJ1bmtsaW5lLnYxLlN0b3BSZWFzb24SIgoFdXNhZ2UYAyABKAsyEy50cnVua2xpbmUudjEuVXNhZ2USDQoFbW9kZWwYBCABKAkSEAoIcHJvdmlkZXIYBSABKAkSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoGcmVwb3J0GAcgASgLMhgudHJ1bmtsaW5lLnYxLlR1cm5SZXBvcnQSFAoMc2VydmljZV90aWVyGAggASgJEhQKDGNvbnRpbnVhdGlvbhgJIAEoCSK0AgoQQ29tcGxldGVSZXNwb25zZRImCgdtZXNzYWdlGAEgASgLMhUudHJ1bmtsaW5lLnYxLk1lc3NhZ2USLQoLc3RvcF9yZWFzb24YAiABKA4yGC50cnVua2xpbmUudjEuU3RvcFJlYXNvbhIiCgV1c2FnZRgDIAEoCzITLnRydW5rbGluZS52MS5Vc2FnZRINCgVtb2RlbBgEIAEoCRIQCghwcm92aWRlchgFIAEoCRIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgZyZXBvcnQYByABKAsyGC50cnVua2xpbmUudjEuVHVyblJlcG9ydBIUCgxzZXJ2aWNlX3RpZXIYCCABKAkSFAoMY29udGludWF0aW9uGAkgASgJIpACCgVFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSLgoLcmV0cnlfYWZ0ZXIYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoIdXBzdHJlYW0YBSABKAsyGy50cnVua2xpbmUudjEuVXBzdHJlYW1FcnJvchImCgdwYXJ0aWFsGAYgASgLMhUudHJ1bmtsaW5lLnYxLk1lc3NhZ2USIgoFdXNhZ2UYByABKAsyEy50cnVua2xpbmUudjEuVXNhZ2USKAoGcmVwb3J0GAggASgLMhgudHJ1bmtsaW5lLnYxLlR1cm5SZXBvcnQiTwoNVXBzdHJlYW1FcnJvchIMCgRjb2RlGAEgASgJEgwKBHR5cGUYAiABKAkSDgoGc3RhdHVzGAMgASgFEhIKCnJlcXVlc3RfaWQYBCABKAkiswEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIbChNjYWNoZWRfaW5wdXRfdG9rZW5zGAIgASgDEhoKEmNhY2hlX3dyaXRlX3Rva2VucxgDIAEoAxIVCg1vdXRwdXRfdG9rZW5zGAQgASgDEhgKEHJlYXNvbmluZ190b2tlbnMYBSABKAMSFAoMdG90YWxfdG9rZW5zGAYgASgDEhQKDGRldGFpbHNfanNvbhgHIAEoCSKyAwoKVHVyblJlcG9ydBITCgtyZXNwb25zZV9pZBgBIAEoCRIqCgl0cmFuc3BvcnQYAiABKA4yFy50cnVua2xpbmUudjEuVHJhbnNwb3J0EhgKEHRyYW5zcG9ydF9yZWFzb24YAyABKAkSJgoHY29udGV4dBgEIAEoDjIVLnRydW5rbGluZS52MS5Db250ZXh0EhYKDmNvbnRleHRfcmVhc29uGAUgASgJEhAKCGF0dGVtcHRzGAYgASgFEhkKEWNvbm5lY3Rpb25fcmV1c2VkGAcgASgIEiYKB3RpbWluZ3MYCCABKAsyFS50cnVua2xpbmUudjEuVGltaW5ncxISCgpieXRlc19zZW50GAkgASgDEhMKC2J5dGVzX3NhdmVkGAogASgDEkMKDmlnbm9yZWRfZXZlbnRzGAsgAygLMisudHJ1bmtsaW5lLnYxLlR1cm5SZXBvcnQuSWdub3JlZEV2ZW50c0VudHJ5EhAKCGF0dGFjaGVkGAwgASgIGjQKEklnbm9yZWRFdmVudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAU6AjgBIusBCgdUaW1pbmdzEigKBXF1ZXVlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEioKB2Nvbm5lY3QYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLZmlyc3RfZXZlbnQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNZmlyc3RfY29udGVudBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIoCgV0b3RhbBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbipmCglUcmFuc3BvcnQSGQoVVFJBTlNQT1JUX1VOU1BFQ0lGSUVEEAASEgoOVFJBTlNQT1JUX0FVVE8QARIXChNUUkFOU1BPUlRfV0VCU09DS0VUEAISEQoNVFJBTlNQT1JUX1NTRRADKk0KB0NvbnRleHQSFwoTQ09OVEVYVF9VTlNQRUNJRklFRBAAEhAKDENPTlRFWFRfRlVMTBABEhcKE0NPTlRFWFRfSU5DUkVNRU5UQUwQAiqHAQoOVG9vbENob2ljZU1vZGUSIAocVE9PTF9DSE9JQ0VfTU9ERV9VTlNQRUNJRklFRBAAEhkKFVRPT0xfQ0hPSUNFX01PREVfQVVUTxABEhkKFVRPT0xfQ0hPSUNFX01PREVfTk9ORRACEh0KGVRPT0xfQ0hPSUNFX01PREVfUkVRVUlSRUQQAypkCg1SZWFzb25pbmdLaW5kEh4KGlJFQVNPTklOR19LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUkVBU09OSU5HX0tJTkRfU1VNTUFSWRABEhcKE1JFQVNPTklOR19LSU5EX1RFWFQQAiqyAQoKU3RvcFJlYXNvbhIbChdTVE9QX1JFQVNPTl9VTlNQRUNJRklFRBAAEhQKEFNUT1BfUkVBU09OX1NUT1AQARIYChRTVE9QX1JFQVNPTl9UT09MX1VTRRACEhYKElNUT1BfUkVBU09OX0xFTkdUSBADEh4KGlNUT1BfUkVBU09OX0NPTlRFTlRfRklMVEVSEAQSHwobU1RPUF9SRUFTT05fQUNUSU9OX1JFUVVJUkVEEAUyiwIKEUNvbXBsZXRpb25TZXJ2aWNlEmMKEFN0cmVhbUNvbXBsZXRpb24SJS50cnVua2xpbmUudjEuU3RyZWFtQ29tcGxldGlvblJlcXVlc3QaJi50cnVua2xpbmUudjEuU3RyZWFtQ29tcGxldGlvblJlc3BvbnNlMAESSQoIQ29tcGxldGUSHS50cnVua2xpbmUudjEuQ29tcGxldGVSZXF1ZXN0Gh4udHJ1bmtsaW5lLnYxLkNvbXBsZXRlUmVzcG9uc2USRgoHQ29tcGFjdBIcLnRydW5rbGluZS52MS5Db21wYWN0UmVxdWVzdBodLnRydW5rbGluZS52MS5Db21wYWN0UmVzcG9uc2VCXAoQZGV2LnRydW5rbGluZS52MVABWkZnaXRodWIuY29tL3RydW5rbGluZS90cnVua2xpbmUvY2xpZW50cy9nby9nZW4vdHJ1bmtsaW5lL3YxO3RydW5rbGluZXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_trunkline_v1_message]);
 
 /**
  * One turn of a conversation.
@@ -72,6 +72,29 @@ export type StreamCompletionRequest = Message<"trunkline.v1.StreamCompletionRequ
    * @generated from field: string request_id = 7;
    */
   requestId: string;
+
+  /**
+   * Names the turn, unique in the session: 1 to 128 characters of [A-Za-z0-9_.:-]. A second call with the same key and the same
+   * content attaches to the turn that runs or has run, and never starts another one. Other content: INVALID_REQUEST.
+   *
+   * @generated from field: string turn_key = 8;
+   */
+  turnKey: string;
+
+  /**
+   * With a turn key: the `sequence` of the last event that the caller has. The stream goes on with the next one.
+   *
+   * @generated from field: int64 after_sequence = 9;
+   */
+  afterSequence: bigint;
+
+  /**
+   * `continuation` of the latest `Done` of this conversation, at most 1 KiB; empty: none. A hint: one that does not fit costs a
+   * full turn and nothing else.
+   *
+   * @generated from field: string continuation = 10;
+   */
+  continuation: string;
 };
 
 /**
@@ -135,6 +158,29 @@ export type CompleteRequest = Message<"trunkline.v1.CompleteRequest"> & {
    * @generated from field: string request_id = 7;
    */
   requestId: string;
+
+  /**
+   * Names the turn, unique in the session: 1 to 128 characters of [A-Za-z0-9_.:-]. A second call with the same key and the same
+   * content attaches to the turn that runs or has run, and never starts another one. Other content: INVALID_REQUEST.
+   *
+   * @generated from field: string turn_key = 8;
+   */
+  turnKey: string;
+
+  /**
+   * With a turn key: the `sequence` of the last event that the caller has. The stream goes on with the next one.
+   *
+   * @generated from field: int64 after_sequence = 9;
+   */
+  afterSequence: bigint;
+
+  /**
+   * `continuation` of the latest `Done` of this conversation, at most 1 KiB; empty: none. A hint: one that does not fit costs a
+   * full turn and nothing else.
+   *
+   * @generated from field: string continuation = 10;
+   */
+  continuation: string;
 };
 
 /**
@@ -143,6 +189,126 @@ export type CompleteRequest = Message<"trunkline.v1.CompleteRequest"> & {
  */
 export const CompleteRequestSchema: GenMessage<CompleteRequest> = /*@__PURE__*/
   messageDesc(file_trunkline_v1_completion, 1);
+
+/**
+ * A conversation to be compacted.
+ *
+ * @generated from message trunkline.v1.CompactRequest
+ */
+export type CompactRequest = Message<"trunkline.v1.CompactRequest"> & {
+  /**
+   * Names the conversation: 1 to 128 characters of [A-Za-z0-9_.:-]. It belongs to the authenticated caller.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The model. Required.
+   *
+   * @generated from field: string model = 2;
+   */
+  model: string;
+
+  /**
+   * Instructions, as for a turn. They are not part of what is compacted.
+   *
+   * @generated from field: string instructions = 3;
+   */
+  instructions: string;
+
+  /**
+   * The whole conversation, oldest first. At least one.
+   *
+   * @generated from field: repeated trunkline.v1.Message messages = 4;
+   */
+  messages: Message$1[];
+
+  /**
+   * The caller's correlation id, at most 128 characters: in logs, spans and ErrorInfo.
+   *
+   * @generated from field: string request_id = 7;
+   */
+  requestId: string;
+
+  /**
+   * The upstream stores the responses of this conversation: items are sent with their ids.
+   *
+   * @generated from field: optional bool store = 8;
+   */
+  store?: boolean | undefined;
+
+  /**
+   * As in CompletionOptions.
+   *
+   * @generated from field: string prompt_cache_key = 9;
+   */
+  promptCacheKey: string;
+
+  /**
+   * As in CompletionOptions.
+   *
+   * @generated from field: string service_tier = 10;
+   */
+  serviceTier: string;
+};
+
+/**
+ * Describes the message trunkline.v1.CompactRequest.
+ * Use `create(CompactRequestSchema)` to create a new message.
+ */
+export const CompactRequestSchema: GenMessage<CompactRequest> = /*@__PURE__*/
+  messageDesc(file_trunkline_v1_completion, 2);
+
+/**
+ * The compacted conversation.
+ *
+ * @generated from message trunkline.v1.CompactResponse
+ */
+export type CompactResponse = Message<"trunkline.v1.CompactResponse"> & {
+  /**
+   * What replaces all messages of the request, unchanged: some of them, and an `upstream_item` of type "compaction" that stands
+   * for the rest.
+   *
+   * @generated from field: repeated trunkline.v1.Message messages = 1;
+   */
+  messages: Message$1[];
+
+  /**
+   * What it cost.
+   *
+   * @generated from field: trunkline.v1.Usage usage = 2;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * The upstream's id of the compaction.
+   *
+   * @generated from field: string response_id = 3;
+   */
+  responseId: string;
+
+  /**
+   * When the upstream created it.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 4;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * Who provided it.
+   *
+   * @generated from field: string provider = 5;
+   */
+  provider: string;
+};
+
+/**
+ * Describes the message trunkline.v1.CompactResponse.
+ * Use `create(CompactResponseSchema)` to create a new message.
+ */
+export const CompactResponseSchema: GenMessage<CompactResponse> = /*@__PURE__*/
+  messageDesc(file_trunkline_v1_completion, 3);
 
 /**
  * Options of a turn. What is not set is not sent; zero is a value.
@@ -270,6 +436,21 @@ export type CompletionOptions = Message<"trunkline.v1.CompletionOptions"> & {
    * @generated from field: repeated string include = 17;
    */
   include: string[];
+
+  /**
+   * With a turn key: how long the turn goes on after its caller is gone, and how long a finished one can still be read. Unset
+   * or 0: it stops with its caller. At most TRUNKLINE_MAX_LINGER_S.
+   *
+   * @generated from field: google.protobuf.Duration linger = 18;
+   */
+  linger?: Duration | undefined;
+
+  /**
+   * Send `heartbeat` events so often while the model is silent: at least 1 s. Unset: none.
+   *
+   * @generated from field: google.protobuf.Duration heartbeat = 19;
+   */
+  heartbeat?: Duration | undefined;
 };
 
 /**
@@ -277,7 +458,7 @@ export type CompletionOptions = Message<"trunkline.v1.CompletionOptions"> & {
  * Use `create(CompletionOptionsSchema)` to create a new message.
  */
 export const CompletionOptionsSchema: GenMessage<CompletionOptions> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 2);
+  messageDesc(file_trunkline_v1_completion, 4);
 
 /**
  * Which tool the model calls.
@@ -330,7 +511,7 @@ export type ToolChoice = Message<"trunkline.v1.ToolChoice"> & {
  * Use `create(ToolChoiceSchema)` to create a new message.
  */
 export const ToolChoiceSchema: GenMessage<ToolChoice> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 3);
+  messageDesc(file_trunkline_v1_completion, 5);
 
 /**
  * A set of tools to choose from.
@@ -358,7 +539,7 @@ export type AllowedTools = Message<"trunkline.v1.AllowedTools"> & {
  * Use `create(AllowedToolsSchema)` to create a new message.
  */
 export const AllowedToolsSchema: GenMessage<AllowedTools> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 4);
+  messageDesc(file_trunkline_v1_completion, 6);
 
 /**
  * How the model reasons.
@@ -386,7 +567,7 @@ export type ReasoningOptions = Message<"trunkline.v1.ReasoningOptions"> & {
  * Use `create(ReasoningOptionsSchema)` to create a new message.
  */
 export const ReasoningOptionsSchema: GenMessage<ReasoningOptions> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 5);
+  messageDesc(file_trunkline_v1_completion, 7);
 
 /**
  * What form the text has.
@@ -438,7 +619,7 @@ export type TextOptions = Message<"trunkline.v1.TextOptions"> & {
  * Use `create(TextOptionsSchema)` to create a new message.
  */
 export const TextOptionsSchema: GenMessage<TextOptions> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 6);
+  messageDesc(file_trunkline_v1_completion, 8);
 
 /**
  * Plain text.
@@ -453,7 +634,7 @@ export type PlainFormat = Message<"trunkline.v1.PlainFormat"> & {
  * Use `create(PlainFormatSchema)` to create a new message.
  */
 export const PlainFormatSchema: GenMessage<PlainFormat> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 7);
+  messageDesc(file_trunkline_v1_completion, 9);
 
 /**
  * Any JSON object.
@@ -468,7 +649,7 @@ export type JsonObjectFormat = Message<"trunkline.v1.JsonObjectFormat"> & {
  * Use `create(JsonObjectFormatSchema)` to create a new message.
  */
 export const JsonObjectFormatSchema: GenMessage<JsonObjectFormat> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 8);
+  messageDesc(file_trunkline_v1_completion, 10);
 
 /**
  * JSON that fits a schema.
@@ -503,7 +684,7 @@ export type JsonSchemaFormat = Message<"trunkline.v1.JsonSchemaFormat"> & {
  * Use `create(JsonSchemaFormatSchema)` to create a new message.
  */
 export const JsonSchemaFormatSchema: GenMessage<JsonSchemaFormat> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 9);
+  messageDesc(file_trunkline_v1_completion, 11);
 
 /**
  * One event of a streamed turn. A client ignores an event kind that it does not know.
@@ -580,10 +761,18 @@ export type StreamCompletionResponse = Message<"trunkline.v1.StreamCompletionRes
      */
     value: ItemProgress;
     case: "itemProgress";
+  } | {
+    /**
+     * Nothing happened, and the turn still runs. Only where `options.heartbeat` asks for it.
+     *
+     * @generated from field: trunkline.v1.Heartbeat heartbeat = 9;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Counts the events of this stream from 1, without a gap.
+   * Counts the events of the turn from 1, without a gap. A heartbeat is none of them: it repeats the number of the last one.
    *
    * @generated from field: int64 sequence = 15;
    */
@@ -595,7 +784,22 @@ export type StreamCompletionResponse = Message<"trunkline.v1.StreamCompletionRes
  * Use `create(StreamCompletionResponseSchema)` to create a new message.
  */
 export const StreamCompletionResponseSchema: GenMessage<StreamCompletionResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 10);
+  messageDesc(file_trunkline_v1_completion, 12);
+
+/**
+ * Nothing happened, and the turn still runs.
+ *
+ * @generated from message trunkline.v1.Heartbeat
+ */
+export type Heartbeat = Message<"trunkline.v1.Heartbeat"> & {
+};
+
+/**
+ * Describes the message trunkline.v1.Heartbeat.
+ * Use `create(HeartbeatSchema)` to create a new message.
+ */
+export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
+  messageDesc(file_trunkline_v1_completion, 13);
 
 /**
  * The upstream began the turn.
@@ -637,7 +841,7 @@ export type Start = Message<"trunkline.v1.Start"> & {
  * Use `create(StartSchema)` to create a new message.
  */
 export const StartSchema: GenMessage<Start> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 11);
+  messageDesc(file_trunkline_v1_completion, 14);
 
 /**
  * A piece of text.
@@ -665,7 +869,7 @@ export type TextDelta = Message<"trunkline.v1.TextDelta"> & {
  * Use `create(TextDeltaSchema)` to create a new message.
  */
 export const TextDeltaSchema: GenMessage<TextDelta> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 12);
+  messageDesc(file_trunkline_v1_completion, 15);
 
 /**
  * A piece of a refusal.
@@ -693,7 +897,7 @@ export type RefusalDelta = Message<"trunkline.v1.RefusalDelta"> & {
  * Use `create(RefusalDeltaSchema)` to create a new message.
  */
 export const RefusalDeltaSchema: GenMessage<RefusalDelta> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 13);
+  messageDesc(file_trunkline_v1_completion, 16);
 
 /**
  * A piece of reasoning.
@@ -728,7 +932,7 @@ export type ReasoningDelta = Message<"trunkline.v1.ReasoningDelta"> & {
  * Use `create(ReasoningDeltaSchema)` to create a new message.
  */
 export const ReasoningDeltaSchema: GenMessage<ReasoningDelta> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 14);
+  messageDesc(file_trunkline_v1_completion, 17);
 
 /**
  * A piece of a tool call.
@@ -770,7 +974,7 @@ export type ToolCallDelta = Message<"trunkline.v1.ToolCallDelta"> & {
  * Use `create(ToolCallDeltaSchema)` to create a new message.
  */
 export const ToolCallDeltaSchema: GenMessage<ToolCallDelta> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 15);
+  messageDesc(file_trunkline_v1_completion, 18);
 
 /**
  * What the upstream says of an item while it grows: a search that runs, a piece of code, a partial image. The item itself is an
@@ -813,7 +1017,7 @@ export type ItemProgress = Message<"trunkline.v1.ItemProgress"> & {
  * Use `create(ItemProgressSchema)` to create a new message.
  */
 export const ItemProgressSchema: GenMessage<ItemProgress> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 16);
+  messageDesc(file_trunkline_v1_completion, 19);
 
 /**
  * The turn ended well. The same fields as CompleteResponse.
@@ -876,6 +1080,14 @@ export type Done = Message<"trunkline.v1.Done"> & {
    * @generated from field: string service_tier = 8;
    */
   serviceTier: string;
+
+  /**
+   * Where the upstream stores the response: what to send as `continuation` with the next request of this conversation, so that
+   * it is incremental on any replica. Opaque; at most 1 KiB.
+   *
+   * @generated from field: string continuation = 9;
+   */
+  continuation: string;
 };
 
 /**
@@ -883,7 +1095,7 @@ export type Done = Message<"trunkline.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 17);
+  messageDesc(file_trunkline_v1_completion, 20);
 
 /**
  * The turn ended well. The same fields as Done.
@@ -946,6 +1158,14 @@ export type CompleteResponse = Message<"trunkline.v1.CompleteResponse"> & {
    * @generated from field: string service_tier = 8;
    */
   serviceTier: string;
+
+  /**
+   * Where the upstream stores the response: what to send as `continuation` with the next request of this conversation, so that
+   * it is incremental on any replica. Opaque; at most 1 KiB.
+   *
+   * @generated from field: string continuation = 9;
+   */
+  continuation: string;
 };
 
 /**
@@ -953,7 +1173,7 @@ export type CompleteResponse = Message<"trunkline.v1.CompleteResponse"> & {
  * Use `create(CompleteResponseSchema)` to create a new message.
  */
 export const CompleteResponseSchema: GenMessage<CompleteResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 18);
+  messageDesc(file_trunkline_v1_completion, 21);
 
 /**
  * The turn failed.
@@ -1023,7 +1243,7 @@ export type Error = Message<"trunkline.v1.Error"> & {
  * Use `create(ErrorSchema)` to create a new message.
  */
 export const ErrorSchema: GenMessage<Error> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 19);
+  messageDesc(file_trunkline_v1_completion, 22);
 
 /**
  * What the upstream said about a failure.
@@ -1065,7 +1285,7 @@ export type UpstreamError = Message<"trunkline.v1.UpstreamError"> & {
  * Use `create(UpstreamErrorSchema)` to create a new message.
  */
 export const UpstreamErrorSchema: GenMessage<UpstreamError> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 20);
+  messageDesc(file_trunkline_v1_completion, 23);
 
 /**
  * Tokens. `cached_input_tokens` and `cache_write_tokens` are part of input, `reasoning_tokens` of output.
@@ -1128,7 +1348,7 @@ export type Usage = Message<"trunkline.v1.Usage"> & {
  * Use `create(UsageSchema)` to create a new message.
  */
 export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 21);
+  messageDesc(file_trunkline_v1_completion, 24);
 
 /**
  * How a turn ran: over what, with how much of the conversation, and how long each phase took.
@@ -1213,6 +1433,13 @@ export type TurnReport = Message<"trunkline.v1.TurnReport"> & {
    * @generated from field: map<string, int32> ignored_events = 11;
    */
   ignoredEvents: { [key: string]: number };
+
+  /**
+   * This call did not start the turn: it attached to one that its turn key names.
+   *
+   * @generated from field: bool attached = 12;
+   */
+  attached: boolean;
 };
 
 /**
@@ -1220,7 +1447,7 @@ export type TurnReport = Message<"trunkline.v1.TurnReport"> & {
  * Use `create(TurnReportSchema)` to create a new message.
  */
 export const TurnReportSchema: GenMessage<TurnReport> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 22);
+  messageDesc(file_trunkline_v1_completion, 25);
 
 /**
  * How long each phase of a turn took. `first_event`, `first_content` and `total` count from the start of the turn.
@@ -1269,7 +1496,7 @@ export type Timings = Message<"trunkline.v1.Timings"> & {
  * Use `create(TimingsSchema)` to create a new message.
  */
 export const TimingsSchema: GenMessage<Timings> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_completion, 23);
+  messageDesc(file_trunkline_v1_completion, 26);
 
 /**
  * How a turn reaches the upstream.
@@ -1503,6 +1730,16 @@ export const CompletionService: GenService<{
     methodKind: "unary";
     input: typeof CompleteRequestSchema;
     output: typeof CompleteResponseSchema;
+  },
+  /**
+   * Shortens a conversation by the upstream's own compaction: messages in, fewer messages out. They replace the old ones.
+   *
+   * @generated from rpc trunkline.v1.CompletionService.Compact
+   */
+  compact: {
+    methodKind: "unary";
+    input: typeof CompactRequestSchema;
+    output: typeof CompactResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_trunkline_v1_completion, 0);

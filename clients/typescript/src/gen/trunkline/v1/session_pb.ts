@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trunkline/v1/session.proto.
  */
 export const file_trunkline_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("Chp0cnVua2xpbmUvdjEvc2Vzc2lvbi5wcm90bxIMdHJ1bmtsaW5lLnYxIvkBCgdTZXNzaW9uEhIKCnNlc3Npb25faWQYASABKAkSDAoEbGl2ZRgCIAEoCBIrCgpsaW5lX3N0YXRlGAMgASgOMhcudHJ1bmtsaW5lLnYxLkxpbmVTdGF0ZRINCgV0dXJucxgEIAEoAxIZChFpbmNyZW1lbnRhbF90dXJucxgFIAEoAxITCgtieXRlc19zYXZlZBgGIAEoAxIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3VzZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIn8KEldhcm1TZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEhQKDGluc3RydWN0aW9ucxgDIAEoCRIhCgV0b29scxgEIAMoCzISLnRydW5rbGluZS52MS5Ub29sEg0KBXByaW1lGAUgASgIIj0KE1dhcm1TZXNzaW9uUmVzcG9uc2USJgoHc2Vzc2lvbhgBIAEoCzIVLnRydW5rbGluZS52MS5TZXNzaW9uIicKEUdldFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiPAoSR2V0U2Vzc2lvblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS50cnVua2xpbmUudjEuU2Vzc2lvbiI8ChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImkKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEicKCHNlc3Npb25zGAEgAygLMhUudHJ1bmtsaW5lLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg8KB3JlcGxpY2EYAyABKAkiKwoVUmVsZWFzZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiGAoWUmVsZWFzZVNlc3Npb25SZXNwb25zZSp+CglMaW5lU3RhdGUSGgoWTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0xJTkVfU1RBVEVfTk9ORRABEhYKEkxJTkVfU1RBVEVfRElBTElORxACEhMKD0xJTkVfU1RBVEVfSURMRRADEhMKD0xJTkVfU1RBVEVfQlVTWRAEMukCCg5TZXNzaW9uU2VydmljZRJSCgtXYXJtU2Vzc2lvbhIgLnRydW5rbGluZS52MS5XYXJtU2Vzc2lvblJlcXVlc3QaIS50cnVua2xpbmUudjEuV2FybVNlc3Npb25SZXNwb25zZRJPCgpHZXRTZXNzaW9uEh8udHJ1bmtsaW5lLnYxLkdldFNlc3Npb25SZXF1ZXN0GiAudHJ1bmtsaW5lLnYxLkdldFNlc3Npb25SZXNwb25zZRJVCgxMaXN0U2Vzc2lvbnMSIS50cnVua2xpbmUudjEuTGlzdFNlc3Npb25zUmVxdWVzdBoiLnRydW5rbGluZS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZRJbCg5SZWxlYXNlU2Vzc2lvbhIjLnRydW5rbGluZS52MS5SZWxlYXNlU2Vzc2lvblJlcXVlc3QaJC50cnVua2xpbmUudjEuUmVsZWFzZVNlc3Npb25SZXNwb25zZUJcChBkZXYudHJ1bmtsaW5lLnYxUAFaRmdpdGh1Yi5jb20vdHJ1bmtsaW5lL3RydW5rbGluZS9jbGllbnRzL2dvL2dlbi90cnVua2xpbmUvdjE7dHJ1bmtsaW5ldjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_trunkline_v1_message]);
+  fileDesc("Chp0cnVua2xpbmUvdjEvc2Vzc2lvbi5wcm90bxIMdHJ1bmtsaW5lLnYxIqsCCgdTZXNzaW9uEhIKCnNlc3Npb25faWQYASABKAkSDAoEbGl2ZRgCIAEoCBIrCgpsaW5lX3N0YXRlGAMgASgOMhcudHJ1bmtsaW5lLnYxLkxpbmVTdGF0ZRINCgV0dXJucxgEIAEoAxIZChFpbmNyZW1lbnRhbF90dXJucxgFIAEoAxITCgtieXRlc19zYXZlZBgGIAEoAxIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3VzZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDXJ1bm5pbmdfdHVybnMYCSADKAsyGS50cnVua2xpbmUudjEuU2Vzc2lvblR1cm4imAEKC1Nlc3Npb25UdXJuEg8KB3R1cm5faWQYASABKAkSEAoIdHVybl9rZXkYAiABKAkSLgoKc3RhcnRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYXR0YWNoZWQYBCABKAgSDQoFZW5kZWQYBSABKAgSFQoNbGFzdF9zZXF1ZW5jZRgGIAEoAyJ/ChJXYXJtU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgVtb2RlbBgCIAEoCRIUCgxpbnN0cnVjdGlvbnMYAyABKAkSIQoFdG9vbHMYBCADKAsyEi50cnVua2xpbmUudjEuVG9vbBINCgVwcmltZRgFIAEoCCI9ChNXYXJtU2Vzc2lvblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS50cnVua2xpbmUudjEuU2Vzc2lvbiInChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIjwKEkdldFNlc3Npb25SZXNwb25zZRImCgdzZXNzaW9uGAEgASgLMhUudHJ1bmtsaW5lLnYxLlNlc3Npb24iPAoTTGlzdFNlc3Npb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJpChRMaXN0U2Vzc2lvbnNSZXNwb25zZRInCghzZXNzaW9ucxgBIAMoCzIVLnRydW5rbGluZS52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIPCgdyZXBsaWNhGAMgASgJIisKFVJlbGVhc2VTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIhgKFlJlbGVhc2VTZXNzaW9uUmVzcG9uc2UiVgoRQ2FuY2VsVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCgd0dXJuX2lkGAIgASgJSAASEgoIdHVybl9rZXkYAyABKAlIAEIGCgR0dXJuIhQKEkNhbmNlbFR1cm5SZXNwb25zZSp+CglMaW5lU3RhdGUSGgoWTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0xJTkVfU1RBVEVfTk9ORRABEhYKEkxJTkVfU1RBVEVfRElBTElORxACEhMKD0xJTkVfU1RBVEVfSURMRRADEhMKD0xJTkVfU1RBVEVfQlVTWRAEMroDCg5TZXNzaW9uU2VydmljZRJSCgtXYXJtU2Vzc2lvbhIgLnRydW5rbGluZS52MS5XYXJtU2Vzc2lvblJlcXVlc3QaIS50cnVua2xpbmUudjEuV2FybVNlc3Npb25SZXNwb25zZRJPCgpHZXRTZXNzaW9uEh8udHJ1bmtsaW5lLnYxLkdldFNlc3Npb25SZXF1ZXN0GiAudHJ1bmtsaW5lLnYxLkdldFNlc3Npb25SZXNwb25zZRJVCgxMaXN0U2Vzc2lvbnMSIS50cnVua2xpbmUudjEuTGlzdFNlc3Npb25zUmVxdWVzdBoiLnRydW5rbGluZS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZRJbCg5SZWxlYXNlU2Vzc2lvbhIjLnRydW5rbGluZS52MS5SZWxlYXNlU2Vzc2lvblJlcXVlc3QaJC50cnVua2xpbmUudjEuUmVsZWFzZVNlc3Npb25SZXNwb25zZRJPCgpDYW5jZWxUdXJuEh8udHJ1bmtsaW5lLnYxLkNhbmNlbFR1cm5SZXF1ZXN0GiAudHJ1bmtsaW5lLnYxLkNhbmNlbFR1cm5SZXNwb25zZUJcChBkZXYudHJ1bmtsaW5lLnYxUAFaRmdpdGh1Yi5jb20vdHJ1bmtsaW5lL3RydW5rbGluZS9jbGllbnRzL2dvL2dlbi90cnVua2xpbmUvdjE7dHJ1bmtsaW5ldjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_trunkline_v1_message]);
 
 /**
  * What the service remembers of one conversation.
@@ -79,6 +79,13 @@ export type Session = Message<"trunkline.v1.Session"> & {
    * @generated from field: google.protobuf.Timestamp last_used_at = 8;
    */
   lastUsedAt?: Timestamp | undefined;
+
+  /**
+   * Its turns that run now, and those that have ended and are kept for their callers; oldest first.
+   *
+   * @generated from field: repeated trunkline.v1.SessionTurn running_turns = 9;
+   */
+  runningTurns: SessionTurn[];
 };
 
 /**
@@ -87,6 +94,62 @@ export type Session = Message<"trunkline.v1.Session"> & {
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_trunkline_v1_session, 0);
+
+/**
+ * A turn of a session that runs, or is kept.
+ *
+ * @generated from message trunkline.v1.SessionTurn
+ */
+export type SessionTurn = Message<"trunkline.v1.SessionTurn"> & {
+  /**
+   * The service's id of the turn; empty: it waits for a place.
+   *
+   * @generated from field: string turn_id = 1;
+   */
+  turnId: string;
+
+  /**
+   * The caller's key. Empty: it has none.
+   *
+   * @generated from field: string turn_key = 2;
+   */
+  turnKey: string;
+
+  /**
+   * When it began.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 3;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * A caller reads it.
+   *
+   * @generated from field: bool attached = 4;
+   */
+  attached: boolean;
+
+  /**
+   * It has ended and can still be read.
+   *
+   * @generated from field: bool ended = 5;
+   */
+  ended: boolean;
+
+  /**
+   * The `sequence` of its latest event.
+   *
+   * @generated from field: int64 last_sequence = 6;
+   */
+  lastSequence: bigint;
+};
+
+/**
+ * Describes the message trunkline.v1.SessionTurn.
+ * Use `create(SessionTurnSchema)` to create a new message.
+ */
+export const SessionTurnSchema: GenMessage<SessionTurn> = /*@__PURE__*/
+  messageDesc(file_trunkline_v1_session, 1);
 
 /**
  * Opens a session's line.
@@ -135,7 +198,7 @@ export type WarmSessionRequest = Message<"trunkline.v1.WarmSessionRequest"> & {
  * Use `create(WarmSessionRequestSchema)` to create a new message.
  */
 export const WarmSessionRequestSchema: GenMessage<WarmSessionRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_session, 1);
+  messageDesc(file_trunkline_v1_session, 2);
 
 /**
  * The session, its line open.
@@ -156,7 +219,7 @@ export type WarmSessionResponse = Message<"trunkline.v1.WarmSessionResponse"> & 
  * Use `create(WarmSessionResponseSchema)` to create a new message.
  */
 export const WarmSessionResponseSchema: GenMessage<WarmSessionResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_session, 2);
+  messageDesc(file_trunkline_v1_session, 3);
 
 /**
  * Asks for one session.
@@ -177,7 +240,7 @@ export type GetSessionRequest = Message<"trunkline.v1.GetSessionRequest"> & {
  * Use `create(GetSessionRequestSchema)` to create a new message.
  */
 export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_session, 3);
+  messageDesc(file_trunkline_v1_session, 4);
 
 /**
  * One session.
@@ -198,7 +261,7 @@ export type GetSessionResponse = Message<"trunkline.v1.GetSessionResponse"> & {
  * Use `create(GetSessionResponseSchema)` to create a new message.
  */
 export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_session, 4);
+  messageDesc(file_trunkline_v1_session, 5);
 
 /**
  * Asks for the caller's sessions.
@@ -226,7 +289,7 @@ export type ListSessionsRequest = Message<"trunkline.v1.ListSessionsRequest"> & 
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_session, 5);
+  messageDesc(file_trunkline_v1_session, 6);
 
 /**
  * A page of sessions.
@@ -261,7 +324,7 @@ export type ListSessionsResponse = Message<"trunkline.v1.ListSessionsResponse"> 
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_session, 6);
+  messageDesc(file_trunkline_v1_session, 7);
 
 /**
  * Forgets a session.
@@ -282,7 +345,7 @@ export type ReleaseSessionRequest = Message<"trunkline.v1.ReleaseSessionRequest"
  * Use `create(ReleaseSessionRequestSchema)` to create a new message.
  */
 export const ReleaseSessionRequestSchema: GenMessage<ReleaseSessionRequest> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_session, 7);
+  messageDesc(file_trunkline_v1_session, 8);
 
 /**
  * The session is forgotten.
@@ -297,7 +360,66 @@ export type ReleaseSessionResponse = Message<"trunkline.v1.ReleaseSessionRespons
  * Use `create(ReleaseSessionResponseSchema)` to create a new message.
  */
 export const ReleaseSessionResponseSchema: GenMessage<ReleaseSessionResponse> = /*@__PURE__*/
-  messageDesc(file_trunkline_v1_session, 8);
+  messageDesc(file_trunkline_v1_session, 9);
+
+/**
+ * Stops a running turn.
+ *
+ * @generated from message trunkline.v1.CancelTurnRequest
+ */
+export type CancelTurnRequest = Message<"trunkline.v1.CancelTurnRequest"> & {
+  /**
+   * The session in which the turn runs.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof trunkline.v1.CancelTurnRequest.turn
+   */
+  turn: {
+    /**
+     * The service's id of the turn.
+     *
+     * @generated from field: string turn_id = 2;
+     */
+    value: string;
+    case: "turnId";
+  } | {
+    /**
+     * The caller's key of the turn.
+     *
+     * @generated from field: string turn_key = 3;
+     */
+    value: string;
+    case: "turnKey";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message trunkline.v1.CancelTurnRequest.
+ * Use `create(CancelTurnRequestSchema)` to create a new message.
+ */
+export const CancelTurnRequestSchema: GenMessage<CancelTurnRequest> = /*@__PURE__*/
+  messageDesc(file_trunkline_v1_session, 10);
+
+/**
+ * The turn is stopped.
+ *
+ * @generated from message trunkline.v1.CancelTurnResponse
+ */
+export type CancelTurnResponse = Message<"trunkline.v1.CancelTurnResponse"> & {
+};
+
+/**
+ * Describes the message trunkline.v1.CancelTurnResponse.
+ * Use `create(CancelTurnResponseSchema)` to create a new message.
+ */
+export const CancelTurnResponseSchema: GenMessage<CancelTurnResponse> = /*@__PURE__*/
+  messageDesc(file_trunkline_v1_session, 11);
 
 /**
  * What a session's line is doing.
@@ -392,6 +514,17 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof ReleaseSessionRequestSchema;
     output: typeof ReleaseSessionResponseSchema;
+  },
+  /**
+   * Stops a running turn now, whether its caller is there or not. No such turn of the caller's: NOT_FOUND with reason
+   * TURN_NOT_FOUND. One that has ended is no longer kept.
+   *
+   * @generated from rpc trunkline.v1.SessionService.CancelTurn
+   */
+  cancelTurn: {
+    methodKind: "unary";
+    input: typeof CancelTurnRequestSchema;
+    output: typeof CancelTurnResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_trunkline_v1_session, 0);
