@@ -28,6 +28,8 @@ MAX_METADATA_VALUE = 512
 MAX_CACHE_KEY = 64
 MAX_SAFETY_IDENTIFIER = 64
 MAX_REQUEST_ID = 128
+MAX_CONTINUATION = 1_024
+MIN_HEARTBEAT_S = 1.0
 MAX_MODEL = 256
 MAX_OPTION = 128
 MAX_NAME = 256
@@ -88,6 +90,7 @@ TABLE: tuple[tuple[str, int, str], ...] = (
     ("options.safety_identifier", MAX_SAFETY_IDENTIFIER, "characters"),
     (OPTIONS, MAX_OPTION, "characters each"),
     ("request_id", MAX_REQUEST_ID, "characters"),
+    ("continuation", MAX_CONTINUATION, "characters"),
     ("model", MAX_MODEL, "characters"),
     (NAMES, MAX_NAME, "characters each"),
     (IDS, MAX_ID, "characters each"),

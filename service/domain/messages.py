@@ -274,11 +274,17 @@ class Options:
     warm_up: bool = False
     extra_body_json: str = ""
     include: tuple[str, ...] = ()
+    linger_s: float = 0.0
+    heartbeat_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One turn, validated: the whole conversation and how to run it. `size`: its bytes as received."""
+    """One turn, validated: the whole conversation and how to run it. `size`: its bytes as received.
+
+    `turn_key` names the turn in its session; empty: nobody can attach to it. With one, `after_sequence` is
+    the last event that the caller has. `continuation` is a token of an earlier turn, unverified; empty: none.
+    """
 
     session_id: str
     model: str
@@ -288,6 +294,9 @@ class CompletionRequest:
     options: Options = field(default_factory=Options)
     request_id: str = ""
     size: int = 0
+    turn_key: str = ""
+    after_sequence: int = 0
+    continuation: str = ""
 
     @property
     def large(self) -> bool:

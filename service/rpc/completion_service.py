@@ -101,6 +101,9 @@ class CompletionService:
             facts = _facts(turn, stream.request_id, events=0)
             await end(context, failure, facts, _error(failure, turn, partial=False))
 
+    async def Compact(self, _raw: bytes, context: Context) -> pb.CompactResponse:  # noqa: N802
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not served yet")
+
     def _check_caller(self, raw: bytes) -> Caller:
         """Return the caller. Raises INVALID_REQUEST when the request is larger than its tenant may send."""
         caller = CALLER.get()

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, TypeVar
 
+import grpc
+
 from service.domain.limits import LARGE_BYTES
 from service.domain.tenant import Caller
 from service.gen.trunkline.v1 import session_pb2 as pb
@@ -91,3 +93,6 @@ class SessionService:
         request = await self._parse(pb.ReleaseSessionRequest, raw)
         self._manager.release(CALLER.get().tenant, read_session_id(request))
         return pb.ReleaseSessionResponse()
+
+    async def CancelTurn(self, _raw: bytes, context: Context) -> pb.CancelTurnResponse:  # noqa: N802
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not served yet")

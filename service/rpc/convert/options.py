@@ -24,6 +24,7 @@ from service.domain.limits import (
     MAX_OPTION,
     MAX_SAFETY_IDENTIFIER,
     MAX_TOOLS,
+    MIN_HEARTBEAT_S,
     json_nodes,
 )
 from service.domain.messages import Options, TextFormat, Tool, ToolChoice
@@ -121,11 +122,24 @@ def read_options(found: Violations, options: pb.CompletionOptions, tools: Sequen
         warm_up=options.warm_up,
         extra_body_json=options.extra_body_json,
         include=_include(found, options.include),
+        linger_s=_duration(found, options, "linger", 0.0) or 0.0,
+        heartbeat_s=_duration(found, options, "heartbeat", MIN_HEARTBEAT_S),
     )
 
 
 def _given(options: pb.CompletionOptions, name: str) -> Any:
     return getattr(options, name) if options.HasField(name) else None
+
+
+def _duration(found: Violations, options: pb.CompletionOptions, name: str, least: float) -> float | None:
+    """Return the seconds of a duration. None: it is not given."""
+    if not options.HasField(name):
+        return None
+    given = getattr(options, name)
+    seconds: float = given.seconds + given.nanos / 1e9
+    if seconds < least:
+        found.add(f"options.{name}", f"must be at least {least:g} s")
+    return seconds
 
 
 def _metadata(found: Violations, options: pb.CompletionOptions) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from service.domain.limits import MAX_MODEL, MAX_PAGE_TOKEN, MAX_REQUEST_ID
+from service.domain.limits import MAX_CONTINUATION, MAX_MODEL, MAX_PAGE_TOKEN, MAX_REQUEST_ID
 from service.domain.messages import CompletionRequest
 from service.gen.trunkline.v1 import completion_pb2, session_pb2
 from service.rpc.convert.messages import read_messages
@@ -31,9 +31,11 @@ def read_completion(
     found.required("model", request.model)
     found.at_most("model", request.model, MAX_MODEL)
     found.at_most("request_id", request.request_id, MAX_REQUEST_ID)
+    found.at_most("continuation", request.continuation, MAX_CONTINUATION)
     messages = read_messages(found, request.messages, max_messages)
     tools = read_tools(found, request.tools)
     options = read_options(found, request.options, tools)
+    _check_key(found, request)
     check_json(found, tools, options)
     found.check()
     return CompletionRequest(
@@ -45,7 +47,27 @@ def read_completion(
         options=options,
         request_id=request.request_id,
         size=size,
+        turn_key=request.turn_key,
+        after_sequence=request.after_sequence,
+        continuation=request.continuation,
     )
+
+
+def _check_key(
+    found: Violations, request: completion_pb2.StreamCompletionRequest | completion_pb2.CompleteRequest
+) -> None:
+    """Check the turn key, and what only a turn with one may ask for."""
+    if request.turn_key and not SESSION_ID.fullmatch(request.turn_key):
+        found.add("turn_key", "must be 1 to 128 characters of A-Z a-z 0-9 _ . : -")
+    if request.after_sequence < 0:
+        found.add("after_sequence", "must not be negative")
+    if not request.turn_key:
+        asked = {
+            "after_sequence": request.after_sequence > 0,
+            "options.linger": request.options.HasField("linger"),
+        }
+        for field in (name for name, given in asked.items() if given):
+            found.add(field, "needs a turn_key")
 
 
 def read_prime(request: session_pb2.WarmSessionRequest, size: int) -> CompletionRequest | None:

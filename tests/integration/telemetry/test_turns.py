@@ -90,6 +90,7 @@ async def test_a_first_turn(service, seen):
         "gen_ai.usage.reasoning.output_tokens": done.usage.reasoning_tokens,
         "openai.api.type": "responses",
         "openai.request.service_tier": "flex",
+        "openai.response.service_tier": "flex",
         "server.address": "up",
         "server.port": 1,
         "trunkline.request_id": "r-1",
@@ -102,6 +103,7 @@ async def test_a_first_turn(service, seen):
         "trunkline.connection_reused": False,
         "trunkline.bytes_sent": done.report.bytes_sent,
         "trunkline.bytes_saved": 0,
+        "trunkline.response.items": ("message",),
     }
     assert server.attributes[names.CONVERSATION] == "s1"
     assert server.attributes[names.ATTEMPTS] == 1

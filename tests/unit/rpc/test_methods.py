@@ -29,7 +29,7 @@ class Servicer:
         self.requests.append(request)
         return pb.GetSessionResponse()
 
-    ListSessions = ReleaseSession = WarmSession = GetSession
+    ListSessions = ReleaseSession = WarmSession = CancelTurn = GetSession
 
 
 class Sent:

@@ -363,7 +363,33 @@ def test_every_option_arrives():
 
 def test_every_option_of_the_contract_is_read_or_named_differently():
     names = {field.name for field in pb.CompletionOptions.DESCRIPTOR.fields}
-    assert names - set(Options.__slots__) == {"reasoning", "text"}
+    assert names - set(Options.__slots__) == {"reasoning", "text", "linger", "heartbeat"}
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"turn_key": "a b"}, "turn_key"),
+        ({"turn_key": "k" * 129}, "turn_key"),
+        ({"turn_key": "k", "after_sequence": -1}, "after_sequence"),
+        ({"after_sequence": 1}, "after_sequence"),
+        ({"options": pb.CompletionOptions(linger={"seconds": 1})}, "options.linger"),
+        ({"turn_key": "k", "options": pb.CompletionOptions(linger={"seconds": -1})}, "options.linger"),
+        ({"options": pb.CompletionOptions(heartbeat={"nanos": 999_999_999})}, "options.heartbeat"),
+        ({"continuation": "x" * 1025}, "continuation"),
+    ],
+)
+def test_what_belongs_to_a_turn_key_is_checked(given, field):
+    with pytest.raises(TurnError) as raised:
+        read(**given)
+    assert [violation.field for violation in raised.value.violations] == [field]
+
+
+def test_a_turn_with_a_key_is_read():
+    options = pb.CompletionOptions(linger={"seconds": 60, "nanos": 500_000_000}, heartbeat={"seconds": 1})
+    made = read(turn_key="k:1", after_sequence=5, continuation="t", options=options)
+    assert (made.turn_key, made.after_sequence, made.continuation) == ("k:1", 5, "t")
+    assert (made.options.linger_s, made.options.heartbeat_s) == (60.5, 1.0)
 
 
 @pytest.mark.parametrize(
