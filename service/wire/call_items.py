@@ -131,6 +131,11 @@ CALLER_TOOLS = frozenset(
 """Calls for the caller, unless they say otherwise. So is one of an unknown kind that has a call_id."""
 
 
+def answered_in(items: Iterable[UpstreamItem]) -> set[str]:
+    """Return the ids of the calls whose output the upstream has itself put into the answer."""
+    return {item.call_id for item in items if item.kind.endswith("_output")}
+
+
 def is_waiting(items: Iterable[UpstreamItem]) -> bool:
     """Return whether one of the items is a call that neither the upstream nor another item answers.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from service.domain.events import Completed, Started, StopReason, Usage
 from service.domain.messages import Message, ToolCallPart
 from service.wire.server_events import Response
@@ -49,17 +51,19 @@ def completed(
     usage: Usage | None,
     cut: StopReason | None,
     is_waiting: bool,
+    answered: Collection[str],
 ) -> Completed:
     """Make the last event. `cut` says why the answer is not complete; None: it is.
 
     `is_waiting`: the model waits for something other than the result of a function or a custom tool.
+    `answered`: the ids of the calls that the upstream has answered itself.
     """
     return Completed(
         response_id,
         _model(response) or begun.model,
         begun.created_at,
         message,
-        cut or (StopReason.ACTION_REQUIRED if is_waiting else _stop_reason(message)),
+        cut or (StopReason.ACTION_REQUIRED if is_waiting else _stop_reason(message, answered)),
         usage or Usage(),
         continuable=cut is None and len(response_id) < MAX_ID_CHARACTERS,
         service_tier=(response.service_tier or "")[:MAX_MODEL_CHARACTERS],
@@ -70,6 +74,6 @@ def _model(response: Response) -> str:
     return (response.model or "")[:MAX_MODEL_CHARACTERS]
 
 
-def _stop_reason(message: Message) -> StopReason:
-    called = any(isinstance(part, ToolCallPart) for part in message.parts)
+def _stop_reason(message: Message, answered: Collection[str]) -> StopReason:
+    called = any(isinstance(part, ToolCallPart) and part.call_id not in answered for part in message.parts)
     return StopReason.TOOL_USE if called else StopReason.STOP

@@ -15,6 +15,7 @@ item carries its `call_id`. At the end of the response `Answer.output` merges th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 from msgspec import Raw
@@ -23,7 +24,7 @@ from service.domain.events import Event, ItemProgress, ReasoningKind
 from service.domain.messages import Message, Role
 from service.wire import lenient
 from service.wire.bounds import Bounds
-from service.wire.call_items import CallItem, UpstreamItem, is_waiting
+from service.wire.call_items import CallItem, UpstreamItem, answered_in, is_waiting
 from service.wire.item_json import Item, read_item, read_output
 from service.wire.item_resolver import ItemResolver
 from service.wire.output_items import OutputItem, Parts
@@ -65,7 +66,15 @@ class Answer(ItemResolver):
     @property
     def is_waiting(self) -> bool:
         """Whether the model waits for something other than the result of a function or a custom tool."""
-        return is_waiting(item for item in self.items if isinstance(item, UpstreamItem))
+        return is_waiting(self._upstream_items())
+
+    @property
+    def answered(self) -> set[str]:
+        """The ids of the calls that need no result from the caller: the answer has it."""
+        return answered_in(self._upstream_items())
+
+    def _upstream_items(self) -> Iterator[UpstreamItem]:
+        return (item for item in self.items if isinstance(item, UpstreamItem))
 
     def begin(self, response_id: str) -> None:
         self._parts.response_id = response_id

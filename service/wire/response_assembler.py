@@ -274,7 +274,7 @@ class ResponseAssembler(Ownership):
         self.response_id = id_of(response) or self.response_id
         events += self._answer.output(response.output)
         self.finished = self.orderly = True
-        message, is_waiting = self._answer.message(ended=cut is None), self._answer.is_waiting
+        message = self._answer.message(ended=cut is None)
         self._answer.forget()
         end = completed(
             response,
@@ -283,7 +283,8 @@ class ResponseAssembler(Ownership):
             response_id=self.response_id,
             usage=self.usage,
             cut=cut,
-            is_waiting=is_waiting,
+            is_waiting=self._answer.is_waiting,
+            answered=self._answer.answered,
         )
         return [*events, end]
 

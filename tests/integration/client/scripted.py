@@ -45,7 +45,7 @@ class Fail:
 
 DRAINING = Fail(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
 START = pb.StreamCompletionResponse(start=pb.Start(turn_id="t1", transport=pb.TRANSPORT_WEBSOCKET))
-UNKNOWN = pb.StreamCompletionResponse.FromString(b"\x4a\x03new")
+UNKNOWN = pb.StreamCompletionResponse.FromString(b"\x62\x03new")
 
 
 def delta(text):

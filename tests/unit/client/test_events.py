@@ -61,8 +61,8 @@ def test_reading(message, event):
 
 
 def test_an_event_kind_of_a_newer_service_is_no_event():
-    unknown_field_9 = b"\x4a\x03new"
-    assert event_from(pb.StreamCompletionResponse.FromString(unknown_field_9)) is None
+    unknown_field_12 = b"\x62\x03new"
+    assert event_from(pb.StreamCompletionResponse.FromString(unknown_field_12)) is None
 
 
 def test_events_are_frozen():

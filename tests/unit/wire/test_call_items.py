@@ -46,6 +46,13 @@ def test_a_call_of_a_custom_tool_grows_by_its_input(decoder):
     assert (end.message.parts, end.stop_reason) == ((call,), StopReason.TOOL_USE)
 
 
+def test_a_call_that_the_answer_itself_answers_waits_for_nobody():
+    output = {"type": "custom_tool_call_output", "id": "ctco_1", "call_id": "call_1", "output": "1"}
+    assert stop_reason(custom(), output) is StopReason.STOP
+    assert stop_reason(custom(), output, custom(id="ctc_2", call_id="call_2")) is StopReason.TOOL_USE
+    assert stop_reason(custom(), {**output, "call_id": "call_2"}) is StopReason.TOOL_USE
+
+
 def test_a_closed_call_is_neither_extended_nor_renamed(decoder):
     fed(decoder, done(0, call("{}", status="completed")))
     later = call("{} and more", name="other", status="incomplete")

@@ -18,9 +18,16 @@ ANSWER = Message(Role.ASSISTANT, (TextPart("hi"),))
 BEGUN = Started("r", "begun", 5.0)
 
 
-def end(response, message=ANSWER, *, response_id="r", cut=None, is_waiting=False):
+def end(response, message=ANSWER, *, response_id="r", cut=None, is_waiting=False, answered=()):
     return completed(
-        response, BEGUN, message, response_id=response_id, usage=None, cut=cut, is_waiting=is_waiting
+        response,
+        BEGUN,
+        message,
+        response_id=response_id,
+        usage=None,
+        cut=cut,
+        is_waiting=is_waiting,
+        answered=answered,
     )
 
 
@@ -56,6 +63,8 @@ def test_a_tool_call_is_the_reason_to_stop():
     calling = Message(Role.ASSISTANT, (TextPart("hi"), ToolCallPart("c", "look", "{}")))
     assert end(Response()).stop_reason is StopReason.STOP
     assert end(Response(), calling).stop_reason is StopReason.TOOL_USE
+    assert end(Response(), calling, answered={"other"}).stop_reason is StopReason.TOOL_USE
+    assert end(Response(), calling, answered={"c"}).stop_reason is StopReason.STOP
     assert end(Response(), calling, cut=StopReason.LENGTH).stop_reason is StopReason.LENGTH
 
 
