@@ -11,9 +11,6 @@ from enum import Enum
 
 from service.domain.limits import LARGE_BYTES
 
-PART_BYTES = 256
-"""Memory of a part besides its content, in bytes: the object, its item, their slots in tuples."""
-
 
 class Role(Enum):
     USER = "user"
@@ -281,9 +278,8 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
     """One turn, validated: the whole conversation and how to run it. `size`: its bytes as received.
-
-    `turn_key` names the turn in its session; empty: nobody can attach to it. With one, `after_sequence` is
-    the last event that the caller has. `continuation` is a token of an earlier turn, unverified; empty: none.
+    `turn_key` names the turn, `after_sequence` is the last event that its caller has, `continuation` a token
+    of an earlier turn, unverified. Empty and 0: none.
     """
 
     session_id: str
@@ -302,8 +298,3 @@ class CompletionRequest:
     def large(self) -> bool:
         """Return whether it is processed in a thread and piece by piece instead of on the event loop."""
         return self.size > LARGE_BYTES
-
-    @property
-    def weight(self) -> int:
-        """Estimate its memory in bytes: its size, and an overhead for each part."""
-        return self.size + PART_BYTES * sum(len(message.parts) for message in self.messages)

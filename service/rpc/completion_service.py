@@ -126,7 +126,7 @@ class CompletionService:
             request = await aside(partial(read_completion, message, settings.max_messages, len(raw)))
         else:
             request = read_completion(message, settings.max_messages, len(raw))
-        hold.grow(request.weight)
+        hold.weigh(request)
         CALLER.get().check_model(request.model)
         return request
 

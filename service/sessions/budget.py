@@ -17,10 +17,14 @@ from types import TracebackType
 
 from service.domain.errors import Reason, TurnError
 from service.domain.limits import LARGE_BYTES
+from service.domain.messages import CompletionRequest
 from service.domain.tenant import Caller
 from service.sessions.admission import RETRY_AFTER_S
 from service.telemetry.telemetry import OFF, Limit, Telemetry
 from service.workers import PINNED
+
+PART_BYTES = 256
+"""Memory of a part besides its content, in bytes: the object, its item, their slots in tuples."""
 
 
 class Budget:
@@ -92,6 +96,13 @@ class Hold:
             self._budget.take(self._tenant, size - self._size)
             self._size = size
             PINNED.set(self)
+
+    def weigh(self, request: CompletionRequest) -> None:
+        """Raise what is held to the memory of the request: its bytes, and an overhead for each part.
+
+        Raises TurnError OVERLOADED.
+        """
+        self.grow(request.size + PART_BYTES * sum(len(message.parts) for message in request.messages))
 
     def pin(self) -> None:
         self._pins += 1

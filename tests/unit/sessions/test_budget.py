@@ -2,6 +2,7 @@ import pytest
 
 from service.domain.errors import Reason, TurnError
 from service.domain.limits import LARGE_BYTES
+from service.domain.messages import CompletionRequest, Message, Role, TextPart
 from service.domain.tenant import Caller
 from service.sessions.budget import Budget
 
@@ -62,6 +63,13 @@ def test_what_turns_out_to_be_heavy_takes_more(budget):
         with pytest.raises(TurnError):
             hold.grow(100 * MIB)
     assert budget.bytes == 0
+
+
+def test_many_small_parts_weigh_more_than_their_bytes(budget):
+    message = Message(Role.USER, (TextPart("a"),) * 500)
+    with budget.hold(Caller("a"), 100) as hold:
+        hold.weigh(CompletionRequest("s", "m", (message,), size=100))
+        assert budget.bytes == 100 + 500 * 256
 
 
 def test_bytes_are_released_after_the_last_thread_has_ended(budget):
