@@ -91,10 +91,7 @@ def as_items(given: Items) -> tuple[Item, ...]:
 
 def fields_of(written: str) -> dict[str, Any]:
     """The object of a JSON text. Empty where the text is no object."""
-    try:
-        value = json.loads(written)
-    except (ValueError, RecursionError):
-        return {}
+    value = _parsed(written)
     return value if isinstance(value, dict) else {}
 
 
@@ -109,4 +106,13 @@ def _word(fields: Mapping[str, Any], name: str) -> str:
 
 def _objects(lists: Iterable[str]) -> Iterator[dict[str, Any]]:
     for written in lists:
-        yield from json.loads(written) if written else ()
+        values = _parsed(written)
+        yield from (value for value in values if isinstance(value, dict)) if isinstance(values, list) else ()
+
+
+def _parsed(written: str) -> object:
+    """The value of a JSON text; None where the text is none."""
+    try:
+        return json.loads(written)
+    except (ValueError, RecursionError):
+        return None

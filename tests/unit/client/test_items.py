@@ -103,3 +103,9 @@ def test_what_the_upstream_adds_to_texts():
     )
     assert trunkline.annotations_of(message) == (one, two)
     assert trunkline.logprobs_of(message) == ({"token": "a"},)
+
+
+@pytest.mark.parametrize("written", ["", "{", "{}", "7", "[" * 100_000, '[7, {"type": "url_citation"}]'])
+def test_citations_that_are_no_list_of_objects_are_skipped(written):
+    message = Message(parts=[Part(text=TextPart(text="a", annotations_json=written))])
+    assert trunkline.annotations_of(message) == (({"type": "url_citation"},) if "url" in written else ())
