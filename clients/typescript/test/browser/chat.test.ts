@@ -177,8 +177,13 @@ test("it fits a phone, in the dark too", async () => {
   await reports(2);
   await ask("a".repeat(400));
   await reports(3);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(wide <= 360, `${wide} pixels wide`);
+  await ask("sim:words(n=400)");
+  await reports(4);
+  const { scrollWidth, scrollHeight } = await page.evaluate(() => {
+    const { scrollWidth, scrollHeight } = document.documentElement;
+    return { scrollWidth, scrollHeight };
+  });
+  assert.ok(scrollWidth <= 360 && scrollHeight <= 720, `${scrollWidth} × ${scrollHeight} pixels`);
 });
 
 const folder = process.env["SCREENSHOTS"];
