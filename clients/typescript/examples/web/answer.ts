@@ -1,7 +1,9 @@
 /** One answer on the page: the turns of a run, as their events come. */
-import type { Event, Message, Report, TrunklineError } from "trunkline/web";
+import type { Event, Message, TrunklineError } from "trunkline/web";
 import { textOf } from "trunkline/web";
-import { el, size, time } from "./dom.js";
+import { el } from "./dom.js";
+import { cost, explained } from "./failure.js";
+import { reportOf } from "./report.js";
 
 export class Answer {
   readonly element = el("li.answer", {}, el("span.unseen", {}, "The model:"));
@@ -110,46 +112,4 @@ export class Answer {
 
 export function spoken(message: Message): string {
   return textOf(message) || "The model calls tools.";
-}
-
-function reportOf(report: Report): HTMLElement {
-  const { bytesSent, bytesSaved, timings } = report;
-  const whole = bytesSent + bytesSaved;
-  const share = Math.round((100 * bytesSent) / Math.max(1, whole));
-  const row = el("dl.report.quiet", { "aria-label": "What the turn did" });
-  const fact = (name: string, title: string, ...value: (Node | string)[]) =>
-    row.append(el("div", { title }, el("dt.unseen", {}, `${name}: `), el("dd", {}, ...value)));
-  const warm = report.connectionReused;
-  const temperature = el("span.temperature", {}, warm ? "warm" : "cold");
-  const opened = warm ? "The line was open before the turn" : "The line had to be opened";
-  const over = report.transport === "sse" ? " HTTP" : " WebSocket";
-  fact("Line", `${opened}; this one: ${report.transportReason.replaceAll("_", " ")}`, temperature, over);
-  fact("Context", `Why: ${report.contextReason}`, `${report.context}, ${report.contextReason.replaceAll("_", " ")}`);
-  const bar = el("span.bar", { "aria-hidden": "true" }, el("i", { style: `width:${share}%` }));
-  const saved = bytesSaved > 0 ? `, ${size(bytesSaved)} saved` : "";
-  fact("Bytes", `${size(bytesSent)} sent of ${size(whole)}`, el("span.share", {}, bar, `${size(bytesSent)} sent${saved}`));
-  if (timings.firstContentMs !== undefined) fact("Timing", "From the start of the turn", `first content ${time(timings.firstContentMs)}`);
-  return row;
-}
-
-function explained(error: TrunklineError): [title: string, text: string] {
-  switch (error.reason) {
-    case "UNAVAILABLE":
-      return ["The connection is lost.", "The service cannot be reached, or went away in the middle."];
-    case "RATE_LIMITED":
-    case "OVERLOADED":
-      return ["Too busy just now.", error.rawMessage];
-    case "UNAUTHENTICATED":
-    case "PERMISSION_DENIED":
-      return ["The service does not let you in.", "Look at the token in the settings."];
-    default:
-      return [`This went wrong: ${error.reason.toLowerCase().replaceAll("_", " ")}.`, error.rawMessage];
-  }
-}
-
-function cost({ sent, retryable, retryAfterMs }: TrunklineError): string {
-  if (retryAfterMs !== undefined) return `The service asks to wait for ${time(retryAfterMs)}.`;
-  if (sent === false) return "Nothing was sent to the model.";
-  if (sent === undefined) return "Nobody knows whether the model got the question: asking again may cost twice.";
-  return retryable ? "The model got the question: asking again may cost twice." : "Asking the same again will hardly help.";
 }
