@@ -1,65 +1,9 @@
 /** The chat page in a real Chromium, through a real Envoy. SCREENSHOTS=folder also takes its pictures. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, beforeEach, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { chromium } from "playwright-core";
-import type { Stack } from "./stack.js";
-import { onPath, startStack } from "./stack.js";
-
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-const WAIT_MS = 20_000;
-
-let stack: Stack;
-let browser: Browser;
-let page: Page;
-let problems: string[];
-
-before(async () => {
-  const executablePath = process.env["CHROMIUM"] ?? onPath("chromium", "chromium-browser", "google-chrome");
-  if (executablePath === undefined) throw new Error("found no Chromium: apt-get install chromium, or CHROMIUM=/where/it/is");
-  stack = await startStack();
-  browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
-});
-
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
-
-beforeEach(async () => {
-  await page?.close();
-  page = await open({});
-});
-
-async function open(options: Parameters<Browser["newPage"]>[0]): Promise<Page> {
-  const page = await browser.newPage(options);
-  problems = [];
-  page.on("pageerror", (error) => problems.push(String(error)));
-  page.setDefaultTimeout(WAIT_MS);
-  await page.goto(stack.url);
-  return page;
-}
-
-async function ask(text: string): Promise<void> {
-  await page.getByLabel("Message").fill(text);
-  await page.keyboard.press("Enter");
-}
-
-/** The reports that stand on the page, when there are this many. */
-async function reports(count: number): Promise<string[]> {
-  const found = page.getByLabel("What the turn did");
-  await found.nth(count - 1).waitFor();
-  return found.allInnerTexts();
-}
+import { test } from "node:test";
+import type { BrowserContextOptions } from "playwright-core";
+import { ask, open, page, problems, reports, stack } from "./page.js";
 
 test("a streamed turn, and a warm one after it", async () => {
   await ask("sim:slow(n=40, delay_ms=25)");
@@ -171,8 +115,7 @@ test("by keyboard alone, settings too", async () => {
 });
 
 test("it fits a phone, in the dark too", async () => {
-  await page.close();
-  page = await open({ viewport: { width: 360, height: 720 }, colorScheme: "dark", isMobile: true, hasTouch: true });
+  await open({ viewport: { width: 360, height: 720 }, colorScheme: "dark", isMobile: true, hasTouch: true });
   await ask("sim:tools(n=1)");
   await reports(2);
   await ask("a".repeat(400));
@@ -191,9 +134,8 @@ const folder = process.env["SCREENSHOTS"];
 test("pictures", { skip: folder === undefined && "SCREENSHOTS is not set" }, async () => {
   const desk = { viewport: { width: 1000, height: 760 }, deviceScaleFactor: 2 };
   const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
-  const picture = async (name: string, options: Parameters<Browser["newPage"]>[0], trouble = false) => {
-    await page.close();
-    page = await open(options);
+  const picture = async (name: string, options: BrowserContextOptions, trouble = false) => {
+    await open(options);
     await ask("What is a trunk line?");
     await reports(1);
     await ask("sim:tools(n=1) What time is it in Lima?");
