@@ -3,10 +3,11 @@ import type { Client, Conversation, Run } from "trunkline/web";
 import { connect, TrunklineError } from "trunkline/web";
 import { Answer, spoken } from "./answer.js";
 import { el, known, size } from "./dom.js";
-import { tools } from "./tools.js";
+import { hosted, reported, tools } from "./tools.js";
 
 const FOLLOW_PX = 120;
 const STORED = "trunkline";
+const SETTINGS = ["address", "model", "instructions", "tools"] as const;
 
 const log = known("log", HTMLOListElement);
 const message = known("message", HTMLTextAreaElement);
@@ -21,12 +22,13 @@ let run: Run | undefined;
 let saved = 0;
 
 /** What the address bar says, else what was saved, else the default. */
-function setting(name: "address" | "model" | "instructions"): string {
+function setting(name: (typeof SETTINGS)[number]): string {
   const stored: unknown = JSON.parse(localStorage.getItem(STORED) ?? "{}");
   const defaults = {
     address: `${location.protocol}//${location.hostname}:8080`,
     model: "gpt-5.6",
     instructions: "Be brief.",
+    tools: "",
   };
   const asked = new URLSearchParams(location.search).get(name);
   return asked ?? (stored as Record<string, string>)[name] ?? defaults[name];
@@ -37,7 +39,13 @@ function begin(): void {
   // Nobody returns to this session. The service would also forget it by itself after a while.
   conversation?.release().catch(() => undefined);
   client = connect(setting("address"), { token: () => token });
-  conversation = client.conversation({ model: setting("model"), instructions: setting("instructions"), tools });
+  const theirs = hosted(setting("tools")) ?? [];
+  conversation = client.conversation({
+    model: setting("model"),
+    instructions: setting("instructions"),
+    tools: [...tools, ...theirs],
+    include: reported(theirs),
+  });
   saved = 0;
   log.replaceChildren();
   known("tally", HTMLElement).textContent = "";
@@ -144,16 +152,21 @@ for (const suggestion of document.querySelectorAll<HTMLButtonElement>(".suggesti
 }
 
 known("open-settings", HTMLButtonElement).addEventListener("click", () => {
-  for (const name of ["address", "model", "instructions"] as const) field(name).value = setting(name);
+  for (const name of SETTINGS) field(name).value = setting(name);
   field("token").value = token;
   settings.returnValue = "cancel";
   settings.showModal();
 });
 
+field("tools").addEventListener("input", () => {
+  const wrong = hosted(field("tools").value) === undefined;
+  field("tools").setCustomValidity(wrong ? 'Write a JSON list of tools, such as [{"type": "web_search"}], or nothing.' : "");
+});
+
 known("cancel", HTMLButtonElement).addEventListener("click", () => settings.close());
 settings.addEventListener("close", () => {
   if (settings.returnValue !== "save") return;
-  const entries = ["address", "model", "instructions"].map((name) => [name, field(name).value.trim()]);
+  const entries = SETTINGS.map((name) => [name, field(name).value.trim()]);
   localStorage.setItem(STORED, JSON.stringify(Object.fromEntries(entries)));
   token = field("token").value;
   if (location.search !== "") history.replaceState(null, "", location.pathname);

@@ -1,5 +1,7 @@
-/** Two tools that need nobody else. */
+/** Two tools that need nobody else, and those of the upstream that the settings name. */
 import type { Tool } from "trunkline/web";
+import { toolDefinition } from "trunkline/web";
+import { parsed, word } from "./json.js";
 
 const TIME_ZONES = ["America/Lima", "Europe/Oslo", "Asia/Tokyo", "Africa/Nairobi", "UTC"];
 
@@ -29,3 +31,21 @@ const dice: Tool = {
 };
 
 export const tools: Tool[] = [clock, dice];
+
+/** What the upstream leaves out unless it is asked for, by the type of its tool. */
+const REPORTED: Record<string, string> = {
+  web_search: "web_search_call.action.sources",
+  file_search: "file_search_call.results",
+  code_interpreter: "code_interpreter_call.outputs",
+};
+
+/** The tools of a JSON list of their definitions. Undefined: it is none. */
+export function hosted(json: string): Tool[] | undefined {
+  const definitions = json.trim() === "" ? [] : parsed(json);
+  const all = Array.isArray(definitions) && definitions.every((one) => word(one, "type") !== "");
+  return all ? definitions.map((one) => toolDefinition(one)) : undefined;
+}
+
+export function reported(tools: readonly Tool[]): string[] {
+  return tools.flatMap(({ definition }) => REPORTED[word(definition, "type")] ?? []);
+}

@@ -1,0 +1,17 @@
+/** What the chat page makes of text from the model, as far as it needs no browser. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { at, list, parsed, pretty, word } from "../examples/web/json.js";
+
+test("what is missing or of another type is empty", () => {
+  const item = parsed('{"action":{"queries":["a",1],"query":7},"result":null}');
+  assert.deepEqual([word(item, "action", "query"), word(item, "result", "x"), word(undefined, "x")], ["", "", ""]);
+  assert.deepEqual([list(item, "action", "queries"), list(item, "action")], [["a", 1], []]);
+  assert.deepEqual([at(item, "action", "query"), at("text", "length"), parsed("{")], [7, undefined, undefined]);
+});
+
+test("JSON is shown one field a line, unless more than its spaces would change", () => {
+  assert.equal(pretty('{"a": [1],\n"b":"x  y"}'), '{\n  "a": [\n    1\n  ],\n  "b": "x  y"\n}');
+  assert.equal(pretty({ a: 1 }), '{\n  "a": 1\n}');
+  for (const text of ['{"to":"me","to":"you"}', '{"n":12345678901234567890}', "no JSON", ""]) assert.equal(pretty(text), text);
+});
