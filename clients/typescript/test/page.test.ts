@@ -2,6 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { at, list, parsed, pretty, word } from "../examples/web/json.js";
+import { webUrl } from "../examples/web/sources.js";
+
+test("only addresses of the web become links", () => {
+  for (const address of ["https://tides.example/today?at=6", "HTTP://tides.example/"]) {
+    assert.equal(webUrl(address)?.host, "tides.example");
+  }
+  const others = ["javascript:alert(1)", " javascript:alert(1)", "java\nscript:alert(1)", "data:text/html,x", "file:///etc", "tides", ""];
+  for (const address of others) assert.equal(webUrl(address), undefined, address);
+});
 
 test("what is missing or of another type is empty", () => {
   const item = parsed('{"action":{"queries":["a",1],"query":7},"result":null}');

@@ -1,9 +1,10 @@
 /** One answer on the page: the turns of a run, as their events come. */
-import type { Event, Message, TrunklineError } from "trunkline/web";
+import type { Done, Event, Message, TrunklineError } from "trunkline/web";
 import { textOf } from "trunkline/web";
 import { el } from "./dom.js";
 import { cost, explained } from "./failure.js";
 import { reportOf } from "./report.js";
+import { citedSources } from "./sources.js";
 
 export class Answer {
   readonly element = el("li.answer", {}, el("span.unseen", {}, "The model:"));
@@ -30,7 +31,7 @@ export class Answer {
         return this.#call(event.contentIndex, event.callId, event.name).appendData(event.delta);
       case "done":
         this.#end(event.report.connectionReused ? "warm" : "cold");
-        this.#turn.append(reportOf(event.report));
+        this.#finish(event);
         if (event.stopReason === "length") this.#note("The answer stops here: it reached its limit of length.");
         if (event.stopReason === "content_filter") this.#note("The answer stops here: a filter cut it.");
     }
@@ -96,6 +97,11 @@ export class Answer {
       this.#calls.set(callId, call);
       return call;
     });
+  }
+
+  /** What only the whole answer says. */
+  #finish({ annotations, report }: Done): void {
+    this.#turn.append(...[citedSources(annotations), reportOf(report)].filter((element) => element !== undefined));
   }
 
   /** The text of a part; made where it comes first. */
