@@ -1,15 +1,22 @@
 /** One answer on the page: the turns of a run, as their events come. */
-import type { Done, Event, Message, TrunklineError } from "trunkline/web";
+import type { Done, Event, ItemProgress, Message, TrunklineError } from "trunkline/web";
 import { textOf } from "trunkline/web";
 import { el } from "./dom.js";
 import { cost, explained } from "./failure.js";
+import { ItemRow } from "./items.js";
 import { reportOf } from "./report.js";
 import { citedSources } from "./sources.js";
+
+/** Items that are shown by their own deltas. */
+const SPOKEN = ["message", "reasoning", "function_call", "custom_tool_call"];
 
 export class Answer {
   readonly element = el("li.answer", {}, el("span.unseen", {}, "The model:"));
   #turn!: HTMLElement;
-  #parts = new Map<number, Text>();
+  /** By the index of the part, as the rows below. */
+  #parts = new Map<number, HTMLElement>();
+  #texts = new Map<number, Text>();
+  #rows = new Map<number, ItemRow>();
   readonly #calls = new Map<string, HTMLElement>();
 
   constructor() {
@@ -29,6 +36,8 @@ export class Answer {
         return this.#part(event.contentIndex, event.kind).appendData(event.delta);
       case "tool_call_delta":
         return this.#call(event.contentIndex, event.callId, event.name).appendData(event.delta);
+      case "item_progress":
+        return this.#progress(event);
       case "done":
         this.#end(event.report.connectionReused ? "warm" : "cold");
         this.#finish(event);
@@ -68,7 +77,7 @@ export class Answer {
 
   #begin(): void {
     this.#turn = el("div.turn.running.waiting");
-    this.#parts = new Map();
+    [this.#parts, this.#texts, this.#rows] = [new Map(), new Map(), new Map()];
     this.element.append(this.#turn);
   }
 
@@ -99,20 +108,45 @@ export class Answer {
     });
   }
 
+  #progress(event: ItemProgress): void {
+    const spoken = SPOKEN.includes(event.itemType) || this.#texts.has(event.contentIndex);
+    if (!spoken) this.#row(event.contentIndex, event.itemType).progress(event);
+  }
+
   /** What only the whole answer says. */
-  #finish({ annotations, report }: Done): void {
+  #finish({ message, annotations, report }: Done): void {
+    for (const [index, { part }] of message.parts.entries()) {
+      if (part.case === "upstreamItem") this.#row(index, part.value.type).finish(part.value);
+    }
     this.#turn.append(...[citedSources(annotations), reportOf(report)].filter((element) => element !== undefined));
+  }
+
+  #row(index: number, type: string): ItemRow {
+    let row = this.#rows.get(index);
+    if (row === undefined) {
+      row = new ItemRow(type);
+      this.#rows.set(index, row);
+      this.#place(index, row.element);
+    }
+    return row;
   }
 
   /** The text of a part; made where it comes first. */
   #at(index: number, make: (text: Text) => HTMLElement): Text {
-    let text = this.#parts.get(index);
+    let text = this.#texts.get(index);
     if (text === undefined) {
       text = new Text();
-      this.#parts.set(index, text);
-      this.#turn.append(make(text));
+      this.#texts.set(index, text);
+      this.#place(index, make(text));
     }
     return text;
+  }
+
+  /** In the order of the answer: some parts are known late. */
+  #place(index: number, element: HTMLElement): void {
+    const later = Math.min(...[...this.#parts.keys()].filter((other) => other > index));
+    this.#turn.insertBefore(element, this.#parts.get(later) ?? null);
+    this.#parts.set(index, element);
   }
 }
 

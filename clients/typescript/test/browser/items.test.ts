@@ -1,5 +1,6 @@
-/** What a model says beside text, on the chat page in a real Chromium. */
+/** What a model says beside text, on the chat page in a real Chromium. SCREENSHOTS=folder also takes its pictures. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ask, open, page, problems, reports } from "./page.js";
 
@@ -14,11 +15,32 @@ async function openWith(tools: object[], options?: Parameters<typeof open>[0]): 
   await open(options, `&tools=${encodeURIComponent(JSON.stringify(tools))}`);
 }
 
-test("what the text cites is a list of links below it", async () => {
+/** Every text that a row of an item ever has, also for a moment. */
+async function recordRows(): Promise<() => Promise<string[]>> {
+  await page.evaluate(() => {
+    const seen = new Set<string>();
+    const look = () => document.querySelectorAll(".item .row").forEach((row) => seen.add(row.textContent?.trim() ?? ""));
+    new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+    Object.assign(window, { seen });
+  });
+  return () => page.evaluate(() => [...(window as unknown as { seen: Set<string> }).seen]);
+}
+
+function rows(): Promise<string[]> {
+  return page.locator(".item .row").allInnerTexts();
+}
+
+test("a search: while it runs, what it searched, its sources, and what the text cites", async () => {
   await openWith(HOSTED);
+  const seen = await recordRows();
   await ask("sim:web_search(query=tides in Oslo, citations=2)");
   await reports(1);
+  assert.ok((await seen()).includes("Searching the web …"));
   const page1 = "https://tides.example/today";
+  const pages = [`Opened a page ${page1}`, `Looked in a page for “high tide” in ${page1}`];
+  assert.deepEqual(await rows(), ["Searched the web tides in Oslo", ...pages]);
+  await page.getByText("Searched the web").click();
+  await page.getByRole("list", { name: "Sources", exact: true }).getByRole("link", { name: `${page1}/2` }).waitFor();
   const sources = page.getByRole("region", { name: "Sources" });
   assert.deepEqual(await sources.getByRole("listitem").allInnerTexts(), ["Tides 1 tides.example", "Tides 2 tides.example"]);
   const first = sources.getByRole("link").first();
@@ -29,11 +51,39 @@ test("what the text cites is a list of links below it", async () => {
   assert.deepEqual(problems, []);
 });
 
-test("a file that is cited is no link", async () => {
+test("a search in files, with what it found and the file that is cited", async () => {
+  await openWith(HOSTED);
   await ask("sim:file_search");
   await reports(1);
+  await page.getByText("Searched files tides").click();
+  assert.match(await page.getByRole("list", { name: "Found" }).innerText(), /tides\.md High tide: six\./);
   assert.equal(await page.getByRole("region", { name: "Sources" }).getByRole("listitem").innerText(), "tides.md");
-  assert.equal(await page.getByRole("link").count(), 0);
+  assert.equal(await page.getByRole("link").count(), 0, "a file has no address");
+});
+
+test("code with its output, and a custom tool's free text", async () => {
+  await openWith(HOSTED);
+  const seen = await recordRows();
+  await ask('sim:code_interpreter(code="print(6 * 7)", logs="42")');
+  await reports(1);
+  assert.ok((await seen()).includes("Running code …"));
+  assert.deepEqual(await page.locator(".item figure").allInnerTexts(), ["Code\nprint(6 * 7)", "Output\n42"]);
+  await ask('sim:custom(input="{ no JSON")');
+  await reports(3);
+  assert.match(await page.locator(".call").innerText(), /sql \{ no JSON\s+failed\s+there is no tool named "sql"/);
+});
+
+test("every kind of item has a row, in the order of the answer, and none is HTML", async () => {
+  await ask("sim:every_item");
+  await reports(1);
+  const shown = await rows();
+  assert.equal(shown.length, 24);
+  assert.deepEqual(shown.slice(8, 11), ["Tool search call", "Tool search output", "Additional tools"]);
+  const html = "<img src=x onerror=document.title='broken'>";
+  await ask(`sim:web_search(query=${html})`);
+  await reports(2);
+  assert.ok((await rows()).includes(`Searched the web ${html}`));
+  assert.notEqual(await page.title(), "broken");
 });
 
 test("tools of the provider are given in the settings, and must be a JSON list", async () => {
@@ -45,6 +95,28 @@ test("tools of the provider are given in the settings, and must be a JSON list",
   }
   await field.fill(JSON.stringify(HOSTED));
   await page.getByRole("button", { name: "Save" }).click();
-  await page.getByRole("button", { name: "Settings" }).click();
-  assert.equal(await field.inputValue(), JSON.stringify(HOSTED));
+  await ask("sim:code_interpreter(logs=42)");
+  await reports(1);
+  await page.getByText("Output", { exact: true }).waitFor();
+});
+
+const folder = process.env["SCREENSHOTS"];
+
+test("pictures", { skip: folder === undefined && "SCREENSHOTS is not set" }, async () => {
+  const scenes = {
+    search: ["sim:web_search(citations=3)", "sim:file_search"],
+    code: ['sim:code_interpreter(code="for hour in range(6):\n    print(tide_at[hour])", logs="2.4\n2.1\n1.6")'],
+  };
+  for (const [name, questions] of Object.entries(scenes)) {
+    for (const [width, colorScheme] of [[1000, "light"], [1000, "dark"], [400, "light"], [400, "dark"]] as const) {
+      await openWith(HOSTED, { viewport: { width, height: 860 }, colorScheme });
+      for (const [asked, question] of questions.entries()) {
+        await ask(question);
+        await reports(asked + 1);
+      }
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width);
+      await page.waitForTimeout(500); // the lines take their colours slowly
+      await page.screenshot({ path: join(folder!, `${name}-${width}-${colorScheme}.png`) });
+    }
+  }
 });
