@@ -16,7 +16,7 @@ export interface Shown {
 }
 
 export interface Kind {
-  readonly icon: "search" | "code" | "server" | "lock" | "other";
+  readonly icon: "search" | "code" | "image" | "server" | "lock" | "other";
   readonly doing: string;
   readonly did: string;
   /** Reads the item of the upstream, of which no field is sure. */
@@ -27,6 +27,7 @@ const KINDS: Record<string, Kind> = {
   web_search_call: { icon: "search", doing: "Searching the web", did: "Searched the web", show: webSearch },
   file_search_call: { icon: "search", doing: "Searching files", did: "Searched files", show: fileSearch },
   code_interpreter_call: { icon: "code", doing: "Writing code", did: "Ran code", show: codeRun },
+  image_generation_call: { icon: "image", doing: "Drawing an image", did: "Drew an image", show: image },
   mcp_call: { icon: "server", doing: "Calling an MCP server", did: "Called an MCP server", show: mcpCall },
   mcp_list_tools: { icon: "server", doing: "Asking an MCP server for its tools", did: "Listed tools", show: mcpTools },
   mcp_approval_request: { icon: "lock", doing: "Asking for approval", did: "Asks for approval", show: approvalRequest },
@@ -82,6 +83,12 @@ function codeRun(item: unknown): Shown {
     return url.startsWith("data:image/") ? el("img.plot", { src: url, alt: "What the code drew" }) : link(url, "An image");
   });
   return { what: "Ran code", under: [block("Code", cut(word(item, "code"))), ...outputs], open: true };
+}
+
+/** The image itself is kept by its row. */
+function image(item: unknown): Shown {
+  const about = word(item, "error", "message") || word(item, "revised_prompt");
+  return { what: "Drew an image", under: about === "" ? [] : [el("p.quiet", {}, about)], open: true };
 }
 
 function mcpCall(item: unknown): Shown {

@@ -61,6 +61,27 @@ test("a search in files, with what it found and the file that is cited", async (
   assert.equal(await page.getByRole("link").count(), 0, "a file has no address");
 });
 
+test("an image: the partial ones as they come, then the whole one with its prompt", async () => {
+  await page.evaluate(() => {
+    const seen = new Set<string>();
+    const look = () => document.querySelectorAll("img").forEach(({ alt }) => seen.add(alt));
+    const all = { attributes: true, childList: true, subtree: true };
+    new MutationObserver(look).observe(document.body, all);
+    Object.assign(window, { seen });
+  });
+  await ask("sim:image_generation(prompt=A boat.)");
+  await reports(1);
+  const seen = await page.evaluate(() => [...(window as unknown as { seen: Set<string> }).seen]);
+  assert.deepEqual(seen, ["The image so far", "A boat."]);
+  const image = page.getByRole("img", { name: "A boat." });
+  assert.match((await image.getAttribute("src"))!, /^data:image\/png;base64,iVBOR/);
+  const box = (await image.boundingBox())!;
+  assert.ok(box.width <= 384 && box.width === box.height, `${box.width} × ${box.height}`);
+  await ask("sim:image_generation(size=4000)");
+  await reports(2);
+  await page.getByText("This image cannot be shown.").waitFor();
+});
+
 test("code with its output, and a custom tool's free text", async () => {
   await openWith(HOSTED);
   const seen = await recordRows();
@@ -105,6 +126,7 @@ const folder = process.env["SCREENSHOTS"];
 test("pictures", { skip: folder === undefined && "SCREENSHOTS is not set" }, async () => {
   const scenes = {
     search: ["sim:web_search(citations=3)", "sim:file_search"],
+    image: ["sim:image_generation"],
     code: ['sim:code_interpreter(code="for hour in range(6):\n    print(tide_at[hour])", logs="2.4\n2.1\n1.6")'],
   };
   for (const [name, questions] of Object.entries(scenes)) {
