@@ -1,6 +1,6 @@
 /** One answer on the page: the turns of a run, as their events come. */
-import type { Done, Event, ItemProgress, Message, TrunklineError } from "trunkline/web";
-import { textOf } from "trunkline/web";
+import type { Done, Event, ItemProgress, Message, Part, TrunklineError, UpstreamItemPart } from "trunkline/web";
+import { Approvals, waitsFor } from "./approvals.js";
 import { el } from "./dom.js";
 import { cost, explained } from "./failure.js";
 import { ItemRow } from "./items.js";
@@ -18,6 +18,7 @@ export class Answer {
   #texts = new Map<number, Text>();
   #rows = new Map<number, ItemRow>();
   readonly #calls = new Map<string, HTMLElement>();
+  #approvals: Approvals | undefined;
 
   constructor() {
     this.#begin();
@@ -60,11 +61,26 @@ export class Answer {
     }
   }
 
+  /** Asks the reader to approve. `decided` gets the answers when all are there. */
+  ask(requests: readonly UpstreamItemPart[], decided: (answers: Part[]) => void): void {
+    this.#approvals = new Approvals(decided);
+    for (const { item, element } of this.#rows.values()) {
+      if (item !== undefined && requests.includes(item)) this.#approvals.ask(item, element);
+    }
+  }
+
+  /** Nobody answers what the model waits for: the conversation goes on without it. */
+  leave(why?: string): void {
+    this.#approvals?.close();
+    this.#undo();
+    if (why !== undefined) this.#note(why);
+  }
+
   /** The end of a turn that ended badly. `again` sends the same once more. */
   failed(error: TrunklineError, again: () => void): void {
     const stopped = error.reason === "CANCELLED";
     this.#end(stopped ? "stopped" : "wrong");
-    for (const part of this.#turn.children) part.classList.add("undone");
+    this.#undo();
     const button = el("button", { type: "button" }, stopped ? "Ask again" : "Try again");
     button.addEventListener("click", again);
     const [title, text] = stopped ? ["Stopped.", "The conversation is as it was before."] : explained(error);
@@ -84,6 +100,10 @@ export class Answer {
   #end(how: string): void {
     this.#turn.classList.remove("running", "waiting");
     this.#turn.classList.add("ended", how);
+  }
+
+  #undo(): void {
+    for (const part of this.#turn.children) part.classList.add("undone");
   }
 
   #note(text: string): void {
@@ -150,6 +170,8 @@ export class Answer {
   }
 }
 
-export function spoken(message: Message): string {
-  return textOf(message) || "The model calls tools.";
+/** The answer for those who hear the page. */
+export function spoken({ text, refusal, actions, stopReason }: Done): string {
+  const waits = stopReason === "action_required" ? waitsFor(actions) : "";
+  return [text || refusal, waits].filter(Boolean).join(" ") || "The model calls tools.";
 }

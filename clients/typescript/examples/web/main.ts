@@ -1,7 +1,8 @@
 /** The page: settings, the composer, and one conversation over gRPC-Web. */
-import type { Client, Conversation, Run } from "trunkline/web";
+import type { Client, Conversation, Done, Run } from "trunkline/web";
 import { connect, TrunklineError } from "trunkline/web";
 import { Answer, spoken } from "./answer.js";
+import { answerable, waitsFor } from "./approvals.js";
 import { el, known, size } from "./dom.js";
 import { hosted, reported, tools } from "./tools.js";
 
@@ -20,6 +21,8 @@ let client: Client;
 let conversation: Conversation;
 let run: Run | undefined;
 let saved = 0;
+/** What waits for the reader: the answer, all that is shown since the question, and the number of its first message. */
+let waiting: { shown: Answer; elements: HTMLElement[]; from: number } | undefined;
 
 /** What the address bar says, else what was saved, else the default. */
 function setting(name: (typeof SETTINGS)[number]): string {
@@ -47,6 +50,7 @@ function begin(): void {
     include: reported(theirs),
   });
   saved = 0;
+  waiting = undefined;
   log.replaceChildren();
   known("tally", HTMLElement).textContent = "";
   known("welcome", HTMLElement).hidden = false;
@@ -55,17 +59,19 @@ function begin(): void {
 
 async function ask(question: string): Promise<void> {
   known("welcome", HTMLElement).hidden = true;
+  leaveWaiting();
+  for (const again of log.querySelectorAll(".notice button")) again.remove();
   const asked = el("li.question", {}, el("span.unseen", {}, "You: "), question);
   log.append(asked);
-  await answer(asked, question);
+  await answer(asked, () => conversation.run(question));
 }
 
-/** Without a question the run goes on where a failure left it: its first turn has ended well. */
-async function answer(asked: HTMLElement, question?: string): Promise<void> {
+/** Shows a run below what began it: a question, or the answer that waited. */
+async function answer(asked: HTMLElement, start: () => Run): Promise<void> {
   const shown = new Answer();
   log.append(shown.element);
   shown.element.scrollIntoView({ block: "end" });
-  const mine = (run = conversation.run(question));
+  const mine = (run = start());
   const { messages } = conversation;
   const before = messages.length;
   setBusy(true);
@@ -79,20 +85,22 @@ async function answer(asked: HTMLElement, question?: string): Promise<void> {
       if (event.kind === "done") {
         saved += event.report.bytesSaved;
         known("tally", HTMLElement).textContent = saved > 0 ? `${size(saved)} saved so far` : "";
-        say(spoken(event.message));
+        say(spoken(event));
       }
     }
+    const { done } = mine;
+    if (done !== undefined && messages === conversation.messages) follow(() => wait(done, asked, shown, before));
   } catch (error) {
     if (!(error instanceof TrunklineError)) throw error;
-    const rest = messages.length > before ? undefined : question;
-    if (rest !== undefined) asked.classList.add("undone");
+    const begun = messages.length > before; // its first turn has ended well
+    if (!begun) asked.classList.add("undone");
     follow(() => {
       shown.results(messages.slice(before));
       shown.failed(error, () => {
         if (run !== undefined) return;
         asked.classList.remove("undone");
         shown.element.remove();
-        void answer(asked, rest);
+        void answer(asked, begun ? () => conversation.run() : start);
       });
     });
     say(error.reason === "CANCELLED" ? "Stopped." : "");
@@ -102,6 +110,25 @@ async function answer(asked: HTMLElement, question?: string): Promise<void> {
       setBusy(false);
     }
   }
+}
+
+/** Lets the reader answer what the model waits for; where nobody here can, the conversation goes on without it. */
+function wait({ stopReason, actions }: Done, asked: HTMLElement, shown: Answer, before: number): void {
+  const { elements, from } = waiting ?? { elements: [asked], from: before };
+  waiting = undefined;
+  if (stopReason !== "action_required") return;
+  waiting = { shown, elements: [...elements, shown.element], from };
+  if (!answerable(actions)) return leaveWaiting(waitsFor(actions));
+  shown.ask(actions, (answers) => void answer(shown.element, () => conversation.answer(answers)));
+}
+
+/** Takes the turns that wait out of the conversation: no question can be asked before their answer. */
+function leaveWaiting(why?: string): void {
+  if (waiting === undefined) return;
+  conversation.messages.splice(waiting.from);
+  waiting.shown.leave(why);
+  for (const element of waiting.elements) if (element !== waiting.shown.element) element.classList.add("undone");
+  waiting = undefined;
 }
 
 /** Keeps the end in sight, unless the reader has scrolled away from it. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ask, open, page, problems, reports } from "./page.js";
+import { ask, open, page, problems, reports, stack } from "./page.js";
 
 const HOSTED = [
   { type: "web_search" },
@@ -28,6 +28,10 @@ async function recordRows(): Promise<() => Promise<string[]>> {
 
 function rows(): Promise<string[]> {
   return page.locator(".item .row").allInnerTexts();
+}
+
+function hasFocus(label: string): Promise<boolean> {
+  return page.getByLabel(label).evaluate((element) => element === document.activeElement);
 }
 
 test("a search: while it runs, what it searched, its sources, and what the text cites", async () => {
@@ -94,12 +98,77 @@ test("code with its output, and a custom tool's free text", async () => {
   assert.match(await page.locator(".call").innerText(), /sql \{ no JSON\s+failed\s+there is no tool named "sql"/);
 });
 
+test("an approval is given by keyboard, and the tool is called", async () => {
+  await openWith(HOSTED);
+  await ask("sim:mcp");
+  await reports(1);
+  assert.deepEqual(await rows(), ["Listed 1 tool of harbour", "Asks for approval to call tide.at on harbour"]);
+  assert.match(await page.locator(".waits").innerText(), /Arguments\s+\{\s+"hour": 6\s+\}/);
+  assert.match(await page.getByRole("status").innerText(), /asks for your approval to call tide\.at on harbour/);
+  assert.ok(await hasFocus("Message"), "a stray Enter approves nothing");
+  await page.keyboard.press("Shift+Tab"); // Deny stands last
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Enter");
+  await reports(2);
+  assert.ok(await hasFocus("Approval of tide.at on harbour"));
+  await page.getByText("You approved.").waitFor();
+  await page.getByText("Called tide.at on harbour").click();
+  assert.match(await page.locator(".item details[open]").innerText(), /Arguments[\s\S]*Returned\s+2\.4 m/);
+  assert.equal(await page.locator(".text").innerText(), "The tide is at 2.4 m.");
+  await ask("And on?");
+  const [, , third] = await reports(3);
+  assert.match(third!, /incremental, continued/);
+  assert.deepEqual(problems, []);
+});
+
+test("an approval is denied", async () => {
+  await ask("sim:mcp");
+  await page.getByRole("group", { name: "Approval of tide.at on harbour" }).getByRole("button", { name: "Deny" }).click();
+  await reports(2);
+  await page.getByText("You denied.").waitFor();
+  assert.equal(await page.locator(".text").innerText(), "Then I do not know the tide.");
+  assert.equal(await page.getByRole("button", { name: /Approve|Deny/ }).count(), 0);
+});
+
+test("an approval that finds no service can be sent again", async () => {
+  await ask("sim:mcp");
+  await reports(1);
+  await stack.loseConnection();
+  await page.getByRole("button", { name: "Approve" }).click();
+  await page.getByRole("alert").waitFor();
+  await stack.restoreConnection();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await reports(2);
+  assert.equal(await page.locator(".text").innerText(), "The tide is at 2.4 m.");
+});
+
+test("another question instead of an answer goes on without the turn that waits", async () => {
+  await ask("sim:mcp");
+  await reports(1);
+  await ask("sim:say(text=Well.)");
+  await reports(2);
+  await page.getByText("Not answered.").waitFor();
+  assert.equal(await page.locator(".text").innerText(), "Well.");
+});
+
+test("what this page cannot do is said, and the chat goes on", async () => {
+  await ask("sim:shell");
+  await reports(1);
+  await page.getByText("The model waits for an answer to its shell call, which this page cannot give.").first().waitFor();
+  await page.getByText("Shell call", { exact: true }).click();
+  assert.match(await page.locator(".item pre").innerText(), /"ls \/tides"/);
+  await ask("sim:say(text=Well.)");
+  await reports(2);
+  assert.equal(await page.locator(".text").innerText(), "Well.");
+});
+
 test("every kind of item has a row, in the order of the answer, and none is HTML", async () => {
   await ask("sim:every_item");
   await reports(1);
   const shown = await rows();
   assert.equal(shown.length, 24);
   assert.deepEqual(shown.slice(8, 11), ["Tool search call", "Tool search output", "Additional tools"]);
+  assert.equal(await page.getByRole("button", { name: "Approve" }).count(), 0, "it was approved already");
   const html = "<img src=x onerror=document.title='broken'>";
   await ask(`sim:web_search(query=${html})`);
   await reports(2);
@@ -128,6 +197,7 @@ test("pictures", { skip: folder === undefined && "SCREENSHOTS is not set" }, asy
     search: ["sim:web_search(citations=3)", "sim:file_search"],
     image: ["sim:image_generation"],
     code: ['sim:code_interpreter(code="for hour in range(6):\n    print(tide_at[hour])", logs="2.4\n2.1\n1.6")'],
+    approval: ["sim:mcp"],
   };
   for (const [name, questions] of Object.entries(scenes)) {
     for (const [width, colorScheme] of [[1000, "light"], [1000, "dark"], [400, "light"], [400, "dark"]] as const) {
