@@ -21,17 +21,33 @@ def item_name(kind: str) -> str:
     return kind.removesuffix("_call").replace("_", " ") or "item"
 
 
-def item_line(item: UpstreamItemPart) -> str:
-    describe = DETAILS.get(item.type)
-    detail = " ".join(describe(fields_of(item.json)).split()) if describe else ""
-    cut = detail if len(detail) <= LONGEST else detail[:LONGEST] + "…"
-    return f"* {item_name(item.type)}" + (f": {cut}" if cut else "")
+def item_line(item: UpstreamItemPart, *, whole: bool = False) -> str:
+    """What the item did, and what came of it. Long texts are cut unless `whole`."""
+    describe, fields = DETAILS.get(item.type), fields_of(item.json)
+    detail = _in_line(describe(fields) if describe else "", whole=whole)
+    outcome = _in_line(_outcome(fields), whole=whole)
+    line = f"* {item_name(item.type)}" + (f": {detail}" if detail else "")
+    return f"{line} ← {outcome}" if outcome else line
+
+
+def _in_line(text: str, *, whole: bool) -> str:
+    line = " ".join(text.split())
+    return line if whole or len(line) <= LONGEST else line[:LONGEST] + "…"
+
+
+def _outcome(fields: Fields) -> str:
+    """What a call returned, or why it failed."""
+    said = "\n".join(_all(fields, "error", "content", of="text"))
+    error = said or _at(fields, "error") or _at(fields, "error", "message")
+    if error or _value(fields, "error") or _at(fields, "status") == "failed":
+        return f"failed: {error}" if error else "failed"
+    return _at(fields, "output") or "\n".join(_all(fields, "outputs", of="logs"))
 
 
 def progress_line(event: ItemProgress) -> str:
     """The stage that an item has reached. Empty for a piece of its content, and where `item_line` says it."""
     stage = event.event_type.rpartition(".")[2]
-    if stage in ("delta", "done", "added", "in_progress", "completed"):
+    if stage in ("delta", "done", "added", "in_progress", "completed", "failed"):
         return ""
     return f"* {item_name(event.item_type)}: {stage.replace('_', ' ')} …"
 
@@ -82,8 +98,13 @@ def _image(fields: Fields) -> str:
     return " ".join(word for word in (image, _at(fields, "revised_prompt")) if word)
 
 
+def tool_name(fields: Fields) -> str:
+    """Of an MCP server's tool: "shop.buy"."""
+    return f"{_at(fields, 'server_label')}.{_at(fields, 'name')}"
+
+
 def _mcp(fields: Fields) -> str:
-    return f"{_at(fields, 'server_label')}.{_at(fields, 'name')} {_at(fields, 'arguments')}"
+    return f"{tool_name(fields)} {_at(fields, 'arguments')}"
 
 
 def _mcp_tools(fields: Fields) -> str:

@@ -129,7 +129,8 @@ class Screen(Show):
 
     def _end(self, done: Done) -> None:
         for item in done.upstream_items:
-            self._terminal.note(item_line(item), "yellow" if item in done.actions else "cyan")
+            waits = item in done.actions  # whole: nobody should approve what they cannot read
+            self._terminal.note(item_line(item, whole=waits), "yellow" if waits else "cyan")
         for line in citation_lines(done.annotations):
             self._terminal.note(line, "dim")
         if why := WHY.get(done.stop_reason if not done.tool_calls else ""):

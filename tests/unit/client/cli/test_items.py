@@ -42,12 +42,41 @@ def line(**fields):
             {"type": "computer_call", "actions": [{"type": "click"}, {"type": "wait"}]},
             "computer: click, wait",
         ),
+        (
+            {"type": "code_interpreter_call", "code": "a", "outputs": [{"logs": "1\n2\n"}, {"url": "b"}]},
+            "code interpreter: a ← 1 2",
+        ),
+        (
+            {"type": "mcp_call", "server_label": "shop", "name": "buy", "arguments": "{}", "output": "ok"},
+            "mcp: shop.buy {} ← ok",
+        ),
+        (
+            {
+                "type": "mcp_call",
+                "server_label": "shop",
+                "name": "buy",
+                "error": {"content": [{"text": "No."}]},
+            },
+            "mcp: shop.buy ← failed: No.",
+        ),
+        ({"type": "mcp_list_tools", "server_label": "a", "error": "424"}, "mcp list tools: a ← failed: 424"),
+        ({"type": "image_generation_call", "error": {"message": "No."}}, "image generation ← failed: No."),
+        ({"type": "web_search_call", "status": "failed"}, "web search ← failed"),
+        (
+            {"type": "custom_tool_call_output", "output": "x" * 300},
+            "custom tool call output ← " + "x" * 200 + "…",
+        ),
         ({"type": "compaction", "encrypted_content": "…"}, "compaction"),
         ({"type": "code_interpreter_call", "code": "x" * 300}, "code interpreter: " + "x" * 200 + "…"),
     ],
 )
 def test_an_item_in_one_line(item, expected):
     assert line(**item) == f"* {expected}"
+
+
+def test_what_a_person_approves_is_shown_whole():
+    request = {"type": "mcp_approval_request", "server_label": "shop", "name": "buy", "arguments": "x" * 300}
+    assert item_line(upstream_item(request).upstream_item, whole=True).endswith("shop.buy " + "x" * 300)
 
 
 @pytest.mark.parametrize("kind", DETAILS)
@@ -63,7 +92,8 @@ def test_stages_are_shown_and_pieces_are_not():
     assert shown("response.web_search_call.searching") == "* web search: searching …"
     assert shown("response.image_generation_call.partial_image", "") == "* item: partial image …"
     assert shown("response.code_interpreter_call_code.delta") == ""
-    assert shown("response.web_search_call.completed") == ""
+    for stage in ("completed", "failed"):
+        assert shown(f"response.web_search_call.{stage}") == "", "the item says it"
 
 
 def test_each_source_is_listed_once():
