@@ -30,16 +30,20 @@ async def typed(screen, *keys):
         screen.type(one)
 
 
-@pytest.mark.parametrize(("key", "approved"), [("y\r", True), ("\r", False), (CTRL_D, False)])
-async def test_an_approval_is_asked_for_and_sent(service, key, approved):
+@pytest.mark.parametrize(
+    ("keys", "approved"),
+    [(["y\r"], True), (["what?\r", "Yes\r"], True), (["\r"], False), ([CTRL_D], False)],
+)
+async def test_an_approval_is_asked_for_and_sent(service, keys, approved):
     service.scripts = [[START, done(SEARCH, REQUEST)], says("Bought."), says("Fine.")]
     async with chat(service) as screen:
         await screen.shows(PROMPT)
         await typed(screen, "Buy.\r")
         await screen.shows(r"\* web search: trunk\n")
         await screen.shows(r"\* mcp approval request: shop\.buy \{\}\n")
-        await screen.shows(r"Approve\? \[y/N\] ")
-        await typed(screen, key)
+        for key in keys:
+            await screen.shows(r"Approve shop\.buy\? \[y/N\] ")
+            await typed(screen, key)
         await screen.shows(r"Bought\.")
         await screen.shows(PROMPT)
         await typed(screen, "Good?\r")
@@ -61,7 +65,7 @@ async def test_a_turn_that_waits_for_nobody_is_not_kept(service):
         await screen.shows(r"It waits for what nobody here does: shell\. This turn is not kept\.")
         await screen.shows(PROMPT)
         await typed(screen, "Buy.\r")
-        await screen.shows(r"Approve\? \[y/N\] ")
+        await screen.shows(r"Approve shop\.buy\? \[y/N\] ")
         await typed(screen, CTRL_C)
         await screen.shows("Ctrl-C once more")
         await screen.shows(PROMPT)

@@ -14,17 +14,19 @@ from contextlib import contextmanager, suppress
 from trunkline.aio.conversation import AsyncConversation
 from trunkline.aio.run import AsyncRun
 from trunkline.cli.exits import FAILED, INTERRUPTED, OK, code_of
+from trunkline.cli.items import tool_name
 from trunkline.cli.reach import connect
 from trunkline.cli.screen import Records, Screen, Show
 from trunkline.cli.terminal import Terminal
 from trunkline.errors import TrunklineError
 from trunkline.events import Start
 from trunkline.gen.trunkline.v1.message_pb2 import ROLE_TOOL, Part, UpstreamItemPart
-from trunkline.items import APPROVAL_REQUEST, approval
+from trunkline.items import APPROVAL_REQUEST, approval, fields_of
 from trunkline.options import Options
 
 PROMPT = "> "
-APPROVE = "Approve? [y/N] "
+APPROVE = "Approve {}? [y/N] "
+ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 GOODBYE_S = 2.0
 
 
@@ -129,15 +131,19 @@ class Chat:
         """Ask about each approval. None: nobody sits here, or the model waits for something else."""
         if not self._interactive or any(action.type != APPROVAL_REQUEST for action in actions):
             return None
-        return [approval(action, self._approves()) for action in actions]
+        return [approval(action, self._approves(action)) for action in actions]
 
-    def _approves(self) -> bool:
-        try:
-            said = input(self._terminal.prompt(APPROVE))
-        except EOFError:
-            self._terminal.note("\n")
-            return False
-        return said.strip().lower() in ("y", "yes")
+    def _approves(self, request: UpstreamItemPart) -> bool:
+        """Ask until the answer is one. No answer at all is a no."""
+        question = APPROVE.format(tool_name(fields_of(request.json)))
+        while True:
+            try:
+                said = input(self._terminal.prompt(question)).strip().lower()
+            except EOFError:
+                self._terminal.note("\n")
+                return False
+            if said in ANSWERS:
+                return ANSWERS[said]
 
     def _follow_to_end(self, run: AsyncRun) -> int:
         self.began, self._interrupted = True, False

@@ -100,7 +100,7 @@ def _image(fields: Fields) -> str:
 
 def tool_name(fields: Fields) -> str:
     """Of an MCP server's tool: "shop.buy"."""
-    return f"{_at(fields, 'server_label')}.{_at(fields, 'name')}"
+    return " ".join(f"{_at(fields, 'server_label')}.{_at(fields, 'name')}".split())
 
 
 def _mcp(fields: Fields) -> str:

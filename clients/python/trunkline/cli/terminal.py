@@ -62,8 +62,8 @@ class Terminal:
     def prompt(self, text: str) -> str:
         """What input() is to show: nothing where that would end up in a file; then it is shown here."""
         if self.out.isatty():
-            return text
-        self._put(self.err, text)
+            return self.paint(self.out, text)
+        self._put(self.err, self.paint(self.err, text))
         return ""
 
     def raw(self, text: str) -> None:

@@ -26,6 +26,7 @@ def test_a_prompt_never_ends_up_in_a_file():
     assert Terminal(io.StringIO(), err).prompt("> ") == ""
     assert err.getvalue() == "> "
     assert Terminal(Tty(), Tty()).prompt("> ") == "> "
+    assert Terminal(Tty(), Tty()).prompt("Approve \033[2J? ") == "Approve ␛[2J? "
 
 
 def test_a_line_is_ended_once():
