@@ -54,7 +54,7 @@ test("an event kind from the future is ignored", async (t) => {
   const unknown: Answer = async function* (request, context) {
     yield { event: start };
     const response = create(StreamCompletionResponseSchema);
-    response.$unknown = [{ no: 9, wireType: 2, data: new Uint8Array([1, 0]) }];
+    response.$unknown = [{ no: 99, wireType: 2, data: new Uint8Array([1, 0]) }];
     yield response;
     yield* says(done())(request, context);
   };
