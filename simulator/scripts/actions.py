@@ -18,10 +18,11 @@ _EXIT = {"type": "exit", "exit_code": 0}
 def custom_call(
     name: str, words: str, *, call_id: str | None = None, namespace: str | None = None, closed: bool = True
 ) -> Item:
-    fields = {"name": name, "input": words} | ({"call_id": call_id} if call_id else {})
+    fields = {"name": name, "input": words, **_DONE} | ({"call_id": call_id} if call_id else {})
     fields |= {"namespace": namespace} if namespace else {}
     events = (Stream("response.custom_tool_call_input", "input", words),)
-    return Item("custom_tool_call", "ctc", fields, {"input": ""}, events, called=True, closed=closed)
+    begun = {**_BEGUN, "input": ""}
+    return Item("custom_tool_call", "ctc", fields, begun, events, called=True, closed=closed)
 
 
 def custom_output(words: str, call_id: str) -> Item:
@@ -59,9 +60,10 @@ def shell_output(lines: Sequence[str], call_id: str) -> Item:
 
 
 def local_shell_call(command: Sequence[str], *, call_id: str | None = None) -> Item:
-    action: Json = {"type": "exec", "command": list(command), "env": {}, "timeout_ms": None}
+    action: Json = {"type": "exec", "command": list(command), "env": {}}
     fields = {"action": action, **_DONE} | ({"call_id": call_id} if call_id else {})
-    return Item("local_shell_call", "lsh", fields, _BEGUN, called=True)
+    begun = {**_BEGUN, "action": {**action, "command": []}}
+    return Item("local_shell_call", "lsh", fields, begun, called=True)
 
 
 def local_shell_output(words: str, call_id: str) -> Item:

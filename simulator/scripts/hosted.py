@@ -81,9 +81,8 @@ def image_generation(prompt: str, partial_images: int = 1, image: str = PIXEL) -
 
 def mcp_list_tools(server: str, names: Sequence[str], error: str | None = None) -> Item:
     schema = {"type": "object", "properties": {"query": {"type": "string"}}}
-    tools = [
-        {"name": name, "description": None, "input_schema": schema, "annotations": None} for name in names
-    ]
+    about = {"annotations": {"read_only": False}, "description": "The tide at an hour."}
+    tools = [{**about, "input_schema": schema, "name": name} for name in names]
     fields: Json = {"server_label": server, "tools": [] if error else tools}
     fields |= {"error": error} if error else {}
     events = _stages("mcp_list_tools", "in_progress", "failed" if error else "completed")

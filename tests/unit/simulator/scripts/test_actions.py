@@ -15,6 +15,17 @@ def test_a_safety_check_belongs_to_a_warning():
     assert check["message"] == "Look first."
 
 
+def test_an_unfinished_local_shell_call_has_no_command_yet():
+    call = actions.local_shell_call(["ls", "-a"])
+    assert call.begun["action"] == {"type": "exec", "command": [], "env": {}}
+    assert call.fields["action"] == {"type": "exec", "command": ["ls", "-a"], "env": {}}
+
+
+def test_a_custom_call_has_a_status():
+    call = actions.custom_call("sql", "select 1")
+    assert (call.begun["status"], call.fields["status"]) == ("in_progress", "completed")
+
+
 def test_an_output_names_its_call():
     call = actions.custom_call("sql", "select 1", call_id="c")
     assert call.fields["call_id"] == actions.custom_output("1", "c").fields["call_id"]

@@ -28,6 +28,12 @@ def test_the_arguments_of_a_call_are_streamed():
     assert [(stream.name, stream.text) for stream in streams] == [("arguments", "{}")]
 
 
+def test_the_tools_of_a_server_say_what_they_are():
+    (tool,) = hosted.mcp_list_tools("s", ["f"]).fields["tools"]
+    assert (tool["name"], tool["annotations"]) == ("f", {"read_only": False})
+    assert isinstance(tool["description"], str)
+
+
 def test_a_server_that_does_not_list_its_tools():
     item = hosted.mcp_list_tools("s", ["f"], "away")
     assert (item.fields["tools"], item.fields["error"]) == ([], "away")
