@@ -104,13 +104,16 @@ def mcp(turn: Turn, approval: bool = True, fails: bool = False, unlisted: bool =
 
 
 @named
-def custom(turn: Turn, input: str = "select height from tides", cut: bool = False) -> Script:  # noqa: A002
-    """A call of a custom tool, whose input is free text. `cut`: the token limit ends it in the middle."""
+def custom(turn: Turn, input: str = "select height from tides", cut: bool = False, n: int = 1) -> Script:  # noqa: A002
+    """A call of a custom tool, whose input is free text, or n calls, one after the other.
+
+    `cut`: the token limit ends it in the middle.
+    """
     tool = turn.tool("custom") or {"name": "sql"}
     call = actions.custom_call(tool["name"], input, namespace=tool.get("namespace"), closed=not cut)
     if cut:
         return Script(call, Incomplete())
-    return _asked(turn, "custom_tool_call_output", call)
+    return _asked(turn, "custom_tool_call_output", call, n)
 
 
 @named
@@ -258,7 +261,7 @@ def namespaced_call(name: str, namespace: str | None = None, *, call_id: str | N
     return Item("function_call", "fc", fields, {"status": "in_progress", "arguments": ""}, called=True)
 
 
-def _asked(turn: Turn, answer: str, call: Item) -> Script:
-    """Ask the caller to act, unless the answer is already there."""
+def _asked(turn: Turn, answer: str, call: Item, n: int = 1) -> Script:
+    """Ask the caller to act, until n answers are there."""
     found = [item for item in turn.answers if item["type"] == answer]
-    return Script(Say(f"Thank you. {report(turn)}")) if found else Script(call)
+    return Script(Say(f"Thank you. {report(turn)}")) if len(found) >= n else Script(call)

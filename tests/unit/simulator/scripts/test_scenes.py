@@ -37,6 +37,15 @@ def test_a_tool_of_the_caller_is_asked_for_until_it_has_answered(text):
     assert kinds(text, {"type": OUTPUTS[text], "call_id": "c", "output": "x"}) == ["Say"]
 
 
+def test_a_custom_tool_may_be_called_several_times():
+    output = {"type": "custom_tool_call_output", "call_id": "c", "output": "x"}
+    assert [kinds("sim:custom(n=2)", *[output] * count) for count in range(3)] == [
+        ["custom_tool_call"],
+        ["custom_tool_call"],
+        ["Say"],
+    ]
+
+
 def test_the_answer_to_another_call_is_none():
     assert kinds("sim:custom", {"type": "shell_call_output", "call_id": "c", "output": []}) == [
         "custom_tool_call"
