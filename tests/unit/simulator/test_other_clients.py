@@ -1,6 +1,6 @@
 """Tool loops with the requests that other clients send, recorded and shortened.
 
-The clients themselves are no dependencies: two are npm packages, and one needs an older `websockets`.
+The clients themselves are in tests/agents: they take an installation of their own.
 """
 
 import json
