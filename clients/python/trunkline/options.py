@@ -6,6 +6,7 @@ field.
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Literal, TypedDict, TypeVar
 
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
@@ -40,6 +41,10 @@ class Options(TypedDict, total=False):
     """More of what the upstream can include in its answer, for example "file_search_call.results"."""
     extra_body: Mapping[str, Any] | str | None
     """Upstream keys that have no name here: an object, or its JSON."""
+    linger: float | None
+    """With a turn key: for how many seconds a turn goes on, or is kept, once nobody reads it."""
+    heartbeat: float | None
+    """After how many seconds of silence the service shows that the turn runs. Not an event for the caller."""
 
 
 TRANSPORTS = {"auto": pb.TRANSPORT_AUTO, "websocket": pb.TRANSPORT_WEBSOCKET, "sse": pb.TRANSPORT_SSE}
@@ -61,6 +66,7 @@ AS_THEY_ARE = (
     "warm_up",
     "include",
 )
+DURATIONS = {"linger", "heartbeat"}
 
 
 def force_tool(name: str) -> ToolChoice:
@@ -106,6 +112,8 @@ def completion_options(options: Options) -> pb.CompletionOptions:
         message.tool_choice.CopyFrom(_tool_choice(given["tool_choice"]))
     if "extra_body" in given:
         message.extra_body_json = as_json(given["extra_body"])
+    for name in DURATIONS & given.keys():
+        getattr(message, name).FromTimedelta(timedelta(seconds=given[name]))
     message.metadata.update(given.get("metadata", {}))
     _reasoning(message, given)
     _text(message, given)

@@ -3,6 +3,7 @@ import pytest
 import trunkline
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
 from trunkline.options import Options, completion_options
+from trunkline.reports import seconds
 
 
 def test_nothing_given_is_nothing_sent():
@@ -45,6 +46,8 @@ def test_every_option_reaches_the_wire():
         "warm_up": True,
         "include": ["file_search_call.results"],
         "extra_body": {"top_logprobs": 2},
+        "linger": 2.5,
+        "heartbeat": 15,
     }
     assert given.keys() == Options.__annotations__.keys()
     options = completion_options(given)
@@ -57,6 +60,7 @@ def test_every_option_reaches_the_wire():
     assert options.text.json_schema.schema == '{"type": "object"}'
     assert options.text.verbosity == "low"
     assert options.extra_body_json == '{"top_logprobs": 2}'
+    assert (seconds(options.linger), seconds(options.heartbeat)) == (2.5, 15)
 
 
 def test_json_that_is_written_already_is_not_touched():
