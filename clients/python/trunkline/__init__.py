@@ -10,6 +10,7 @@ from trunkline.aio.client import AsyncClient
 from trunkline.aio.conversation import AsyncConversation
 from trunkline.aio.run import AsyncRun
 from trunkline.aio.turn import AsyncTurn
+from trunkline.compaction import Compaction
 from trunkline.errors import TrunklineError, Upstream, Violation
 from trunkline.events import (
     Done,
@@ -73,6 +74,7 @@ __all__ = [
     "AsyncRun",
     "AsyncTurn",
     "Client",
+    "Compaction",
     "Conversation",
     "Done",
     "Event",

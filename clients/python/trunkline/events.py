@@ -86,7 +86,8 @@ class Done:
     """The turn ended well.
 
     `stop_reason` is "stop", "tool_use", "length", "content_filter" or "action_required": then `actions` wait.
-    `service_tier` is the one that the upstream used; empty: it names none.
+    `service_tier` is the one that the upstream used; empty: it names none. `continuation` is a token for the
+    conversation's next request, where the upstream stores the response; a conversation sends it by itself.
     """
 
     kind: ClassVar[Literal["done"]] = "done"
@@ -98,6 +99,7 @@ class Done:
     created_at: datetime | None
     report: Report
     service_tier: str = ""
+    continuation: str = ""
 
     @property
     def text(self) -> str:
@@ -167,6 +169,7 @@ def done_from(message: pb.Done | pb.CompleteResponse) -> Done:
         created_at=message.created_at.ToDatetime(UTC) if message.HasField("created_at") else None,
         report=report_from(message.report),
         service_tier=message.service_tier,
+        continuation=message.continuation,
     )
 
 

@@ -5,16 +5,21 @@ adds nothing. Every request carries all messages, whatever the service remembers
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from trunkline.compaction import Compaction
 from trunkline.events import Done
-from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
+from trunkline.gen.trunkline.v1.completion_pb2 import (
+    CompactRequest,
+    CompleteRequest,
+    StreamCompletionRequest,
+)
 from trunkline.gen.trunkline.v1.message_pb2 import Message, ToolCallPart
 from trunkline.items import answered_in
 from trunkline.messages import Input, as_messages, tool_calls_of
 from trunkline.options import Options
-from trunkline.requests import turn_request
+from trunkline.requests import compact_request, turn_request
 from trunkline.tools import Tools, as_tools, merged
 from trunkline.turn import Settle
 
@@ -24,7 +29,9 @@ R = TypeVar("R", StreamCompletionRequest, CompleteRequest)
 class History:
     """What `AsyncConversation` and `Conversation` share. Every attribute may be changed between turns.
 
-    Editing `messages` is allowed: the next turn is then sent in full, and its report says so.
+    Editing `messages` is allowed: the next turn is then sent in full, and its report says so. `continuation`
+    is the token of the latest turn that brought one, and goes with the next turn. Kept beside the messages it
+    lets another process go on incrementally; without it, or with one that does not fit, a turn goes in full.
     """
 
     def __init__(
@@ -37,6 +44,7 @@ class History:
         tools: Tools = (),
         messages: Iterable[Message] = (),
         options: Options | None = None,
+        continuation: str = "",
     ) -> None:
         self.client = client
         self.session_id = session_id or uuid.uuid4().hex
@@ -45,6 +53,7 @@ class History:
         self.tools = as_tools(tools)
         self.messages = list(messages)
         self.options: Options = options or {}
+        self.continuation = continuation
         self._busy = False
 
     def __repr__(self) -> str:
@@ -65,9 +74,7 @@ class History:
 
     def _ask(self, kind: type[R], given: Input | None, request_id: str, options: Options) -> tuple[R, Settle]:
         """Open a turn. Returns its request and the callback for its end."""
-        if self._busy:
-            # Of two answers to one history only one can be its next message.
-            raise RuntimeError("a turn of this conversation is still open: read it to its end, or leave it")
+        self._refuse_a_second()
         new: list[Message] = as_messages(given)
         request = turn_request(
             kind,
@@ -78,6 +85,7 @@ class History:
             tools=self.tools,
             request_id=request_id,
             options=self.options | options,
+            continuation=self.continuation,
         )
         self._busy = True
 
@@ -85,5 +93,33 @@ class History:
             self._busy = False
             if done is not None:
                 self.messages += [*new, done.message]
+                self.continuation = done.continuation or self.continuation
 
         return request, settle
+
+    def _compact(self, request_id: str) -> tuple[CompactRequest, Callable[[Compaction | None], None]]:
+        """Open a compaction, as `_ask` opens a turn."""
+        self._refuse_a_second()
+        request = compact_request(
+            session_id=self.session_id,
+            model=self.model,
+            messages=self.messages,
+            instructions=self.instructions,
+            request_id=request_id,
+            store=self.options.get("store"),
+            prompt_cache_key=self.options.get("prompt_cache_key"),
+            service_tier=self.options.get("service_tier"),
+        )
+        self._busy = True
+
+        def settle(compaction: Compaction | None) -> None:
+            self._busy = False
+            if compaction is not None:
+                self.messages[:] = compaction.messages
+
+        return request, settle
+
+    def _refuse_a_second(self) -> None:
+        if self._busy:
+            # Of two answers to one history only one can be its next message.
+            raise RuntimeError("a turn of this conversation is still open: read it to its end, or leave it")

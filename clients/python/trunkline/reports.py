@@ -46,6 +46,7 @@ class Report:
     `transport` is "websocket" or "sse", `context` is "full" or "incremental"; the reasons are words such as
     "preferred" or "history_edited". A value that is newer than this client comes through as it is.
     `ignored_events` counts, by type, what the upstream sent and the service did not understand.
+    `attached`: this call did not start the turn, but joined one that its turn key names.
     """
 
     response_id: str = ""
@@ -59,6 +60,7 @@ class Report:
     bytes_sent: int = 0
     bytes_saved: int = 0
     ignored_events: Mapping[str, int] = field(default_factory=dict, hash=False)
+    attached: bool = False
 
     @property
     def incremental(self) -> bool:
@@ -110,6 +112,7 @@ def report_from(message: pb.TurnReport) -> Report:
         bytes_sent=message.bytes_sent,
         bytes_saved=message.bytes_saved,
         ignored_events=dict(message.ignored_events),
+        attached=message.attached,
     )
 
 

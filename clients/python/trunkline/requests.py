@@ -1,4 +1,4 @@
-"""Build the request of a turn, streamed or unary.
+"""Build requests: of a turn, streamed or unary, of a compaction, of a warm-up.
 
 Nothing is validated here: the service does, names the field, and its answer is the same in every language.
 """
@@ -6,7 +6,11 @@ Nothing is validated here: the service does, names the field, and its answer is 
 from collections.abc import Iterable
 from typing import TypeVar
 
-from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
+from trunkline.gen.trunkline.v1.completion_pb2 import (
+    CompactRequest,
+    CompleteRequest,
+    StreamCompletionRequest,
+)
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.gen.trunkline.v1.session_pb2 import WarmSessionRequest
 from trunkline.options import Options, completion_options
@@ -25,6 +29,7 @@ def turn_request(
     tools: Tools,
     request_id: str,
     options: Options,
+    continuation: str = "",
 ) -> R:
     return kind(
         session_id=session_id,
@@ -34,6 +39,30 @@ def turn_request(
         tools=[tool.to_proto() for tool in as_tools(tools)],
         options=completion_options(options),
         request_id=request_id,
+        continuation=continuation,
+    )
+
+
+def compact_request(
+    *,
+    session_id: str,
+    model: str,
+    messages: Iterable[Message],
+    instructions: str,
+    request_id: str,
+    store: bool | None,
+    prompt_cache_key: str | None,
+    service_tier: str | None,
+) -> CompactRequest:
+    return CompactRequest(
+        session_id=session_id,
+        model=model,
+        instructions=instructions,
+        messages=messages,
+        request_id=request_id,
+        store=store,
+        prompt_cache_key=prompt_cache_key,
+        service_tier=service_tier,
     )
 
 

@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 import trunkline
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
 from trunkline.gen.trunkline.v1 import completion_pb2_grpc, session_pb2, session_pb2_grpc
-from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, Message, Part, ToolCallPart
+from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, ROLE_USER, Message, Part, ToolCallPart
 
 WAIT = "wait"
 """A step: stay until the caller leaves."""
@@ -46,20 +46,22 @@ class Fail:
 DRAINING = Fail(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
 START = pb.StreamCompletionResponse(start=pb.Start(turn_id="t1", transport=pb.TRANSPORT_WEBSOCKET))
 UNKNOWN = pb.StreamCompletionResponse.FromString(b"\x62\x03new")
+COMPACTED = trunkline.upstream_item({"type": "compaction", "encrypted_content": "sealed"})
 
 
 def delta(text):
     return pb.StreamCompletionResponse(text_delta=pb.TextDelta(delta=text))
 
 
-def done(*parts):
+def done(*parts, continuation=""):
     message = Message(role=ROLE_ASSISTANT, parts=parts)
     stop = pb.STOP_REASON_STOP
     if any(part.HasField("upstream_item") for part in parts):
         stop = pb.STOP_REASON_ACTION_REQUIRED
     elif any(part.HasField("tool_call") for part in parts):
         stop = pb.STOP_REASON_TOOL_USE
-    return pb.StreamCompletionResponse(done=pb.Done(message=message, stop_reason=stop))
+    ended = pb.Done(message=message, stop_reason=stop, continuation=continuation)
+    return pb.StreamCompletionResponse(done=ended)
 
 
 def failed(reason):
@@ -112,6 +114,20 @@ class Scripted(completion_pb2_grpc.CompletionServiceServicer, session_pb2_grpc.S
             elif step.HasField("done"):
                 return pb.CompleteResponse.FromString(step.done.SerializeToString())
         raise AssertionError("a script for Complete ends with done or Fail")
+
+    async def Compact(self, request, context):  # noqa: N802 - gRPC's name
+        """The last message stays, an item stands for the others."""
+        for step in self._next(request, context):
+            if step is WAIT:
+                await self._wait()
+            else:
+                await context.abort_with_status(step.status())
+        return pb.CompactResponse(
+            messages=[Message(role=ROLE_USER, parts=[COMPACTED]), request.messages[-1]],
+            usage=pb.Usage(input_tokens=7),
+            response_id="resp_1",
+            provider="p",
+        )
 
     async def WarmSession(self, request, context):  # noqa: N802 - gRPC's name
         await self._refuse(request, context)

@@ -63,6 +63,7 @@ def test_reading(message, event):
 def test_an_event_kind_of_a_newer_service_is_no_event():
     unknown_field_12 = b"\x62\x03new"
     assert event_from(pb.StreamCompletionResponse.FromString(unknown_field_12)) is None
+    assert event_from(pb.StreamCompletionResponse(heartbeat=pb.Heartbeat())) is None
 
 
 def test_events_are_frozen():
@@ -150,11 +151,17 @@ def test_numbers_of_usage_and_report():
     assert usage == Usage(1, 2, 3, 4, 5, 6, "{}")
     report = report_from(
         pb.TurnReport(
-            response_id="r", bytes_sent=7, bytes_saved=9, connection_reused=True, ignored_events={"new": 2}
+            response_id="r",
+            bytes_sent=7,
+            bytes_saved=9,
+            connection_reused=True,
+            ignored_events={"new": 2},
+            attached=True,
         )
     )
     assert (report.response_id, report.bytes_sent, report.bytes_saved) == ("r", 7, 9)
     assert report.connection_reused
+    assert report.attached
     assert not report.incremental
     assert report.ignored_events == {"new": 2}
 

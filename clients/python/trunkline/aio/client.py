@@ -10,6 +10,7 @@ import grpc
 from trunkline.aio.conversation import AsyncConversation
 from trunkline.aio.turn import AsyncTurn, Call, Sleep
 from trunkline.base import BaseClient
+from trunkline.compaction import Compaction, compaction_from
 from trunkline.events import Done, done_from
 from trunkline.failures import error_from
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
@@ -19,7 +20,7 @@ from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
 from trunkline.health import HealthStub, health_request, health_word
 from trunkline.options import Options
-from trunkline.requests import turn_request, warm_request
+from trunkline.requests import compact_request, turn_request, warm_request
 from trunkline.sessions import Session, SessionPage, page_from, session_from
 from trunkline.tools import Tools
 from trunkline.tracing import CallSpan
@@ -57,9 +58,13 @@ class AsyncClient(BaseClient):
         instructions: str = "",
         tools: Tools = (),
         messages: Iterable[Message] = (),
+        continuation: str = "",
         **options: Unpack[Options],
     ) -> AsyncConversation:
-        """A conversation that keeps its messages. Without a session id it gets one of its own."""
+        """A conversation that keeps its messages. Without a session id it gets one of its own.
+
+        `messages` and `continuation` of an earlier one let it go on.
+        """
         return AsyncConversation(
             self,
             session_id,
@@ -68,6 +73,7 @@ class AsyncClient(BaseClient):
             tools=tools,
             messages=messages,
             options=options,
+            continuation=continuation,
         )
 
     def stream(
@@ -80,6 +86,7 @@ class AsyncClient(BaseClient):
         tools: Tools = (),
         timeout: float | None = None,
         request_id: str = "",
+        continuation: str = "",
         **options: Unpack[Options],
     ) -> AsyncTurn:
         """One turn, all of it given; nothing is kept. A conversation does this for you."""
@@ -93,6 +100,7 @@ class AsyncClient(BaseClient):
                 tools=tools,
                 request_id=request_id,
                 options=options,
+                continuation=continuation,
             ),
             timeout=timeout,
         )
@@ -107,6 +115,7 @@ class AsyncClient(BaseClient):
         tools: Tools = (),
         timeout: float | None = None,
         request_id: str = "",
+        continuation: str = "",
         **options: Unpack[Options],
     ) -> Done:
         """The same turn in one piece."""
@@ -120,6 +129,35 @@ class AsyncClient(BaseClient):
                 tools=tools,
                 request_id=request_id,
                 options=options,
+                continuation=continuation,
+            ),
+            timeout=timeout,
+        )
+
+    async def compact(
+        self,
+        session_id: str,
+        *,
+        model: str,
+        messages: Iterable[Message],
+        instructions: str = "",
+        store: bool | None = None,
+        prompt_cache_key: str | None = None,
+        service_tier: str | None = None,
+        timeout: float | None = None,
+        request_id: str = "",
+    ) -> Compaction:
+        """Shorten a conversation at the upstream: the `messages` of the result replace the given ones."""
+        return await self.compact_request(
+            compact_request(
+                session_id=session_id,
+                model=model,
+                messages=messages,
+                instructions=instructions,
+                request_id=request_id,
+                store=store,
+                prompt_cache_key=prompt_cache_key,
+                service_tier=service_tier,
             ),
             timeout=timeout,
         )
@@ -144,6 +182,11 @@ class AsyncClient(BaseClient):
 
     async def complete_request(self, request: pb.CompleteRequest, *, timeout: float | None = None) -> Done:
         return done_from(await self._unary(CompletionServiceStub, "Complete", request, timeout))
+
+    async def compact_request(
+        self, request: pb.CompactRequest, *, timeout: float | None = None
+    ) -> Compaction:
+        return compaction_from(await self._unary(CompletionServiceStub, "Compact", request, timeout))
 
     async def warm_session(
         self,

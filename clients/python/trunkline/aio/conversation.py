@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from trunkline.aio.run import AsyncRun
 from trunkline.aio.turn import AsyncTurn
+from trunkline.compaction import Compaction
 from trunkline.events import Done
 from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
 from trunkline.history import History
@@ -95,6 +96,19 @@ class AsyncConversation(History):
             request_id=request_id,
             **options,
         )
+
+    async def compact(self, *, timeout: float | None = None, request_id: str = "") -> Compaction:
+        """Shorten the conversation at the upstream: `messages` become those of the result.
+
+        Raises RuntimeError while a turn is open. A compaction that fails changes nothing.
+        """
+        request, settle = self._compact(request_id)
+        compaction = None
+        try:
+            compaction = await self.client.compact_request(request, timeout=timeout)
+            return compaction
+        finally:
+            settle(compaction)
 
     async def warm(self, *, prime: bool = True, timeout: float | None = None) -> Session:
         """Opens the line before the first turn; `prime` also sends instructions and tools ahead."""

@@ -9,6 +9,7 @@ from typing import Any, Self, Unpack
 import grpc
 
 from trunkline.base import BaseClient
+from trunkline.compaction import Compaction, compaction_from
 from trunkline.events import Done, done_from
 from trunkline.failures import error_from
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
@@ -18,7 +19,7 @@ from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
 from trunkline.health import HealthStub, health_request, health_word
 from trunkline.options import Options
-from trunkline.requests import turn_request, warm_request
+from trunkline.requests import compact_request, turn_request, warm_request
 from trunkline.sessions import Session, SessionPage, page_from, session_from
 from trunkline.sync.conversation import Conversation
 from trunkline.sync.turn import Call, Sleep, SyncTurn
@@ -59,9 +60,13 @@ class Client(BaseClient):
         instructions: str = "",
         tools: Tools = (),
         messages: Iterable[Message] = (),
+        continuation: str = "",
         **options: Unpack[Options],
     ) -> Conversation:
-        """A conversation that keeps its messages. Without a session id it gets one of its own."""
+        """A conversation that keeps its messages. Without a session id it gets one of its own.
+
+        `messages` and `continuation` of an earlier one let it go on.
+        """
         return Conversation(
             self,
             session_id,
@@ -70,6 +75,7 @@ class Client(BaseClient):
             tools=tools,
             messages=messages,
             options=options,
+            continuation=continuation,
         )
 
     def stream(
@@ -82,6 +88,7 @@ class Client(BaseClient):
         tools: Tools = (),
         timeout: float | None = None,
         request_id: str = "",
+        continuation: str = "",
         **options: Unpack[Options],
     ) -> SyncTurn:
         """One turn, all of it given; nothing is kept. A conversation does this for you."""
@@ -95,6 +102,7 @@ class Client(BaseClient):
                 tools=tools,
                 request_id=request_id,
                 options=options,
+                continuation=continuation,
             ),
             timeout=timeout,
         )
@@ -109,6 +117,7 @@ class Client(BaseClient):
         tools: Tools = (),
         timeout: float | None = None,
         request_id: str = "",
+        continuation: str = "",
         **options: Unpack[Options],
     ) -> Done:
         """The same turn in one piece."""
@@ -122,6 +131,35 @@ class Client(BaseClient):
                 tools=tools,
                 request_id=request_id,
                 options=options,
+                continuation=continuation,
+            ),
+            timeout=timeout,
+        )
+
+    def compact(
+        self,
+        session_id: str,
+        *,
+        model: str,
+        messages: Iterable[Message],
+        instructions: str = "",
+        store: bool | None = None,
+        prompt_cache_key: str | None = None,
+        service_tier: str | None = None,
+        timeout: float | None = None,
+        request_id: str = "",
+    ) -> Compaction:
+        """Shorten a conversation at the upstream: the `messages` of the result replace the given ones."""
+        return self.compact_request(
+            compact_request(
+                session_id=session_id,
+                model=model,
+                messages=messages,
+                instructions=instructions,
+                request_id=request_id,
+                store=store,
+                prompt_cache_key=prompt_cache_key,
+                service_tier=service_tier,
             ),
             timeout=timeout,
         )
@@ -146,6 +184,9 @@ class Client(BaseClient):
 
     def complete_request(self, request: pb.CompleteRequest, *, timeout: float | None = None) -> Done:
         return done_from(self._unary(CompletionServiceStub, "Complete", request, timeout))
+
+    def compact_request(self, request: pb.CompactRequest, *, timeout: float | None = None) -> Compaction:
+        return compaction_from(self._unary(CompletionServiceStub, "Compact", request, timeout))
 
     def warm_session(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
+from trunkline.compaction import Compaction
 from trunkline.events import Done
 from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
 from trunkline.history import History
@@ -96,6 +97,19 @@ class Conversation(History):
             request_id=request_id,
             **options,
         )
+
+    def compact(self, *, timeout: float | None = None, request_id: str = "") -> Compaction:
+        """Shorten the conversation at the upstream: `messages` become those of the result.
+
+        Raises RuntimeError while a turn is open. A compaction that fails changes nothing.
+        """
+        request, settle = self._compact(request_id)
+        compaction = None
+        try:
+            compaction = self.client.compact_request(request, timeout=timeout)
+            return compaction
+        finally:
+            settle(compaction)
 
     def warm(self, *, prime: bool = True, timeout: float | None = None) -> Session:
         """Opens the line before the first turn; `prime` also sends instructions and tools ahead."""
