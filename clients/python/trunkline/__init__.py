@@ -60,7 +60,7 @@ from trunkline.messages import (
 from trunkline.options import Options, allow_tools, choice_definition, force_tool, json_schema
 from trunkline.reports import Report, Timings, Usage
 from trunkline.retry import Retry
-from trunkline.sessions import Session, SessionPage
+from trunkline.sessions import RunningTurn, Session, SessionPage
 from trunkline.sync.client import Client
 from trunkline.sync.conversation import Conversation
 from trunkline.sync.run import SyncRun
@@ -89,6 +89,7 @@ __all__ = [
     "RefusalDelta",
     "Report",
     "Retry",
+    "RunningTurn",
     "Session",
     "SessionPage",
     "Start",

@@ -1,4 +1,4 @@
-"""Build requests: of a turn, streamed or unary, of a compaction, of a warm-up.
+"""Build requests: of a turn, streamed or unary, of a compaction, of a warm-up, of the end of a turn.
 
 Nothing is validated here: the service does, names the field, and its answer is the same in every language.
 """
@@ -12,7 +12,7 @@ from trunkline.gen.trunkline.v1.completion_pb2 import (
     StreamCompletionRequest,
 )
 from trunkline.gen.trunkline.v1.message_pb2 import Message
-from trunkline.gen.trunkline.v1.session_pb2 import WarmSessionRequest
+from trunkline.gen.trunkline.v1.session_pb2 import CancelTurnRequest, WarmSessionRequest
 from trunkline.options import Options, completion_options
 from trunkline.tools import Tools, as_tools
 
@@ -29,6 +29,8 @@ def turn_request(
     tools: Tools,
     request_id: str,
     options: Options,
+    turn_key: str = "",
+    after_sequence: int = 0,
     continuation: str = "",
 ) -> R:
     return kind(
@@ -39,6 +41,8 @@ def turn_request(
         tools=[tool.to_proto() for tool in as_tools(tools)],
         options=completion_options(options),
         request_id=request_id,
+        turn_key=turn_key,
+        after_sequence=after_sequence,
         continuation=continuation,
     )
 
@@ -64,6 +68,13 @@ def compact_request(
         prompt_cache_key=prompt_cache_key,
         service_tier=service_tier,
     )
+
+
+def cancel_request(session_id: str, *, turn_id: str = "", turn_key: str = "") -> CancelTurnRequest:
+    if bool(turn_id) == bool(turn_key):
+        # Of a oneof the last one would silently win.
+        raise ValueError("give either turn_id or turn_key")
+    return CancelTurnRequest(session_id=session_id, turn_id=turn_id or None, turn_key=turn_key or None)
 
 
 def warm_request(

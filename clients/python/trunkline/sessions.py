@@ -1,4 +1,4 @@
-"""What the service remembers of conversations: `Session` and `SessionPage`.
+"""What the service remembers of conversations: `Session`, its `RunningTurn`s, and `SessionPage`.
 
 A session is a cache of one replica; the conversation is the caller's.
 """
@@ -11,8 +11,26 @@ from trunkline.reports import enum_word
 
 
 @dataclass(frozen=True, slots=True)
+class RunningTurn:
+    """A turn that runs, or that has `ended` and is kept for its caller.
+
+    `turn_id` is empty while it waits for a place, `turn_key` where it has none. `attached`: it has a reader.
+    """
+
+    turn_id: str
+    turn_key: str
+    started_at: datetime | None
+    attached: bool
+    ended: bool
+    last_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """`line_state` is "none", "dialing", "idle" or "busy"; `live` says that a line is open."""
+    """`line_state` is "none", "dialing", "idle" or "busy"; `live` says that a line is open.
+
+    `running_turns` stand in the order in which they began.
+    """
 
     session_id: str
     live: bool
@@ -22,6 +40,7 @@ class Session:
     bytes_saved: int
     created_at: datetime | None
     last_used_at: datetime | None
+    running_turns: tuple[RunningTurn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +62,21 @@ def session_from(message: pb.Session) -> Session:
         bytes_saved=message.bytes_saved,
         created_at=message.created_at.ToDatetime(UTC) if message.HasField("created_at") else None,
         last_used_at=message.last_used_at.ToDatetime(UTC) if message.HasField("last_used_at") else None,
+        running_turns=tuple(_running(turn) for turn in message.running_turns),
     )
 
 
 def page_from(message: pb.ListSessionsResponse) -> SessionPage:
     sessions = tuple(session_from(session) for session in message.sessions)
     return SessionPage(sessions, message.next_page_token, message.replica)
+
+
+def _running(message: pb.SessionTurn) -> RunningTurn:
+    return RunningTurn(
+        turn_id=message.turn_id,
+        turn_key=message.turn_key,
+        started_at=message.started_at.ToDatetime(UTC) if message.HasField("started_at") else None,
+        attached=message.attached,
+        ended=message.ended,
+        last_sequence=message.last_sequence,
+    )

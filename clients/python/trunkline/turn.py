@@ -45,6 +45,7 @@ class Turn(Generic[C]):
         self.request = request
         self._attempts = attempts
         self._settle = settle
+        self._sequence = request.after_sequence
         self._start: Start | None = None
         self._done: Done | None = None
         self._error: pb.Error | None = None
@@ -68,6 +69,16 @@ class Turn(Generic[C]):
     def start(self) -> Start | None:
         """What was true when the upstream began; None: it has not."""
         return self._start
+
+    @property
+    def key(self) -> str:
+        """The name of the turn, for other calls; empty: it has none."""
+        return self.request.turn_key
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last event; before the first one, what the call was to begin after."""
+        return self._sequence
 
     @property
     def text(self) -> str:
@@ -96,6 +107,7 @@ class Turn(Generic[C]):
     def _receive(self, response: pb.StreamCompletionResponse) -> Event | None:
         """A message came. None: nothing for the caller, read on."""
         self._heard = True
+        self._sequence = response.sequence
         if response.HasField("error"):
             self._error = response.error  # kept until the status comes: the caller hears of both at once
             return None

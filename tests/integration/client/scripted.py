@@ -45,6 +45,7 @@ class Fail:
 
 DRAINING = Fail(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
 START = pb.StreamCompletionResponse(start=pb.Start(turn_id="t1", transport=pb.TRANSPORT_WEBSOCKET))
+RUNNING = session_pb2.SessionTurn(turn_id="t1", turn_key="k1", attached=True, last_sequence=3)
 UNKNOWN = pb.StreamCompletionResponse.FromString(b"\x62\x03new")
 COMPACTED = trunkline.upstream_item({"type": "compaction", "encrypted_content": "sealed"})
 
@@ -90,6 +91,7 @@ class Scripted(completion_pb2_grpc.CompletionServiceServicer, session_pb2_grpc.S
         self.deadlines = []
         self.waiting = asyncio.Event()
         self.left = asyncio.Event()
+        self.stopped = asyncio.Queue()
 
     async def StreamCompletion(self, request, context):  # noqa: N802 - gRPC's name
         """Write, and do not yield: a generator whose caller leaves during a write is not resumed."""
@@ -138,7 +140,7 @@ class Scripted(completion_pb2_grpc.CompletionServiceServicer, session_pb2_grpc.S
     async def GetSession(self, request, context):  # noqa: N802 - gRPC's name
         await self._refuse(request, context)
         return session_pb2.GetSessionResponse(
-            session=session_pb2.Session(session_id=request.session_id, turns=2)
+            session=session_pb2.Session(session_id=request.session_id, turns=2, running_turns=[RUNNING])
         )
 
     async def ListSessions(self, request, context):  # noqa: N802 - gRPC's name
@@ -153,6 +155,13 @@ class Scripted(completion_pb2_grpc.CompletionServiceServicer, session_pb2_grpc.S
     async def ReleaseSession(self, request, context):  # noqa: N802 - gRPC's name
         await self._refuse(request, context)
         return session_pb2.ReleaseSessionResponse()
+
+    async def CancelTurn(self, request, context):  # noqa: N802 - gRPC's name
+        """Beside the scripts: clients send it in the background."""
+        self.stopped.put_nowait(request)
+        if request.turn_key == "nobody":
+            await context.abort_with_status(Fail(grpc.StatusCode.NOT_FOUND, "TURN_NOT_FOUND").status())
+        return session_pb2.CancelTurnResponse()
 
     def _next(self, request, context):
         self.requests.append(request)

@@ -232,3 +232,17 @@ async def test_cancelling_the_task_cancels_the_turn(service):
 def test_the_blocking_client_is_a_context_manager():
     with trunkline.Client() as client:
         assert repr(client) == "<Client 127.0.0.1:50051>"
+
+
+async def test_a_turn_has_a_key_and_a_sequence(face, service, client):
+    last = done(trunkline.text("b"))
+    last.sequence = 7
+    service.scripts = [[last], says("b")]
+    given = {"session_id": "s1", "model": "m", "messages": [user("hi")], "turn_key": "k", "linger": 5}
+    turn = client.stream(**given, after_sequence=4, heartbeat=1)
+    assert (turn.key, turn.sequence) == ("k", 4)
+    await face.result(turn)
+    assert turn.sequence == 7
+    await face.call(client.complete, **given)
+    assert [(one.turn_key, one.options.linger.seconds) for one in service.requests] == [("k", 5)] * 2
+    assert (service.requests[0].after_sequence, service.requests[0].options.heartbeat.seconds) == (4, 1)

@@ -20,7 +20,7 @@ from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
 from trunkline.health import HealthStub, health_request, health_word
 from trunkline.options import Options
-from trunkline.requests import compact_request, turn_request, warm_request
+from trunkline.requests import cancel_request, compact_request, turn_request, warm_request
 from trunkline.sessions import Session, SessionPage, page_from, session_from
 from trunkline.tools import Tools
 from trunkline.tracing import CallSpan
@@ -86,10 +86,16 @@ class AsyncClient(BaseClient):
         tools: Tools = (),
         timeout: float | None = None,
         request_id: str = "",
+        turn_key: str = "",
+        after_sequence: int = 0,
         continuation: str = "",
         **options: Unpack[Options],
     ) -> AsyncTurn:
-        """One turn, all of it given; nothing is kept. A conversation does this for you."""
+        """One turn, all of it given; nothing is kept. A conversation does this for you.
+
+        With the `turn_key` of a turn that runs, or has ended and is kept (`linger`), its events come from
+        `after_sequence` + 1 on, and no other turn begins.
+        """
         return self.stream_request(
             turn_request(
                 pb.StreamCompletionRequest,
@@ -100,6 +106,8 @@ class AsyncClient(BaseClient):
                 tools=tools,
                 request_id=request_id,
                 options=options,
+                turn_key=turn_key,
+                after_sequence=after_sequence,
                 continuation=continuation,
             ),
             timeout=timeout,
@@ -115,6 +123,7 @@ class AsyncClient(BaseClient):
         tools: Tools = (),
         timeout: float | None = None,
         request_id: str = "",
+        turn_key: str = "",
         continuation: str = "",
         **options: Unpack[Options],
     ) -> Done:
@@ -129,6 +138,7 @@ class AsyncClient(BaseClient):
                 tools=tools,
                 request_id=request_id,
                 options=options,
+                turn_key=turn_key,
                 continuation=continuation,
             ),
             timeout=timeout,
@@ -228,6 +238,13 @@ class AsyncClient(BaseClient):
         """Lets the service forget a session and close its line. Unknown: nothing happens."""
         request = session_pb2.ReleaseSessionRequest(session_id=session_id)
         await self._unary(SessionServiceStub, "ReleaseSession", request, timeout)
+
+    async def cancel_turn(
+        self, session_id: str, *, turn_id: str = "", turn_key: str = "", timeout: float | None = None
+    ) -> None:
+        """Stop a running turn, by its id or by its key. Unknown: `TrunklineError` (TURN_NOT_FOUND)."""
+        request = cancel_request(session_id, turn_id=turn_id, turn_key=turn_key)
+        await self._unary(SessionServiceStub, "CancelTurn", request, timeout)
 
     async def health(self, service: str = "", *, timeout: float | None = None) -> str:
         """ "serving" or "not_serving", of the replica that answers. Needs no token."""
