@@ -7,6 +7,15 @@ import grpc
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.reports import Report, Usage
 
+BROKEN = (
+    grpc.StatusCode.OK,  # a stream that just ends
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNAVAILABLE,
+)
+"""How a connection that breaks ends a call, depending on what breaks it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
@@ -33,7 +42,8 @@ class TrunklineError(Exception):
     status ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"). `sent` says whether the request reached the
     upstream, so whether trying again may cost money twice: True, False, or None where nobody knows.
     `retryable` says whether the same request may succeed later, `retry_after` (seconds) when. `partial` is
-    the answer as far as it came.
+    the answer as far as it came. `reported` says whether the service itself reported the failure; if it did
+    not, the connection broke, a proxy answered, or the time was up.
     """
 
     def __init__(
@@ -51,6 +61,7 @@ class TrunklineError(Exception):
         report: Report | None = None,
         violations: tuple[Violation, ...] = (),
         metadata: dict[str, str] | None = None,
+        reported: bool = False,
     ) -> None:
         super().__init__(reason, message)
         self.reason = reason
@@ -66,6 +77,7 @@ class TrunklineError(Exception):
         self.violations = violations
         self.metadata = metadata or {}
         """ErrorInfo's own, for what has no name here."""
+        self.reported = reported
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}" if self.message else self.reason
@@ -79,3 +91,8 @@ class TrunklineError(Exception):
     def unsent(self) -> bool:
         """The service says that nothing was sent upstream and another try may succeed."""
         return self.status is grpc.StatusCode.UNAVAILABLE and self.sent is False
+
+    @property
+    def lost(self) -> bool:
+        """The connection broke before the service said how the call ended."""
+        return not self.reported and self.status in BROKEN

@@ -61,6 +61,7 @@ def read(
         report=report_from(reported.report) if reported.HasField("report") else None,
         violations=tuple(Violation(bad.field, bad.description) for bad in found.bad.field_violations),
         metadata=dict(found.info.metadata),
+        reported=found.ours or event is not None or found.error is not None,
     )
 
 

@@ -1,7 +1,8 @@
 """Decide when a call is retried, and when it must end.
 
 A retry may cost money twice, so only an UNAVAILABLE that carries the service's own ErrorInfo ("nothing was
-sent upstream") is retried. This module returns how long to wait; its caller waits.
+sent upstream") is retried, and, where a turn key lets the same turn go on, a call whose connection broke.
+This module returns how long to wait; its caller waits.
 """
 
 import random
@@ -10,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trunkline.errors import TrunklineError
+
+RESUMES = 5
+"""How often in a row a call whose connection broke is made again without that an event comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,16 +29,26 @@ class Retry:
 
 
 class Attempts:
-    """The tries of one call: counts them and keeps its deadline, which spans them all."""
+    """The tries of one call: counts them and keeps its deadline, which spans them all.
+
+    With `resumes`, a call whose connection broke is made again.
+    """
 
     def __init__(
-        self, policy: Retry, timeout: float | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        policy: Retry,
+        timeout: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        resumes: bool = False,
     ) -> None:
         self._policy = policy
         self._timeout = timeout
         self._clock = clock
+        self._resumes = resumes
         self._deadline: float | None = None
         self._made = 0
+        self._unknown = False
 
     def begin(self) -> float | None:
         """One more try. Returns what is left of the deadline, which is that try's own timeout."""
@@ -45,10 +59,15 @@ class Attempts:
             self._deadline = self._clock() + self._timeout
         return max(0.0, self._deadline - self._clock())
 
+    def progressed(self) -> None:
+        """A new event came: the tries after it are counted anew."""
+        self._made = min(self._made, 1)
+
     def delay(self, error: TrunklineError) -> float | None:
-        """How long to wait before the next try; None: there is none, raise the error."""
+        """How long to wait before the next try; None: there is none, raise the `verdict`."""
         policy = self._policy
-        if not error.unsent or self._made >= policy.attempts or (error.retry_after or 0) > policy.patience_s:
+        self._unknown |= error.lost
+        if self._made >= self._most(error) or (error.retry_after or 0) > policy.patience_s:
             return None
         # Never earlier than RetryInfo, and spread after it: all callers got the same one.
         spread = min(policy.cap_s, policy.base_s * 2 ** (self._made - 1)) * (0.5 + policy.jitter() / 2)
@@ -56,3 +75,15 @@ class Attempts:
         if self._deadline is not None and self._clock() + delay >= self._deadline:
             return None
         return delay
+
+    def verdict(self, error: TrunklineError) -> TrunklineError:
+        """The error that ends the call. It may be of a try that sent nothing, after one that was lost."""
+        if self._unknown and error.sent is False:
+            error.sent = None
+        return error
+
+    def _most(self, error: TrunklineError) -> int:
+        """How many tries in a row may end so."""
+        if error.unsent:
+            return self._policy.attempts
+        return 1 + RESUMES if self._resumes and error.lost else 0

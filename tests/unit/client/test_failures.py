@@ -126,3 +126,15 @@ def test_repr():
     error = error_from(rpc_error(Code.UNAVAILABLE, "x"))
     assert repr(error) == "TrunklineError(UNAVAILABLE, 'x', retryable=False, sent=None)"
     assert str(error_from(rpc_error(Code.CANCELLED))) == "CANCELLED"
+
+
+@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.INTERNAL, Code.UNKNOWN, Code.CANCELLED])
+def test_a_status_without_a_word_of_the_service_is_a_lost_connection(code):
+    assert error_from(rpc_error(code)).lost
+    assert error_from(rpc_error(code, "", error_info("X", domain="envoy.io"))).lost
+    assert not error_from(rpc_error(code, "", error_info("X"))).lost
+    assert not error_from(rpc_error(code), pb.Error(reason="X")).lost
+
+
+def test_a_deadline_is_no_lost_connection():
+    assert not error_from(rpc_error(Code.DEADLINE_EXCEEDED)).lost

@@ -2,7 +2,7 @@ import grpc
 import pytest
 
 from trunkline import Retry, TrunklineError
-from trunkline.retry import Attempts
+from trunkline.retry import RESUMES, Attempts
 
 NO_JITTER = Retry(jitter=lambda: 1.0)
 
@@ -79,3 +79,44 @@ def test_the_deadline_spans_all_tries_and_begins_with_the_first():
     assert attempts.delay(unsent()) is None
     clock.now += 5
     assert attempts.begin() == 0
+
+
+def lost(status=grpc.StatusCode.UNAVAILABLE):
+    return TrunklineError("UNAVAILABLE", "", status=status)
+
+
+def test_a_lost_call_is_made_again_only_where_it_is_resumed():
+    attempts = Attempts(Retry(base_s=1, cap_s=10, jitter=lambda: 1.0), resumes=True)
+    delays = []
+    for _ in range(1 + RESUMES):
+        attempts.begin()
+        delays.append(attempts.delay(lost()))
+    assert delays == [1, 2, 4, 8, 10, None]
+    plain = Attempts(NO_JITTER)
+    plain.begin()
+    assert plain.delay(lost()) is None
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_other_endings_are_not_resumed(status):
+    attempts = Attempts(NO_JITTER, resumes=True)
+    attempts.begin()
+    assert attempts.delay(lost(status)) is None
+    reported = TrunklineError("UPSTREAM_ERROR", "", status=grpc.StatusCode.INTERNAL, reported=True)
+    assert attempts.delay(reported) is None
+
+
+def test_an_event_renews_the_tries():
+    attempts = Attempts(NO_JITTER, resumes=True)
+    for _ in range(3 * RESUMES):
+        attempts.begin()
+        attempts.progressed()
+        assert attempts.delay(lost()) == pytest.approx(0.1)
+
+
+def test_after_a_lost_try_nobody_knows_what_was_sent():
+    attempts = Attempts(NO_JITTER, resumes=True)
+    attempts.begin()
+    assert attempts.verdict(unsent()).sent is False
+    attempts.delay(lost())
+    assert attempts.verdict(unsent()).sent is None
