@@ -20,6 +20,7 @@ PHRASES = {
     "turns and runs for asyncio:": "turns and runs, blocking:",
     "Stops it. Its reader": "Stops it, from any thread. Its reader",
     ".close(None)": ".close()",
+    "stub.CancelTurn(": "stub.CancelTurn.future(",
 }
 """What holds of one of the clients only."""
 RULES = [

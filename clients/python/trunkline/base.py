@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 
+from trunkline.lingering import Lingering
 from trunkline.retry import Attempts, Retry
 from trunkline.settings import DEFAULT_ADDRESS, KEEPALIVE_S, MAX_MESSAGE_BYTES, Metadata, Settings
 
@@ -42,13 +43,14 @@ class BaseClient:
             channel_options=channel_options,
         )
         self._clock: Callable[[], float] = time.monotonic
+        self._lingering = Lingering()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings.address}>"
 
-    def _attempts(self, timeout: float | None) -> Attempts:
-        settings = self.settings
-        return Attempts(settings.retry, settings.timeout if timeout is None else timeout, self._clock)
+    def _attempts(self, timeout: float | None, *, resumes: bool = False) -> Attempts:
+        timeout = self.settings.timeout if timeout is None else timeout
+        return Attempts(self.settings.retry, timeout, self._clock, resumes=resumes)
 
     def _metadata(self, session_id: str) -> Metadata:
         return self.settings.metadata(session_id)

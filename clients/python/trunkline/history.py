@@ -97,6 +97,10 @@ class History:
 
         return request, settle
 
+    def _resumes(self, options: Options) -> bool:
+        """Whether a turn with these options goes on where its connection breaks."""
+        return bool((self.options | options).get("resume"))
+
     def _compact(self, request_id: str) -> tuple[CompactRequest, Callable[[Compaction | None], None]]:
         """Open a compaction, as `_ask` opens a turn."""
         self._refuse_a_second()

@@ -43,6 +43,8 @@ class Options(TypedDict, total=False):
     """Upstream keys that have no name here: an object, or its JSON."""
     linger: float | None
     """With a turn key: for how many seconds a turn goes on, or is kept, once nobody reads it."""
+    resume: bool | None
+    """The client makes the call again where its connection breaks, and the turn goes on."""
     heartbeat: float | None
     """After how many seconds of silence the service shows that the turn runs. Not an event for the caller."""
 
@@ -67,6 +69,7 @@ AS_THEY_ARE = (
     "include",
 )
 DURATIONS = {"linger", "heartbeat"}
+RESUME_LINGER_S = 60.0
 
 
 def force_tool(name: str) -> ToolChoice:
@@ -105,6 +108,8 @@ def completion_options(options: Options) -> pb.CompletionOptions:
     if unknown := given.keys() - Options.__annotations__.keys():
         # A misspelt option would otherwise be a turn that silently runs without it.
         raise TypeError(f"unknown option: {', '.join(sorted(unknown))}")
+    if given.get("resume"):
+        given.setdefault("linger", RESUME_LINGER_S)
     message = pb.CompletionOptions(**{name: given[name] for name in AS_THEY_ARE if name in given})
     if "transport" in given:
         message.transport = _choice("transport", TRANSPORTS, given["transport"])

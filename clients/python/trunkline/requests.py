@@ -3,6 +3,7 @@
 Nothing is validated here: the service does, names the field, and its answer is the same in every language.
 """
 
+import uuid
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -33,6 +34,9 @@ def turn_request(
     after_sequence: int = 0,
     continuation: str = "",
 ) -> R:
+    """A turn that is to be resumed gets a key, where the caller gave none."""
+    if options.get("resume") and not turn_key:
+        turn_key = uuid.uuid4().hex
     return kind(
         session_id=session_id,
         model=model,

@@ -43,6 +43,9 @@ class Fail:
         return rpc_status.to_status(status)
 
 
+BROKEN = Fail(grpc.StatusCode.UNAVAILABLE)
+"""What a connection that breaks looks like: a status without a word of the service."""
+
 DRAINING = Fail(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
 START = pb.StreamCompletionResponse(start=pb.Start(turn_id="t1", transport=pb.TRANSPORT_WEBSOCKET))
 RUNNING = session_pb2.SessionTurn(turn_id="t1", turn_key="k1", attached=True, last_sequence=3)
@@ -73,6 +76,15 @@ def says(text):
     return [START, delta(text), done(trunkline.text(text))]
 
 
+def numbered(*events, after=0):
+    """The events with the sequence that a service gives them."""
+    made = []
+    for sequence, event in enumerate(events, after + 1):
+        made.append(pb.StreamCompletionResponse(sequence=sequence))
+        made[-1].MergeFrom(event)
+    return made
+
+
 def asks(*calls):
     """Each call is (id, name, arguments), and perhaps a kind."""
     parts = [
@@ -91,7 +103,7 @@ class Scripted(completion_pb2_grpc.CompletionServiceServicer, session_pb2_grpc.S
         self.deadlines = []
         self.waiting = asyncio.Event()
         self.left = asyncio.Event()
-        self.stopped = asyncio.Queue()
+        self.stopped: asyncio.Queue[session_pb2.CancelTurnRequest] = asyncio.Queue()
 
     async def StreamCompletion(self, request, context):  # noqa: N802 - gRPC's name
         """Write, and do not yield: a generator whose caller leaves during a write is not resumed."""

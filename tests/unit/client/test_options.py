@@ -48,6 +48,7 @@ def test_every_option_reaches_the_wire():
         "extra_body": {"top_logprobs": 2},
         "linger": 2.5,
         "heartbeat": 15,
+        "resume": True,
     }
     assert given.keys() == Options.__annotations__.keys()
     options = completion_options(given)
@@ -61,6 +62,12 @@ def test_every_option_reaches_the_wire():
     assert options.text.verbosity == "low"
     assert options.extra_body_json == '{"top_logprobs": 2}'
     assert (seconds(options.linger), seconds(options.heartbeat)) == (2.5, 15)
+
+
+def test_a_turn_that_is_resumed_lingers():
+    assert seconds(completion_options({"resume": True}).linger) == 60
+    assert seconds(completion_options({"resume": True, "linger": 5}).linger) == 5
+    assert not completion_options({"resume": False}).HasField("linger")
 
 
 def test_json_that_is_written_already_is_not_touched():

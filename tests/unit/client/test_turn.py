@@ -95,3 +95,8 @@ def test_a_turn_that_nobody_refers_to_is_settled(books):
     settled = books.settled
     del books.turn
     assert settled == [None]
+
+
+def test_a_turn_is_resumed_by_its_key():
+    with pytest.raises(ValueError, match="turn_key"):
+        Turn(pb.StreamCompletionRequest(session_id="s"), Attempts(Retry()), stop=print)

@@ -19,6 +19,7 @@ from trunkline.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
 from trunkline.health import HealthStub, health_request, health_word
+from trunkline.lingering import STOP_S, is_left
 from trunkline.options import Options
 from trunkline.requests import cancel_request, compact_request, turn_request, warm_request
 from trunkline.sessions import Session, SessionPage, page_from, session_from
@@ -46,6 +47,8 @@ class AsyncClient(BaseClient):
 
     async def aclose(self) -> None:
         """Ends the running calls. The client may be used again: it then reconnects."""
+        for stop in self._lingering.cancel_all():
+            await stop.code()
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close(None)
@@ -111,6 +114,7 @@ class AsyncClient(BaseClient):
                 continuation=continuation,
             ),
             timeout=timeout,
+            resume=bool(options.get("resume")),
         )
 
     async def complete(
@@ -142,6 +146,7 @@ class AsyncClient(BaseClient):
                 continuation=continuation,
             ),
             timeout=timeout,
+            resume=bool(options.get("resume")),
         )
 
     async def compact(
@@ -178,8 +183,12 @@ class AsyncClient(BaseClient):
         *,
         timeout: float | None = None,
         settle: Settle | None = None,
+        resume: bool = False,
     ) -> AsyncTurn:
-        """A turn of a request that was put together elsewhere; `settle` is called with its end."""
+        """A turn of a request that was put together elsewhere; `settle` is called with its end.
+
+        `resume` needs a turn key.
+        """
 
         def open_call(request: pb.StreamCompletionRequest, left: float | None) -> Call:
             stub = CompletionServiceStub(self._open_channel())
@@ -188,10 +197,23 @@ class AsyncClient(BaseClient):
                 call: Call = stub.StreamCompletion(request, timeout=left, metadata=metadata)
                 return span.ends_with(call)
 
-        return AsyncTurn(open_call, self._sleep, request, self._attempts(timeout), settle)
+        attempts = self._attempts(timeout, resumes=resume)
+        turn = AsyncTurn(
+            open_call, self._sleep, request, attempts, settle, stop=self._stop if resume else None
+        )
+        if resume:
+            self._lingering.add(turn)
+        return turn
 
-    async def complete_request(self, request: pb.CompleteRequest, *, timeout: float | None = None) -> Done:
-        return done_from(await self._unary(CompletionServiceStub, "Complete", request, timeout))
+    async def complete_request(
+        self, request: pb.CompleteRequest, *, timeout: float | None = None, resume: bool = False
+    ) -> Done:
+        try:
+            return done_from(await self._unary(CompletionServiceStub, "Complete", request, timeout, resume))
+        except BaseException as error:
+            if resume and is_left(error):
+                self._stop(cancel_request(request.session_id, turn_key=request.turn_key))
+            raise
 
     async def compact_request(
         self, request: pb.CompactRequest, *, timeout: float | None = None
@@ -250,10 +272,13 @@ class AsyncClient(BaseClient):
         """ "serving" or "not_serving", of the replica that answers. Needs no token."""
         return health_word(await self._unary(HealthStub, "Check", health_request(service), timeout))
 
-    async def _unary(self, service: Any, method: str, request: Any, timeout: float | None) -> Any:
-        attempts = self._attempts(timeout)
+    async def _unary(
+        self, service: Any, method: str, request: Any, timeout: float | None, resume: bool = False
+    ) -> Any:
+        attempts = self._attempts(timeout, resumes=resume)
         while True:
-            call = getattr(service(self._open_channel()), method)
+            channel = self._open_channel()
+            call = getattr(service(channel), method)
             try:
                 with CallSpan(service, method):
                     metadata = self._metadata(getattr(request, "session_id", ""))
@@ -261,9 +286,18 @@ class AsyncClient(BaseClient):
             except grpc.RpcError as failed:
                 error = error_from(failed)
                 delay = attempts.delay(error)
-                if delay is None:
-                    raise error from failed
+                if delay is None or self._channel is not channel:
+                    raise attempts.verdict(error) from failed
             await self._sleep(delay)
+
+    def _stop(self, request: session_pb2.CancelTurnRequest) -> None:
+        """Stop a turn in the background. A closed client has stopped its turns before."""
+        if self._channel is not None:
+            with CallSpan(SessionServiceStub, "CancelTurn") as span:
+                stub = SessionServiceStub(self._channel)
+                metadata = self._metadata(request.session_id)
+                stop = stub.CancelTurn(request, timeout=STOP_S, metadata=metadata)
+                self._lingering.note(span.ends_with(stop))
 
     def _open_channel(self) -> grpc.aio.Channel:
         if self._channel is None:

@@ -39,7 +39,9 @@ class AsyncConversation(History):
     ) -> AsyncTurn:
         """One turn: all messages, then what is given, if anything. Sent at the first read."""
         request, settle = self._ask(StreamCompletionRequest, given, request_id, options)
-        return self.client.stream_request(request, timeout=timeout, settle=settle)
+        return self.client.stream_request(
+            request, timeout=timeout, settle=settle, resume=self._resumes(options)
+        )
 
     async def complete(
         self,
@@ -53,7 +55,7 @@ class AsyncConversation(History):
         request, settle = self._ask(CompleteRequest, given, request_id, options)
         done = None
         try:
-            done = await self.client.complete_request(request, timeout=timeout)
+            done = await self.client.complete_request(request, timeout=timeout, resume=self._resumes(options))
             return done
         finally:
             settle(done)

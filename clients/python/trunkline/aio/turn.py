@@ -10,7 +10,7 @@ from trunkline.aio.events import AsyncEvents
 from trunkline.events import Event
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
 from trunkline.retry import Attempts
-from trunkline.turn import SETTLE_S, Settle, Turn
+from trunkline.turn import SETTLE_S, Settle, Stop, Turn
 
 Call = grpc.aio.UnaryStreamCall[pb.StreamCompletionRequest, pb.StreamCompletionResponse]
 Open = Callable[[pb.StreamCompletionRequest, float | None], Call]
@@ -31,10 +31,13 @@ class AsyncTurn(Turn[Call], AsyncEvents):
         request: pb.StreamCompletionRequest,
         attempts: Attempts,
         settle: Settle | None = None,
+        *,
+        stop: Stop | None = None,
     ) -> None:
-        super().__init__(request, attempts, settle)
+        super().__init__(request, attempts, settle, stop)
         self._open = open_call
         self._sleep = sleep
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __anext__(self) -> Event:
         while not self._ended:
@@ -46,7 +49,7 @@ class AsyncTurn(Turn[Call], AsyncEvents):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        self._end()
+        self._leave()
         call, self._call = self._call, None
         if call is None:
             return
@@ -59,23 +62,38 @@ class AsyncTurn(Turn[Call], AsyncEvents):
     async def _read(self) -> pb.StreamCompletionResponse | None:
         """The next message; None: there is none, either for good (the turn has ended) or on this try."""
         if self._call is None:
-            self._call = self._open(self.request, self._attempts.begin())
+            self._loop = asyncio.get_running_loop()
+            self._call = self._open(self._next_request(), self._attempts.begin())
         try:
             response = await self._call.read()
         except grpc.RpcError as failure:
             self._call = None
-            await self._sleep(self._fail(failure))
+            await self._wait(self._fail(failure))
             return None
         except asyncio.CancelledError:
             # grpc raises the same whether this task or only the call was cancelled.
             if self._cancelled and not task_is_cancelled():
                 return None
-            self._end()
+            self._leave()
             raise
         if isinstance(response, pb.StreamCompletionResponse):
             return response
-        self._finish()
+        delay = self._finish()
+        if delay is not None:
+            self._call = None
+            await self._wait(delay)
         return None
+
+    async def _wait(self, delay: float) -> None:
+        try:
+            await self._sleep(delay)
+        except asyncio.CancelledError:
+            self._leave()
+            raise
+
+    def _can_stop(self) -> bool:
+        """When a turn is collected, its loop may be closed."""
+        return self._loop is not None and not self._loop.is_closed()
 
 
 def task_is_cancelled() -> bool:

@@ -18,6 +18,7 @@ from trunkline.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
 from trunkline.health import HealthStub, health_request, health_word
+from trunkline.lingering import STOP_S, is_left
 from trunkline.options import Options
 from trunkline.requests import cancel_request, compact_request, turn_request, warm_request
 from trunkline.sessions import Session, SessionPage, page_from, session_from
@@ -48,6 +49,8 @@ class Client(BaseClient):
 
     def close(self) -> None:
         """Ends the running calls. The client may be used again: it then reconnects."""
+        for stop in self._lingering.cancel_all():
+            stop.code()
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
@@ -113,6 +116,7 @@ class Client(BaseClient):
                 continuation=continuation,
             ),
             timeout=timeout,
+            resume=bool(options.get("resume")),
         )
 
     def complete(
@@ -144,6 +148,7 @@ class Client(BaseClient):
                 continuation=continuation,
             ),
             timeout=timeout,
+            resume=bool(options.get("resume")),
         )
 
     def compact(
@@ -180,8 +185,12 @@ class Client(BaseClient):
         *,
         timeout: float | None = None,
         settle: Settle | None = None,
+        resume: bool = False,
     ) -> SyncTurn:
-        """A turn of a request that was put together elsewhere; `settle` is called with its end."""
+        """A turn of a request that was put together elsewhere; `settle` is called with its end.
+
+        `resume` needs a turn key.
+        """
 
         def open_call(request: pb.StreamCompletionRequest, left: float | None) -> Call:
             stub = CompletionServiceStub(self._open_channel())
@@ -190,10 +199,23 @@ class Client(BaseClient):
                 call: Call = stub.StreamCompletion(request, timeout=left, metadata=metadata)
                 return span.ends_with(call)
 
-        return SyncTurn(open_call, self._sleep, request, self._attempts(timeout), settle)
+        attempts = self._attempts(timeout, resumes=resume)
+        turn = SyncTurn(
+            open_call, self._sleep, request, attempts, settle, stop=self._stop if resume else None
+        )
+        if resume:
+            self._lingering.add(turn)
+        return turn
 
-    def complete_request(self, request: pb.CompleteRequest, *, timeout: float | None = None) -> Done:
-        return done_from(self._unary(CompletionServiceStub, "Complete", request, timeout))
+    def complete_request(
+        self, request: pb.CompleteRequest, *, timeout: float | None = None, resume: bool = False
+    ) -> Done:
+        try:
+            return done_from(self._unary(CompletionServiceStub, "Complete", request, timeout, resume))
+        except BaseException as error:
+            if resume and is_left(error):
+                self._stop(cancel_request(request.session_id, turn_key=request.turn_key))
+            raise
 
     def compact_request(self, request: pb.CompactRequest, *, timeout: float | None = None) -> Compaction:
         return compaction_from(self._unary(CompletionServiceStub, "Compact", request, timeout))
@@ -249,10 +271,13 @@ class Client(BaseClient):
         """ "serving" or "not_serving", of the replica that answers. Needs no token."""
         return health_word(self._unary(HealthStub, "Check", health_request(service), timeout))
 
-    def _unary(self, service: Any, method: str, request: Any, timeout: float | None) -> Any:
-        attempts = self._attempts(timeout)
+    def _unary(
+        self, service: Any, method: str, request: Any, timeout: float | None, resume: bool = False
+    ) -> Any:
+        attempts = self._attempts(timeout, resumes=resume)
         while True:
-            call = getattr(service(self._open_channel()), method)
+            channel = self._open_channel()
+            call = getattr(service(channel), method)
             try:
                 with CallSpan(service, method):
                     metadata = self._metadata(getattr(request, "session_id", ""))
@@ -260,9 +285,18 @@ class Client(BaseClient):
             except grpc.RpcError as failed:
                 error = error_from(failed)
                 delay = attempts.delay(error)
-                if delay is None:
-                    raise error from failed
+                if delay is None or self._channel is not channel:
+                    raise attempts.verdict(error) from failed
             self._sleep(delay)
+
+    def _stop(self, request: session_pb2.CancelTurnRequest) -> None:
+        """Stop a turn in the background. A closed client has stopped its turns before."""
+        if self._channel is not None:
+            with CallSpan(SessionServiceStub, "CancelTurn") as span:
+                stub = SessionServiceStub(self._channel)
+                metadata = self._metadata(request.session_id)
+                stop = stub.CancelTurn.future(request, timeout=STOP_S, metadata=metadata)
+                self._lingering.note(span.ends_with(stop))
 
     def _open_channel(self) -> grpc.Channel:
         if self._channel is None:

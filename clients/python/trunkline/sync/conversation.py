@@ -40,7 +40,9 @@ class Conversation(History):
     ) -> SyncTurn:
         """One turn: all messages, then what is given, if anything. Sent at the first read."""
         request, settle = self._ask(StreamCompletionRequest, given, request_id, options)
-        return self.client.stream_request(request, timeout=timeout, settle=settle)
+        return self.client.stream_request(
+            request, timeout=timeout, settle=settle, resume=self._resumes(options)
+        )
 
     def complete(
         self,
@@ -54,7 +56,7 @@ class Conversation(History):
         request, settle = self._ask(CompleteRequest, given, request_id, options)
         done = None
         try:
-            done = self.client.complete_request(request, timeout=timeout)
+            done = self.client.complete_request(request, timeout=timeout, resume=self._resumes(options))
             return done
         finally:
             settle(done)

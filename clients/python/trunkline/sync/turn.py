@@ -10,7 +10,7 @@ from trunkline.events import Event
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
 from trunkline.retry import Attempts
 from trunkline.sync.events import SyncEvents
-from trunkline.turn import SETTLE_S, Settle, Turn
+from trunkline.turn import SETTLE_S, Settle, Stop, Turn
 
 Sleep = Callable[[float], None]
 
@@ -40,8 +40,10 @@ class SyncTurn(Turn[Call], SyncEvents):
         request: pb.StreamCompletionRequest,
         attempts: Attempts,
         settle: Settle | None = None,
+        *,
+        stop: Stop | None = None,
     ) -> None:
-        super().__init__(request, attempts, settle)
+        super().__init__(request, attempts, settle, stop)
         self._open = open_call
         self._sleep = sleep
 
@@ -55,7 +57,7 @@ class SyncTurn(Turn[Call], SyncEvents):
         raise StopIteration
 
     def close(self) -> None:
-        self._end()
+        self._leave()
         call, self._call = self._call, None
         if call is None:
             return
@@ -67,14 +69,18 @@ class SyncTurn(Turn[Call], SyncEvents):
     def _read(self) -> pb.StreamCompletionResponse | None:
         """The next message; None: there is none, either for good (the turn has ended) or on this try."""
         if self._call is None:
-            self._call = self._open(self.request, self._attempts.begin())
+            self._call = self._open(self._next_request(), self._attempts.begin())
+            if self._ended:  # cancelled, from another thread, before there was a call to cancel
+                self._call.cancel()
         try:
             return next(self._call)
         except StopIteration:
-            self._finish()
+            delay = self._finish()
         except grpc.RpcError as failure:
             if self._cancelled:
                 return None
+            delay = self._fail(failure)
+        if delay is not None:
             self._call = None
-            self._sleep(self._fail(failure))
+            self._sleep(delay)
         return None
