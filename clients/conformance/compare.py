@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutting import cutting
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SCENARIOS = HERE / "scenarios.json"
@@ -112,11 +114,13 @@ def transcript_of(language: str) -> str:
     if not (ROOT / runner.file).exists():
         hint = f"; `{runner.make}` builds it" if runner.make else ""
         raise ProblemError(f"missing: there is no {runner.file}{hint}")
-    with tempfile.TemporaryDirectory() as folder, stack(Path(folder)) as address:
+    with tempfile.TemporaryDirectory() as folder, stack(Path(folder)) as service, cutting(service) as doors:
+        address, control = doors
         try:
             ended = subprocess.run(  # noqa: S603 - a program of the project
                 [*runner.command, address, str(SCENARIOS)],
                 cwd=ROOT,
+                env=os.environ | {"CONFORMANCE_CUT": control},
                 capture_output=True,
                 timeout=RUN_TIMEOUT_S,
                 check=False,

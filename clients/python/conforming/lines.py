@@ -6,11 +6,13 @@ from typing import Any
 from conforming import shapes
 from conforming.transcript import Transcript
 from trunkline import (
+    Compaction,
     Done,
     Event,
     ItemProgress,
     ReasoningDelta,
     RefusalDelta,
+    Session,
     Start,
     TextDelta,
     ToolCallDelta,
@@ -23,9 +25,10 @@ Json = dict[str, Any]
 class Lines:
     """What a step prints. Neighbouring deltas of one part are held back until something else ends them."""
 
-    def __init__(self, transcript: Transcript, shown: shapes.Shown, *, details: bool) -> None:
+    def __init__(self, transcript: Transcript, shown: shapes.Shown, *, details: bool, kept: bool) -> None:
         self._transcript = transcript
         self._details = details
+        self._kept = kept
         self._shown = shown
         self._word = ""
         self._part: Json = {}
@@ -56,12 +59,21 @@ class Lines:
                 self._line("done", shapes.done(event, self._shown))
                 if self._details:
                     self._line("details", shapes.details(event))
+                if self._kept:
+                    self._line("kept", shapes.kept(event))
 
     def error(self, failed: TrunklineError) -> None:
         self._line("error", shapes.error(failed, self._shown))
 
-    def session(self, session: Any) -> None:
+    def session(self, session: Session) -> None:
         self._line("session", shapes.session(session))
+
+    def turns(self, session: Session) -> None:
+        for turn in session.running_turns:
+            self._line("turn", shapes.turn(turn))
+
+    def compaction(self, compaction: Compaction) -> None:
+        self._line("compacted", shapes.compacted(compaction, self._shown))
 
     def history(self, messages: Any) -> None:
         self._line("history", shapes.history(messages))

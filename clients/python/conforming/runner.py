@@ -1,8 +1,9 @@
 """Run the steps of the scenarios with this client."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 from conforming import shapes
 from conforming.faces import Face
@@ -15,8 +16,10 @@ Json = dict[str, Any]
 
 WAIT_S = 0.05
 WAITS = 200
-ASKING = ("stream", "complete", "run", "answer", "together")
-CANCEL_ON = {"start": Start, "text": TextDelta}
+ASKING = ("stream", "complete", "run", "answer", "together", "compact")
+STRIKE_ON = {"start": Start, "text": TextDelta}
+CUT = "CONFORMANCE_CUT"
+"""The variable that holds the address which cuts the connections."""
 
 
 class Run:
@@ -54,7 +57,9 @@ class Step:
         self._conversation = conversation
         self._step = step
         shown = shapes.masked if step.get("mask") else shapes.whole
-        self._lines = Lines(transcript, shown, details=step.get("details", False))
+        self._lines = Lines(
+            transcript, shown, details=step.get("details", False), kept=step.get("kept", False)
+        )
         key = step.get("key")
         self._session_id: str = conversation.session_id + (f".{key}" if key else "")
 
@@ -64,13 +69,16 @@ class Step:
             "complete": self._complete,
             "run": self._run,
             "answer": self._answer,
+            "call": self._call,
             "together": self._together,
             "edit": self._edit,
+            "compact": self._compact,
             "wait": self._wait,
             "warm": self._warm,
             "get": self._get,
             "list": self._list,
             "release": self._release,
+            "cancel_turn": self._cancel_turn,
         }
         does = self._step["do"]
         try:
@@ -92,22 +100,49 @@ class Step:
         await self._read(self._conversation.answer(answers_of(self._step, waits), **options_of(self._step)))
 
     async def _read(self, turn: Any) -> None:
-        strike = CANCEL_ON[self._step["cancel_on"]] if "cancel_on" in self._step else None
-        struck = False
+        strikes = {STRIKE_ON[self._step[name]]: name for name in self._strikes if name in self._step}
+        silent, turn_id = False, ""
         async for event in self._face.events(turn):
-            if struck:
+            if silent:
                 continue
             self._lines.event(event)
+            if isinstance(event, Start):
+                turn_id = event.turn_id
             if isinstance(event, Done):
                 self._ended.append(event)
-            if strike is not None and isinstance(event, strike):
-                struck = True
-                turn.cancel()
+            if name := strikes.pop(type(event), ""):
+                silent = name != "cut_on"
+                await self._strikes[name](self, turn, turn_id)
+
+    async def _cancel(self, turn: Any, _turn_id: str) -> None:
+        turn.cancel()
+
+    async def _stop(self, _turn: Any, turn_id: str) -> None:
+        await self._face.call(self._face.client.cancel_turn, self._session_id, turn_id=turn_id)
+
+    async def _cut(self, _turn: Any = None, _turn_id: str = "") -> None:
+        host, _, port = os.environ[CUT].rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        await reader.read()
+        writer.close()
+
+    _strikes: ClassVar = {"cancel_on": _cancel, "stop_on": _stop, "cut_on": _cut}
 
     async def _complete(self) -> None:
-        self._lines.event(
-            await self._face.call(self._conversation.complete, input_of(self._step), **options_of(self._step))
-        )
+        cutting = asyncio.ensure_future(self._cut_later())
+        try:
+            complete = self._conversation.complete
+            self._lines.event(await self._face.call(complete, input_of(self._step), **options_of(self._step)))
+        finally:
+            await cutting
+
+    async def _cut_later(self) -> None:
+        if "cut_after_ms" in self._step:
+            await asyncio.sleep(self._step["cut_after_ms"] / 1000)
+            await self._cut()
+
+    async def _call(self) -> None:
+        await self._read(self._beside(self._step))
 
     async def _together(self) -> None:
         first, second = [self._face.events(self._beside(turn)) for turn in self._step["turns"]]
@@ -134,11 +169,16 @@ class Step:
             instructions=conversation.instructions,
             tools=conversation.tools,
             messages=[*conversation.messages, user(text_of(turn) or "")],
+            turn_key=turn.get("turn_key", ""),
+            after_sequence=turn.get("after_sequence", 0),
             **options_of(turn),
         )
 
     async def _edit(self) -> None:
         self._conversation.messages[self._step["index"]] = user(self._step["text"])
+
+    async def _compact(self) -> None:
+        self._lines.compaction(await self._face.call(self._conversation.compact))
 
     async def _wait(self) -> None:
         for _ in range(WAITS):
@@ -164,7 +204,10 @@ class Step:
         )
 
     async def _get(self) -> None:
-        self._lines.session(await self._face.call(self._face.client.get_session, self._session_id))
+        session = await self._face.call(self._face.client.get_session, self._session_id)
+        self._lines.session(session)
+        if self._step.get("turns"):
+            self._lines.turns(session)
 
     async def _list(self) -> None:
         token = ""
@@ -182,6 +225,11 @@ class Step:
     async def _release(self) -> None:
         await self._face.call(self._face.client.release_session, self._session_id)
         self._lines.word("released")
+
+    async def _cancel_turn(self) -> None:
+        key = self._step["turn_key"]
+        await self._face.call(self._face.client.cancel_turn, self._session_id, turn_key=key)
+        self._lines.word("cancelled")
 
 
 async def _gathered(events: AsyncIterator[Event]) -> list[Event | TrunklineError]:

@@ -6,11 +6,13 @@ from typing import Any
 
 from trunkline import (
     TOOL_CALL_KIND_CUSTOM,
+    Compaction,
     Done,
     ItemProgress,
     Message,
     Part,
     Report,
+    RunningTurn,
     Session,
     Start,
     TrunklineError,
@@ -76,6 +78,30 @@ def details(event: Done) -> Any:
         "logprobs": len(event.logprobs),
         "actions": [action.type for action in event.actions],
         "ignored": dict(sorted(event.report.ignored_events.items())),
+    }
+
+
+def kept(event: Done) -> Any:
+    return {"attached": event.report.attached, "continuation": event.continuation != ""}
+
+
+def compacted(compaction: Compaction, shown: Shown) -> Any:
+    return {
+        "messages": history(compaction.messages),
+        "usage": usage(compaction.usage, shown),
+        "response_id": compaction.response_id != "",
+        "provider": compaction.provider,
+        "created": compaction.created_at is not None,
+    }
+
+
+def turn(running: RunningTurn) -> Any:
+    return {
+        "turn_id": running.turn_id != "",
+        "key": running.turn_key,
+        "started": running.started_at is not None,
+        "ended": running.ended,
+        "sequence": running.last_sequence > 0,
     }
 
 
