@@ -119,6 +119,14 @@ async def test_options_of_a_chat(replica):
     assert ended.records[-1]["report"]["transport"] == "sse"
 
 
+async def test_a_chat_that_is_resumed_answers_as_any_other(replica):
+    ended = await run(
+        replica, "chat", "--json", "--resume", stdin=b"sim:say(text=One.)\nsim:say(text=Two.)\n"
+    )
+    assert (ended.code, ended.err) == (0, "")
+    assert [record["text"] for record in ended.records if record["type"] == "done"] == ["One.", "Two."]
+
+
 async def test_a_line_that_is_not_utf8_is_still_a_turn(replica):
     ended = await run(replica, "chat", stdin=b"sim:echo na\xefve \xff\n")
     assert ended.code == 0

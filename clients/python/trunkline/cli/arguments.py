@@ -53,6 +53,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _sessions(add("sessions", "Show the sessions of one or several replicas, until Ctrl-C."))
     _warm(add("warm", "Open a session's connection before its first turn."))
     _release(add("release", "Let the service forget a session and close its connection."))
+    _cancel(add("cancel", "Stop a turn that runs, or forget one that has ended and is kept."))
     _health(add("health", "Ask one or several replicas whether they take calls."))
     return parser.parse_args(arguments)
 
@@ -66,6 +67,9 @@ def _chat(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transport", choices=list(TRANSPORTS), help="how turns go upstream")
     parser.add_argument(
         "--reasoning", metavar="EFFORT", help="low, medium, high; summaries are asked for, too"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="an answer goes on by itself where the connection breaks"
     )
     parser.add_argument(
         "--tools",
@@ -97,6 +101,14 @@ def _warm(parser: argparse.ArgumentParser) -> None:
 
 def _release(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session", metavar="SESSION")
+    _reach(parser)
+
+
+def _cancel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("session", metavar="SESSION")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--turn", metavar="ID", default="", help="its id, as `trunkline sessions` shows it")
+    which.add_argument("--key", metavar="KEY", default="", help="the turn key that its caller gave it")
     _reach(parser)
 
 

@@ -1,6 +1,6 @@
-"""`trunkline warm`, `release` and `health`: one call each, and its result.
+"""`trunkline warm`, `release`, `cancel` and `health`: one call each, and its result.
 
-`main` reports a failure of `warm` and `release`; for `health` a failure is the answer.
+`main` reports a failure of the first three; for `health` a failure is the answer.
 """
 
 import asyncio
@@ -42,6 +42,20 @@ def release(given: Namespace, terminal: Terminal) -> int:
             terminal.record(record)
         else:
             terminal.say(f"{given.session}: released")
+        return OK
+
+    return asyncio.run(call())
+
+
+def cancel(given: Namespace, terminal: Terminal) -> int:
+    async def call() -> int:
+        async with connect(given, given.address) as client:
+            await client.cancel_turn(given.session, turn_id=given.turn, turn_key=given.key)
+        if given.json:
+            record = {"type": "cancelled", "address": given.address, "session_id": given.session}
+            terminal.record(record)
+        else:
+            terminal.say(f"{given.session}: the turn is cancelled")
         return OK
 
     return asyncio.run(call())

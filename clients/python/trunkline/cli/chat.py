@@ -204,7 +204,7 @@ def _on_interrupt(do: Callable[[], object]) -> Iterator[None]:
 
 
 def _options(given: Namespace) -> Options:
-    options: Options = {"transport": given.transport}
+    options: Options = {"transport": given.transport, "resume": given.resume}
     if given.reasoning:
         options |= {"reasoning_effort": given.reasoning, "reasoning_summary": "auto"}
     return options

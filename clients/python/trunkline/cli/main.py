@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 
 from trunkline.cli.arguments import parse
-from trunkline.cli.calls import health, release, warm
+from trunkline.cli.calls import cancel, health, release, warm
 from trunkline.cli.chat import chat
 from trunkline.cli.exits import FAILED, INTERRUPTED, code_of
 from trunkline.cli.records import error_record
@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, Callable[[Namespace, Terminal], int]] = {
     "sessions": sessions,
     "warm": warm,
     "release": release,
+    "cancel": cancel,
     "health": health,
 }
 

@@ -28,6 +28,7 @@ def event_record(event: Event) -> Record:
         "model": event.model,
         "provider": event.provider,
         "service_tier": event.service_tier,
+        "continuation": event.continuation,
         "created_at": _time(event.created_at),
         "usage": asdict(event.usage),
         "report": asdict(event.report),
@@ -41,7 +42,9 @@ def tool_results_record(message: Message) -> Record:
 
 def session_record(session: Session, **where: str) -> Record:
     record = {"type": "session"} | where | asdict(session)
-    return record | {key: _time(record[key]) for key in ("created_at", "last_used_at")}
+    turns = [turn | {"started_at": _time(turn["started_at"])} for turn in record["running_turns"]]
+    times = {key: _time(record[key]) for key in ("created_at", "last_used_at")}
+    return record | times | {"running_turns": turns}
 
 
 def error_record(error: TrunklineError, **where: str) -> Record:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from trunkline.cli.words import rate, size
+from trunkline.cli.words import rate, size, turn_line
 from trunkline.errors import TrunklineError
 from trunkline.sessions import Session
 
@@ -24,19 +24,23 @@ class Replica:
 
 
 def heading_and_rows(replicas: Sequence[Replica], width: int | None = None) -> list[str]:
-    """Fitted to a width by cutting session ids; None: as wide as it is."""
+    """Fitted to a width by cutting session ids; None: as wide as it is. Below a session stand its turns."""
     labels = _labels(replicas)
-    rows = [
-        _cells(session, label)
+    found = [
+        (_cells(session, label), [f"  {turn_line(turn)}" for turn in session.running_turns])
         for replica, label in zip(replicas, labels, strict=True)
         for session in replica.sessions
     ]
-    rows = [HEADING, *sorted(rows)]
+    found.sort()
+    rows = [HEADING, *(cells for cells, _ in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if width is not None:
         spare = width - sum(widths[1:]) - 2 * (len(widths) - 1)
         widths[0] = min(widths[0], max(spare, len(HEADING[0])))
-    return [_line(row, widths)[:width] for row in rows]
+    lines = [_line(HEADING, widths)]
+    for cells, turns in found:
+        lines += [_line(cells, widths), *turns]
+    return [line[:width] for line in lines]
 
 
 def summary(replicas: Sequence[Replica]) -> str:

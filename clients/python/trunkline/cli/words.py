@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from trunkline.cli.arguments import ADDRESS, TOKEN
 from trunkline.errors import TrunklineError
 from trunkline.events import Done
+from trunkline.sessions import RunningTurn
 
 
 def size(count: int) -> str:
@@ -42,6 +43,23 @@ def report_line(done: Done) -> str:
     ]
     if report.attempts > 1:
         words.append(f"{report.attempts} attempts")
+    if report.attached:
+        words.append("resumed")
+    return " · ".join(words)
+
+
+def turn_line(turn: RunningTurn) -> str:
+    """A turn of a session, in one line."""
+    reader = "read" if turn.attached else "nobody reads it"
+    words = [
+        turn.turn_id or "waits for a place",
+        f"ended, {reader}" if turn.ended else reader,
+        f"event {turn.last_sequence}",
+    ]
+    if turn.started_at is not None:
+        words.insert(1, f"since {turn.started_at.astimezone():%H:%M:%S}")
+    if turn.turn_key:
+        words.append(f"key {turn.turn_key}")
     return " · ".join(words)
 
 

@@ -21,5 +21,5 @@ class Recorded(Terminal):
         return self.stream.getvalue()
 
 
-def session(session_id="s", *, live=True, state="idle", turns=0, incremental=0, saved=0):
-    return Session(session_id, live, state, turns, incremental, saved, None, None)
+def session(session_id="s", *, live=True, state="idle", turns=0, incremental=0, saved=0, running=()):
+    return Session(session_id, live, state, turns, incremental, saved, None, None, running)

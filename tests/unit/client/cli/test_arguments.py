@@ -17,7 +17,7 @@ def test_what_is_not_said():
     given = parse(["chat"])
     assert (given.command, given.address, given.token, given.tls) == ("chat", DEFAULT_ADDRESS, None, False)
     assert (given.session, given.instructions, given.transport, given.tools) == (None, "", None, [])
-    assert (given.timeout, given.json) == (None, False)
+    assert (given.timeout, given.json, given.resume) == (None, False, False)
     assert parse(["sessions"]).address == [DEFAULT_ADDRESS]
 
 
@@ -49,6 +49,8 @@ def test_several_replicas(monkeypatch, command):
         ["sessions", "--timeout", "soon"],
         ["health", "--timeout", "inf"],
         ["chat", "--tools", "/nowhere/tools.py"],
+        ["cancel", "s"],
+        ["cancel", "s", "--turn", "t", "--key", "k"],
     ],
 )
 def test_an_invalid_command_line_is_refused(arguments, capsys):
@@ -73,7 +75,9 @@ def test_a_file_without_tools(tmp_path, capsys, source):
     assert str(path) in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["chat"], ["sessions"], ["warm"], ["release"], ["health"]])
+@pytest.mark.parametrize(
+    "command", [[], ["chat"], ["sessions"], ["warm"], ["release"], ["cancel"], ["health"]]
+)
 def test_every_help_tells_environment_and_exit_codes(command, capsys):
     with pytest.raises(SystemExit) as ended:
         parse([*command, "--help"])

@@ -8,6 +8,7 @@ from trunkline import (
     Done,
     ReasoningDelta,
     Report,
+    RunningTurn,
     Session,
     TextDelta,
     TrunklineError,
@@ -30,7 +31,7 @@ def test_deltas():
 def test_the_end():
     record = event_record(Done(assistant("Hi."), "stop", Usage(input_tokens=3), "m", "p", NOON, Report()))
     assert (record["type"], record["text"], record["stop_reason"]) == ("done", "Hi.", "stop")
-    assert record["service_tier"] == ""
+    assert (record["service_tier"], record["continuation"]) == ("", "")
     assert (record["usage"]["input_tokens"], record["report"]["bytes_sent"]) == (3, 0)
     assert record["created_at"] == "2026-01-01T12:00:00+00:00"
     assert record["message"] == {"role": "ROLE_ASSISTANT", "parts": [{"text": {"text": "Hi."}}]}
@@ -50,7 +51,19 @@ def test_a_session_and_where_it_is():
         2,
         None,
     )
-    record = session_record(Session("s", True, "idle", 0, 0, 0, NOON, NOON))
+    running = RunningTurn("t1", "k1", NOON, True, False, 3)
+    record = session_record(Session("s", True, "idle", 0, 0, 0, NOON, NOON, (running,)))
+    assert record["running_turns"] == [
+        {
+            "turn_id": "t1",
+            "turn_key": "k1",
+            "started_at": "2026-01-01T12:00:00+00:00",
+            "attached": True,
+            "ended": False,
+            "last_sequence": 3,
+        }
+    ]
+    assert json.loads(json.dumps(record)) == record
     assert record["last_used_at"] == "2026-01-01T12:00:00+00:00"
 
 

@@ -1,5 +1,5 @@
 from tests.unit.client.cli.fakes import session
-from trunkline import TrunklineError
+from trunkline import RunningTurn, TrunklineError
 from trunkline.cli.table import Replica, heading_and_rows, problems, summary
 
 BLUE = Replica(
@@ -22,6 +22,14 @@ def test_all_replicas_by_session():
         "s3       green    open  idle       1          0 %       0 B",
     ]
     assert heading_and_rows([])[0].split()[0] == "SESSION"
+
+
+def test_turns_stand_below_their_session():
+    running = (RunningTurn("t1", "k1", None, True, False, 3), RunningTurn("", "", None, False, False, 0))
+    busy = Replica("a:1", "blue", (session("s2"), session("s1", state="busy", running=running)))
+    first, *turns, second = heading_and_rows([busy], 40)[1:]
+    assert (first.split()[0], second.split()[0]) == ("s1", "s2")
+    assert turns == ["  t1 · read · event 3 · key k1", "  waits for a place · nobody reads it · ev"]
 
 
 def test_replicas_of_one_name_are_distinguished():

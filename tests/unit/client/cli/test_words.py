@@ -1,10 +1,12 @@
+from datetime import UTC, datetime
+
 import grpc
 import pytest
 
-from trunkline import Done, Message, Report, Timings, TrunklineError, Usage, Violation
+from trunkline import Done, Message, Report, RunningTurn, Timings, TrunklineError, Usage, Violation
 from trunkline.cli.arguments import ADDRESS, TOKEN
 from trunkline.cli.exits import FAILED, UNAVAILABLE, code_of
-from trunkline.cli.words import error_lines, rate, report_line, size, span
+from trunkline.cli.words import error_lines, rate, report_line, size, span, turn_line
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,16 @@ def test_a_report():
     assert "(preferred, cold)" in again
     assert "saved" not in again
     assert again.endswith(" · 2 attempts")
+    assert report_line(done(attached=True)).endswith(" · resumed")
+
+
+def test_a_running_turn():
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    since = f"since {noon.astimezone():%H:%M:%S}"
+    assert turn_line(RunningTurn("t1", "", noon, True, False, 3)) == f"t1 · {since} · read · event 3"
+    kept = RunningTurn("t1", "k1", noon, False, True, 9)
+    assert turn_line(kept) == f"t1 · {since} · ended, nobody reads it · event 9 · key k1"
+    assert turn_line(RunningTurn("", "", None, False, False, 0)).startswith("waits for a place · nobody")
 
 
 def lines(reason, message="What happened.", **facts):
