@@ -60,6 +60,16 @@ class ResponsesEndpoint:
             self._journal.count("open_connections", -1)
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
+        received = await self._received(request)
+        if not isinstance(received, Received):
+            return received
+        stream = received.body.get("stream") is True and not self._settings.ignore_stream
+        wire = HttpWire(request, self._headers(), stream=stream)
+        await self._upstream.answer(received, Slot(), wire)
+        return await wire.finish()
+
+    async def _received(self, request: web.Request) -> Received | web.Response:
+        """Return the request of a POST, or its refusal."""
         self._journal.count("http_requests")
         data = await request.read()
         self._journal.count("bytes_received", len(data))
@@ -72,20 +82,18 @@ class ResponsesEndpoint:
             return self._error(error)
         received = Received("http", self._next("http"), body, len(data), dict(request.headers))
         self._journal.arrived(received)
-        stream = body.get("stream") is True and not self._settings.ignore_stream
-        wire = HttpWire(request, self._headers(), stream=stream)
-        await self._upstream.answer(received, Slot(), wire)
-        return await wire.finish()
+        return received
 
-    async def _compact(self, request: web.Request) -> web.Response:
-        self._journal.count("http_requests")
-        try:
-            self._authenticate(request)
-            answer = self._upstream.compact(self._body(await request.read()))
-        except ApiError as error:
-            return self._error(error)
-        headers = {**self._headers(), "content-type": "application/json"}
-        return web.Response(body=msgspec.json.encode(answer), headers=headers)
+    async def _compact(self, request: web.Request) -> web.StreamResponse:
+        if self._settings.no_compaction:
+            raise web.HTTPNotFound
+        received = await self._received(request)
+        if not isinstance(received, Received):
+            return received
+        received.compacts = True
+        wire = HttpWire(request, self._headers(), stream=False)
+        await self._upstream.compact(received, wire)
+        return await wire.finish()
 
     async def _answer(self, connection: Connection, received: Received) -> None:
         await self._upstream.answer(received, connection.slot, connection)

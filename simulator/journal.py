@@ -17,6 +17,7 @@ class Received:
 
     `finished` is None while it runs, then `completed`, `incomplete`, `failed` (by script or by the response),
     `rejected` (invalid), `broken` (the script broke the connection) or `aborted` (the client left).
+    `compacts`: it asks for a compaction and not for an answer.
     """
 
     transport: str
@@ -29,6 +30,7 @@ class Received:
     repeated_items: int = 0
     response_id: str | None = None
     finished: str | None = None
+    compacts: bool = False
 
     @property
     def previous_response_id(self) -> str | None:
@@ -58,6 +60,7 @@ class Received:
             "repeated_items",
             "response_id",
             "finished",
+            "compacts",
         )
         shown = {name: getattr(self, name) for name in names}
         shown |= {"previous_response_id": self.previous_response_id, "generate": self.generate}

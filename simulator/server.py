@@ -65,12 +65,15 @@ class Simulator:
         """The open WebSockets by id. Each has `drop(code=None)`."""
         return self._endpoint.connections
 
-    def enqueue(self, *scripts: Script, warm_up: bool = False) -> None:
+    def enqueue(self, *scripts: Script, warm_up: bool = False, compaction: bool = False) -> None:
         """Queue scripts for the next requests. They come before any directive.
 
-        Warm-ups (`generate: false`) have a queue of their own.
+        Warm-ups (`generate: false`) have a queue of their own, and so have compactions: of their scripts only
+        waits, failures and faults are played, before the answer.
         """
-        (self._upstream.queued_warm_ups if warm_up else self._upstream.queued).extend(scripts)
+        upstream = self._upstream
+        queue = upstream.queued_warm_ups if warm_up else upstream.queued
+        (upstream.queued_compactions if compaction else queue).extend(scripts)
 
     def open_gate(self, name: str) -> None:
         """Release every script that waits, or will wait, at this gate."""

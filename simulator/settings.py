@@ -26,6 +26,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How many handshakes to refuse before accepting again; None means all."""
     refuse_http: int | None = None
     """Answer POST with this status."""
+    no_compaction: bool = False
+    """Answer `POST /v1/responses/compact` as a server does that has no such endpoint."""
     retry_after: str | None = None
     """The `retry-after` header of refusals."""
     refuse_headers: dict[str, str] = {}

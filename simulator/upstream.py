@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from simulator import pairing, response
@@ -14,12 +14,14 @@ from simulator.journal import Journal, Received
 from simulator.memory import Context, Remembered, Slot, Store, recall, tokens_of
 from simulator.player import Action, Player
 from simulator.scripts import catalog
+from simulator.scripts.faults import Close, Drop, End, Garbage, Hang, Page
 from simulator.scripts.steps import Fail, Gate, Pace, Script, Wait
 from simulator.scripts.turn import Turn
 from simulator.settings import Settings
 from simulator.validation import request
 from simulator.wires.base import ConnectionEnded, Wire
 from simulator.wires.frames import refusal
+from simulator.wires.http import HttpWire
 
 ACTIONS_PER_YIELD = 32
 """A script without pauses yields to the event loop after so many actions."""
@@ -53,6 +55,7 @@ class Upstream:
     def __init__(self, settings: Settings, journal: Journal, ids: Ids, clock: Callable[[], float]) -> None:
         self.queued: deque[Script] = deque()
         self.queued_warm_ups: deque[Script] = deque()
+        self.queued_compactions: deque[Script] = deque()
         self.gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._settings = settings
         self._journal = journal
@@ -62,20 +65,49 @@ class Upstream:
 
     async def answer(self, received: Received, slot: Slot, wire: Wire) -> None:
         """Answer one request. Cancelling means that the client has left, and is recorded as `aborted`."""
+        await self._recorded(received, wire, self._answer(received, slot, wire))
+
+    async def compact(self, received: Received, wire: HttpWire) -> None:
+        """Answer with a shorter conversation that stands for this one. Cancelling: as in `answer`."""
+        await self._recorded(received, wire, self._compact(received, wire))
+
+    async def _recorded(self, received: Received, wire: Wire, answering: Awaitable[None]) -> None:
         self._journal.started()
         try:
-            await self._answer(received, slot, wire)
+            await answering
         except (ConnectionEnded, ConnectionError):
             pass  # `wire.broken` says which side ended it
         finally:
             self._journal.ended(received, "broken" if wire.broken else "aborted")
 
-    def compact(self, body: Json) -> Json:
-        """Return a shorter conversation that stands for this one. Raises ApiError."""
-        request.check_compaction(body)
-        known = recall(body.get("previous_response_id"), Slot(), self._store)
-        context = known.extended(self._resolved(item) for item in request.items_of(body))
-        return compacted(context, self._ids, int(self._clock()))
+    async def _compact(self, received: Received, wire: HttpWire) -> None:
+        body = received.body
+        try:
+            request.check_compaction(body)
+            known = recall(received.previous_response_id, Slot(), self._store)
+            new = [self._resolved(item) for item in request.items_of(body)]
+            context = known.extended(new)
+        except ApiError as error:
+            received.finished = "rejected"
+            await wire.fail(refusal(error))
+            return
+        received.known_items, received.new_items = len(known), len(new)
+        script = self.queued_compactions.popleft() if self.queued_compactions else Script()
+        for step in script.steps:
+            match step:
+                case Wait(seconds):
+                    await asyncio.sleep(seconds)
+                case Gate(name):
+                    await self.gates[name].wait()
+                case Fail():
+                    received.finished = "failed"
+                    await wire.fail(step)
+                    return
+                case Drop() | Close() | End() | Hang() | Garbage() | Page():
+                    await wire.inject(step)
+        answer = compacted(context, self._ids, int(self._clock()))
+        received.response_id, received.finished = answer["id"], "completed"
+        wire.answer(answer)
 
     async def _answer(self, received: Received, slot: Slot, wire: Wire) -> None:
         try:

@@ -47,6 +47,10 @@ class HttpWire:
         elif last:
             self._whole = self._json(200, event["response"])
 
+    def answer(self, body: Json) -> None:
+        """Answer with this object and no event."""
+        self._whole = self._json(200, body)
+
     async def fail(self, fail: Fail) -> None:
         if self._streaming is None:
             self._whole = self._json(fail.status, {"error": details(fail)}, fail.headers)

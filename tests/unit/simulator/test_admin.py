@@ -41,6 +41,7 @@ async def test_stats_and_requests(sim, admin):
         "repeated_items": 0,
         "response_id": "resp_000000000002",
         "finished": "completed",
+        "compacts": False,
         "previous_response_id": None,
         "generate": True,
         "items": ["message"],

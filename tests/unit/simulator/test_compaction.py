@@ -1,10 +1,14 @@
+import asyncio
 from typing import Any
 
 import openai
+import pytest
 
 from simulator.compaction import compacted
 from simulator.ids import Ids
 from simulator.memory import Context
+from simulator.scripts.faults import Page
+from simulator.scripts.steps import Fail, Gate, Say, Script, Wait
 
 SAID: Any = {"role": "user", "content": "Hello."}
 ANSWER: Any = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi."}]}
@@ -44,3 +48,41 @@ async def test_a_compaction_is_refused_as_a_request_is(http):
     assert nothing.json()["error"]["param"] == "input"
     unknown = await http.post("/responses/compact", json={"model": "m", "previous_response_id": "resp_x"})
     assert unknown.json()["error"]["code"] == "previous_response_not_found"
+
+
+async def test_a_compaction_is_recorded_as_a_request(sim, http):
+    answer = await http.post("/responses/compact", json={"model": "m", "input": [SAID, SAID]})
+    (received,) = sim.requests
+    assert (received.compacts, received.new_items, received.finished) == (True, 2, "completed")
+    assert received.response_id == answer.json()["id"]
+    assert (sim.stats.requests_total, sim.stats.completed, sim.stats.in_flight) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "ending"),
+    [
+        (Script(Fail(code="server_error", message="No.", status=500)), 500, "failed"),
+        (Script(Say("Content is not played."), Page(502)), 502, "broken"),
+        (Script(Wait(0.0)), 200, "completed"),
+    ],
+    ids=["a failure", "a page of a proxy", "a pause"],
+)
+async def test_its_failures_are_queued_apart_from_those_of_answers(sim, http, script, status, ending):
+    sim.enqueue(script, compaction=True)
+    answered = await http.post("/responses", json={"model": "m", "input": "x"})
+    compacted = await http.post("/responses/compact", json={"model": "m", "input": "x"})
+    assert (answered.status_code, compacted.status_code) == (200, status)
+    assert sim.requests[-1].finished == ending
+
+
+async def test_it_waits_at_a_gate_and_can_be_refused(sim, http):
+    sim.enqueue(Script(Gate("open")), compaction=True)
+    asked = asyncio.create_task(http.post("/responses/compact", json={"model": "m", "input": "x"}))
+    await sim.wait_for(lambda: sim.stats.in_flight)
+    sim.open_gate("open")
+    assert (await asked).status_code == 200
+    sim.settings.merge({"refuse_http": 503})
+    refused = await http.post("/responses/compact", json={"model": "m", "input": "x"})
+    sim.settings.merge({"no_compaction": True})
+    missing = await http.post("/responses/compact", json={"model": "m", "input": "x"})
+    assert (refused.status_code, missing.status_code) == (503, 404)
