@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.domain.item_types import CALLER_ONLY, MODEL_ONLY
 from service.domain.messages import Role
 
 
@@ -22,14 +23,6 @@ class PartContext:
     of_items: bool = True
     refused_items: frozenset[str] = frozenset()
 
-
-CALLER_ONLY = frozenset({"item_reference", "compaction_trigger", "configuration_update"})
-MODEL_ONLY = frozenset({
-    "reasoning", "function_call", "custom_tool_call", "web_search_call", "file_search_call", "computer_call",
-    "image_generation_call", "code_interpreter_call", "local_shell_call", "shell_call", "apply_patch_call",
-    "tool_search_call", "mcp_list_tools", "mcp_approval_request", "mcp_call", "program",
-})  # fmt: skip
-"""What only one side says. Any other item, an unknown one included, may be of the model or of the caller."""
 
 PART_CONTEXTS: dict[Role, PartContext] = {
     Role.USER: PartContext(

@@ -10,10 +10,10 @@ from pydantic import TypeAdapter
 from typing_extensions import is_typeddict
 
 from service.domain.item_keys import NAMED_KEYS
+from service.domain.item_types import CALLER_ONLY, MODEL_ONLY
 from service.domain.plan import ContextReason, Plan
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import message_pb2 as m
-from service.rpc.convert.part_contexts import CALLER_ONLY, MODEL_ONLY
 from service.rpc.convert.requests import read_completion
 from service.wire.request import encode, prepare
 
