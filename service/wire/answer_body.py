@@ -23,6 +23,9 @@ EVENT_STREAM = "text/event-stream"
 HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
 """What of the headers classifies an error."""
 
+RESPONSES = (b'"response"', b'"response.compaction"')
+"""What an answer calls itself as `object`."""
+
 _ABSENT = msgspec.Raw()
 
 
@@ -96,7 +99,7 @@ class AnswerBody:
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise _invalid(f"the upstream answered with {self._named} that is no JSON: {error}") from error
         failed = _given(found.error)
-        if bytes(found.object) == b'"response"' or bytes(found.output).startswith(b"["):
+        if bytes(found.object) in RESPONSES or bytes(found.output).startswith(b"["):
             return f'{{"type":"response.{"failed" if failed else "done"}","response":{text}}}'
         if not (failed or _given(found.detail) or _given(found.message)):
             raise _invalid(f"the upstream answered with {self._named} that is no response")

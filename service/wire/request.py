@@ -22,7 +22,16 @@ from service.wire.payload_hook import PayloadHook, hooked
 from service.wire.pieces import pieces
 from service.wire.request_body import fingerprint_of, settings_of
 
-__all__ = ["PayloadHook", "PreparedRequest", "bytes_saved", "encode", "item_sizes", "prepare"]
+__all__ = [
+    "PayloadHook",
+    "PreparedRequest",
+    "bytes_saved",
+    "encode",
+    "item_sizes",
+    "prepare",
+    "write_input",
+    "write_json",
+]
 
 NO_LIMIT = sys.maxsize
 
@@ -60,7 +69,7 @@ def prepare(
     if not large:
         return PreparedRequest(items, msgspec.json.encode(settings), fingerprint_of(settings), stored)
     written = bytearray()
-    _write(written, settings, most)
+    write_json(written, settings, most)
     return PreparedRequest(items, bytes(written), fingerprint_of(settings, large=large), stored, large=large)
 
 
@@ -79,17 +88,29 @@ def encode(
     if not generate:
         body += b',"generate":false'
     body += _id(plan)
-    body += b',"input":['
-    if not prepared.large:
-        body += b",".join(filter(None, _written(plan.items, store=prepared.store))) + b"]}"
-        return bytes(body)
-    separator = b""
-    for json in _jsons(plan.items, store=prepared.store):
-        body += separator
-        _write(body, json, most)
-        separator = b","
-    body += b"]}"
-    return body  # not copied to bytes: it may be large
+    body += b","
+    write_input(body, plan.items, store=prepared.store, large=prepared.large, most=most)
+    body += b"}"
+    return body if prepared.large else bytes(body)  # a large one is not copied
+
+
+def write_input(
+    body: bytearray, items: Sequence[Item], *, store: bool, large: bool = False, most: int = NO_LIMIT
+) -> None:
+    """Append the items as the key "input". `large`: piece by piece.
+
+    Raises TurnError INVALID_REQUEST when a large body gets more than `most` bytes; encoding stops there.
+    """
+    body += b'"input":['
+    if not large:
+        body += b",".join(filter(None, _written(items, store=store)))
+    else:
+        separator = b""
+        for json in _jsons(items, store=store):
+            body += separator
+            write_json(body, json, most)
+            separator = b","
+    body += b"]"
 
 
 def item_sizes(items: Sequence[Item], *, store: bool, large: bool = False) -> list[int]:
@@ -126,7 +147,8 @@ def _jsons(items: Sequence[Item], *, store: bool) -> Iterator[Json | msgspec.Raw
             yield from item_jsons(item, store=store)
 
 
-def _write(body: bytearray, value: object, most: int) -> None:
+def write_json(body: bytearray, value: object, most: int) -> None:
+    """Append the value, piece by piece. Raises as `write_input` does."""
     for piece in pieces(value):
         body += piece
         if len(body) > most:
