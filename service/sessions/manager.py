@@ -21,6 +21,7 @@ from service.sessions.admission import Admission, TenantLimits
 from service.sessions.budget import Budget, Hold
 from service.sessions.chaining import Chaining
 from service.sessions.circuit_breaker import Breaker
+from service.sessions.compaction import Compactions
 from service.sessions.heap import Heap
 from service.sessions.pool import Pool
 from service.sessions.pool_state import PoolState
@@ -74,6 +75,15 @@ class Manager:
         self._rate = warm_up_rate(settings.max_dials, clock, telemetry)
         self._running = Running()
         self._refusing = False
+        self.compactions = Compactions(
+            upstream,
+            tenant_limits=self._tenant_limits,
+            admission=self._admission,
+            running=self._running,
+            check_serving=self._check_serving,
+            limit_s=settings.turn_timeout_s,
+            telemetry=telemetry,
+        )
         self._heap = Heap(trim)
         self._reaper: asyncio.Task[None] | None = None
 

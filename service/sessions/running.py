@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-
-from service.sessions.turn import Turn
+from typing import Protocol
 
 INTERRUPTED_TURNS_S = 5.0
 """How long interrupted turns may take to report their end."""
 
 
+class Interruptible(Protocol):
+    """What takes the place of a turn. `warms_up`: a drain does not wait for it."""
+
+    @property
+    def warms_up(self) -> bool: ...
+
+    def interrupt(self) -> None:
+        """End it now."""
+
+
 class Running:
-    """Hold the turns that run now, warm-ups among them."""
+    """Hold the turns that run now, warm-ups and compactions among them."""
 
     def __init__(self) -> None:
-        self._turns: set[Turn] = set()
+        self._turns: set[Interruptible] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -27,7 +36,7 @@ class Running:
         return len(self._turns)
 
     @contextmanager
-    def turn(self, turn: Turn) -> Iterator[None]:
+    def turn(self, turn: Interruptible) -> Iterator[None]:
         """Count the turn for as long as the block lasts."""
         self._turns.add(turn)
         self._quiet.clear()
@@ -56,6 +65,6 @@ class Running:
             return False
         return True
 
-    def _interrupt(self, turns: Iterable[Turn]) -> None:
+    def _interrupt(self, turns: Iterable[Interruptible]) -> None:
         for turn in list(turns):
             turn.interrupt()

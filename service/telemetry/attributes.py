@@ -51,9 +51,9 @@ def bounded(attributes: Mapping[str, AttributeValue]) -> Mapping[str, AttributeV
     }
 
 
-def of_operation(model: str) -> Attributes:
+def of_operation(model: str, operation: str = names.SPAN_CHAT) -> Attributes:
     """Return what a sampler may decide by, and what every measurement of an attempt carries."""
-    return {names.OPERATION: "chat", names.PROVIDER: PROVIDER, names.REQUEST_MODEL: model}
+    return {names.OPERATION: operation, names.PROVIDER: PROVIDER, names.REQUEST_MODEL: model}
 
 
 def of_request(request: CompletionRequest) -> Attributes:

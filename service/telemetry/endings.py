@@ -20,9 +20,11 @@ def of_turn(record: TurnRecord, call: Call | None) -> str:
     """Return the ending of a turn that is over: OK if the answer is complete, whatever failed after it; else
     the reason of a TurnError; else the status of a call that was cut off; else INTERNAL, for a bug.
     """
-    error = record.error
-    if record.completed is not None:
-        return calls.OK
+    return calls.OK if record.completed is not None else of_error(record.error, call)
+
+
+def of_error(error: BaseException | None, call: Call | None) -> str:
+    """Return the ending of what an error ended; None: its call was cut off."""
     if isinstance(error, TurnError):
         return error.reason.value
     if error is None or isinstance(error, calls.CUT_OFF):

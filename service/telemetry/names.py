@@ -4,10 +4,12 @@ Names without `trunkline.` are those of the OpenTelemetry conventions: RPC as of
 repository. Dashboards and alerts depend on these names.
 """
 
-# Spans. That of a call is named after its method, that of an attempt `chat {model}`.
+# Spans. That of a call is named after its method, that of an attempt `chat {model}`, that of a compaction
+# `compact {model}`. The conventions have no operation for the last.
 SPAN_ACQUIRE = "session.acquire"
 SPAN_DIAL = "dial"
 SPAN_CHAT = "chat"
+SPAN_COMPACT = "compact"
 
 # What happens within a span
 EVENT_ADMITTED = "admitted"

@@ -69,14 +69,19 @@ def _measure_attempt(instruments: Instruments, attempt: Attempt, labels: Attribu
     if first is not None:
         instruments.first_chunk.record(first, labels)
     if usage is not None:
-        instruments.token_usage.record(usage.input_tokens, labels | {names.TOKEN_TYPE: "input"})
-        instruments.token_usage.record(usage.output_tokens, labels | {names.TOKEN_TYPE: "output"})
+        measure_usage(instruments, usage, labels)
     for kind, number in attempt.response.ignored.items():
         known = kind in UNDERSTOOD or kind.startswith(FIELD)
         instruments.ignored.add(number, {names.LABEL_KIND: kind if known else UNKNOWN})
     failed = {names.ERROR_TYPE: ending} if ending != calls.OK else {}
     if attempt.ended is not None:
         instruments.operation_duration.record(attempt.ended - attempt.began, labels | failed)
+
+
+def measure_usage(instruments: Instruments, usage: Usage, labels: Attributes) -> None:
+    """Record the tokens of one request upstream."""
+    instruments.token_usage.record(usage.input_tokens, labels | {names.TOKEN_TYPE: "input"})
+    instruments.token_usage.record(usage.output_tokens, labels | {names.TOKEN_TYPE: "output"})
 
 
 def first_chunk_s(attempt: Attempt) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
@@ -24,6 +24,8 @@ from service.domain.tenant import Credential
 from service.telemetry.telemetry import OFF, Telemetry
 from service.transport import tls
 from service.transport.channel import Waits
+from service.transport.compaction import HEADERS as COMPACTION_HEADERS
+from service.transport.compaction import CompactionExchange
 from service.transport.connecting import Connecting
 from service.transport.connection import Connection
 from service.transport.credentials import Keys
@@ -34,6 +36,7 @@ from service.transport.pace import Pace, Unpaced
 from service.transport.receive_buffer import now
 from service.transport.settings import UpstreamSettings
 from service.wire import error_classifier
+from service.wire.compaction import encode_compaction
 from service.wire.request import PayloadHook, PreparedRequest, encode, item_sizes, prepare
 from service.workers import maybe_aside
 
@@ -48,6 +51,7 @@ HTTP_HEADERS = {
     "Accept": "text/event-stream",
     "Accept-Encoding": "identity",  # what comes is not decoded
 }
+NO_HEADERS: Mapping[str, str] = {}
 AGE_SPREAD = 0.1
 """Connections are closed up to this share before their maximum age, at random, so that a thousand that were
 opened together do not end together.
@@ -204,6 +208,23 @@ class Upstream:
         headers = self._keys.headers(key)
         stream = HttpStream(self._http, self._url, headers, self.pace, self._connecting, trace=trace)
         return Exchange(stream, body, plan, self.waits, shared=False)
+
+    async def compaction(
+        self,
+        request: CompletionRequest,
+        key: Credential | None = None,
+        tracing: Mapping[str, str] = NO_HEADERS,
+    ) -> CompactionExchange:
+        """Return the exchange that has the conversation compacted. The operator's hook does not see it: the
+        upstream takes hardly any of the keys that a hook may add.
+
+        Raises TurnError if the format cannot express the request.
+        """
+        write = partial(encode_compaction, request, most=self._max_body_bytes)
+        body = await maybe_aside(request.large, write)
+        headers = {**self._keys.headers(key), **COMPACTION_HEADERS, **tracing}
+        stream = HttpStream(self._http, f"{self._url}/compact", headers, self.pace, self._connecting)
+        return CompactionExchange(stream, body, self.waits)
 
     async def close(self) -> None:
         await self._http.aclose()
