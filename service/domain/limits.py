@@ -89,6 +89,8 @@ TABLE: tuple[tuple[str, int, str], ...] = (
     ("options.prompt_cache_key", MAX_CACHE_KEY, "characters"),
     ("options.safety_identifier", MAX_SAFETY_IDENTIFIER, "characters"),
     (OPTIONS, MAX_OPTION, "characters each"),
+    ("prompt_cache_key of Compact", MAX_CACHE_KEY, "characters"),
+    ("service_tier of Compact", MAX_OPTION, "characters"),
     ("request_id", MAX_REQUEST_ID, "characters"),
     ("continuation", MAX_CONTINUATION, "characters"),
     ("model", MAX_MODEL, "characters"),

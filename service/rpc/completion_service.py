@@ -36,6 +36,7 @@ from service.domain.messages import CompletionRequest
 from service.domain.tenant import Caller
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.rpc.auth.callers import CALLER
+from service.rpc.compaction import compact
 from service.rpc.convert.parsing import parse
 from service.rpc.convert.requests import read_completion
 from service.rpc.convert.responses import complete_out, error_out, event_out
@@ -101,8 +102,8 @@ class CompletionService:
             facts = _facts(turn, stream.request_id, events=0)
             await end(context, failure, facts, _error(failure, turn, partial=False))
 
-    async def Compact(self, _raw: bytes, context: Context) -> pb.CompactResponse:  # noqa: N802
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not served yet")
+    async def Compact(self, raw: bytes, context: Context) -> pb.CompactResponse:  # noqa: N802
+        return await compact(self._manager, self._settings, raw, context)
 
     def _check_caller(self, raw: bytes) -> Caller:
         """Return the caller. Raises INVALID_REQUEST when the request is larger than its tenant may send."""

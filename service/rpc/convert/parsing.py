@@ -27,6 +27,13 @@ _SMALL = (
 )
 
 
+_WITH_REQUEST_ID = (
+    completion_pb2.StreamCompletionRequest,
+    completion_pb2.CompleteRequest,
+    completion_pb2.CompactRequest,
+)
+
+
 async def parse(kind: type[_Kind], raw: bytes, *, max_bytes: int, max_messages: int) -> _Kind:
     """Parse a message. Raises INVALID_REQUEST when it is malformed or exceeds a bound.
 
@@ -48,7 +55,7 @@ def parse_small(kind: type[_Kind], raw: bytes, max_bytes: int) -> _Kind:
 def _checked(kind: type[_Kind], raw: bytes, max_messages: int) -> _Kind:
     check_shape(raw, kind.DESCRIPTOR.full_name, max_messages)
     message = _parsed(kind, raw)
-    if isinstance(message, completion_pb2.StreamCompletionRequest | completion_pb2.CompleteRequest):
+    if isinstance(message, _WITH_REQUEST_ID):
         # The one field that is read in the event loop.
         found = Violations()
         found.at_most("request_id", message.request_id, MAX_REQUEST_ID)

@@ -9,8 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 
-from service.domain.limits import MAX_CONTINUATION, MAX_MODEL, MAX_PAGE_TOKEN, MAX_REQUEST_ID
-from service.domain.messages import CompletionRequest
+from service.domain.limits import (
+    MAX_CACHE_KEY,
+    MAX_CONTINUATION,
+    MAX_MODEL,
+    MAX_OPTION,
+    MAX_PAGE_TOKEN,
+    MAX_REQUEST_ID,
+)
+from service.domain.messages import CompletionRequest, Options
 from service.gen.trunkline.v1 import completion_pb2, session_pb2
 from service.rpc.convert.messages import read_messages
 from service.rpc.convert.options import DEFAULT, check_json, read_options, read_tools
@@ -50,6 +57,34 @@ def read_completion(
         turn_key=request.turn_key,
         after_sequence=request.after_sequence,
         continuation=request.continuation,
+    )
+
+
+def read_compaction(
+    request: completion_pb2.CompactRequest, max_messages: int, size: int
+) -> CompletionRequest:
+    """Read what is to be compacted, as a turn with the few options that it has. `size`: as received."""
+    found = Violations()
+    found.session_id(request.session_id)
+    found.required("model", request.model)
+    found.at_most("model", request.model, MAX_MODEL)
+    found.at_most("request_id", request.request_id, MAX_REQUEST_ID)
+    found.at_most("prompt_cache_key", request.prompt_cache_key, MAX_CACHE_KEY)
+    found.at_most("service_tier", request.service_tier, MAX_OPTION)
+    messages = read_messages(found, request.messages, max_messages)
+    found.check()
+    return CompletionRequest(
+        session_id=request.session_id,
+        model=request.model,
+        messages=messages,
+        instructions=request.instructions,
+        options=Options(
+            store=request.store if request.HasField("store") else None,
+            prompt_cache_key=request.prompt_cache_key,
+            service_tier=request.service_tier,
+        ),
+        request_id=request.request_id,
+        size=size,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar, assert_never
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from service.domain.compaction import Compacted
 from service.domain.errors import TurnError, UpstreamDetail
 from service.domain.events import (
     Completed,
@@ -94,6 +95,17 @@ def _ended(kind: type[_Ended], event: Completed, report: TurnReport) -> _Ended:
         created_at=_timestamp(event.created_at),
         report=report_out(report),
         service_tier=event.service_tier,
+    )
+
+
+def compact_out(compacted: Compacted) -> pb.CompactResponse:
+    """Convert a compacted conversation."""
+    return pb.CompactResponse(
+        messages=[message_out(message) for message in compacted.messages],
+        usage=None if compacted.usage is None else _usage(compacted.usage),
+        response_id=compacted.response_id,
+        created_at=_timestamp(compacted.created_at),
+        provider=PROVIDER,
     )
 
 

@@ -48,6 +48,7 @@ _COUNTED: dict[tuple[str, str], tuple[str, int]] = {
     ("CompletionOptions", "include"): ("options.include", MAX_INCLUDE),
     ("StreamCompletionRequest", "messages"): ("messages", 0),
     ("CompleteRequest", "messages"): ("messages", 0),
+    ("CompactRequest", "messages"): ("messages", 0),
 }
 """Bounded repeated fields (message, field): the name in errors, and the bound; 0: from a setting."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from service.domain.errors import Reason, TurnError
+from service.domain.limits import MAX_CACHE_KEY, MAX_OPTION, MAX_REQUEST_ID
 from service.domain.messages import (
     CompletionRequest,
     FilePart,
@@ -28,7 +29,14 @@ from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import message_pb2 as m
 from service.gen.trunkline.v1 import session_pb2
 from service.rpc.convert.messages_out import message_out
-from service.rpc.convert.requests import page_token, read_completion, read_page, read_prime, read_session_id
+from service.rpc.convert.requests import (
+    page_token,
+    read_compaction,
+    read_completion,
+    read_page,
+    read_prime,
+    read_session_id,
+)
 
 MAX_MESSAGES = 100
 HELLO = m.Part(text=m.TextPart(text="hello"))
@@ -604,3 +612,40 @@ def test_a_model_and_a_page_token_are_bounded():
     assert violations_of(read_prime, warm, 0)[0].field == "model"
     page = session_pb2.ListSessionsRequest(page_token=LONG_NAME)
     assert violations_of(read_page, page)[0].field == "page_token"
+
+
+def test_what_is_to_be_compacted_is_a_turn_with_few_options():
+    asked = pb.CompactRequest(
+        session_id="s",
+        model="m",
+        instructions="Be brief.",
+        messages=[USER],
+        request_id="r",
+        store=False,
+        prompt_cache_key="k",
+        service_tier="flex",
+    )
+    read = read_compaction(asked, 10, 7)
+    assert (read.session_id, read.model, read.instructions, read.request_id, read.size) == (
+        "s",
+        "m",
+        "Be brief.",
+        "r",
+        7,
+    )
+    assert read.options == Options(store=False, prompt_cache_key="k", service_tier="flex")
+    asked.ClearField("store")
+    assert read_compaction(asked, 10, 7).options.store is None
+
+
+def test_every_bad_field_of_it_is_named():
+    asked = pb.CompactRequest(
+        session_id="a b",
+        request_id="x" * (MAX_REQUEST_ID + 1),
+        prompt_cache_key="x" * (MAX_CACHE_KEY + 1),
+        service_tier="x" * (MAX_OPTION + 1),
+    )
+    with pytest.raises(TurnError) as caught:
+        read_compaction(asked, 10, 7)
+    fields = [violation.field for violation in caught.value.violations]
+    assert fields == ["session_id", "model", "request_id", "prompt_cache_key", "service_tier", "messages"]
