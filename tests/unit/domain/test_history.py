@@ -3,7 +3,6 @@ of a chain.
 """
 
 import json
-import tracemalloc
 from dataclasses import replace
 from random import Random
 
@@ -477,18 +476,3 @@ def test_a_chain_of_too_many_items_is_not_remembered(count, incremental):
     assert plan.incremental is incremental
     if not incremental:
         assert plan.reason is ContextReason.HISTORY_TOO_LONG
-
-
-def test_an_item_is_remembered_in_few_bytes():
-    history = History()
-    sent = items(*[user("a")] * 4_000)
-    tracemalloc.start()
-    history.commit(None, sent, [1] * 4_000, fingerprint=FINGERPRINT, response_id="r", line_id=LINE)
-    size, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert size <= 25 * 4_000
-
-
-def test_each_item_has_one_size():
-    with pytest.raises(ValueError, match="one size"):
-        History().commit(None, items(user("a")), [], fingerprint=FINGERPRINT, response_id="r", line_id=LINE)

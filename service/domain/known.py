@@ -1,0 +1,116 @@
+"""Hold what the upstream has of a conversation as digests, and compare a caller's items with it: `Known`."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+from service.domain.digests import DIGEST_BYTES, digest_of, extras_of
+from service.domain.messages import Item, Role
+
+_SIZE = "I"
+_NO_SIZES = array(_SIZE)
+_NO_EXTRAS: Mapping[int, bytes] = {}
+
+
+class Known:
+    """The items that the upstream has, in order, packed into 21 bytes an item: digest, size, kind.
+
+    Texts of the model that form one item are compared one by one: where the caller leaves out what stood
+    between two items, they become one. Such an item is as many entries, and the first has its size.
+
+    As objects they took 150 bytes, and a session is kept for minutes. `sizes` are the bytes of each item in a
+    request, separator included; `optional` is a byte each, 1 or 0: whether the caller may leave it out.
+    `extras` are the digests of the few items that have an `extra_json`, by index.
+    """
+
+    __slots__ = ("_digests", "_extras", "_optional", "_sizes")
+
+    def __init__(
+        self,
+        digests: bytes = b"",
+        sizes: array[int] = _NO_SIZES,
+        optional: bytes = b"",
+        extras: Mapping[int, bytes] = _NO_EXTRAS,
+    ) -> None:
+        self._digests = digests
+        self._sizes = sizes
+        self._optional = optional
+        self._extras = extras
+
+    def __len__(self) -> int:
+        return len(self._optional)
+
+    def followed_by(self, items: Sequence[Item], sizes: Sequence[int]) -> Known:
+        """Return these items followed by `items`."""
+        if len(items) != len(sizes):
+            raise ValueError("each item has one size")
+        units = _units(items)
+        if len(units) > len(items):
+            sizes = [
+                size for item, all_of in zip(items, sizes, strict=True) for size in _shared(item, all_of)
+            ]
+        extras = {index: extra for index, unit in enumerate(units, len(self)) if (extra := extras_of(unit))}
+        return Known(
+            self._digests + b"".join(map(digest_of, units)),
+            self._sizes + array(_SIZE, sizes),
+            self._optional + bytes(unit.is_optional for unit in units),
+            {**self._extras, **extras} if extras else self._extras,
+        )
+
+    def match(self, items: Sequence[Item]) -> tuple[int, int] | None:
+        """Count the leading items that the upstream has, and the bytes they would take in a request.
+
+        Returns None when the history was edited. Reasoning, upstream items and the `extra_json` of an answer
+        that the caller left out are no edit: the upstream still has them. Changed ones are.
+        """
+        units = _units(items)
+        count = size = 0
+        compared = -1  # the item that `digest` and `extra` are of
+        digest = extra = b""
+        changed = False  # an optional item of the caller is none of those that were passed over
+        for index, is_optional in enumerate(self._optional):
+            if count < len(units) and compared != count:
+                compared, digest, extra = count, digest_of(units[count]), extras_of(units[count])
+            if count < len(units) and self._is(index, digest, extra):
+                count += 1
+                size += self._sizes[index]
+                changed = False
+            elif not is_optional:
+                return None
+            elif count < len(units) and units[count].is_optional:
+                changed = True
+        whole = _items_in(items, count) if len(units) > len(items) else count
+        return None if changed or whole is None else (whole, size)
+
+    def _is(self, index: int, digest: bytes, extra: bytes) -> bool:
+        known = self._digests.startswith(digest, index * DIGEST_BYTES)
+        return known and (not extra or extra == self._extras.get(index))
+
+
+def _units(items: Sequence[Item]) -> Sequence[Item]:
+    """Split texts of the model that form one item."""
+    for item in items:
+        if len(item.parts) > 1 and item.role is Role.ASSISTANT:
+            break
+    else:
+        return items  # the usual case
+    units: list[Item] = []
+    for item in items:
+        if item.role is Role.ASSISTANT:
+            units += (Item(item.role, (part,)) for part in item.parts)
+        else:
+            units.append(item)
+    return units
+
+
+def _shared(item: Item, size: int) -> list[int]:
+    """Return the sizes of the units of an item."""
+    return [size, *[0] * (len(_units([item])) - 1)]
+
+
+def _items_in(items: Sequence[Item], units: int) -> int | None:
+    """Count the items that so many units make. Returns None when they end within an item."""
+    ends = accumulate((len(_units([item])) for item in items), initial=0)
+    return next((index for index, end in enumerate(ends) if end == units), None)
