@@ -1,7 +1,8 @@
 """Remember what the upstream has of one conversation (`History`), and plan what a turn must send.
 
 A chain is a response id that the upstream can continue, and digests of all items up to and including that
-response. It is valid on one connection only. Items are compared by content, in a canonical form. An example:
+response. Items are compared by content, in a canonical form. A response that the upstream does not store is
+known on one connection only. An example:
 
     turn 1  caller sends [a]           no chain            full: [a]
             the upstream answers B     chain resp_1 = [a, B]
@@ -9,8 +10,10 @@ response. It is valid on one connection only. Items are compared by content, in 
             the turn fails             the chain was consumed and is gone
     turn 3  caller sends [a, B, c]     no chain            full: [a, B, c], reason turn_not_completed
 
-A turn consumes the chain before it is sent and commits a new one only when it completes, so a failure at any
-point costs one full request and never a wrong context.
+A turn consumes such a chain before it is sent and commits a new one only when it completes, so a failure at
+any point costs one full request and never a wrong context. A stored response outlives its connection and
+turns that fail: its chain is replaced by the next one, or dropped when the upstream has lost it. In the
+example turn 3 then sends resp_1 + [c] again, over any connection or by SSE.
 """
 
 from __future__ import annotations
@@ -26,10 +29,13 @@ from service.domain.plan import ChainFingerprint, ContextReason, Plan
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A response id to continue from, and what it includes; valid on one connection."""
+    """A response id to continue from, and what it includes.
+
+    `line_id`: the only connection on which it is known; None: the upstream stores it, any will do.
+    """
 
     response_id: str
-    line_id: int
+    line_id: int | None
     fingerprint: ChainFingerprint
     known: Known
 
@@ -46,40 +52,36 @@ class History:
     def __repr__(self) -> str:
         if self._chain is None:
             return f"History(no chain: {self._why_none.value})"
-        return (
-            f"History({len(self._chain.known)} items, {self._chain.response_id}, line {self._chain.line_id})"
-        )
+        where = "stored" if self._chain.line_id is None else f"line {self._chain.line_id}"
+        return f"History({len(self._chain.known)} items, {self._chain.response_id}, {where})"
 
-    def plan(self, items: tuple[Item, ...], fingerprint: ChainFingerprint, line_id: int) -> Plan:
-        """Plan what to send over the connection. Changes nothing.
+    def plan(self, items: tuple[Item, ...], fingerprint: ChainFingerprint, line_id: int | None) -> Plan:
+        """Plan what to send over the connection; None: by SSE. Changes nothing.
 
         The reasons for a full request, in the order of the checks:
         1. there is no chain (first turn, or the last one did not complete, or was lost);
         2. the chain belongs to another connection;
-        3. the fingerprint has changed;
-        4. the items of the chain are not the beginning of what the caller sent;
-        5. no item is left to send.
+        3. and those of `continued`.
+
+        By SSE the first two are one, SSE.
         """
         chain = self._chain
-        if chain is None:
-            return full_plan(items, self._why_none)
-        if chain.line_id != line_id:
-            return full_plan(items, ContextReason.NEW_CONNECTION)
-        for reason, digest in fingerprint.items():
-            if chain.fingerprint.get(reason) != digest:
-                return full_plan(items, reason)
-        matched = chain.known.match(items)
-        if matched is None:
-            return full_plan(items, ContextReason.HISTORY_EDITED)
-        count, size = matched
-        if count == len(items):
-            return full_plan(items, ContextReason.EMPTY_SUFFIX)
-        reason = ContextReason.CONTINUED if chain.known else ContextReason.PRIMED
-        return Plan(items[count:], chain.response_id, reason, size)
+        if chain is not None and chain.line_id in (None, line_id):
+            return continued(chain, items, fingerprint)
+        if line_id is None:
+            return full_plan(items, ContextReason.SSE)
+        return full_plan(items, self._why_none if chain is None else ContextReason.NEW_CONNECTION)
 
-    def consume(self) -> Chain | None:
-        """Remove and return the chain of a turn that is about to be sent; it commits a new one at its end."""
+    def consume(self, line_id: int | None) -> Chain | None:
+        """Return the chain for a turn that is about to be sent over the connection; None: by SSE.
+
+        One that a connection knows is removed: the turn commits a new one at its end. By SSE it stays.
+        """
         chain = self._chain
+        if chain is not None and chain.line_id is None:
+            return chain
+        if line_id is None:
+            return None
         self.forget(ContextReason.TURN_NOT_COMPLETED)
         return chain
 
@@ -89,16 +91,27 @@ class History:
         self._why_none = reason
 
     def moved(self, plan: Plan) -> None:
-        """Note that a sent turn is repeated on another connection: in full, because the chain is lost.
+        """Note that a sent turn is repeated on another connection: in full, unless its chain is stored.
 
         A turn that was full keeps its reason.
         """
-        self.forget(ContextReason.NEW_CONNECTION if plan.incremental else plan.reason)
+        if self._chain is None:
+            self.forget(ContextReason.NEW_CONNECTION if plan.incremental else plan.reason)
+
+    def rebound(self) -> None:
+        """Drop the chain, because the session has another key now, and keys share nothing."""
+        if self._chain is not None:
+            self.forget(ContextReason.NEW_CONNECTION)
 
     def line_closed(self, line_id: int) -> None:
         """Drop the chain if it belongs to the closed connection."""
         if self._chain is not None and self._chain.line_id == line_id:
             self.forget(ContextReason.NEW_CONNECTION)
+
+    def prime(self, response_id: str, fingerprint: ChainFingerprint, line_id: int) -> None:
+        """Store the chain of a warm-up, which includes no item, unless a stored response is known."""
+        if self._chain is None or self._chain.line_id is not None:
+            self._chain = Chain(response_id, line_id, fingerprint, Known())
 
     def commit(
         self,
@@ -108,18 +121,41 @@ class History:
         *,
         fingerprint: ChainFingerprint,
         response_id: str,
-        line_id: int,
-    ) -> None:
-        """Store the chain of a completed response: the items of `base`, then `added`.
+        line_id: int | None,
+    ) -> Chain | None:
+        """Store and return the chain of a completed response: the items of `base`, then `added`.
 
         `base` is the consumed chain if the turn was incremental, None if it was full. `added` are the items
-        that were sent and those of the answer; `sizes` their bytes in a request, separator included.
+        that were sent and those of the answer; `sizes` their bytes in a request, separator included. Returns
+        None when they are too many to remember.
         """
         known = base.known if base else Known()
         if len(known) + len(added) > MAX_CHAINED_ITEMS:
             self.forget(ContextReason.HISTORY_TOO_LONG)
         else:
             self._chain = Chain(response_id, line_id, fingerprint, known.followed_by(added, sizes))
+        return self._chain
+
+
+def continued(chain: Chain, items: tuple[Item, ...], fingerprint: ChainFingerprint) -> Plan:
+    """Plan a request that continues the chain.
+
+    The reasons for a full one instead, in the order of the checks:
+    1. the fingerprint has changed;
+    2. the items of the chain are not the beginning of `items`;
+    3. no item is left to send.
+    """
+    for reason, digest in fingerprint.items():
+        if chain.fingerprint.get(reason) != digest:
+            return full_plan(items, reason)
+    matched = chain.known.match(items)
+    if matched is None:
+        return full_plan(items, ContextReason.HISTORY_EDITED)
+    count, size = matched
+    if count == len(items):
+        return full_plan(items, ContextReason.EMPTY_SUFFIX)
+    reason = ContextReason.CONTINUED if chain.known else ContextReason.PRIMED
+    return Plan(items[count:], chain.response_id, reason, size)
 
 
 def full_plan(items: tuple[Item, ...], reason: ContextReason) -> Plan:

@@ -178,9 +178,14 @@ class Session:
             self.history.line_closed(line.id)
 
     def rebind(self, credential_digest: bytes) -> bool:
-        """Bind the session to a key (empty: the service's own). Return whether that is another one."""
+        """Bind the session to a key (empty: the service's own). Return whether that is another one.
+
+        What the upstream knows under one key is nothing under another.
+        """
         changed = credential_digest != self._credential_digest
         self._credential_digest = credential_digest
+        if changed:
+            self.history.rebound()
         return changed
 
     def refuse(self, frame_bytes: int) -> None:

@@ -16,15 +16,15 @@ from functools import partial
 from service.domain.errors import Reason, TurnError, forget_frames
 from service.domain.events import Completed, Event, Usage
 from service.domain.failure_policy import Route
-from service.domain.history import Chain, full_plan, without_reasoning
-from service.domain.messages import Message, Transport, items_of
-from service.domain.plan import ContextReason, Plan
+from service.domain.messages import Message, Transport
+from service.domain.plan import Plan
 from service.domain.replay import Signal
 from service.domain.report import TransportReason, TurnReport
 from service.domain.tenant import Caller
 from service.domain.turn_record import TurnRecord
 from service.sessions.chaining import Chaining
 from service.sessions.lease import Lease, NoConnectionError
+from service.sessions.planner import Planner
 from service.sessions.pool import Pool
 from service.sessions.session import Session
 from service.sessions.warmup import warm_up
@@ -73,8 +73,8 @@ class Turn:
         self._scope = scope
         self._trace = trace
         self._forced = record.request.options.transport is Transport.WEBSOCKET
-        self._interrupted = self._drop_reasoning = self._primed = self._chain_lost = False
-        self._chain: Chain | None = None
+        self._interrupted = self._primed = False
+        self._planner = Planner(session, prepared, deps.chaining, fork=fork) if prepared is not None else None
         self._exchange: Exchange | None = None
         self._sent_and_lost: tuple[TurnError, TurnReport] | None = None
 
@@ -166,6 +166,11 @@ class Turn:
         assert self._prepared is not None, "only a warm-up has none"
         return self._prepared
 
+    @property
+    def _plans(self) -> Planner:
+        assert self._planner is not None, "only a warm-up has none"
+        return self._planner
+
     async def _lease(self, *, wait: bool) -> Lease:
         self._record.asked()
         session = None if self.fork else self.session
@@ -175,17 +180,19 @@ class Turn:
 
     async def _open(self, lease: Lease | None) -> Exchange:
         """Plan the request and return its exchange, over the leased connection or over HTTP."""
-        upstream, prepared = self._deps.upstream, self._request
-        if lease is None:
-            plan = full_plan(prepared.items, ContextReason.SSE)
-            exchange = await upstream.over_http(prepared, self._to_send(plan), self._caller.key, self._trace)
-        else:
+        upstream, prepared, planner = self._deps.upstream, self._request, self._plans
+        if lease is not None:
             await self._prime(lease)
-            plan = await maybe_aside(prepared.large, partial(self._plan, lease))
+        line_id = lease.line.id if lease is not None else None
+        plan = await maybe_aside(prepared.large, partial(planner.plan, line_id))
+        if lease is None:
+            exchange = await upstream.over_http(prepared, plan, self._caller.key, self._trace)
+            planner.consume(plan, None)
+        else:
             exchange = await upstream.over_connection(
-                lease.line, prepared, self._to_send(plan), refused=self.session.refused_bytes
+                lease.line, prepared, plan, refused=self.session.refused_bytes
             )
-            self._consume(plan)
+            planner.consume(plan, line_id)
             lease.carries(exchange, self.session)
         self._exchange = exchange
         self._record.planned(exchange)
@@ -209,43 +216,13 @@ class Turn:
             if not lease.line.open:  # lost in the warm-up: the turn itself has sent nothing
                 raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
 
-    def _plan(self, lease: Lease) -> Plan:
-        request, session = self._request, self.session
-        if self.fork:
-            return full_plan(request.items, ContextReason.FORK)
-        if not self._deps.chaining.supported(session.tenant):
-            return full_plan(request.items, ContextReason.CHAINING_UNSUPPORTED)
-        return session.history.plan(request.items, request.fingerprint, lease.line.id)
-
-    def _consume(self, plan: Plan) -> None:
-        self._chain = None if self.fork else self.session.history.consume()
-        # It is forgotten with its connection, also while the request is written.
-        if plan.incremental and self._chain is None:
-            raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
-
-    def _to_send(self, plan: Plan) -> Plan:
-        return without_reasoning(plan) if self._drop_reasoning else plan
-
     async def _complete(self, completed: Completed, plan: Plan, lease: Lease | None) -> None:
         """Keep the answer before the caller gets it: the caller may leave as soon as it has."""
-        if plan.incremental:
-            self._deps.chaining.held(self.session.tenant)
-        elif self._chain_lost:  # only now: a request that fails both ways says nothing of chains
-            self._deps.chaining.missed(self.session.tenant)
-        if lease is not None and completed.continuable and not self.fork:
-            await maybe_aside(self._request.large, partial(self._commit, completed, plan, lease.line.id))
-
-    def _commit(self, completed: Completed, plan: Plan, line_id: int) -> None:
-        # Refused reasoning is known, too: that the caller sends it again is no edit.
-        added = (*(plan if plan.incremental else self._request).items, *items_of((completed.message,)))
-        self.session.history.commit(
-            self._chain if plan.incremental else None,
-            added,
-            self._deps.upstream.sizes(self._request, added),
-            fingerprint=self._request.fingerprint,
-            response_id=completed.response_id,
-            line_id=line_id,
-        )
+        planner, line_id = self._plans, lease.line.id if lease is not None else None
+        planner.completed(plan)
+        if completed.continuable and planner.keeps(line_id):
+            commit = partial(planner.commit, self._deps.upstream, completed, plan, line_id)
+            await maybe_aside(self._request.large, commit)
 
     def _next_route(self, error: TurnError, *, dispatched: bool) -> Route:
         """Return where the turn goes after a failure. Raises the error for the caller if it ends."""
@@ -270,8 +247,8 @@ class Turn:
             self._sent_and_lost = error, record.report()
             record.replayed(error)
         match route:
-            case Route.NEW_CONNECTION if self._exchange is not None and not self.fork:
-                self.session.history.moved(self._exchange.plan)
+            case Route.NEW_CONNECTION if self._exchange is not None:
+                self._plans.moved(self._exchange.plan)
             case Route.SSE if record.transport is not Transport.SSE:
                 why = error.why if isinstance(error, NoConnectionError) else error.policy.sse_reason
                 record.fell_back(why or TransportReason.CONNECT_FAILED)
@@ -279,15 +256,9 @@ class Turn:
 
     def _learn(self, error: TurnError) -> None:
         """Remember what a refusal says of the session, or of the next request."""
-        match error.reason:
-            case Reason.MESSAGE_TOO_BIG if self._exchange is not None:
-                self.session.refuse(self._exchange.bytes_sent)
-            case Reason.CHAIN_LOST | Reason.CONTINUATION_REFUSED:
-                self._chain_lost = True
-                if not self.fork:
-                    self.session.history.forget(ContextReason.CHAIN_LOST)
-            case Reason.ENCRYPTED_CONTENT_REFUSED:
-                self._drop_reasoning = True
+        if error.reason is Reason.MESSAGE_TOO_BIG and self._exchange is not None:
+            self.session.refuse(self._exchange.bytes_sent)
+        self._plans.refused(error)
 
     def _final(self, error: TurnError, *, dispatched: bool) -> TurnError:
         """Return the error for the caller: never "nothing was sent" for a turn that was sent."""

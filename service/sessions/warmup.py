@@ -56,6 +56,4 @@ async def warm_up(upstream: Upstream, line: Connection, session: Session, prepar
         if not exchange.orderly:
             line.discard()
     if isinstance(answer, Completed) and answer.continuable and not answer.message.parts:
-        session.history.commit(
-            None, (), (), fingerprint=prepared.fingerprint, response_id=answer.response_id, line_id=line.id
-        )
+        session.history.prime(answer.response_id, prepared.fingerprint, line.id)

@@ -50,7 +50,7 @@ logger = logging.getLogger("service.line")
 
 
 class HttpStream:
-    """Carry one exchange over an HTTP POST."""
+    """Carry one exchange over an HTTP POST. `continuing`: the request has a previous_response_id."""
 
     def __init__(
         self,
@@ -60,9 +60,11 @@ class HttpStream:
         pace: Pace,
         connecting: Connecting,
         *,
+        continuing: bool = False,
         trace: TurnTrace | None = None,
     ) -> None:
         self._client = client
+        self._continuing = continuing
         self._connecting = connecting
         self._trace = trace
         self._pace = pace
@@ -165,7 +167,7 @@ class HttpStream:
             raise self._connecting.refused_by_proxy(CANNOT_CONNECT, response.status_code)
         chunks = self._chunks = response.aiter_raw()
         if response.status_code != httpx.codes.OK:
-            raise self._connecting.answered(await _refusal(response, chunks))
+            raise self._connecting.answered(await _refusal(response, chunks, continuing=self._continuing))
         if encoded := error_classifier.encoded(response.headers):
             raise encoded
         return chunks, AnswerBody(self._limit, response.headers)
@@ -271,7 +273,7 @@ async def _pieces(body: bytes | bytearray) -> AsyncIterator[bytes]:
         yield bytes(view[start : start + PIECE_BYTES])
 
 
-async def _refusal(response: httpx.Response, chunks: AsyncIterator[bytes]) -> TurnError:
+async def _refusal(response: httpx.Response, chunks: AsyncIterator[bytes], *, continuing: bool) -> TurnError:
     body = b""
     try:
         # Undecoded: a few compressed bytes may expand to gigabytes.
@@ -281,8 +283,9 @@ async def _refusal(response: httpx.Response, chunks: AsyncIterator[bytes]) -> Tu
                 break
     except httpx.HTTPError:
         pass  # the status is enough
+    start = body[:ERROR_BODY_BYTES]
     return error_classifier.from_http(
-        response.status_code, response.headers, body[:ERROR_BODY_BYTES], continuing=False, now=time.time()
+        response.status_code, response.headers, start, continuing=continuing, now=time.time()
     )
 
 

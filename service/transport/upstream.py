@@ -206,7 +206,15 @@ class Upstream:
         write = partial(encode, prepared, plan, websocket=False, most=self._max_body_bytes)
         body = await maybe_aside(prepared.large, write)
         headers = self._keys.headers(key)
-        stream = HttpStream(self._http, self._url, headers, self.pace, self._connecting, trace=trace)
+        stream = HttpStream(
+            self._http,
+            self._url,
+            headers,
+            self.pace,
+            self._connecting,
+            continuing=plan.incremental,
+            trace=trace,
+        )
         return Exchange(stream, body, plan, self.waits, shared=False)
 
     async def compaction(

@@ -59,20 +59,22 @@ def turn(
     *,
     fingerprint=FINGERPRINT,
     line=LINE,
+    stored=False,
 ):
     """Plans, consumes and commits, as a turn that completes does. Returns what was sent."""
     plan = history.plan(asked, fingerprint, line)
-    chain = history.consume()
+    chain = history.consume(line)
     added = (*plan.items, *items_of((answer,)))
     base = chain if plan.incremental else None
     sizes = [10] * len(added)
-    history.commit(base, added, sizes, fingerprint=fingerprint, response_id=response_id, line_id=line)
+    known_on = None if stored else line
+    history.commit(base, added, sizes, fingerprint=fingerprint, response_id=response_id, line_id=known_on)
     return plan
 
 
-def history_of(asked: tuple[Item, ...], answer: Message) -> History:
+def history_of(asked: tuple[Item, ...], answer: Message, *, stored=False) -> History:
     history = History()
-    turn(history, asked, answer)
+    turn(history, asked, answer, stored=stored)
     return history
 
 
@@ -133,7 +135,7 @@ def test_original_fault_new_user_messages_dropped_in_incremental_mode():
 
 def test_a_consumed_chain_is_gone_until_a_turn_completes():
     history = history_of(items(user("a")), assistant())
-    history.consume()
+    history.consume(LINE)
     plan = history.plan(items(user("a"), assistant(), user("b")), FINGERPRINT, LINE)
     assert plan.reason is ContextReason.TURN_NOT_COMPLETED
     assert len(plan.items) == 3
@@ -143,12 +145,12 @@ def test_moving_to_another_connection_drops_the_chain():
     history = history_of(items(user("a")), assistant())
     asked = items(user("a"), assistant(), user("b"))
     plan = history.plan(asked, FINGERPRINT, LINE)
-    history.consume()
+    history.consume(LINE)
     history.line_closed(LINE)
     history.moved(plan)
     again = history.plan(asked, FINGERPRINT, LINE + 1)
     assert again == full_plan(asked, ContextReason.NEW_CONNECTION)
-    history.consume()
+    history.consume(LINE)
     assert history.plan(asked, FINGERPRINT, LINE + 1).reason is ContextReason.TURN_NOT_COMPLETED
 
 
@@ -162,7 +164,7 @@ def test_moving_to_another_connection_drops_the_chain():
 def test_a_moved_full_turn_keeps_its_reason(asked, reason):
     history = history_of(items(user("a")), assistant())
     plan = history.plan(items(*asked), FINGERPRINT, LINE)
-    history.consume()
+    history.consume(LINE)
     history.moved(plan)
     assert history.plan(items(*asked), FINGERPRINT, LINE + 1).reason is reason
 
@@ -199,7 +201,7 @@ def test_a_shortened_history_is_an_edit():
 
 def test_a_primed_chain_goes_with_everything():
     history = History()
-    history.commit(None, (), (), fingerprint=FINGERPRINT, response_id="resp_0", line_id=LINE)
+    history.prime("resp_0", FINGERPRINT, LINE)
     plan = history.plan(items(user("a")), FINGERPRINT, LINE)
     assert plan.reason is ContextReason.PRIMED
     assert plan.previous_response_id == "resp_0"
@@ -334,6 +336,71 @@ def test_repr_tells_the_state_and_no_content():
     assert repr(history) == "History(no chain: first_turn)"
     turn(history, items(user("a secret")), assistant())
     assert repr(history) == "History(2 items, resp_1, line 7)"
+    assert repr(history_of(items(user("a secret")), assistant(), stored=True)) == (
+        "History(2 items, resp_1, stored)"
+    )
+
+
+# --- stored responses ---------------------------------------------------------------------------------------
+
+ASKED = items(user("a"), assistant(), user("b"))
+
+
+@pytest.mark.parametrize("line", [LINE, LINE + 1, None], ids=["its own line", "another line", "SSE"])
+def test_a_stored_response_is_continued_over_anything(line):
+    history = history_of(items(user("a")), assistant(), stored=True)
+    history.line_closed(LINE)
+    plan = history.plan(ASKED, FINGERPRINT, line)
+    assert (plan.previous_response_id, plan.items) == ("resp_1", items(user("b")))
+
+
+def test_a_stored_response_outlives_turns_that_fail():
+    history = history_of(items(user("a")), assistant(), stored=True)
+    for line in (LINE, None, LINE + 1):
+        plan = history.plan(ASKED, FINGERPRINT, line)
+        chain = history.consume(line)
+        assert chain is not None
+        assert chain.response_id == plan.previous_response_id == "resp_1"
+        history.moved(plan)
+    assert history.plan(ASKED, FINGERPRINT, LINE).incremental
+
+
+def test_by_sse_a_chain_that_a_line_knows_is_neither_used_nor_lost():
+    history = history_of(items(user("a")), assistant())
+    assert history.plan(ASKED, FINGERPRINT, None) == full_plan(ASKED, ContextReason.SSE)
+    assert history.consume(None) is None
+    assert history.plan(ASKED, FINGERPRINT, LINE).incremental
+
+
+def test_by_sse_without_a_chain_the_reason_is_sse():
+    assert History().plan(ASKED, FINGERPRINT, None).reason is ContextReason.SSE
+
+
+def test_by_sse_a_stored_response_that_does_not_fit_says_why():
+    history = history_of(items(user("a")), assistant(), stored=True)
+    assert history.plan(items(user("x")), FINGERPRINT, None).reason is ContextReason.HISTORY_EDITED
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["of a line", "stored"])
+def test_another_key_drops_the_chain(stored):
+    history = history_of(items(user("a")), assistant(), stored=stored)
+    history.rebound()
+    assert history.plan(ASKED, FINGERPRINT, LINE).reason is ContextReason.NEW_CONNECTION
+
+
+def test_the_first_key_is_no_other():
+    history = History()
+    history.rebound()
+    assert history.plan(ASKED, FINGERPRINT, LINE).reason is ContextReason.FIRST_TURN
+
+
+def test_a_warm_up_replaces_what_a_line_knows_and_nothing_that_is_stored():
+    history = history_of(items(user("a")), assistant())
+    history.prime("resp_0", FINGERPRINT, LINE)
+    assert history.plan(ASKED, FINGERPRINT, LINE).previous_response_id == "resp_0"
+    history = history_of(items(user("a")), assistant(), stored=True)
+    history.prime("resp_0", FINGERPRINT, LINE)
+    assert history.plan(ASKED, FINGERPRINT, LINE).previous_response_id == "resp_1"
 
 
 # --- properties ---------------------------------------------------------------------------------------------

@@ -106,6 +106,14 @@ def test_another_key_is_noticed_once():
     assert [one.rebind(digest) for digest in (b"", b"a", b"a", b"b", b"")] == [False, True, False, True, True]
 
 
+def test_another_key_knows_nothing():
+    one = session()
+    one.history.commit(None, (), (), fingerprint={}, response_id="resp_1", line_id=None)
+    assert one.history.plan((), {}, None).reason is ContextReason.EMPTY_SUFFIX
+    one.rebind(b"a")
+    assert one.history.plan((), {}, 1).reason is ContextReason.NEW_CONNECTION
+
+
 def test_the_view_counts_turns_and_bytes():
     one = Session("t", "s", 5.0, 1_790_000_000.0)
     for incremental in (False, True):

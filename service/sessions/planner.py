@@ -1,0 +1,107 @@
+"""Plan the requests of one turn, and keep what the upstream knows once it has answered: `Planner`.
+
+It is asked once an attempt: `plan`, then `consume` when the request is made, then `completed` and `commit`,
+or `refused` and `moved`. A fork has a history of its own, so that it leaves the session's as it is.
+"""
+
+from __future__ import annotations
+
+from service.domain.errors import Reason, TurnError
+from service.domain.events import Completed
+from service.domain.history import Chain, History, full_plan, without_reasoning
+from service.domain.messages import items_of
+from service.domain.plan import ContextReason, Plan
+from service.sessions.chaining import Chaining
+from service.sessions.session import Session
+from service.transport.upstream import PreparedRequest, Upstream
+
+
+class Planner:
+    """Plan for one turn of the session. `plan` and `commit` may run in a thread."""
+
+    __slots__ = ("_base", "_chaining", "_drop_reasoning", "_history", "_lost", "_request", "_session", "fork")
+
+    def __init__(self, session: Session, request: PreparedRequest, chaining: Chaining, *, fork: bool) -> None:
+        self.fork = fork
+        self._session = session
+        self._request = request
+        self._chaining = chaining
+        self._history = History() if fork else session.history
+        self._base: Chain | None = None
+        self._lost = self._drop_reasoning = False
+
+    def __repr__(self) -> str:
+        return f"Planner({self._history!r})"
+
+    def plan(self, line_id: int | None) -> Plan:
+        """Plan what to send over the connection; None: by SSE."""
+        plan = self._plan(line_id)
+        return without_reasoning(plan) if self._drop_reasoning else plan
+
+    def _plan(self, line_id: int | None) -> Plan:
+        request, full = self._request, self._full_reason()
+        if full is not None and line_id is None and not self._lost:
+            full = ContextReason.SSE
+        if full is not None:
+            return full_plan(request.items, full)
+        return self._history.plan(request.items, request.fingerprint, line_id)
+
+    def _full_reason(self) -> ContextReason | None:
+        """Return why this turn continues nothing, whatever the history holds."""
+        if self.fork:
+            return ContextReason.FORK
+        if self._lost:
+            return ContextReason.CHAIN_LOST
+        if self._drop_reasoning:  # the refused reasoning may stand in what the upstream stores
+            return ContextReason.TURN_NOT_COMPLETED
+        if not self._chaining.supported(self._session.tenant):
+            return ContextReason.CHAINING_UNSUPPORTED
+        return None
+
+    def consume(self, plan: Plan, line_id: int | None) -> None:
+        """Take the chain of the request that is about to be sent.
+
+        Raises TurnError CONNECTION_LOST when it is gone: it is forgotten with its connection, also while the
+        request is written.
+        """
+        self._base = self._history.consume(line_id)
+        if plan.incremental and self._base is None:
+            raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
+
+    def refused(self, error: TurnError) -> None:
+        """Remember what a failure says of the next request of this turn."""
+        match error.reason:
+            case Reason.CHAIN_LOST | Reason.CONTINUATION_REFUSED:
+                self._lost = True
+                self._history.forget(ContextReason.CHAIN_LOST)
+            case Reason.ENCRYPTED_CONTENT_REFUSED:
+                self._drop_reasoning = True
+
+    def moved(self, plan: Plan) -> None:
+        """The turn is repeated on another connection."""
+        self._history.moved(plan)
+
+    def completed(self, plan: Plan) -> None:
+        """Record what the answer says of chains."""
+        if plan.incremental:
+            self._chaining.held(self._session.tenant)
+        elif self._lost:  # only now: a request that fails both ways says nothing of chains
+            self._chaining.missed(self._session.tenant)
+
+    def keeps(self, line_id: int | None) -> bool:
+        """Whether anything can continue from the answer: it is stored, or known on the session's line."""
+        return self._request.store or not (self.fork or line_id is None)
+
+    def commit(self, upstream: Upstream, completed: Completed, plan: Plan, line_id: int | None) -> None:
+        """Keep what the upstream knows now."""
+        request = self._request
+        # Refused reasoning is known, too: that the caller sends it again is no edit.
+        added = (*(plan if plan.incremental else request).items, *items_of((completed.message,)))
+        self._history.commit(
+            self._base if plan.incremental else None,
+            added,
+            upstream.sizes(request, added),
+            fingerprint=request.fingerprint,
+            response_id=completed.response_id,
+            line_id=None if request.store else line_id,
+        )

@@ -1,0 +1,127 @@
+"""What one turn plans, attempt by attempt, and what its session knows afterwards."""
+
+from typing import Any
+
+import pytest
+
+from service.domain.errors import Reason, TurnError
+from service.domain.events import Completed, StopReason, Usage
+from service.domain.messages import Item, Message, ReasoningPart, Role, TextPart, items_of
+from service.domain.plan import ContextReason
+from service.sessions.chaining import MISSES, Chaining
+from service.sessions.planner import Planner
+from service.sessions.session import Session
+from service.transport.upstream import PreparedRequest
+
+LINE = 7
+QUESTION = Message(Role.USER, (TextPart("a"),))
+ANSWER = Message(Role.ASSISTANT, (ReasoningPart("rs_1", ("hm",)), TextPart("b")))
+LOST = TurnError(Reason.CHAIN_LOST, "lost")
+REFUSED = TurnError(Reason.ENCRYPTED_CONTENT_REFUSED, "refused")
+
+
+class Upstream:
+    """Each item has ten bytes."""
+
+    def sizes(self, _prepared: PreparedRequest, items: tuple[Item, ...]) -> list[int]:
+        return [10] * len(items)
+
+
+UPSTREAM: Any = Upstream()
+
+
+def session() -> Session:
+    return Session("tenant", "s", 0.0, 0.0)
+
+
+def planner(one: Session, *messages: Message, store=True, fork=False, chaining=None) -> Planner:
+    prepared = PreparedRequest(tuple(items_of(messages)), b"{}", {}, store)
+    return Planner(one, prepared, chaining or Chaining(lambda: 0.0), fork=fork)
+
+
+def run(turn: Planner, line_id: int | None = LINE, answer: Message = ANSWER, response_id="resp_1"):
+    """One attempt that ends well. Returns what was sent."""
+    plan = turn.plan(line_id)
+    turn.consume(plan, line_id)
+    turn.completed(plan)
+    completed = Completed(response_id, "m", 0.0, answer, StopReason.STOP, Usage(), continuable=True)
+    if turn.keeps(line_id):
+        turn.commit(UPSTREAM, completed, plan, line_id)
+    return plan
+
+
+def after_one_turn(*, store: bool) -> Session:
+    one = session()
+    run(planner(one, QUESTION, store=store))
+    return one
+
+
+@pytest.mark.parametrize(
+    ("store", "line", "fork", "kept"),
+    [
+        (True, LINE, False, True),
+        (True, None, False, True),
+        (True, LINE, True, True),
+        (False, LINE, False, True),
+        (False, None, False, False),
+        (False, LINE, True, False),
+    ],
+)
+def test_what_can_be_continued_is_kept(store, line, fork, kept):
+    assert planner(session(), QUESTION, store=store, fork=fork).keeps(line) is kept
+
+
+@pytest.mark.parametrize(("line", "reason"), [(LINE, ContextReason.FORK), (None, ContextReason.SSE)])
+def test_a_fork_neither_takes_nor_changes_the_chain(line, reason):
+    one = after_one_turn(store=True)
+    turn = planner(one, QUESTION, ANSWER, QUESTION, fork=True)
+    assert run(turn, line, response_id="resp_2").reason is reason
+    assert planner(one, QUESTION, ANSWER, QUESTION).plan(LINE).previous_response_id == "resp_1"
+
+
+def test_after_a_lost_chain_the_turn_is_full_and_counts_once_it_succeeded():
+    chaining = Chaining(lambda: 0.0)
+    for _ in range(MISSES):
+        one = after_one_turn(store=True)
+        turn = planner(one, QUESTION, ANSWER, QUESTION, chaining=chaining)
+        turn.consume(turn.plan(None), None)
+        turn.refused(LOST)
+        assert run(turn, None).reason is ContextReason.CHAIN_LOST
+    one = after_one_turn(store=True)
+    full = planner(one, QUESTION, ANSWER, QUESTION, chaining=chaining)
+    assert full.plan(LINE).reason is ContextReason.CHAINING_UNSUPPORTED
+    assert full.plan(None).reason is ContextReason.SSE
+
+
+def test_refused_reasoning_is_left_out_of_a_full_request():
+    one = after_one_turn(store=True)
+    turn = planner(one, QUESTION, ANSWER, Message(Role.ASSISTANT, ANSWER.parts[:1]))
+    assert turn.plan(LINE).incremental
+    turn.refused(REFUSED)
+    plan = turn.plan(LINE)
+    assert plan.reason is ContextReason.TURN_NOT_COMPLETED
+    assert [item.is_reasoning for item in plan.items] == [False, False]
+
+
+def test_a_chain_that_its_line_took_along_is_noticed():
+    one = after_one_turn(store=False)
+    turn = planner(one, QUESTION, ANSWER, QUESTION, store=False)
+    plan = turn.plan(LINE)
+    one.history.line_closed(LINE)
+    with pytest.raises(TurnError, match="the line closed"):
+        turn.consume(plan, LINE)
+
+
+def test_a_turn_that_moves_continues_what_is_stored_and_nothing_else():
+    for store in (True, False):
+        turn = planner(after_one_turn(store=store), QUESTION, ANSWER, QUESTION, store=store)
+        plan = turn.plan(LINE)
+        turn.consume(plan, LINE)
+        turn.moved(plan)
+        again = turn.plan(LINE + 1)
+        assert again.incremental is store
+        assert again.reason is (ContextReason.CONTINUED if store else ContextReason.NEW_CONNECTION)
+
+
+def test_repr_tells_what_is_known():
+    assert repr(planner(session(), QUESTION)) == "Planner(History(no chain: first_turn))"
