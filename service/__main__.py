@@ -16,8 +16,9 @@ import traceback
 # to INFO or DEBUG gets such lines.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+from service.config.file_limit import raise_file_limit
 from service.config.proxies import spare_loopback
-from service.config.settings import load, raise_file_limit
+from service.config.settings import load
 from service.domain.errors import SettingsError
 from service.telemetry import otel_check
 

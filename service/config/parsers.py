@@ -106,6 +106,12 @@ def replay(text: str) -> str:
     return text
 
 
+def chain_basis(text: str) -> str:
+    if text not in ("minimal", "strict"):
+        raise ValueError("must be minimal or strict")
+    return text
+
+
 def hook(text: str) -> str:
     if text and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
         raise ValueError("must be module:function, like operators.hooks:tag")

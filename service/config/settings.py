@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import ipaddress
-import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 _Part = TypeVar("_Part", bound="DataclassInstance")
 
 PREFIX = "TRUNKLINE_"
-FILES_BESIDES = 128
-"""File descriptors for anything but connections and turns: listener, logs, exporters, a margin."""
 
 
 def _setting(parse: Callable[[str], object], default: str, doc: str, unit: str = "", **more: Any) -> Any:
@@ -78,6 +75,11 @@ class Settings:
         parsers.replay,
         "once",
         "Whether a turn lost before content is sent again: `once`, or `safe-only` if it cannot have run.",
+    )
+    chain_basis: Literal["minimal", "strict"] = _setting(
+        parsers.chain_basis,
+        "minimal",
+        "What ends a chain: `minimal`, or `strict` for upstreams that compare all settings of a request.",
     )
     connect_timeout_s: float = _seconds("8", "Opening a line to the upstream.")
     receive_timeout_s: float = _seconds("30", "Receiving a caller's request that is slow to arrive.")
@@ -262,25 +264,6 @@ def doubts(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
                 "is the tenant's name" if token == tenant else f"has fewer than {TOKEN_CHARACTERS} characters"
             )
             yield f"TRUNKLINE_AUTH_TOKENS: the token of entry {number} {why}; use openssl rand -hex 32"
-
-
-def raise_file_limit(settings: Settings) -> None:
-    """Raise the soft limit of open files to the hard one.
-
-    A connection is a file, and so is a turn by SSE. Callers share few connections, which the margin covers.
-
-    Raises SettingsError if the settings need more files than the hard limit.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = settings.max_connections + settings.max_turns + FILES_BESIDES
-    # macOS says "infinity" and means less: there, ask for what is needed.
-    reach = max(soft, needed) if hard == resource.RLIM_INFINITY else hard
-    if needed > reach:
-        raise SettingsError(
-            f"TRUNKLINE_MAX_CONNECTIONS and TRUNKLINE_MAX_TURNS need {needed} open files"
-            f" and the system allows {hard}; lower them, or raise the limit (ulimit -Hn)"
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
 
 
 def table() -> Iterator[str]:

@@ -18,13 +18,13 @@ example turn 3 then sends resp_1 + [c] again, over any connection or by SSE.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from service.domain.known import Known
 from service.domain.limits import MAX_CHAINED_ITEMS
 from service.domain.messages import Item, Message, ToolCallPart, ToolResultPart
-from service.domain.plan import ChainFingerprint, ContextReason, Plan
+from service.domain.plan import STRICT_BASIS, ChainFingerprint, ContextReason, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,13 @@ class History:
         where = "stored" if self._chain.line_id is None else f"line {self._chain.line_id}"
         return f"History({len(self._chain.known)} items, {self._chain.response_id}, {where})"
 
-    def plan(self, items: tuple[Item, ...], fingerprint: ChainFingerprint, line_id: int | None) -> Plan:
+    def plan(
+        self,
+        items: tuple[Item, ...],
+        fingerprint: ChainFingerprint,
+        line_id: int | None,
+        basis: Set[ContextReason] = STRICT_BASIS,
+    ) -> Plan:
         """Plan what to send over the connection; None: by SSE. Changes nothing.
 
         The reasons for a full request, in the order of the checks:
@@ -67,7 +73,7 @@ class History:
         """
         chain = self._chain
         if chain is not None and chain.line_id in (None, line_id):
-            return continued(chain, items, fingerprint)
+            return continued(chain, items, fingerprint, basis)
         if line_id is None:
             return full_plan(items, ContextReason.SSE)
         return full_plan(items, self._why_none if chain is None else ContextReason.NEW_CONNECTION)
@@ -137,16 +143,19 @@ class History:
         return self._chain
 
 
-def continued(chain: Chain, items: tuple[Item, ...], fingerprint: ChainFingerprint) -> Plan:
+def continued(
+    chain: Chain, items: tuple[Item, ...], fingerprint: ChainFingerprint, basis: Set[ContextReason]
+) -> Plan:
     """Plan a request that continues the chain.
 
     The reasons for a full one instead, in the order of the checks:
-    1. the fingerprint has changed;
+    1. a setting of the basis has changed;
     2. the items of the chain are not the beginning of `items`;
     3. no item is left to send.
     """
-    for reason, digest in fingerprint.items():
-        if chain.fingerprint.get(reason) != digest:
+    changed = () if chain.fingerprint == fingerprint else _changed(chain.fingerprint, fingerprint)
+    for reason in changed:
+        if reason in basis:
             return full_plan(items, reason)
     matched = chain.known.match(items)
     if matched is None:
@@ -155,7 +164,11 @@ def continued(chain: Chain, items: tuple[Item, ...], fingerprint: ChainFingerpri
     if count == len(items):
         return full_plan(items, ContextReason.EMPTY_SUFFIX)
     reason = ContextReason.CONTINUED if chain.known else ContextReason.PRIMED
-    return Plan(items[count:], chain.response_id, reason, size)
+    return Plan(items[count:], chain.response_id, reason, size, changed)
+
+
+def _changed(before: ChainFingerprint, now: ChainFingerprint) -> tuple[ContextReason, ...]:
+    return tuple(reason for reason, digest in now.items() if before.get(reason) != digest)
 
 
 def full_plan(items: tuple[Item, ...], reason: ContextReason) -> Plan:

@@ -29,6 +29,7 @@ class ContextReason(Enum):
     TEXT_FORMAT_CHANGED = "text_format_changed"
     STORE_CHANGED = "store_changed"
     TRUNCATION_CHANGED = "truncation_changed"
+    CONTEXT_MANAGEMENT_CHANGED = "context_management_changed"
     EXTRA_BODY_CHANGED = "extra_body_changed"
     TURN_NOT_COMPLETED = "turn_not_completed"
     CHAIN_LOST = "chain_lost"
@@ -40,7 +41,28 @@ class ContextReason(Enum):
 
 
 ChainFingerprint = Mapping[ContextReason, bytes]
-"""The settings a chain depends on: for each reason that can break it, a digest of what was sent."""
+"""The settings that a chain was made with: for each reason that can break it, a digest of what was sent."""
+
+MINIMAL_BASIS = frozenset(
+    {
+        ContextReason.MODEL_CHANGED,
+        ContextReason.STORE_CHANGED,
+        ContextReason.TRUNCATION_CHANGED,
+        ContextReason.CONTEXT_MANAGEMENT_CHANGED,
+    }
+)
+"""What a chain depends on: these say what the upstream keeps of a conversation, and how. All other settings
+travel with each request, so a changed one is sent and counts from then on.
+"""
+
+STRICT_BASIS = MINIMAL_BASIS | {
+    ContextReason.INSTRUCTIONS_CHANGED,
+    ContextReason.TOOLS_CHANGED,
+    ContextReason.REASONING_CHANGED,
+    ContextReason.TEXT_FORMAT_CHANGED,
+    ContextReason.EXTRA_BODY_CHANGED,
+}
+"""All that a fingerprint holds: for upstreams that compare the settings of a request with those before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +71,14 @@ class Plan:
 
     Either full (`previous_response_id` is empty, `items` are all) or incremental (`items` are a non-empty
     suffix, and the upstream has everything before it). `bytes_known`: the bytes that the omitted items would
-    take.
+    take. `changed`: the settings that differ from those of the chain, though it does not depend on them.
     """
 
     items: tuple[Item, ...]
     previous_response_id: str
     reason: ContextReason
     bytes_known: int = 0
+    changed: tuple[ContextReason, ...] = ()
 
     @property
     def incremental(self) -> bool:

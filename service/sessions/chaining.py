@@ -1,22 +1,31 @@
-"""Remember for each tenant whether the upstream keeps responses that a chain can build on: `Chaining`.
+"""Remember for each tenant what the upstream takes of chains: `Chaining`.
 
 Some servers accept a response id and do not know it one second later; each such turn costs a failed request.
 So a tenant whose chains are lost three times in a row sends everything for ten minutes, then tries again. A
 loss counts only if the same turn then succeeded in full: a request that fails both ways says nothing about
-chains. Tenants are counted apart, because a tenant may lose chains by its own doing (a key, a hook, a proxy,
-options that the upstream takes for another conversation).
+chains.
+
+Others compare the settings of a request with those of the response that it continues. Where a request whose
+settings had changed was refused, and succeeded in full, such a change makes requests full for ten minutes.
+
+Tenants are counted apart, because a tenant may lose chains by its own doing (a key, a hook, a proxy, options
+that the upstream takes for another conversation).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
+
+from service.domain.plan import MINIMAL_BASIS, ContextReason
 
 MISSES = 3
 PAUSE_S = 600.0
 MAX_TENANTS = 1024
-"""Tenants whose misses are remembered; beyond that the one with the oldest miss is forgotten."""
+"""Tenants whose misses are remembered, and as many of whom something was learned; beyond that the one with
+the oldest is forgotten.
+"""
 
 
 @dataclass(slots=True)
@@ -26,11 +35,16 @@ class _Misses:
 
 
 class Chaining:
-    """Turn chaining off for a tenant after `MISSES` lost chains in a row, for `PAUSE_S` seconds."""
+    """Turn chaining off for a tenant after `MISSES` lost chains in a row, for `PAUSE_S` seconds.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    A change of a setting of `basis` ends a chain, and for as long one of which that was learned.
+    """
+
+    def __init__(self, clock: Callable[[], float], basis: Set[ContextReason] = MINIMAL_BASIS) -> None:
         self._clock = clock
+        self._basis = basis
         self._misses: OrderedDict[str, _Misses] = OrderedDict()
+        self._learned: OrderedDict[str, dict[ContextReason, float]] = OrderedDict()
 
     def __repr__(self) -> str:
         off = sum(not self.supported(tenant) for tenant in self._misses)
@@ -55,3 +69,19 @@ class Chaining:
             misses.off_until = self._clock() + PAUSE_S
         if len(self._misses) > MAX_TENANTS:
             self._misses.popitem(last=False)
+
+    def basis(self, tenant: str) -> Set[ContextReason]:
+        """Return the settings whose change ends a chain."""
+        learned = self._learned.get(tenant)
+        if learned is None:
+            return self._basis
+        now = self._clock()
+        return self._basis | {reason for reason, until in learned.items() if now < until}
+
+    def learn(self, tenant: str, changed: Iterable[ContextReason]) -> None:
+        """Record that a chain was refused whose settings had changed so, and the turn succeeded in full."""
+        learned = self._learned.setdefault(tenant, {})
+        self._learned.move_to_end(tenant)
+        learned |= dict.fromkeys(changed, self._clock() + PAUSE_S)
+        if len(self._learned) > MAX_TENANTS:
+            self._learned.popitem(last=False)

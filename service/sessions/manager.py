@@ -14,6 +14,7 @@ from random import Random
 
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest
+from service.domain.plan import MINIMAL_BASIS, STRICT_BASIS
 from service.domain.report import SessionView
 from service.domain.tenant import Caller
 from service.domain.turn_record import TurnRecord
@@ -70,7 +71,9 @@ class Manager:
         self._admission = Admission(settings.max_turns, settings.queue_size, telemetry)
         self._tenant_limits = TenantLimits(telemetry)
         self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes, telemetry)
-        self._deps = Dependencies(upstream, self._pool, Chaining(clock), settings.replay == "safe-only")
+        basis = STRICT_BASIS if settings.chain_basis == "strict" else MINIMAL_BASIS
+        chaining = Chaining(clock, basis)
+        self._deps = Dependencies(upstream, self._pool, chaining, settings.replay == "safe-only")
         self._clock = clock
         self._rate = warm_up_rate(settings.max_dials, clock, telemetry)
         self._running = Running()

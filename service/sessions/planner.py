@@ -19,7 +19,17 @@ from service.transport.upstream import PreparedRequest, Upstream
 class Planner:
     """Plan for one turn of the session. `plan` and `commit` may run in a thread."""
 
-    __slots__ = ("_base", "_chaining", "_drop_reasoning", "_history", "_lost", "_request", "_session", "fork")
+    __slots__ = (
+        "_base",
+        "_chaining",
+        "_drop_reasoning",
+        "_history",
+        "_lost",
+        "_refused",
+        "_request",
+        "_session",
+        "fork",
+    )
 
     def __init__(self, session: Session, request: PreparedRequest, chaining: Chaining, *, fork: bool) -> None:
         self.fork = fork
@@ -29,6 +39,7 @@ class Planner:
         self._history = History() if fork else session.history
         self._base: Chain | None = None
         self._lost = self._drop_reasoning = False
+        self._refused: tuple[ContextReason, ...] = ()
 
     def __repr__(self) -> str:
         return f"Planner({self._history!r})"
@@ -44,7 +55,8 @@ class Planner:
             full = ContextReason.SSE
         if full is not None:
             return full_plan(request.items, full)
-        return self._history.plan(request.items, request.fingerprint, line_id)
+        basis = self._chaining.basis(self._session.tenant)
+        return self._history.plan(request.items, request.fingerprint, line_id, basis)
 
     def _full_reason(self) -> ContextReason | None:
         """Return why this turn continues nothing, whatever the history holds."""
@@ -68,11 +80,13 @@ class Planner:
         if plan.incremental and self._base is None:
             raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
 
-    def refused(self, error: TurnError) -> None:
-        """Remember what a failure says of the next request of this turn."""
+    def refused(self, error: TurnError, plan: Plan) -> None:
+        """Remember what the failure of a sent request says of the next one of this turn."""
         match error.reason:
             case Reason.CHAIN_LOST | Reason.CONTINUATION_REFUSED:
                 self._lost = True
+                if error.reason is Reason.CONTINUATION_REFUSED:  # else the upstream has named the cause
+                    self._refused = plan.changed
                 self._history.forget(ContextReason.CHAIN_LOST)
             case Reason.ENCRYPTED_CONTENT_REFUSED:
                 self._drop_reasoning = True
@@ -85,7 +99,9 @@ class Planner:
         """Record what the answer says of chains."""
         if plan.incremental:
             self._chaining.held(self._session.tenant)
-        elif self._lost:  # only now: a request that fails both ways says nothing of chains
+        elif self._refused:  # only now: a request that fails both ways says nothing of chains
+            self._chaining.learn(self._session.tenant, self._refused)
+        elif self._lost:
             self._chaining.missed(self._session.tenant)
 
     def keeps(self, line_id: int | None) -> bool:

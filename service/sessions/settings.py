@@ -11,6 +11,7 @@ class SessionSettings:
     """How much may run at once, and for how long. `cooldown_given`: the operator has set the cooldown."""
 
     replay: Literal["once", "safe-only"]
+    chain_basis: Literal["minimal", "strict"]
     connect_timeout_s: float
     turn_timeout_s: float
     cooldown_s: float

@@ -256,9 +256,10 @@ class Turn:
 
     def _learn(self, error: TurnError) -> None:
         """Remember what a refusal says of the session, or of the next request."""
-        if error.reason is Reason.MESSAGE_TOO_BIG and self._exchange is not None:
+        assert self._exchange is not None, "something was sent"
+        if error.reason is Reason.MESSAGE_TOO_BIG:
             self.session.refuse(self._exchange.bytes_sent)
-        self._plans.refused(error)
+        self._plans.refused(error, self._exchange.plan)
 
     def _final(self, error: TurnError, *, dispatched: bool) -> TurnError:
         """Return the error for the caller: never "nothing was sent" for a turn that was sent."""

@@ -39,6 +39,9 @@ OPTION_KEYS: Named = {
 but not set these again.
 """
 
+_DIGESTED_BY_NAME = SERVICE_KEYS | OPTION_KEYS.keys() | {"context_management"}
+"""Keys that are no extra ones to a chain's fingerprint."""
+
 EXTRA = "options.extra_body_json"
 
 DIGEST_BYTES = 16
@@ -65,7 +68,7 @@ def settings_of(request: CompletionRequest) -> Json:
 
 
 def fingerprint_of(body: Json, *, large: bool = False) -> ChainFingerprint:
-    """Digest the settings that a chain depends on. Key order does not matter; a missing key is null."""
+    """Digest the settings that a chain may depend on. Key order does not matter; a missing key is null."""
     text = body.get("text")
     parts: dict[ContextReason, object] = {
         ContextReason.MODEL_CHANGED: body.get("model"),
@@ -75,8 +78,9 @@ def fingerprint_of(body: Json, *, large: bool = False) -> ChainFingerprint:
         ContextReason.TEXT_FORMAT_CHANGED: text.get("format") if isinstance(text, dict) else text,
         ContextReason.STORE_CHANGED: body.get("store"),
         ContextReason.TRUNCATION_CHANGED: body.get("truncation"),
+        ContextReason.CONTEXT_MANAGEMENT_CHANGED: body.get("context_management"),
         ContextReason.EXTRA_BODY_CHANGED: {
-            key: value for key, value in body.items() if key not in SERVICE_KEYS and key not in OPTION_KEYS
+            key: value for key, value in body.items() if key not in _DIGESTED_BY_NAME
         },
     }
     return {reason: _digest(value, large=large) for reason, value in parts.items()}

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from service.app import serve
-from service.config.settings import load, raise_file_limit
+from service.config.file_limit import raise_file_limit
+from service.config.settings import load
 from service.runtime import process
 from service.runtime.paced_loop import PacedSelector
 from service.sessions.manager import Manager

@@ -58,8 +58,8 @@ async def test_a_primed_session_sends_only_the_messages_and_continues_the_warm_u
 
 async def test_a_primed_session_that_is_used_otherwise_starts_in_full(replica):
     await warm(replica, prime=True, **HEAD)
-    done = await Talk(replica, **HEAD | {"instructions": "Be long."}).say("Hello.")
-    assert context(done) == (False, "instructions_changed")
+    done = await Talk(replica, **HEAD | {"model": "simulated-2"}).say("Hello.")
+    assert context(done) == (False, "model_changed")
     assert done.report.connection_reused
 
 

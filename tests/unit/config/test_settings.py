@@ -1,13 +1,12 @@
 import dataclasses
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from service.config import parsers, settings
-from service.config.settings import ROWS, Settings, doubts, load, raise_file_limit, table
+from service.config import parsers
+from service.config.settings import ROWS, Settings, doubts, load, table
 from service.domain.errors import SettingsError
 
 KEY = {"OPENAI_API_KEY": "sk-secret"}
@@ -15,6 +14,7 @@ PRODUCT = {
     "LISTEN": "127.0.0.1:50051",
     "UPSTREAM_URL": "https://api.openai.com/v1",
     "REPLAY": "once",
+    "CHAIN_BASIS": "minimal",
     "CONNECT_TIMEOUT_S": 8,
     "RECEIVE_TIMEOUT_S": 30,
     "SEND_TIMEOUT_S": 10,
@@ -286,32 +286,6 @@ def test_secrets_are_never_shown(environ):
         shown = f"{error!r} {error}"
     assert "secret" not in shown
     assert "s3cret" not in shown
-
-
-@pytest.fixture
-def limits(monkeypatch):
-    """The system's limit of open files, soft and hard, as it would be."""
-    now = [1024, 4096]
-    monkeypatch.setattr(resource, "getrlimit", lambda _: tuple(now))
-    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: now.__setitem__(slice(None), wanted))
-    return now
-
-
-def test_the_soft_limit_of_files_is_lifted(limits):
-    raise_file_limit(Settings())
-    assert limits == [4096, 4096]
-
-
-def test_what_cannot_fit_the_files_is_refused(limits):
-    with pytest.raises(SettingsError, match="TRUNKLINE_MAX_CONNECTIONS and TRUNKLINE_MAX_TURNS need 5128"):
-        raise_file_limit(dataclasses.replace(Settings(), max_connections=4000))
-    assert limits == [1024, 4096]
-
-
-def test_where_files_have_no_limit_what_is_needed_is_asked_for(limits):
-    limits[1] = resource.RLIM_INFINITY
-    raise_file_limit(Settings())
-    assert limits == [2000 + settings.FILES_BESIDES, resource.RLIM_INFINITY]
 
 
 def test_what_is_allowed_and_probably_not_meant_is_named_without_the_token():

@@ -1,5 +1,6 @@
 """Chaining is paused after lost chains, for each tenant on its own."""
 
+from service.domain.plan import MINIMAL_BASIS, STRICT_BASIS, ContextReason
 from service.sessions.chaining import MAX_TENANTS, MISSES, PAUSE_S, Chaining
 
 
@@ -47,3 +48,30 @@ def test_the_tenants_remembered_are_bounded(clock):
         chaining.missed(str(number))
     assert chaining.supported("first")
     assert repr(chaining) == f"Chaining(0 of {MAX_TENANTS} tenants off)"
+
+
+def test_the_basis_is_what_the_operator_says():
+    assert Chaining(lambda: 0.0).basis("a") == MINIMAL_BASIS
+    assert Chaining(lambda: 0.0, STRICT_BASIS).basis("a") == STRICT_BASIS
+
+
+def test_a_refused_change_belongs_to_the_basis_for_a_while(clock):
+    chaining = Chaining(clock)
+    tools, effort = ContextReason.TOOLS_CHANGED, ContextReason.REASONING_CHANGED
+    chaining.learn("a", (tools,))
+    clock.now += 1
+    chaining.learn("a", (effort,))
+    assert chaining.basis("a") == MINIMAL_BASIS | {tools, effort}
+    assert chaining.basis("b") == MINIMAL_BASIS
+    clock.now += PAUSE_S - 1
+    assert chaining.basis("a") == MINIMAL_BASIS | {effort}
+    clock.now += 1
+    assert chaining.basis("a") == MINIMAL_BASIS
+
+
+def test_the_tenants_of_whom_something_was_learned_are_bounded(clock):
+    chaining = Chaining(clock)
+    for number in range(MAX_TENANTS + 1):
+        chaining.learn(str(number), (ContextReason.TOOLS_CHANGED,))
+    assert ContextReason.TOOLS_CHANGED not in chaining.basis("0")
+    assert ContextReason.TOOLS_CHANGED in chaining.basis("1")

@@ -34,8 +34,9 @@ def session() -> Session:
     return Session("tenant", "s", 0.0, 0.0)
 
 
-def planner(one: Session, *messages: Message, store=True, fork=False, chaining=None) -> Planner:
-    prepared = PreparedRequest(tuple(items_of(messages)), b"{}", {}, store)
+def planner(one: Session, *messages: Message, store=True, fork=False, chaining=None, tools=b"") -> Planner:
+    settings = {ContextReason.TOOLS_CHANGED: tools}
+    prepared = PreparedRequest(tuple(items_of(messages)), b"{}", settings, store)
     return Planner(one, prepared, chaining or Chaining(lambda: 0.0), fork=fork)
 
 
@@ -84,8 +85,9 @@ def test_after_a_lost_chain_the_turn_is_full_and_counts_once_it_succeeded():
     for _ in range(MISSES):
         one = after_one_turn(store=True)
         turn = planner(one, QUESTION, ANSWER, QUESTION, chaining=chaining)
-        turn.consume(turn.plan(None), None)
-        turn.refused(LOST)
+        plan = turn.plan(None)
+        turn.consume(plan, None)
+        turn.refused(LOST, plan)
         assert run(turn, None).reason is ContextReason.CHAIN_LOST
     one = after_one_turn(store=True)
     full = planner(one, QUESTION, ANSWER, QUESTION, chaining=chaining)
@@ -93,11 +95,30 @@ def test_after_a_lost_chain_the_turn_is_full_and_counts_once_it_succeeded():
     assert full.plan(None).reason is ContextReason.SSE
 
 
+@pytest.mark.parametrize(
+    ("reason", "tools", "learned"),
+    [
+        (Reason.CONTINUATION_REFUSED, b"changed", True),
+        (Reason.CONTINUATION_REFUSED, b"", False),
+        (Reason.CHAIN_LOST, b"changed", False),
+    ],
+)
+def test_a_refused_change_is_learned(reason, tools, learned):
+    chaining = Chaining(lambda: 0.0)
+    turn = planner(after_one_turn(store=True), QUESTION, ANSWER, QUESTION, chaining=chaining, tools=tools)
+    plan = turn.plan(LINE)
+    assert plan.changed == ((ContextReason.TOOLS_CHANGED,) if tools else ())
+    turn.refused(TurnError(reason, "no"), plan)
+    assert ContextReason.TOOLS_CHANGED not in chaining.basis("tenant"), "not before it succeeded in full"
+    run(turn)
+    assert (ContextReason.TOOLS_CHANGED in chaining.basis("tenant")) is learned
+
+
 def test_refused_reasoning_is_left_out_of_a_full_request():
     one = after_one_turn(store=True)
     turn = planner(one, QUESTION, ANSWER, Message(Role.ASSISTANT, ANSWER.parts[:1]))
     assert turn.plan(LINE).incremental
-    turn.refused(REFUSED)
+    turn.refused(REFUSED, turn.plan(LINE))
     plan = turn.plan(LINE)
     assert plan.reason is ContextReason.TURN_NOT_COMPLETED
     assert [item.is_reasoning for item in plan.items] == [False, False]

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest, Options, TextFormat, Tool, ToolChoice
-from service.domain.plan import ContextReason
+from service.domain.plan import STRICT_BASIS, ContextReason
 from service.wire.request_body import OPTION_KEYS, SERVICE_KEYS, fingerprint_of, settings_of
 
 OFFICIAL = TypeAdapter(ResponseCreateParamsStreaming)
@@ -19,6 +19,7 @@ REASONS = {
     ContextReason.TEXT_FORMAT_CHANGED,
     ContextReason.STORE_CHANGED,
     ContextReason.TRUNCATION_CHANGED,
+    ContextReason.CONTEXT_MANAGEMENT_CHANGED,
     ContextReason.EXTRA_BODY_CHANGED,
 }
 
@@ -224,7 +225,7 @@ def test_a_change_of_context_management_breaks_the_chain():
         for n in (1, 2)
     )
     assert {reason for reason in REASONS if one[reason] != other[reason]} == {
-        ContextReason.EXTRA_BODY_CHANGED
+        ContextReason.CONTEXT_MANAGEMENT_CHANGED
     }
 
 
@@ -272,6 +273,10 @@ def test_a_bad_extra_body_is_refused(text):
     assert refused_field(extra_body_json=text) == "options.extra_body_json"
 
 
+def test_the_fingerprint_names_each_setting_that_a_chain_may_depend_on():
+    assert fingerprint_of(body()).keys() == REASONS == STRICT_BASIS
+
+
 def test_the_fingerprint_names_each_changed_setting():
     before = body(tools=(Tool("a", parameters=SCHEMA),))
     changed = {
@@ -282,6 +287,7 @@ def test_the_fingerprint_names_each_changed_setting():
         ContextReason.TEXT_FORMAT_CHANGED: before | {"text": {"format": {"type": "json_object"}}},
         ContextReason.STORE_CHANGED: before | {"store": True},
         ContextReason.TRUNCATION_CHANGED: before | {"truncation": "auto"},
+        ContextReason.CONTEXT_MANAGEMENT_CHANGED: before | {"context_management": [{"type": "compaction"}]},
         ContextReason.EXTRA_BODY_CHANGED: before | {"max_tool_calls": 1},
     }
     old = fingerprint_of(before)
