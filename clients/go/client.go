@@ -53,6 +53,7 @@ type Request struct {
 	Instructions string     // for this turn; not part of the history
 	Messages     []*Message // the whole conversation, oldest first
 	Tools        []Tool     // what the model may call; [Conversation.Run] calls it
+	Continuation string     // [Done.Continuation] of the conversation's latest turn, if any
 }
 
 // Nothing is validated here: the service does, names the field, and its answer is the same in every language.
@@ -63,6 +64,7 @@ func (r Request) proto(options []Option) *pb.StreamCompletionRequest {
 		Instructions: r.Instructions,
 		Messages:     r.Messages,
 		Tools:        toolProtos(r.Tools),
+		Continuation: r.Continuation,
 		Options:      &pb.CompletionOptions{},
 	}
 	for _, option := range options {
@@ -82,6 +84,7 @@ func (c *Client) Complete(ctx context.Context, request Request, options ...Optio
 		Tools:        made.Tools,
 		Options:      made.Options,
 		RequestId:    made.RequestId,
+		Continuation: made.Continuation,
 	})
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ type Conversation struct {
 	Messages     []*Message
 	Options      []Option // for each turn, before its own
 	MaxRounds    int      // turns of one Run at most; zero: 32
+	Continuation string   // of the latest turn, sent with the next one; a conversation that goes on elsewhere takes it along
 
 	client *Client
 	open   atomic.Bool
@@ -108,6 +109,7 @@ func (c *Conversation) begin(message *Message) (settle func(*Done), err error) {
 		settled = true
 		if done != nil {
 			c.Messages = append(c.asked(message), done.Message)
+			c.Continuation = done.Continuation
 		}
 		c.open.Store(false)
 	}, nil
@@ -123,7 +125,7 @@ func (c *Conversation) asked(message *Message) []*Message {
 func (c *Conversation) request(message *Message) Request {
 	return Request{
 		SessionID: c.SessionID, Model: c.Model, Instructions: c.Instructions,
-		Messages: c.asked(message), Tools: c.Tools,
+		Messages: c.asked(message), Tools: c.Tools, Continuation: c.Continuation,
 	}
 }
 

@@ -44,6 +44,41 @@ func TestAConversationKeepsItsMessages(t *testing.T) {
 	}
 }
 
+func TestAConversationSendsTheLatestContinuation(t *testing.T) {
+	stored := func(token string) func(stream) error {
+		end := done(trunkline.TextPart("Hello"))
+		end.GetDone().Continuation, end.GetDone().Report = token, &pb.TurnReport{Attached: true}
+		return say(nil, start(), end)
+	}
+	f := &fake{
+		turns: []func(stream) error{stored("t1"), say(status.Error(codes.Internal, "broken"), start()), answer("Hello")},
+		completed: []func(context.Context) (*pb.CompleteResponse, error){func(context.Context) (*pb.CompleteResponse, error) {
+			return &pb.CompleteResponse{Message: trunkline.Assistant("Hello"), Continuation: "t2"}, nil
+		}},
+	}
+	client := serve(t, f)
+	conversation := client.NewConversation("m1")
+	end, err := trunkline.Result(conversation.Stream(t.Context(), trunkline.User("One")))
+	if err != nil || end.Continuation != "t1" || !end.Report.Attached {
+		t.Fatalf("got %+v, %v", end, err)
+	}
+	if _, err := trunkline.Result(conversation.Stream(t.Context(), trunkline.User("Two"))); err == nil {
+		t.Error("no error")
+	}
+	if _, err := conversation.Complete(t.Context(), trunkline.User("Two")); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := client.NewConversation("m1")
+	elsewhere.Messages, elsewhere.Continuation = conversation.Messages, conversation.Continuation
+	if _, err := trunkline.Result(elsewhere.Stream(t.Context(), trunkline.User("Three"))); err != nil {
+		t.Fatal(err)
+	}
+	sent := []string{f.requests[0].Continuation, f.requests[1].Continuation, f.complete[0].Continuation, f.requests[2].Continuation}
+	if want := []string{"", "t1", "t1", "t2"}; !slices.Equal(sent, want) || elsewhere.Continuation != "" {
+		t.Errorf("sent %q, kept %q", sent, elsewhere.Continuation)
+	}
+}
+
 func TestATurnThatFailsOrIsLeftChangesNothing(t *testing.T) {
 	left := make(chan struct{})
 	f := &fake{turns: []func(stream) error{

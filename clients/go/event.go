@@ -69,6 +69,9 @@ type Done struct {
 	ServiceTier string // the one that the upstream used; empty: it names none
 	CreatedAt   time.Time
 	Report      Report
+	// Continuation goes with the next request of the conversation ([Request.Continuation]), so that it is incremental on
+	// any replica. It is opaque, and empty where the upstream does not store the response. A hint: a turn needs none.
+	Continuation string
 }
 
 func (*Start) event()          {}
@@ -192,18 +195,20 @@ type ending interface {
 	GetServiceTier() string
 	GetCreatedAt() *timestamppb.Timestamp
 	GetReport() *pb.TurnReport
+	GetContinuation() string
 }
 
 func doneFrom(done ending) *Done {
 	return &Done{
-		Message:     done.GetMessage(),
-		StopReason:  word[StopReason](done.GetStopReason(), "STOP_REASON_"),
-		Usage:       usageFrom(done.GetUsage()),
-		Model:       done.GetModel(),
-		Provider:    done.GetProvider(),
-		ServiceTier: done.GetServiceTier(),
-		CreatedAt:   timeFrom(done.GetCreatedAt()),
-		Report:      reportFrom(done.GetReport()),
+		Message:      done.GetMessage(),
+		StopReason:   word[StopReason](done.GetStopReason(), "STOP_REASON_"),
+		Usage:        usageFrom(done.GetUsage()),
+		Model:        done.GetModel(),
+		Provider:     done.GetProvider(),
+		ServiceTier:  done.GetServiceTier(),
+		CreatedAt:    timeFrom(done.GetCreatedAt()),
+		Report:       reportFrom(done.GetReport()),
+		Continuation: done.GetContinuation(),
 	}
 }
 

@@ -36,6 +36,8 @@ type fake struct {
 	requests  []*pb.StreamCompletionRequest
 	complete  []*pb.CompleteRequest
 	warm      []*pb.WarmSessionRequest
+	compacted []func() (*pb.CompactResponse, error)
+	compact   []*pb.CompactRequest
 	released  []string
 	metadata  []metadata.MD
 }
@@ -66,6 +68,14 @@ func (f *fake) Complete(ctx context.Context, request *pb.CompleteRequest) (*pb.C
 	f.complete = append(f.complete, request)
 	f.mu.Unlock()
 	return script(ctx)
+}
+
+func (f *fake) Compact(ctx context.Context, request *pb.CompactRequest) (*pb.CompactResponse, error) {
+	script := next(f, ctx, &f.compacted)
+	f.mu.Lock()
+	f.compact = append(f.compact, request)
+	f.mu.Unlock()
+	return script()
 }
 
 func (f *fake) WarmSession(_ context.Context, request *pb.WarmSessionRequest) (*pb.WarmSessionResponse, error) {

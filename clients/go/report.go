@@ -31,6 +31,7 @@ type Report struct {
 	BytesSent        int64          // payload of the last request
 	BytesSaved       int64          // what the same request would have had more, sent in full
 	IgnoredEvents    map[string]int // events of the upstream that were skipped: how many of each type
+	Attached         bool           // the call did not start the turn: it attached to one that its key names
 }
 
 // Timings says how long each phase took. The last three count from the start of the turn; zero: it did not happen.
@@ -80,5 +81,6 @@ func reportFrom(report *pb.TurnReport) Report {
 		BytesSent:     report.GetBytesSent(),
 		BytesSaved:    report.GetBytesSaved(),
 		IgnoredEvents: ignored,
+		Attached:      report.GetAttached(),
 	}
 }
