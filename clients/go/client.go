@@ -77,14 +77,16 @@ func (r Request) proto(options []Option) *pb.StreamCompletionRequest {
 func (c *Client) Complete(ctx context.Context, request Request, options ...Option) (*Done, error) {
 	made := request.proto(options)
 	response, err := call(ctx, c, made.SessionId, c.completions.Complete, &pb.CompleteRequest{
-		SessionId:    made.SessionId,
-		Model:        made.Model,
-		Instructions: made.Instructions,
-		Messages:     made.Messages,
-		Tools:        made.Tools,
-		Options:      made.Options,
-		RequestId:    made.RequestId,
-		Continuation: made.Continuation,
+		SessionId:     made.SessionId,
+		Model:         made.Model,
+		Instructions:  made.Instructions,
+		Messages:      made.Messages,
+		Tools:         made.Tools,
+		Options:       made.Options,
+		RequestId:     made.RequestId,
+		TurnKey:       made.TurnKey,
+		AfterSequence: made.AfterSequence,
+		Continuation:  made.Continuation,
 	})
 	if err != nil {
 		return nil, err

@@ -8,11 +8,13 @@ import (
 	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
@@ -52,6 +54,35 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+func TestTurnsOfASession(t *testing.T) {
+	began := time.Unix(7, 0)
+	f := &fake{session: &pb.Session{SessionId: "s1", RunningTurns: []*pb.SessionTurn{
+		{TurnKey: "k1"},
+		{TurnId: "t2", StartedAt: timestamppb.New(began), Attached: true, Ended: true, LastSequence: 7},
+	}}}
+	client := serve(t, f)
+	session, err := client.Session(t.Context(), "s1")
+	if err != nil || len(session.RunningTurns) != 2 || session.RunningTurns[0] != (trunkline.SessionTurn{TurnKey: "k1"}) {
+		t.Fatalf("got %+v, %v", session, err)
+	}
+	if got := session.RunningTurns[1]; got.TurnID != "t2" || !got.StartedAt.Equal(began) || !got.Attached || !got.Ended || got.LastSequence != 7 {
+		t.Errorf("got %+v", got)
+	}
+	if err := client.CancelTurn(t.Context(), "s1", "t2"); err != nil {
+		t.Error(err)
+	}
+	if err := client.CancelTurnKey(t.Context(), "s1", "k1"); err != nil {
+		t.Error(err)
+	}
+	if got := f.turnsCancelled(t, 2); !slices.Equal(got, []string{"s1 t2", "s1 k1"}) {
+		t.Errorf("cancelled %v", got)
+	}
+	err = client.CancelTurnKey(t.Context(), "s1", "unknown")
+	if e := failed(t, err); e.Reason != "TURN_NOT_FOUND" || e.Code != codes.NotFound {
+		t.Errorf("got %+v", e)
+	}
+}
+
 func TestErrorsOfARequest(t *testing.T) {
 	bad := &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 		{Field: "messages[0].role", Description: "must be set"},
@@ -84,6 +115,8 @@ func TestOptions(t *testing.T) {
 		}, `{"temperature":0,"topP":0.5,"maxOutputTokens":"0","parallelToolCalls":false,"store":false,"promptCacheKey":"k",
 			"serviceTier":"flex","truncation":"auto","safetyIdentifier":"u","warmUp":true,"extraBodyJson":"{\"a\":1}",
 			"metadata":{"a":"b"}}`},
+		{[]trunkline.Option{trunkline.Linger(90 * time.Second), trunkline.Heartbeat(1500 * time.Millisecond)},
+			`{"linger":"90s","heartbeat":"1.500s"}`},
 		{[]trunkline.Option{trunkline.Over(""), trunkline.ReasoningEffort("low"), trunkline.ReasoningSummary("auto")},
 			`{"reasoning":{"effort":"low","summary":"auto"}}`},
 		{[]trunkline.Option{trunkline.Over(trunkline.TransportAuto), trunkline.ReasoningSummary("auto"), trunkline.ToolsAuto()},

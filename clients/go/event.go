@@ -12,8 +12,19 @@ import (
 
 // An Event of a streamed turn: [*Start], [*TextDelta], [*ReasoningDelta], [*RefusalDelta], [*ToolCallDelta],
 // [*ItemProgress] or [*Done].
-// Kinds that this version does not know are left out.
-type Event interface{ event() }
+// Kinds that this version does not know are left out, and so are heartbeats, which only show that the connection lives.
+type Event interface {
+	// Sequence counts the events of the turn from 1, those that are left out too, but no heartbeats. It is what
+	// [AfterSequence] takes. Zero: of [Client.Complete].
+	Sequence() int64
+
+	place(sequence int64)
+}
+
+type position struct{ sequence int64 }
+
+func (p *position) Sequence() int64      { return p.sequence }
+func (p *position) place(sequence int64) { p.sequence = sequence }
 
 // Start says that the upstream began the turn. The report of [Done] has what was true at the end.
 type Start struct {
@@ -21,12 +32,16 @@ type Start struct {
 	Model     string
 	Transport Transport
 	Context   Context
+
+	position
 }
 
 // TextDelta is a piece of text. ContentIndex is the index of the part in Done.Message.Parts, here and below.
 type TextDelta struct {
 	ContentIndex int
 	Delta        string
+
+	position
 }
 
 // ReasoningDelta is a piece of reasoning.
@@ -34,12 +49,16 @@ type ReasoningDelta struct {
 	ContentIndex int
 	Delta        string
 	Of           ReasoningKind
+
+	position
 }
 
 // RefusalDelta is a piece of a refusal.
 type RefusalDelta struct {
 	ContentIndex int
 	Delta        string
+
+	position
 }
 
 // ToolCallDelta is a piece of a tool call's arguments: JSON, or a custom tool's text. It is empty when the call is first
@@ -49,6 +68,8 @@ type ToolCallDelta struct {
 	CallID       string
 	Name         string
 	Delta        string
+
+	position
 }
 
 // ItemProgress is what the upstream says of an item that grows: a search that runs, a piece of code, a partial image.
@@ -57,6 +78,8 @@ type ItemProgress struct {
 	ItemType     string // empty where the upstream did not announce the item
 	EventType    string // for example "response.web_search_call.searching"
 	JSON         string // the upstream's event as it wrote it; empty: it was too large for a message
+
+	position
 }
 
 // Done says that the turn ended well.
@@ -72,15 +95,9 @@ type Done struct {
 	// Continuation goes with the next request of the conversation ([Request.Continuation]), so that it is incremental on
 	// any replica. It is opaque, and empty where the upstream does not store the response. A hint: a turn needs none.
 	Continuation string
-}
 
-func (*Start) event()          {}
-func (*TextDelta) event()      {}
-func (*ReasoningDelta) event() {}
-func (*RefusalDelta) event()   {}
-func (*ToolCallDelta) event()  {}
-func (*ItemProgress) event()   {}
-func (*Done) event()           {}
+	position
+}
 
 // Text returns all text of the answer, joined.
 func (d *Done) Text() string { return Text(d.Message) }
@@ -155,8 +172,16 @@ func word[W ~string](enum interface{ String() string }, prefix string) W {
 	return W(name)
 }
 
-// eventFrom returns nil for an event kind that this client does not know.
+// eventFrom returns nil for a heartbeat, and for an event kind that this client does not know.
 func eventFrom(response *pb.StreamCompletionResponse) Event {
+	event := contentOf(response)
+	if event != nil {
+		event.place(response.Sequence)
+	}
+	return event
+}
+
+func contentOf(response *pb.StreamCompletionResponse) Event {
 	switch event := response.Event.(type) {
 	case *pb.StreamCompletionResponse_Start:
 		return &Start{
@@ -166,19 +191,24 @@ func eventFrom(response *pb.StreamCompletionResponse) Event {
 			Context:   word[Context](event.Start.Context, "CONTEXT_"),
 		}
 	case *pb.StreamCompletionResponse_TextDelta:
-		return &TextDelta{int(event.TextDelta.ContentIndex), event.TextDelta.Delta}
+		return &TextDelta{ContentIndex: int(event.TextDelta.ContentIndex), Delta: event.TextDelta.Delta}
 	case *pb.StreamCompletionResponse_ReasoningDelta:
 		delta := event.ReasoningDelta
 		kind := word[ReasoningKind](delta.Kind, "REASONING_KIND_")
-		return &ReasoningDelta{int(delta.ContentIndex), delta.Delta, kind}
+		return &ReasoningDelta{ContentIndex: int(delta.ContentIndex), Delta: delta.Delta, Of: kind}
 	case *pb.StreamCompletionResponse_RefusalDelta:
-		return &RefusalDelta{int(event.RefusalDelta.ContentIndex), event.RefusalDelta.Delta}
+		return &RefusalDelta{ContentIndex: int(event.RefusalDelta.ContentIndex), Delta: event.RefusalDelta.Delta}
 	case *pb.StreamCompletionResponse_ToolCallDelta:
 		delta := event.ToolCallDelta
-		return &ToolCallDelta{int(delta.ContentIndex), delta.CallId, delta.Name, delta.ArgumentsDelta}
+		return &ToolCallDelta{
+			ContentIndex: int(delta.ContentIndex), CallID: delta.CallId, Name: delta.Name, Delta: delta.ArgumentsDelta,
+		}
 	case *pb.StreamCompletionResponse_ItemProgress:
 		progress := event.ItemProgress
-		return &ItemProgress{int(progress.ContentIndex), progress.ItemType, progress.EventType, progress.Json}
+		return &ItemProgress{
+			ContentIndex: int(progress.ContentIndex), ItemType: progress.ItemType,
+			EventType: progress.EventType, JSON: progress.Json,
+		}
 	case *pb.StreamCompletionResponse_Done:
 		return doneFrom(event.Done)
 	}

@@ -39,6 +39,8 @@ type fake struct {
 	compacted []func() (*pb.CompactResponse, error)
 	compact   []*pb.CompactRequest
 	released  []string
+	session   *pb.Session // the only one; nil: none
+	cancelled chan string // session and id or key of each turn; made by serve
 	metadata  []metadata.MD
 }
 
@@ -85,7 +87,32 @@ func (f *fake) WarmSession(_ context.Context, request *pb.WarmSessionRequest) (*
 }
 
 func (f *fake) GetSession(context.Context, *pb.GetSessionRequest) (*pb.GetSessionResponse, error) {
-	return nil, failure(codes.NotFound, "SESSION_NOT_FOUND", "false")
+	if f.session == nil {
+		return nil, failure(codes.NotFound, "SESSION_NOT_FOUND", "false")
+	}
+	return &pb.GetSessionResponse{Session: f.session}, nil
+}
+
+func (f *fake) CancelTurn(_ context.Context, request *pb.CancelTurnRequest) (*pb.CancelTurnResponse, error) {
+	if request.GetTurnKey() == "unknown" {
+		return nil, failure(codes.NotFound, "TURN_NOT_FOUND", "false")
+	}
+	f.cancelled <- request.SessionId + " " + request.GetTurnId() + request.GetTurnKey()
+	return &pb.CancelTurnResponse{}, nil
+}
+
+// turnsCancelled waits until so many turns were cancelled, and returns them in order.
+func (f *fake) turnsCancelled(t *testing.T, count int) (turns []string) {
+	t.Helper()
+	for range count {
+		select {
+		case turn := <-f.cancelled:
+			turns = append(turns, turn)
+		case <-time.After(10 * time.Second):
+			t.Fatalf("only %v were cancelled", turns)
+		}
+	}
+	return turns
 }
 
 // ListSessions has three sessions, one a page.
@@ -106,6 +133,7 @@ func (f *fake) ReleaseSession(_ context.Context, request *pb.ReleaseSessionReque
 // serve starts the fake and returns a client that retries without waiting long.
 func serve(t *testing.T, f *fake, options ...trunkline.DialOption) *trunkline.Client {
 	t.Helper()
+	f.cancelled = make(chan string, 10)
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
 	pb.RegisterCompletionServiceServer(server, f)

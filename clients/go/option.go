@@ -2,8 +2,10 @@ package trunkline
 
 import (
 	"maps"
+	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "github.com/trunkline/trunkline/clients/go/gen/trunkline/v1"
 )
@@ -17,6 +19,31 @@ type Option func(*pb.StreamCompletionRequest)
 // RequestID is your correlation id, at most 128 characters: in logs, spans and errors. Not an idempotency key.
 func RequestID(id string) Option {
 	return func(r *pb.StreamCompletionRequest) { r.RequestId = id }
+}
+
+// TurnKey names the turn: 1 to 128 characters of A-Z a-z 0-9 _ . : -, unique in the session. A second call with the same
+// key and the same content attaches to the turn that runs or has run, and never starts another; it takes the turn over
+// from the first. With other content it is refused. Where the turn is no longer known it starts anew, and
+// [Report.Attached] is false.
+func TurnKey(key string) Option {
+	return func(r *pb.StreamCompletionRequest) { r.TurnKey = key }
+}
+
+// AfterSequence goes on after an event that you have, by its Sequence, of the turn that [TurnKey] names.
+func AfterSequence(sequence int64) Option {
+	return func(r *pb.StreamCompletionRequest) { r.AfterSequence = sequence }
+}
+
+// Linger is how long a turn with a [TurnKey] goes on after its caller is gone, and how long it can still be read once it
+// has ended. It then outlives a cancelled context and a loop that is left: [Client.CancelTurnKey] stops it.
+func Linger(duration time.Duration) Option {
+	return option(func(o *pb.CompletionOptions) { o.Linger = durationpb.New(duration) })
+}
+
+// Heartbeat makes the service send something so often while the model is silent, at least 1 s apart: proxies see that the
+// connection is used. You do not.
+func Heartbeat(interval time.Duration) Option {
+	return option(func(o *pb.CompletionOptions) { o.Heartbeat = durationpb.New(interval) })
 }
 
 // Over says how the turn reaches the upstream.

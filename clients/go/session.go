@@ -18,6 +18,17 @@ type Session struct {
 	BytesSaved       int64
 	CreatedAt        time.Time
 	LastUsedAt       time.Time
+	RunningTurns     []SessionTurn // and those that have ended and are kept for their callers; oldest first
+}
+
+// A SessionTurn is a turn that runs, or that has ended and can still be read.
+type SessionTurn struct {
+	TurnID       string // empty: it waits for a place
+	TurnKey      string // see [TurnKey]; empty: it has none
+	StartedAt    time.Time
+	Attached     bool // a caller reads it
+	Ended        bool
+	LastSequence int64 // of its latest event
 }
 
 // A SessionPage is a page of the caller's sessions on one replica. Without a next page token it is the last.
@@ -103,6 +114,26 @@ func (c *Client) Release(ctx context.Context, sessionID string) error {
 	return err
 }
 
+// CancelTurn stops a turn ([Start].TurnID) now, whether its caller is there or not. Where the session has no such turn:
+// an [*Error] with reason TURN_NOT_FOUND.
+func (c *Client) CancelTurn(ctx context.Context, sessionID, turnID string) error {
+	return c.cancelTurn(ctx, &pb.CancelTurnRequest{
+		SessionId: sessionID, Turn: &pb.CancelTurnRequest_TurnId{TurnId: turnID},
+	})
+}
+
+// CancelTurnKey stops the turn that a [TurnKey] names, as [Client.CancelTurn] does.
+func (c *Client) CancelTurnKey(ctx context.Context, sessionID, turnKey string) error {
+	return c.cancelTurn(ctx, &pb.CancelTurnRequest{
+		SessionId: sessionID, Turn: &pb.CancelTurnRequest_TurnKey{TurnKey: turnKey},
+	})
+}
+
+func (c *Client) cancelTurn(ctx context.Context, request *pb.CancelTurnRequest) error {
+	_, err := call(ctx, c, request.SessionId, c.sessions.CancelTurn, request)
+	return err
+}
+
 func sessionFrom(session *pb.Session) *Session {
 	return &Session{
 		SessionID:        session.GetSessionId(),
@@ -113,5 +144,20 @@ func sessionFrom(session *pb.Session) *Session {
 		BytesSaved:       session.GetBytesSaved(),
 		CreatedAt:        timeFrom(session.GetCreatedAt()),
 		LastUsedAt:       timeFrom(session.GetLastUsedAt()),
+		RunningTurns:     turnsFrom(session.GetRunningTurns()),
 	}
+}
+
+func turnsFrom(turns []*pb.SessionTurn) (found []SessionTurn) {
+	for _, turn := range turns {
+		found = append(found, SessionTurn{
+			TurnID:       turn.GetTurnId(),
+			TurnKey:      turn.GetTurnKey(),
+			StartedAt:    timeFrom(turn.GetStartedAt()),
+			Attached:     turn.GetAttached(),
+			Ended:        turn.GetEnded(),
+			LastSequence: turn.GetLastSequence(),
+		})
+	}
+	return found
 }

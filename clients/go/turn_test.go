@@ -10,10 +10,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	trunkline "github.com/trunkline/trunkline/clients/go"
 	pb "github.com/trunkline/trunkline/clients/go/gen/trunkline/v1"
@@ -26,80 +24,6 @@ func failed(t *testing.T, err error) *trunkline.Error {
 		t.Fatalf("got %v, want an Error", err)
 	}
 	return failed
-}
-
-func TestEventsAreTyped(t *testing.T) {
-	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	client := serve(t, &fake{turns: []func(stream) error{say(nil,
-		start(),
-		&response{Event: &pb.StreamCompletionResponse_ReasoningDelta{ReasoningDelta: &pb.ReasoningDelta{
-			Delta: "hm", Kind: pb.ReasoningKind_REASONING_KIND_SUMMARY,
-		}}},
-		text(1, "Hel"),
-		&response{Event: &pb.StreamCompletionResponse_RefusalDelta{RefusalDelta: &pb.RefusalDelta{
-			ContentIndex: 2, Delta: "no",
-		}}},
-		&response{Event: &pb.StreamCompletionResponse_ToolCallDelta{ToolCallDelta: &pb.ToolCallDelta{
-			ContentIndex: 3, CallId: "c1", Name: "f", ArgumentsDelta: "{",
-		}}},
-		&response{Event: &pb.StreamCompletionResponse_Done{Done: &pb.Done{
-			Message: trunkline.Assistant("Hello"), StopReason: 17, Model: "m2", Provider: "p",
-			CreatedAt: timestamppb.New(created), Usage: &pb.Usage{InputTokens: 3, TotalTokens: 5},
-			Report: &pb.TurnReport{
-				Transport: pb.Transport_TRANSPORT_SSE, Context: pb.Context_CONTEXT_INCREMENTAL, BytesSaved: 7,
-				Timings: &pb.Timings{Total: durationpb.New(time.Second)},
-			},
-		}}},
-	)}})
-	var got []trunkline.Event
-	for event, err := range client.Stream(t.Context(), request()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, event)
-	}
-	if len(got) != 6 {
-		t.Fatalf("got %d events", len(got))
-	}
-	if want := (trunkline.Start{"t1", "m1", trunkline.TransportWebSocket, trunkline.ContextFull}); *got[0].(*trunkline.Start) != want {
-		t.Errorf("got %+v", got[0])
-	}
-	if want := (trunkline.ReasoningDelta{0, "hm", trunkline.ReasoningSummaryText}); *got[1].(*trunkline.ReasoningDelta) != want {
-		t.Errorf("got %+v", got[1])
-	}
-	if want := (trunkline.TextDelta{1, "Hel"}); *got[2].(*trunkline.TextDelta) != want {
-		t.Errorf("got %+v", got[2])
-	}
-	if want := (trunkline.RefusalDelta{2, "no"}); *got[3].(*trunkline.RefusalDelta) != want {
-		t.Errorf("got %+v", got[3])
-	}
-	if want := (trunkline.ToolCallDelta{3, "c1", "f", "{"}); *got[4].(*trunkline.ToolCallDelta) != want {
-		t.Errorf("got %+v", got[4])
-	}
-	end := got[5].(*trunkline.Done)
-	if end.Text() != "Hello" || end.StopReason != "17" || !end.CreatedAt.Equal(created) || end.Usage.TotalTokens != 5 {
-		t.Errorf("got %+v", end)
-	}
-	if r := end.Report; r.Transport != "sse" || r.Context != "incremental" || r.BytesSaved != 7 || r.Timings.Total != time.Second {
-		t.Errorf("got %+v", r)
-	}
-}
-
-func TestUnknownEventKindsAreIgnored(t *testing.T) {
-	unknown := &response{}
-	field := protowire.AppendTag(nil, 14, protowire.BytesType)
-	unknown.ProtoReflect().SetUnknown(protowire.AppendString(field, "from the future"))
-	client := serve(t, &fake{turns: []func(stream) error{say(nil, start(), unknown, text(0, "a"), unknown, done())}})
-	count := 0
-	for _, err := range client.Stream(t.Context(), request()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		count++
-	}
-	if count != 3 {
-		t.Errorf("got %d events, want 3", count)
-	}
 }
 
 func TestAFailedStreamRaisesOnceWithThePartial(t *testing.T) {
@@ -276,11 +200,13 @@ func TestComplete(t *testing.T) {
 		},
 	}}
 	client := serve(t, f)
-	end, err := client.Complete(t.Context(), request(), trunkline.RequestID("r1"), trunkline.MaxOutputTokens(0))
+	end, err := client.Complete(t.Context(), request(),
+		trunkline.RequestID("r1"), trunkline.MaxOutputTokens(0), trunkline.TurnKey("k1"), trunkline.AfterSequence(2))
 	if err != nil || end.Text() != "Hi" || end.StopReason != trunkline.StopReasonLength || !end.CreatedAt.IsZero() {
 		t.Errorf("got %+v, %v", end, err)
 	}
-	if got := f.complete[0]; got.RequestId != "r1" || got.SessionId != "s1" || got.Options.MaxOutputTokens == nil {
+	if got := f.complete[0]; got.RequestId != "r1" || got.SessionId != "s1" || got.Options.MaxOutputTokens == nil ||
+		got.TurnKey != "k1" || got.AfterSequence != 2 {
 		t.Errorf("sent %v", got)
 	}
 	_, err = client.Complete(t.Context(), request())
