@@ -13,7 +13,7 @@ import java.util.Optional;
 final class EventReader {
   private EventReader() {}
 
-  /** Empty: an event kind that this client does not know, or an error, which is no event here. */
+  /** Empty: an event kind that this client does not know, a heartbeat, or an error: they are no events here. */
   static Optional<Event> from(StreamCompletionResponse wire) {
     return Optional.ofNullable(
         switch (wire.getEventCase()) {
@@ -25,7 +25,7 @@ final class EventReader {
           case TOOL_CALL_DELTA -> toolCall(wire.getToolCallDelta());
           case ITEM_PROGRESS -> progress(wire.getItemProgress());
           case DONE -> Done.from(wire.getDone());
-          case ERROR, EVENT_NOT_SET -> null;
+          case HEARTBEAT, ERROR, EVENT_NOT_SET -> null;
         });
   }
 

@@ -220,7 +220,7 @@ class TurnTest {
 
   @Test
   void anUnknownEventIsIgnored() throws Exception {
-    var unknown = StreamCompletionResponse.parseFrom(new byte[] {0x62, 3, 'n', 'e', 'w'});
+    var unknown = StreamCompletionResponse.parseFrom(new byte[] {0x72, 3, 'n', 'e', 'w'});
     service.then(START, unknown, delta("a"), done(Parts.text("a")));
     assertEquals(3, read(chat.stream("hi")).size());
   }

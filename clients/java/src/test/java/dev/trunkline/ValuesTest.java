@@ -47,6 +47,8 @@ class ValuesTest {
     assertEquals(Optional.of(new Event.ToolCallDelta(0, "c", "f", "{")), EventReader.from(wire.build()));
     wire.getErrorBuilder();
     assertEquals(Optional.empty(), EventReader.from(wire.build()));
+    wire.getHeartbeatBuilder();
+    assertEquals(Optional.empty(), EventReader.from(wire.build()));
   }
 
   @Test
