@@ -5,15 +5,9 @@ import dev.trunkline.v1.Message;
 import dev.trunkline.v1.Part;
 import dev.trunkline.v1.StreamCompletionRequest;
 import dev.trunkline.v1.ToolCallPart;
-import dev.trunkline.v1.WarmSessionRequest;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /**
@@ -25,32 +19,14 @@ import java.util.function.UnaryOperator;
  * <p>Every question is put as a text, as messages ({@link Messages}), or, without any, as the messages stand.
  */
 public final class Conversation {
-  private final State state;
+  private final ConversationState state;
   private final Options own; // null: those of the conversation
 
-  /** What a conversation and its views ({@link #with}) share. */
-  private static final class State {
-    final Trunkline client;
-    final String sessionId;
-    final List<Message> messages = new ArrayList<>();
-    final AtomicBoolean busy = new AtomicBoolean();
-    String model;
-    String instructions = "";
-    List<Tool> tools = List.of();
-    Options options = Options.NONE;
-
-    State(Trunkline client, String sessionId, String model) {
-      this.client = client;
-      this.sessionId = Objects.requireNonNull(sessionId);
-      this.model = Objects.requireNonNull(model);
-    }
-  }
-
   Conversation(Trunkline client, String sessionId, String model) {
-    this(new State(client, sessionId, model), null);
+    this(new ConversationState(client, sessionId, model), null);
   }
 
-  private Conversation(State state, Options own) {
+  private Conversation(ConversationState state, Options own) {
     this.state = state;
     this.own = own;
   }
@@ -59,13 +35,13 @@ public final class Conversation {
 
   /** The model, from the next turn on. */
   public Conversation model(String model) {
-    state.model = Objects.requireNonNull(model);
+    state.model(model);
     return this;
   }
 
   /** Instructions, from the next turn on. They are not part of the messages: sent with every turn. */
   public Conversation instructions(String instructions) {
-    state.instructions = Objects.requireNonNull(instructions);
+    state.instructions(instructions);
     return this;
   }
 
@@ -76,13 +52,13 @@ public final class Conversation {
 
   /** The tools that the model may call, from the next turn on. */
   public Conversation tools(List<Tool> tools) {
-    state.tools = List.copyOf(tools);
+    state.tools(tools);
     return this;
   }
 
   /** Changes the options of all turns from the next one on: {@code options(o -> o.temperature(0))}. */
   public Conversation options(UnaryOperator<Options> change) {
-    state.options = change.apply(state.options);
+    state.options(change.apply(state.options()));
     return this;
   }
 
@@ -93,37 +69,37 @@ public final class Conversation {
 
   /** The session's id: the service's cache of this conversation goes by it. */
   public String sessionId() {
-    return state.sessionId;
+    return state.sessionId();
   }
 
   /** The model. */
   public String model() {
-    return state.model;
+    return state.model();
   }
 
   /** The instructions. */
   public String instructions() {
-    return state.instructions;
+    return state.instructions();
   }
 
   /** The tools. */
   public List<Tool> tools() {
-    return state.tools;
+    return state.tools();
   }
 
   /** The options that the next turn would have. */
   public Options options() {
-    return own == null ? state.options : own;
+    return own == null ? state.options() : own;
   }
 
   /** The messages, yours to read and to edit between turns. After an edit the next turn is sent in full. */
   public List<Message> messages() {
-    return state.messages;
+    return state.messages();
   }
 
   /** The calls of the last answer that no message, and no item beside them, has answered yet. */
   public List<ToolCallPart> openCalls() {
-    return Items.openCalls(state.messages);
+    return Items.openCalls(state.messages());
   }
 
   // ---- one turn
@@ -165,18 +141,9 @@ public final class Conversation {
 
   /** The same turn in one piece, later. Cancelled, it stops the model. */
   public CompletableFuture<Done> completeAsync(Message... messages) {
-    StreamCompletionRequest asked = request(Arrays.asList(messages));
-    CompleteRequest request =
-        CompleteRequest.newBuilder()
-            .setSessionId(asked.getSessionId())
-            .setModel(asked.getModel())
-            .setInstructions(asked.getInstructions())
-            .addAllMessages(asked.getMessagesList())
-            .addAllTools(asked.getToolsList())
-            .setOptions(asked.getOptions())
-            .setRequestId(asked.getRequestId())
-            .build();
-    return state.client.complete(request, options().timeout(), open(Arrays.asList(messages)));
+    List<Message> given = Arrays.asList(messages);
+    CompleteRequest request = state.completeRequest(given, options());
+    return state.client().complete(request, options().timeout(), state.openTurn(given));
   }
 
   // ---- the tool loop
@@ -225,15 +192,7 @@ public final class Conversation {
 
   /** Opens the connection before the first turn; {@code prime} also sends model, instructions and tools ahead. */
   public CompletableFuture<Session> warmAsync(boolean prime) {
-    return state.client.warmSession(
-        WarmSessionRequest.newBuilder()
-            .setSessionId(state.sessionId)
-            .setModel(state.model)
-            .setInstructions(state.instructions)
-            .addAllTools(state.tools.stream().map(Tool::toProto).toList())
-            .setPrime(prime)
-            .build(),
-        options().timeout());
+    return state.client().warmSession(state.warmRequest(prime), options().timeout());
   }
 
   /** Lets the service forget the session. The conversation itself is kept here and can go on. */
@@ -243,55 +202,21 @@ public final class Conversation {
 
   /** Lets the service forget the session. The conversation itself is kept here and can go on. */
   public CompletableFuture<Void> releaseAsync() {
-    return state.client.releaseSession(state.sessionId, options().timeout());
+    return state.client().releaseSession(sessionId(), options().timeout());
   }
 
   @Override
   public String toString() {
-    return "Conversation{" + state.sessionId + ", " + state.messages.size() + " messages, " + state.model + "}";
+    return "Conversation{" + sessionId() + ", " + messages().size() + " messages, " + model() + "}";
   }
 
   private Turn turn(List<Message> given) {
-    StreamCompletionRequest request = request(given);
-    return new Turn(request, state.client.call(request, options().timeout(), open(given)));
+    StreamCompletionRequest request = state.request(given, options());
+    return new Turn(request, state.client().call(request, options().timeout(), state.openTurn(given)));
   }
 
   private AsyncTurn asyncTurn(List<Message> given) {
-    StreamCompletionRequest request = request(given);
-    return new AsyncTurn(request, state.client.call(request, options().timeout(), open(given)));
-  }
-
-  private StreamCompletionRequest request(List<Message> given) {
-    return StreamCompletionRequest.newBuilder()
-        .setSessionId(state.sessionId)
-        .setModel(state.model)
-        .setInstructions(state.instructions)
-        .addAllMessages(state.messages)
-        .addAllMessages(given)
-        .addAllTools(state.tools.stream().map(Tool::toProto).toList())
-        .setOptions(options().toProto())
-        .setRequestId(options().requestId())
-        .build();
-  }
-
-  /** Opens a turn. Returns the callback for its end; only the first call of it counts. */
-  private Consumer<Optional<Done>> open(List<Message> given) {
-    if (!state.busy.compareAndSet(false, true)) {
-      // Of two answers to one history only one can be its next message.
-      throw new IllegalStateException(
-          "a turn of this conversation is still open: read it to its end, or close it");
-    }
-    List<Message> asked = List.copyOf(given);
-    AtomicBoolean ended = new AtomicBoolean();
-    return done -> {
-      if (ended.compareAndSet(false, true)) {
-        done.ifPresent(
-            answer -> {
-              state.messages.addAll(asked);
-              state.messages.add(answer.message());
-            });
-        state.busy.set(false);
-      }
-    };
+    StreamCompletionRequest request = state.request(given, options());
+    return new AsyncTurn(request, state.client().call(request, options().timeout(), state.openTurn(given)));
   }
 }
