@@ -62,6 +62,16 @@ public final class Conversation {
     return this;
   }
 
+  /**
+   * Goes on from a conversation that was stored: with its messages, and its {@link #continuation()}, the next turn is
+   * incremental where the upstream keeps responses ({@code store}), on any replica. One that does not fit costs a full
+   * turn and nothing else.
+   */
+  public Conversation continuation(String continuation) {
+    state.continuation(continuation);
+    return this;
+  }
+
   /** This conversation with other options: {@code chat.with(o -> o.timeout(ofSeconds(30))).stream("…")}. */
   public Conversation with(UnaryOperator<Options> change) {
     return new Conversation(state, change.apply(options()));
@@ -90,6 +100,11 @@ public final class Conversation {
   /** The options that the next turn would have. */
   public Options options() {
     return own == null ? state.options() : own;
+  }
+
+  /** What the latest answer said of how to go on; the next turn sends it. Opaque; empty: none. */
+  public String continuation() {
+    return state.continuation();
   }
 
   /** The messages, yours to read and to edit between turns. After an edit the next turn is sent in full. */

@@ -24,6 +24,7 @@ final class ConversationState {
   private String instructions = "";
   private List<Tool> tools = List.of();
   private Options options = Options.NONE;
+  private String continuation = "";
 
   ConversationState(Trunkline client, String sessionId, String model) {
     this.client = client;
@@ -71,6 +72,15 @@ final class ConversationState {
     this.options = Objects.requireNonNull(options);
   }
 
+  /** That of the latest answer; empty: none. */
+  String continuation() {
+    return continuation;
+  }
+
+  void continuation(String continuation) {
+    this.continuation = Objects.requireNonNull(continuation);
+  }
+
   /** The list itself: its owner edits it. */
   List<Message> messages() {
     return messages;
@@ -88,6 +98,7 @@ final class ConversationState {
         .addAllTools(wireTools())
         .setOptions(options.toProto())
         .setRequestId(options.requestId())
+        .setContinuation(continuation)
         .build();
   }
 
@@ -101,6 +112,7 @@ final class ConversationState {
         .addAllTools(wireTools())
         .setOptions(options.toProto())
         .setRequestId(options.requestId())
+        .setContinuation(continuation)
         .build();
   }
 
@@ -127,6 +139,7 @@ final class ConversationState {
         done -> {
           messages.addAll(asked);
           messages.add(done.message());
+          continuation = done.continuation();
         });
   }
 

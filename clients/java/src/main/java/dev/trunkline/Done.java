@@ -19,6 +19,8 @@ import java.util.Optional;
  * @param createdAt when the upstream created the response
  * @param report how the turn ran
  * @param serviceTier the tier that the upstream used; empty: it names none
+ * @param continuation what the next request of this conversation sends as its {@code continuation}; empty: none. A
+ *     conversation sends it by itself
  */
 public record Done(
     Message message,
@@ -28,7 +30,8 @@ public record Done(
     String provider,
     Optional<Instant> createdAt,
     Report report,
-    String serviceTier)
+    String serviceTier,
+    String continuation)
     implements Event {
 
   /** All text of the answer; refusals, reasoning and tool calls are not text. */
@@ -75,7 +78,8 @@ public record Done(
         wire.getProvider(),
         wire.hasCreatedAt() ? Optional.of(Wire.instant(wire.getCreatedAt())) : Optional.empty(),
         Report.from(wire.getReport()),
-        wire.getServiceTier());
+        wire.getServiceTier(),
+        wire.getContinuation());
   }
 
   static Done from(CompleteResponse wire) {
@@ -87,6 +91,7 @@ public record Done(
         wire.getProvider(),
         wire.hasCreatedAt() ? Optional.of(Wire.instant(wire.getCreatedAt())) : Optional.empty(),
         Report.from(wire.getReport()),
-        wire.getServiceTier());
+        wire.getServiceTier(),
+        wire.getContinuation());
   }
 }

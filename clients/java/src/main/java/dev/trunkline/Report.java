@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param bytesSent payload bytes of the last request
  * @param bytesSaved how many more bytes the same request would have had, sent in full
  * @param ignoredEvents events of the upstream that were skipped: how many of each type
+ * @param attached this call did not start the turn: it attached to one that its turn key names
  */
 public record Report(
     String responseId,
@@ -31,7 +32,8 @@ public record Report(
     Timings timings,
     long bytesSent,
     long bytesSaved,
-    Map<String, Integer> ignoredEvents) {
+    Map<String, Integer> ignoredEvents,
+    boolean attached) {
 
   /** How much of a conversation was sent. */
   public enum Context {
@@ -100,6 +102,7 @@ public record Report(
         Timings.from(wire.getTimings()),
         wire.getBytesSent(),
         wire.getBytesSaved(),
-        Map.copyOf(wire.getIgnoredEventsMap()));
+        Map.copyOf(wire.getIgnoredEventsMap()),
+        wire.getAttached());
   }
 }

@@ -122,6 +122,33 @@ class TurnTest {
 
   @ParameterizedTest
   @EnumSource
+  void theContinuationIsKeptAndSent(Way way) {
+    service
+        .then(START, continued("c1"))
+        .then(START, delta("x"), LOST)
+        .then(START, continued("c2"))
+        .then(says("the last"))
+        .then(says("none"));
+    way.ask(chat, "1");
+    thrown(way);
+    assertEquals("c1", chat.continuation());
+    chat.messages().set(0, user("edited"));
+    way.ask(chat, "2");
+    way.ask(chat.with(o -> o.temperature(0)), "3");
+    assertEquals("", chat.continuation());
+    way.ask(chat.continuation("stored"), "4");
+    assertEquals(
+        List.of("", "c1", "c1", "c2", "stored"),
+        service.requests.stream().map(StreamCompletionRequest::getContinuation).toList());
+  }
+
+  private static StreamCompletionResponse continued(String continuation) {
+    var said = done(Parts.text("a"));
+    return said.toBuilder().setDone(said.getDone().toBuilder().setContinuation(continuation)).build();
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void whatGoesAlong(Way way) {
     service.then(says("a"));
     way.ask(chat, "hi");

@@ -57,7 +57,8 @@ class ValuesTest {
     wire.getMessageBuilder().addPartsBuilder().getRefusalBuilder().setText("no");
     wire.getMessageBuilder().addPartsBuilder().setToolCall(ToolCallPart.newBuilder().setName("f"));
     wire.setCreatedAt(Timestamp.newBuilder().setSeconds(5));
-    wire.getReportBuilder().setContextValue(2).setTransportValue(99);
+    wire.setContinuation("c1");
+    wire.getReportBuilder().setContextValue(2).setTransportValue(99).setAttached(true);
     wire.getReportBuilder().getTimingsBuilder().getTotalBuilder().setNanos(1_000_000);
     Done done = Done.from(wire.build());
     assertEquals("no", done.refusal());
@@ -65,6 +66,8 @@ class ValuesTest {
     assertEquals(Optional.of(Instant.ofEpochSecond(5)), done.createdAt());
     assertTrue(done.report().incremental());
     assertEquals("incremental", done.report().context().toString());
+    assertTrue(done.report().attached());
+    assertEquals("c1", done.continuation());
     assertEquals(Transport.UNKNOWN, done.report().transport());
     assertEquals(Optional.of(Duration.ofMillis(1)), done.report().timings().total());
     assertEquals(Optional.empty(), done.report().timings().firstContent());
