@@ -8,11 +8,13 @@ import dev.trunkline.v1.ReleaseSessionRequest;
 import dev.trunkline.v1.SessionServiceGrpc;
 import dev.trunkline.v1.StreamCompletionRequest;
 import dev.trunkline.v1.WarmSessionRequest;
+import io.grpc.MethodDescriptor;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
@@ -101,14 +103,13 @@ public final class Trunkline implements AutoCloseable {
 
   /** What the service remembers of a conversation. Unknown: {@link TrunklineException} (SESSION_NOT_FOUND). */
   public CompletableFuture<Session> getSessionAsync(String sessionId) {
-    return UnaryCall.start(
-        connection,
+    return call(
         SessionServiceGrpc.getGetSessionMethod(),
         GetSessionRequest.newBuilder().setSessionId(sessionId).build(),
         sessionId,
-        timeout,
+        Optional.empty(),
         response -> Session.from(response.getSession()),
-        () -> {});
+        session -> {});
   }
 
   /** One page of the caller's sessions on the replica that answers. Size 0: the service's own; token "": the first. */
@@ -118,14 +119,13 @@ public final class Trunkline implements AutoCloseable {
 
   /** One page of the caller's sessions on the replica that answers. Size 0: the service's own; token "": the first. */
   public CompletableFuture<SessionPage> listSessionsAsync(int pageSize, String pageToken) {
-    return UnaryCall.start(
-        connection,
+    return call(
         SessionServiceGrpc.getListSessionsMethod(),
         ListSessionsRequest.newBuilder().setPageSize(pageSize).setPageToken(pageToken).build(),
         "",
-        timeout,
+        Optional.empty(),
         SessionPage::from,
-        () -> {});
+        page -> {});
   }
 
   /** All of the caller's sessions on the replica that answers, page after page, as they are asked for. */
@@ -164,39 +164,49 @@ public final class Trunkline implements AutoCloseable {
 
   CompletableFuture<Done> complete(
       CompleteRequest request, Optional<Duration> own, Consumer<Optional<Done>> settle) {
-    return UnaryCall.start(
-        connection,
-        CompletionServiceGrpc.getCompleteMethod(),
-        request,
-        request.getSessionId(),
-        own.or(() -> timeout),
-        response -> {
-          Done done = Done.from(response);
-          settle.accept(Optional.of(done));
-          return done;
-        },
-        () -> settle.accept(Optional.empty()));
+    return call(
+        CompletionServiceGrpc.getCompleteMethod(), request, request.getSessionId(), own, Done::from, settle);
   }
 
   CompletableFuture<Session> warmSession(WarmSessionRequest request, Optional<Duration> own) {
-    return UnaryCall.start(
-        connection,
+    return call(
         SessionServiceGrpc.getWarmSessionMethod(),
         request,
         request.getSessionId(),
-        own.or(() -> timeout),
+        own,
         response -> Session.from(response.getSession()),
-        () -> {});
+        session -> {});
   }
 
   CompletableFuture<Void> releaseSession(String sessionId, Optional<Duration> own) {
-    return UnaryCall.start(
-        connection,
+    return call(
         SessionServiceGrpc.getReleaseSessionMethod(),
         ReleaseSessionRequest.newBuilder().setSessionId(sessionId).build(),
         sessionId,
-        own.or(() -> timeout),
+        own,
         response -> null,
-        () -> {});
+        nothing -> {});
+  }
+
+  /** {@code settle} is called once with the answer; empty: there is none, or its caller left. */
+  private <Q, R, T> CompletableFuture<T> call(
+      MethodDescriptor<Q, R> method,
+      Q request,
+      String sessionId,
+      Optional<Duration> own,
+      Function<R, T> read,
+      Consumer<Optional<T>> settle) {
+    return UnaryCall.start(
+        connection,
+        method,
+        request,
+        sessionId,
+        own.or(() -> timeout),
+        response -> {
+          T answer = read.apply(response);
+          settle.accept(Optional.ofNullable(answer));
+          return answer;
+        },
+        () -> settle.accept(Optional.empty()));
   }
 }
