@@ -1,5 +1,6 @@
 package dev.trunkline;
 
+import dev.trunkline.v1.CompactRequest;
 import dev.trunkline.v1.CompleteRequest;
 import dev.trunkline.v1.Message;
 import dev.trunkline.v1.Part;
@@ -191,6 +192,22 @@ public final class Conversation {
   /** The same for a subscriber. */
   public AsyncRun answerAsync(List<Part> items) {
     return runAsync(Messages.actionResult(items.toArray(Part[]::new)));
+  }
+
+  // ---- making it shorter
+
+  /**
+   * Lets the upstream make the conversation shorter, and replaces the messages by what it returns. A call that fails
+   * changes nothing. Not while a turn runs; of the options it takes those that a compaction has.
+   */
+  public Compaction compact() {
+    return UnaryCall.await(compactAsync());
+  }
+
+  /** The same, later. Cancelled, it changes nothing. */
+  public CompletableFuture<Compaction> compactAsync() {
+    CompactRequest request = state.compactRequest(options());
+    return state.client().compact(request, options().timeout(), state.openCompaction());
   }
 
   // ---- its session

@@ -1,6 +1,8 @@
 package dev.trunkline;
 
+import dev.trunkline.v1.CompactRequest;
 import dev.trunkline.v1.CompleteRequest;
+import dev.trunkline.v1.CompletionOptions;
 import dev.trunkline.v1.Message;
 import dev.trunkline.v1.StreamCompletionRequest;
 import dev.trunkline.v1.WarmSessionRequest;
@@ -116,6 +118,20 @@ final class ConversationState {
         .build();
   }
 
+  CompactRequest compactRequest(Options options) {
+    CompletionOptions wire = options.toProto();
+    CompactRequest.Builder request =
+        CompactRequest.newBuilder()
+            .setSessionId(sessionId)
+            .setModel(model)
+            .setInstructions(instructions)
+            .addAllMessages(messages)
+            .setRequestId(options.requestId())
+            .setPromptCacheKey(wire.getPromptCacheKey())
+            .setServiceTier(wire.getServiceTier());
+    return (wire.hasStore() ? request.setStore(wire.getStore()) : request).build();
+  }
+
   WarmSessionRequest warmRequest(boolean prime) {
     return WarmSessionRequest.newBuilder()
         .setSessionId(sessionId)
@@ -140,6 +156,15 @@ final class ConversationState {
           messages.addAll(asked);
           messages.add(done.message());
           continuation = done.continuation();
+        });
+  }
+
+  /** The same for a compaction. */
+  Consumer<Optional<Compaction>> openCompaction() {
+    return open(
+        compaction -> {
+          messages.clear();
+          messages.addAll(compaction.messages());
         });
   }
 

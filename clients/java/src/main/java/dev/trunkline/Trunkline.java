@@ -1,5 +1,6 @@
 package dev.trunkline;
 
+import dev.trunkline.v1.CompactRequest;
 import dev.trunkline.v1.CompleteRequest;
 import dev.trunkline.v1.CompletionServiceGrpc;
 import dev.trunkline.v1.GetSessionRequest;
@@ -86,6 +87,16 @@ public final class Trunkline implements AutoCloseable {
     return complete(request, Optional.empty(), done -> {});
   }
 
+  /** Lets the upstream make a conversation shorter; nothing is kept. {@link Conversation#compact} does this for you. */
+  public Compaction compact(CompactRequest request) {
+    return UnaryCall.await(compactAsync(request));
+  }
+
+  /** Lets the upstream make a conversation shorter; nothing is kept. {@link Conversation#compact} does this for you. */
+  public CompletableFuture<Compaction> compactAsync(CompactRequest request) {
+    return compact(request, Optional.empty(), compaction -> {});
+  }
+
   /** Opens a session's connection before the first turn. */
   public Session warmSession(WarmSessionRequest request) {
     return UnaryCall.await(warmSessionAsync(request));
@@ -166,6 +177,12 @@ public final class Trunkline implements AutoCloseable {
       CompleteRequest request, Optional<Duration> own, Consumer<Optional<Done>> settle) {
     return call(
         CompletionServiceGrpc.getCompleteMethod(), request, request.getSessionId(), own, Done::from, settle);
+  }
+
+  CompletableFuture<Compaction> compact(
+      CompactRequest request, Optional<Duration> own, Consumer<Optional<Compaction>> settle) {
+    return call(
+        CompletionServiceGrpc.getCompactMethod(), request, request.getSessionId(), own, Compaction::from, settle);
   }
 
   CompletableFuture<Session> warmSession(WarmSessionRequest request, Optional<Duration> own) {

@@ -4,6 +4,8 @@ import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
+import dev.trunkline.v1.CompactRequest;
+import dev.trunkline.v1.CompactResponse;
 import dev.trunkline.v1.CompleteRequest;
 import dev.trunkline.v1.CompleteResponse;
 import dev.trunkline.v1.CompletionServiceGrpc;
@@ -68,6 +70,7 @@ final class Scripted implements AutoCloseable {
   static final StatusRuntimeException LOST = fail(Status.Code.ABORTED, "CONNECTION_LOST", "true", null);
 
   final List<StreamCompletionRequest> requests = Collections.synchronizedList(new ArrayList<>());
+  final List<CompactRequest> compactions = Collections.synchronizedList(new ArrayList<>());
   final List<Metadata> metadata = Collections.synchronizedList(new ArrayList<>());
   final List<Deadline> deadlines = Collections.synchronizedList(new ArrayList<>());
   final List<Duration> delays = Collections.synchronizedList(new ArrayList<>());
@@ -183,8 +186,7 @@ final class Scripted implements AutoCloseable {
     return StatusProto.toStatusRuntimeException(status.build());
   }
 
-  private void play(StreamCompletionRequest request, StreamObserver<StreamCompletionResponse> caller) {
-    requests.add(request);
+  private <R> void play(Class<R> kind, StreamObserver<R> caller) {
     for (Object step : scripts.remove()) {
       if (step == WAIT) {
         waiting.countDown();
@@ -193,7 +195,7 @@ final class Scripted implements AutoCloseable {
         caller.onError(failure);
         return;
       }
-      caller.onNext((StreamCompletionResponse) step);
+      caller.onNext(kind.cast(step));
     }
     caller.onCompleted();
   }
@@ -202,14 +204,16 @@ final class Scripted implements AutoCloseable {
     @Override
     public void streamCompletion(StreamCompletionRequest request, StreamObserver<StreamCompletionResponse> caller) {
       ((ServerCallStreamObserver<StreamCompletionResponse>) caller).setOnCancelHandler(left::countDown);
-      play(request, caller);
+      requests.add(request);
+      play(StreamCompletionResponse.class, caller);
     }
 
     @Override
     public void complete(CompleteRequest request, StreamObserver<CompleteResponse> caller) {
       ((ServerCallStreamObserver<CompleteResponse>) caller).setOnCancelHandler(left::countDown);
+      requests.add(reread(request, StreamCompletionRequest.getDefaultInstance()));
       play(
-          reread(request, StreamCompletionRequest.getDefaultInstance()),
+          StreamCompletionResponse.class,
           new StreamObserver<>() {
             @Override
             public void onNext(StreamCompletionResponse message) {
@@ -228,6 +232,13 @@ final class Scripted implements AutoCloseable {
               caller.onCompleted();
             }
           });
+    }
+
+    @Override
+    public void compact(CompactRequest request, StreamObserver<CompactResponse> caller) {
+      ((ServerCallStreamObserver<CompactResponse>) caller).setOnCancelHandler(left::countDown);
+      compactions.add(request);
+      play(CompactResponse.class, caller);
     }
   }
 
