@@ -8,18 +8,26 @@ import java.util.concurrent.atomic.AtomicBoolean;
 
 /** One streamed turn, for one who does not wait. */
 public final class AsyncTurn extends AsyncEvents {
-  private final StreamCompletionRequest request;
   private final TurnCall call;
   private final AtomicBoolean taken = new AtomicBoolean();
 
-  AsyncTurn(StreamCompletionRequest request, TurnCall call) {
-    this.request = request;
+  AsyncTurn(TurnCall call) {
     this.call = call;
   }
 
   /** What is sent. */
   public StreamCompletionRequest request() {
-    return request;
+    return call.request();
+  }
+
+  /** The name of this turn, for other calls ({@link Trunkline#cancelTurnByKey}); empty: it has none. */
+  public String key() {
+    return call.request().getTurnKey();
+  }
+
+  /** The number of the last event that came; before the first one, what the turn was to go on after. */
+  public long sequence() {
+    return call.sequence();
   }
 
   /** What was true when the upstream began; empty: it has not. */
@@ -51,7 +59,7 @@ public final class AsyncTurn extends AsyncEvents {
 
   @Override
   public String toString() {
-    return "AsyncTurn{" + request.getSessionId() + ", " + call + "}";
+    return "AsyncTurn{" + call.request().getSessionId() + ", " + call + "}";
   }
 
   private final class Signals implements TurnCall.Reader, Flow.Subscription {

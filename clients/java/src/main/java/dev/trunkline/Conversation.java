@@ -103,7 +103,7 @@ public final class Conversation {
     return own == null ? state.options() : own;
   }
 
-  /** What the latest answer said of how to go on; the next turn sends it. Opaque; empty: none. */
+  /** What the latest answer that says so has to go on from; the next turn sends it. Opaque; empty: none. */
   public String continuation() {
     return state.continuation();
   }
@@ -244,11 +244,11 @@ public final class Conversation {
 
   private Turn turn(List<Message> given) {
     StreamCompletionRequest request = state.request(given, options());
-    return new Turn(request, state.client().call(request, options().timeout(), state.openTurn(given)));
+    return new Turn(state.client().call(request, options().timeout(), state.openTurn(given)));
   }
 
   private AsyncTurn asyncTurn(List<Message> given) {
     StreamCompletionRequest request = state.request(given, options());
-    return new AsyncTurn(request, state.client().call(request, options().timeout(), state.openTurn(given)));
+    return new AsyncTurn(state.client().call(request, options().timeout(), state.openTurn(given)));
   }
 }

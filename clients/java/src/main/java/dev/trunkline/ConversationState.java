@@ -74,7 +74,7 @@ final class ConversationState {
     this.options = Objects.requireNonNull(options);
   }
 
-  /** That of the latest answer; empty: none. */
+  /** That of the latest answer that brought one; empty: none has. */
   String continuation() {
     return continuation;
   }
@@ -155,7 +155,9 @@ final class ConversationState {
         done -> {
           messages.addAll(asked);
           messages.add(done.message());
-          continuation = done.continuation();
+          if (!done.continuation().isEmpty()) {
+            continuation = done.continuation();
+          }
         });
   }
 

@@ -183,6 +183,19 @@ public final class Options {
     return set(it -> it.clearInclude().addAllInclude(Arrays.asList(names)));
   }
 
+  /**
+   * How long a turn with a key goes on after its caller is gone, and how long a finished one can still be read. The
+   * service has a limit for it.
+   */
+  public Options linger(Duration linger) {
+    return set(it -> it.setLinger(Wire.duration(linger)));
+  }
+
+  /** The service shows life so often while the model is silent, at least every second, so that proxies see it. */
+  public Options heartbeat(Duration interval) {
+    return set(it -> it.setHeartbeat(Wire.duration(interval)));
+  }
+
   /** A JSON object of upstream keys that have no name here. */
   public Options extraBodyJson(String json) {
     return set(it -> it.setExtraBodyJson(json));

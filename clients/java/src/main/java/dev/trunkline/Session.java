@@ -1,6 +1,8 @@
 package dev.trunkline;
 
+import dev.trunkline.v1.SessionTurn;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -14,6 +16,7 @@ import java.util.Optional;
  * @param bytesSaved what the incremental ones saved
  * @param createdAt when the service first saw it
  * @param lastUsedAt when it was last used
+ * @param runningTurns its turns that run, and those that have ended and are kept for their callers; oldest first
  */
 public record Session(
     String sessionId,
@@ -23,7 +26,37 @@ public record Session(
     long incrementalTurns,
     long bytesSaved,
     Optional<Instant> createdAt,
-    Optional<Instant> lastUsedAt) {
+    Optional<Instant> lastUsedAt,
+    List<RunningTurn> runningTurns) {
+
+  /**
+   * A turn that runs, or is kept.
+   *
+   * @param turnId the service's id of the turn; empty: it waits for a place
+   * @param turnKey the caller's key; empty: it has none
+   * @param startedAt when it began
+   * @param attached a caller reads it
+   * @param ended it has ended and can still be read
+   * @param lastSequence the number of its latest event
+   */
+  public record RunningTurn(
+      String turnId,
+      String turnKey,
+      Optional<Instant> startedAt,
+      boolean attached,
+      boolean ended,
+      long lastSequence) {
+
+    static RunningTurn from(SessionTurn wire) {
+      return new RunningTurn(
+          wire.getTurnId(),
+          wire.getTurnKey(),
+          wire.hasStartedAt() ? Optional.of(Wire.instant(wire.getStartedAt())) : Optional.empty(),
+          wire.getAttached(),
+          wire.getEnded(),
+          wire.getLastSequence());
+    }
+  }
 
   /** The state of a session's connection. */
   public enum LineState {
@@ -54,6 +87,7 @@ public record Session(
         wire.getIncrementalTurns(),
         wire.getBytesSaved(),
         wire.hasCreatedAt() ? Optional.of(Wire.instant(wire.getCreatedAt())) : Optional.empty(),
-        wire.hasLastUsedAt() ? Optional.of(Wire.instant(wire.getLastUsedAt())) : Optional.empty());
+        wire.hasLastUsedAt() ? Optional.of(Wire.instant(wire.getLastUsedAt())) : Optional.empty(),
+        wire.getRunningTurnsList().stream().map(RunningTurn::from).toList());
   }
 }

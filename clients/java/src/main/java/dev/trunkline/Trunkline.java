@@ -1,5 +1,6 @@
 package dev.trunkline;
 
+import dev.trunkline.v1.CancelTurnRequest;
 import dev.trunkline.v1.CompactRequest;
 import dev.trunkline.v1.CompleteRequest;
 import dev.trunkline.v1.CompletionServiceGrpc;
@@ -69,12 +70,12 @@ public final class Trunkline implements AutoCloseable {
 
   /** One turn, all of it given; nothing is kept. A conversation does this for you. */
   public Turn stream(StreamCompletionRequest request) {
-    return new Turn(request, call(request, Optional.empty(), done -> {}));
+    return new Turn(call(request, Optional.empty(), done -> {}));
   }
 
   /** One turn, all of it given; nothing is kept. A conversation does this for you. */
   public AsyncTurn streamAsync(StreamCompletionRequest request) {
-    return new AsyncTurn(request, call(request, Optional.empty(), done -> {}));
+    return new AsyncTurn(call(request, Optional.empty(), done -> {}));
   }
 
   /** The same turn in one piece. */
@@ -151,6 +152,29 @@ public final class Trunkline implements AutoCloseable {
         .flatMap(page -> page.orElseThrow().sessions().stream());
   }
 
+  /**
+   * Stops a turn that runs, by the service's id of it ({@link Event.Start#turnId}, {@link Session#runningTurns}).
+   * Unknown, or no longer kept: {@link TrunklineException} (TURN_NOT_FOUND).
+   */
+  public void cancelTurn(String sessionId, String turnId) {
+    UnaryCall.await(cancelTurnAsync(sessionId, turnId));
+  }
+
+  /** The same, later. */
+  public CompletableFuture<Void> cancelTurnAsync(String sessionId, String turnId) {
+    return cancelTurn(CancelTurnRequest.newBuilder().setSessionId(sessionId).setTurnId(turnId).build());
+  }
+
+  /** Stops a turn that runs, by the caller's key of it ({@link Turn#key}). Otherwise as {@link #cancelTurn}. */
+  public void cancelTurnByKey(String sessionId, String turnKey) {
+    UnaryCall.await(cancelTurnByKeyAsync(sessionId, turnKey));
+  }
+
+  /** The same, later. */
+  public CompletableFuture<Void> cancelTurnByKeyAsync(String sessionId, String turnKey) {
+    return cancelTurn(CancelTurnRequest.newBuilder().setSessionId(sessionId).setTurnKey(turnKey).build());
+  }
+
   /** Lets the service forget a session and close its connection. Does nothing if the session is unknown. */
   public void releaseSession(String sessionId) {
     UnaryCall.await(releaseSessionAsync(sessionId));
@@ -201,6 +225,16 @@ public final class Trunkline implements AutoCloseable {
         ReleaseSessionRequest.newBuilder().setSessionId(sessionId).build(),
         sessionId,
         own,
+        response -> null,
+        nothing -> {});
+  }
+
+  private CompletableFuture<Void> cancelTurn(CancelTurnRequest request) {
+    return call(
+        SessionServiceGrpc.getCancelTurnMethod(),
+        request,
+        request.getSessionId(),
+        Optional.empty(),
         response -> null,
         nothing -> {});
   }

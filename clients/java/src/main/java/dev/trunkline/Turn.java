@@ -10,21 +10,29 @@ import java.util.concurrent.LinkedBlockingQueue;
 public final class Turn implements Events {
   private record End(RuntimeException error) {}
 
-  private final StreamCompletionRequest request;
   private final TurnCall call;
   private final BlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
   private boolean begun;
   private boolean over;
   private volatile Event next;
 
-  Turn(StreamCompletionRequest request, TurnCall call) {
-    this.request = request;
+  Turn(TurnCall call) {
     this.call = call;
   }
 
   /** What is sent. */
   public StreamCompletionRequest request() {
-    return request;
+    return call.request();
+  }
+
+  /** The name of this turn, for other calls ({@link Trunkline#cancelTurnByKey}); empty: it has none. */
+  public String key() {
+    return call.request().getTurnKey();
+  }
+
+  /** The number of the last event that came; before the first one, what the turn was to go on after. */
+  public long sequence() {
+    return call.sequence();
   }
 
   /** What was true when the upstream began; empty: it has not. */
@@ -93,7 +101,7 @@ public final class Turn implements Events {
 
   @Override
   public String toString() {
-    return "Turn{" + request.getSessionId() + ", " + call + "}";
+    return "Turn{" + call.request().getSessionId() + ", " + call + "}";
   }
 
   private Object take() {

@@ -57,6 +57,7 @@ final class TurnCall {
   private long demand;
   private boolean asked; // one message is on its way
   private boolean heard; // one has come: what follows is never tried again
+  private long sequence; // of the last event
   private Event.Start start;
   private Done done;
   private Error error; // kept until the status comes: the reader gets both as one
@@ -71,7 +72,16 @@ final class TurnCall {
     this.request = request;
     this.attempts = connection.attempts(timeout);
     this.trace = connection.trace();
+    this.sequence = request.getAfterSequence();
     this.settle = settle;
+  }
+
+  StreamCompletionRequest request() {
+    return request;
+  }
+
+  synchronized long sequence() {
+    return sequence;
   }
 
   synchronized Optional<Event.Start> start() {
@@ -233,6 +243,7 @@ final class TurnCall {
 
   /** Null: nothing for the reader, read on. */
   private Event receive(StreamCompletionResponse message) {
+    sequence = message.getSequence();
     if (message.hasError()) {
       error = message.getError();
       return null;

@@ -7,7 +7,7 @@ import java.time.Instant;
 import java.util.Locale;
 
 /**
- * Converts small values from the wire.
+ * Converts small values from and to the wire.
  *
  * <p>Enums are open sets: an unknown value is no error.
  */
@@ -35,6 +35,13 @@ final class Wire {
 
   static Duration duration(com.google.protobuf.Duration wire) {
     return Duration.ofSeconds(wire.getSeconds(), wire.getNanos());
+  }
+
+  static com.google.protobuf.Duration duration(Duration value) {
+    return com.google.protobuf.Duration.newBuilder()
+        .setSeconds(value.getSeconds())
+        .setNanos(value.getNano())
+        .build();
   }
 
   static Instant instant(Timestamp wire) {

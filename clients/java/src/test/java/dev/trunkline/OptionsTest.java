@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.trunkline.v1.CompletionOptions;
 import dev.trunkline.v1.ToolChoiceMode;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -61,11 +62,15 @@ class OptionsTest {
             .safetyIdentifier("s")
             .warmUp(true)
             .extraBodyJson("{}")
+            .linger(Duration.ofMillis(1500))
+            .heartbeat(Duration.ofSeconds(2))
             .toProto();
     assertEquals("f", sent.getToolChoice().getFunction());
     assertTrue(sent.getText().hasPlain() && sent.getWarmUp());
     assertEquals("kflexautos{}", sent.getPromptCacheKey() + sent.getServiceTier() + sent.getTruncation()
         + sent.getSafetyIdentifier() + sent.getExtraBodyJson());
+    assertEquals(Duration.ofMillis(1500), Wire.duration(sent.getLinger()));
+    assertEquals(Duration.ofSeconds(2), Wire.duration(sent.getHeartbeat()));
     var mode = Options.NONE.toolChoice(ToolChoiceMode.TOOL_CHOICE_MODE_NONE).toProto().getToolChoice().getMode();
     assertEquals(ToolChoiceMode.TOOL_CHOICE_MODE_NONE, mode);
   }

@@ -4,31 +4,22 @@ import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
+import dev.trunkline.v1.CancelTurnRequest;
 import dev.trunkline.v1.CompactRequest;
 import dev.trunkline.v1.CompactResponse;
 import dev.trunkline.v1.CompleteRequest;
 import dev.trunkline.v1.CompleteResponse;
 import dev.trunkline.v1.CompletionServiceGrpc;
 import dev.trunkline.v1.Error;
-import dev.trunkline.v1.GetSessionRequest;
-import dev.trunkline.v1.GetSessionResponse;
-import dev.trunkline.v1.ListSessionsRequest;
-import dev.trunkline.v1.ListSessionsResponse;
 import dev.trunkline.v1.Message;
 import dev.trunkline.v1.Part;
-import dev.trunkline.v1.ReleaseSessionRequest;
-import dev.trunkline.v1.ReleaseSessionResponse;
 import dev.trunkline.v1.Role;
-import dev.trunkline.v1.Session;
-import dev.trunkline.v1.SessionServiceGrpc;
 import dev.trunkline.v1.StopReason;
 import dev.trunkline.v1.StreamCompletionRequest;
 import dev.trunkline.v1.StreamCompletionResponse;
 import dev.trunkline.v1.TextDelta;
 import dev.trunkline.v1.ToolCallPart;
 import dev.trunkline.v1.Transport;
-import dev.trunkline.v1.WarmSessionRequest;
-import dev.trunkline.v1.WarmSessionResponse;
 import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.Metadata;
@@ -45,13 +36,15 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Queue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -71,13 +64,14 @@ final class Scripted implements AutoCloseable {
 
   final List<StreamCompletionRequest> requests = Collections.synchronizedList(new ArrayList<>());
   final List<CompactRequest> compactions = Collections.synchronizedList(new ArrayList<>());
+  final BlockingQueue<CancelTurnRequest> cancelled = new LinkedBlockingQueue<>();
   final List<Metadata> metadata = Collections.synchronizedList(new ArrayList<>());
   final List<Deadline> deadlines = Collections.synchronizedList(new ArrayList<>());
   final List<Duration> delays = Collections.synchronizedList(new ArrayList<>());
   final CountDownLatch waiting = new CountDownLatch(1);
   final CountDownLatch left = new CountDownLatch(1);
 
-  private final Queue<List<Object>> scripts = new ArrayDeque<>();
+  private final Queue<List<Object>> scripts = new ConcurrentLinkedQueue<>();
   private final String name = InProcessServerBuilder.generateName();
   private final Server server;
 
@@ -86,7 +80,7 @@ final class Scripted implements AutoCloseable {
       server =
           InProcessServerBuilder.forName(name)
               .addService(new Completions())
-              .addService(new Sessions())
+              .addService(new ScriptedSessions(scripts, cancelled))
               .intercept(new Notes())
               .build()
               .start();
@@ -250,45 +244,6 @@ final class Scripted implements AutoCloseable {
       return read;
     } catch (InvalidProtocolBufferException impossible) {
       throw new IllegalStateException(impossible);
-    }
-  }
-
-  /** Session calls go well unless a script says otherwise. */
-  private final class Sessions extends SessionServiceGrpc.SessionServiceImplBase {
-    private <R> void answer(R response, StreamObserver<R> caller) {
-      if (scripts.peek() != null && scripts.remove().get(0) instanceof StatusRuntimeException failure) {
-        caller.onError(failure);
-        return;
-      }
-      caller.onNext(response);
-      caller.onCompleted();
-    }
-
-    @Override
-    public void warmSession(WarmSessionRequest request, StreamObserver<WarmSessionResponse> caller) {
-      Session session = Session.newBuilder().setSessionId(request.getSessionId()).setLive(request.getPrime()).build();
-      answer(WarmSessionResponse.newBuilder().setSession(session).build(), caller);
-    }
-
-    @Override
-    public void getSession(GetSessionRequest request, StreamObserver<GetSessionResponse> caller) {
-      Session session = Session.newBuilder().setSessionId(request.getSessionId()).setTurns(2).build();
-      answer(GetSessionResponse.newBuilder().setSession(session).build(), caller);
-    }
-
-    /** Three sessions, two a page. */
-    @Override
-    public void listSessions(ListSessionsRequest request, StreamObserver<ListSessionsResponse> caller) {
-      boolean first = request.getPageToken().isEmpty();
-      var page = ListSessionsResponse.newBuilder().setReplica("blue").setNextPageToken(first ? "2" : "");
-      (first ? List.of("a", "b") : List.of("c"))
-          .forEach(id -> page.addSessions(Session.newBuilder().setSessionId(id)));
-      answer(page.build(), caller);
-    }
-
-    @Override
-    public void releaseSession(ReleaseSessionRequest request, StreamObserver<ReleaseSessionResponse> caller) {
-      answer(ReleaseSessionResponse.getDefaultInstance(), caller);
     }
   }
 

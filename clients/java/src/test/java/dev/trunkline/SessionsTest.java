@@ -29,12 +29,14 @@ import io.opentelemetry.context.Context;
 import io.opentelemetry.context.Scope;
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -59,6 +61,9 @@ class SessionsTest {
     assertEquals("blue 2", page.replica() + " " + page.nextPageToken());
     assertEquals(List.of("a", "b", "c"), client.sessions().map(Session::sessionId).toList());
     client.releaseSession("s");
+    client.cancelTurn("s", "t1");
+    client.cancelTurnByKey("s", "k1");
+    assertEquals(List.of("t1", "k1"), service.cancelled.stream().map(c -> c.getTurnId() + c.getTurnKey()).toList());
     Conversation chat = client.conversation("m", "s").tools(Tool.declared("f", "", ""));
     assertTrue(chat.warm().live());
     assertEquals(false, chat.warm(false).live());
@@ -71,6 +76,24 @@ class SessionsTest {
     assertEquals("s", client.withTimeout(Duration.ofSeconds(9)).getSession("s").sessionId());
     assertEquals(1, service.delays.size());
     assertTrue(service.deadlines.get(0).isBefore(io.grpc.Deadline.after(10, TimeUnit.SECONDS)));
+  }
+
+  @Test
+  void turnsThatRunOrAreKept() {
+    Session session = client.getSession("s");
+    var kept = new Session.RunningTurn("t1", "k1", Optional.of(Instant.ofEpochSecond(5)), false, true, 7);
+    var waiting = new Session.RunningTurn("", "", Optional.empty(), true, false, 0);
+    assertEquals(List.of(kept, waiting), session.runningTurns());
+  }
+
+  @Test
+  void anUnknownTurn() {
+    for (Consumer<Trunkline> cancel :
+        List.<Consumer<Trunkline>>of(it -> it.cancelTurn("s", "t"), it -> it.cancelTurnByKey("s", "k"))) {
+      service.then(Scripted.fail(Status.Code.NOT_FOUND, "TURN_NOT_FOUND", "false", null));
+      assertEquals(
+          "TURN_NOT_FOUND", assertThrows(TrunklineException.class, () -> cancel.accept(client)).reason());
+    }
   }
 
   @Test

@@ -127,7 +127,8 @@ class TurnTest {
         .then(START, continued("c1"))
         .then(START, delta("x"), LOST)
         .then(START, continued("c2"))
-        .then(says("the last"))
+        .then(says("without one"))
+        .then(says("without one"))
         .then(says("none"));
     way.ask(chat, "1");
     thrown(way);
@@ -135,10 +136,10 @@ class TurnTest {
     chat.messages().set(0, user("edited"));
     way.ask(chat, "2");
     way.ask(chat.with(o -> o.temperature(0)), "3");
-    assertEquals("", chat.continuation());
-    way.ask(chat.continuation("stored"), "4");
+    way.ask(chat, "4");
+    way.ask(chat.continuation("stored"), "5");
     assertEquals(
-        List.of("", "c1", "c1", "c2", "stored"),
+        List.of("", "c1", "c1", "c2", "c2", "stored"),
         service.requests.stream().map(StreamCompletionRequest::getContinuation).toList());
   }
 
@@ -385,6 +386,28 @@ class TurnTest {
     assertEquals("a", client.stream(request).result().text());
     assertEquals("b", join(client.streamAsync(request).result()).text());
     assertEquals("be kind", service.requests.get(0).getInstructions());
+  }
+
+  @Test
+  void aTurnKnowsItsKeyAndItsLastEvent() {
+    var second = delta("b").toBuilder().setSequence(6).build();
+    var heartbeat =
+        StreamCompletionResponse.newBuilder()
+            .setHeartbeat(dev.trunkline.v1.Heartbeat.getDefaultInstance())
+            .setSequence(6)
+            .build();
+    service.then(second, heartbeat, LOST).then(LOST);
+    var request = StreamCompletionRequest.newBuilder().setTurnKey("k1").setAfterSequence(5).build();
+    Turn turn = client.stream(request);
+    assertEquals("k1 5", turn.key() + " " + turn.sequence());
+    assertEquals(new Event.TextDelta(0, "b"), turn.next());
+    assertEquals(6, turn.sequence());
+    assertThrows(TrunklineException.class, turn::hasNext);
+    assertEquals("k1 5", service.requests.get(0).getTurnKey() + " " + service.requests.get(0).getAfterSequence());
+    AsyncTurn later = client.streamAsync(request);
+    assertEquals("k1 5", later.key() + " " + later.sequence());
+    assertThrows(TrunklineException.class, () -> join(later.result()));
+    assertEquals("", chat.stream("hi").key());
   }
 
   @Test
