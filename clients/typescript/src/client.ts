@@ -1,6 +1,8 @@
 /** The client: the calls, their metadata, and the retrying of unary ones. The transport is chosen by `connect`. */
 import type { Client as Stub, Transport } from "@connectrpc/connect";
 import { createClient } from "@connectrpc/connect";
+import type { Compaction, CompactRequest } from "./compaction.js";
+import { compactionFrom } from "./compaction.js";
 import type { ConversationOptions } from "./conversation.js";
 import { Conversation } from "./conversation.js";
 import type { Done } from "./events.js";
@@ -36,6 +38,8 @@ export interface TurnRequest extends Options {
   readonly messages: readonly Message[];
   readonly instructions?: string;
   readonly tools?: readonly Tool[];
+  /** That of the conversation's latest `Done`. A hint: one that does not fit costs a full turn and nothing else. */
+  readonly continuation?: string;
 }
 
 /** How calls are made, over whichever transport. */
@@ -93,6 +97,14 @@ export class Client {
     const message = turnRequest(request);
     const call = { signal, timeoutMs };
     return doneFrom(await this.#unary(turn.sessionId, call, (options) => this.#completions.complete(message, options)));
+  }
+
+  /** Shortens a conversation at the upstream: the messages of the result replace the given ones. */
+  async compact(sessionId: string, request: CompactRequest): Promise<Compaction> {
+    const { signal, timeoutMs, messages, ...named } = request;
+    const message = { ...named, sessionId, messages: [...messages] };
+    const call = { signal, timeoutMs };
+    return compactionFrom(await this.#unary(sessionId, call, (options) => this.#completions.compact(message, options)));
   }
 
   /** Opens the line before the first turn; `prime` also sends model, instructions and tools ahead. */
@@ -183,7 +195,7 @@ export class Client {
 
 /** Fits both requests: they have the same fields. */
 function turnRequest(turn: Prepared["request"]) {
-  const { sessionId, model, messages, instructions, tools, requestId, ...options } = turn;
+  const { sessionId, model, messages, instructions, tools, requestId, continuation, ...options } = turn;
   return {
     sessionId,
     model,
@@ -191,6 +203,7 @@ function turnRequest(turn: Prepared["request"]) {
     instructions,
     tools: tools?.map(toolProto),
     requestId,
+    continuation,
     options: completionOptions(options),
   };
 }

@@ -4,6 +4,7 @@
  * remembers is never guessed here.
  */
 import type { CallOptions, Client } from "./client.js";
+import type { Compaction } from "./compaction.js";
 import type { Done } from "./events.js";
 import type { Message, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
 import type { Item } from "./items.js";
@@ -27,6 +28,8 @@ export interface ConversationOptions extends Options {
   readonly tools?: readonly Tool[];
   /** What was said before. */
   readonly messages?: readonly Message[];
+  /** That of an earlier conversation with these messages. */
+  readonly continuation?: string;
 }
 
 /** One turn: its own options, on top of the conversation's. */
@@ -44,7 +47,8 @@ export interface RunOptions extends TurnOptions {
  * Keeps the messages, and what the model said as it said it, so that each next turn is incremental.
  *
  * Everything may be changed between turns. `messages` is yours to read and to edit: the next turn is then sent in
- * full, and its report says so. A turn that fails or is left leaves it as it was.
+ * full, and its report says so. A turn that fails or is left leaves it as it was. `continuation` is the latest that
+ * an answer brought, and goes with the next turn: kept beside the messages it lets another process go on from there.
  */
 export class Conversation {
   readonly client: Client;
@@ -53,18 +57,20 @@ export class Conversation {
   instructions: string;
   tools: Tool[];
   messages: Message[];
+  continuation: string;
   options: Options;
   #busy = false;
 
   /** @internal Use `client.conversation`. */
   constructor(client: Client, settings: ConversationOptions) {
-    const { model, sessionId, instructions, tools, messages, ...options } = settings;
+    const { model, sessionId, instructions, tools, messages, continuation, ...options } = settings;
     this.client = client;
     this.sessionId = sessionId ?? newId();
     this.model = model;
     this.instructions = instructions ?? "";
     this.tools = [...(tools ?? [])];
     this.messages = [...(messages ?? [])];
+    this.continuation = continuation ?? "";
     this.options = options;
   }
 
@@ -109,6 +115,21 @@ export class Conversation {
     return this.run(actionResult(...[items].flat()), options);
   }
 
+  /** Shortens the conversation at the upstream: its messages become those of the result. Failed, it changes nothing. */
+  async compact(options: CallOptions = {}): Promise<Compaction> {
+    const { model, instructions, messages } = this;
+    const { store, promptCacheKey, serviceTier } = this.options;
+    const end = this.#open();
+    try {
+      const request = { model, instructions, messages, store, promptCacheKey, serviceTier };
+      const compaction = await this.client.compact(this.sessionId, { ...request, ...options });
+      messages.splice(0, messages.length, ...compaction.messages);
+      return compaction;
+    } finally {
+      end();
+    }
+  }
+
   /** Opens the line before the first turn; unless `prime` is false, instructions and tools are sent ahead. */
   warm(options: { readonly prime?: boolean } & CallOptions = {}): Promise<Session> {
     const { model, instructions, tools } = this;
@@ -132,18 +153,27 @@ export class Conversation {
   }
 
   #request(asked: readonly Message[], requestId: string | undefined, changes: Options) {
-    const { sessionId, model, instructions, tools } = this;
+    const { sessionId, model, instructions, tools, continuation } = this;
     const messages = [...this.messages, ...asked];
-    return { sessionId, model, instructions, tools, messages, requestId, ...this.options, ...changes };
+    return { sessionId, model, instructions, tools, messages, continuation, requestId, ...this.options, ...changes };
+  }
+
+  #begin(asked: readonly Message[]): (done: Done | undefined) => void {
+    const end = this.#open();
+    return (done) => {
+      end();
+      if (done === undefined) return;
+      this.messages.push(...asked, done.message);
+      this.continuation = done.continuation || this.continuation;
+    };
   }
 
   /** Opens a turn. Two answers to one history cannot both be its next message. */
-  #begin(asked: readonly Message[]): (done: Done | undefined) => void {
+  #open(): () => void {
     if (this.#busy) throw new Error("a turn of this conversation is still open: read it to its end, or leave it");
     this.#busy = true;
-    return (done) => {
+    return () => {
       this.#busy = false;
-      if (done !== undefined) this.messages.push(...asked, done.message);
     };
   }
 }

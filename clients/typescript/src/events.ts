@@ -96,6 +96,8 @@ export interface Done {
   readonly serviceTier: string;
   readonly createdAt?: Date;
   readonly report: Report;
+  /** What to send with the next request; a conversation does so. Empty: the upstream does not store the response. */
+  readonly continuation: string;
 }
 
 export type Event = Start | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ItemProgress | Done;
@@ -164,6 +166,7 @@ export function doneFrom(done: pb.Done | pb.CompleteResponse): Done {
     serviceTier: done.serviceTier,
     createdAt: dateFrom(done.createdAt),
     report: reportFrom(done.report),
+    continuation: done.continuation,
   };
 }
 

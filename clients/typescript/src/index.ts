@@ -1,6 +1,7 @@
 /** What Node and browsers share. What is not listed here may change without notice. */
 export { Client } from "./client.js";
 export type { CallOptions, ClientOptions, TurnRequest } from "./client.js";
+export type { Compaction, CompactRequest } from "./compaction.js";
 export type { ConnectOptions, TlsOptions } from "./connect.js";
 export type { Conversation, ConversationOptions, RunOptions, TurnOptions } from "./conversation.js";
 export { TrunklineError } from "./errors.js";

@@ -47,6 +47,8 @@ export interface Report {
   readonly bytesSaved: number;
   /** Events of the upstream that were skipped: how many of each type. */
   readonly ignoredEvents: Readonly<Record<string, number>>;
+  /** This call did not start the turn: it joined one that its key names. */
+  readonly attached: boolean;
 }
 
 /** `Transport.SSE` → "sse"; unspecified → ""; a number that this client does not know → its digits. */
@@ -84,6 +86,7 @@ export function reportFrom(report: pb.TurnReport | undefined): Report {
     bytesSent: Number(report?.bytesSent ?? 0),
     bytesSaved: Number(report?.bytesSaved ?? 0),
     ignoredEvents: { ...report?.ignoredEvents },
+    attached: report?.attached ?? false,
   };
 }
 

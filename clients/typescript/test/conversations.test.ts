@@ -5,7 +5,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import type { Conversation, Tool } from "../src/node.js";
 import { MessageSchema, system, text, toolResult, TrunklineError, user } from "../src/node.js";
 import type { Message } from "../src/node.js";
-import { answer, asks, done, Fake, fails, hangs, ours, says, start, textDelta, textsOf } from "./fake.js";
+import { answer, asks, done, Fake, fails, hangs, ours, says, start, textDelta, textsOf, turn } from "./fake.js";
 
 const call = (callId: string, name = "look", args = "{}") => ({ callId, name, arguments: args });
 const look: Tool = { name: "look", description: "Looks.", run: ({ at }: { at?: string }) => `seen ${at}` };
@@ -92,6 +92,23 @@ test("complete adds to the conversation too", async (t) => {
   const conversation = fake.client.conversation({ model: "m", tools: [look] });
   const end = await conversation.complete("Hi");
   assert.deepEqual(textsOf(conversation.messages), ["USER: Hi", `ASSISTANT: ${end.text}`]);
+});
+
+test("the latest continuation goes with the next turn, and with a copy of the conversation", async (t) => {
+  const continued = done();
+  Object.assign(continued.value, { continuation: "token-1" });
+  const fake = await Fake.start(t, [says(start, continued), says(start, done())]);
+  const conversation = fake.client.conversation({ model: "m", store: true });
+  assert.equal((await conversation.stream("Hi").result()).continuation, "token-1");
+  await conversation.stream("Again").result();
+  await conversation.complete("And again");
+  const { messages, continuation } = conversation;
+  await fake.client.conversation({ model: "m", messages, continuation }).stream("Elsewhere").result();
+  await fake.client.stream({ ...turn, continuation: "by hand" }).result();
+  assert.deepEqual(fake.requests.map((request) => request.continuation), ["", "token-1", "token-1", "by hand"]);
+  const [completed] = fake.unary;
+  assert.ok(completed?.$typeName === "trunkline.v1.CompleteRequest");
+  assert.equal(completed.continuation, "token-1", "an answer without one changes nothing");
 });
 
 test("run calls tools until the model stops asking", async (t) => {

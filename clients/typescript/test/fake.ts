@@ -12,6 +12,8 @@ import type { Client, ConnectOptions } from "../src/node.js";
 import { connect, TrunklineError, user } from "../src/node.js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../src/gen/google/rpc/error_details_pb.js";
 import type {
+  CompactRequest,
+  CompactResponseSchema,
   CompleteRequest,
   CompleteResponseSchema,
   StreamCompletionRequest,
@@ -36,9 +38,12 @@ const RETRY = { baseMs: 1, capMs: 2 };
 export class Fake {
   readonly requests: StreamCompletionRequest[] = [];
   readonly headers: Headers[] = [];
+  readonly compacted: CompactRequest[] = [];
   readonly unary: (CompleteRequest | ListSessionsRequest | WarmSessionRequest)[] = [];
   /** Calls that the client left before they ended. */
   left = 0;
+  /** Answers compactions. */
+  compacts: () => MessageInitShape<typeof CompactResponseSchema> = () => ({});
   completes: (() => MessageInitShape<typeof CompleteResponseSchema>)[] = [];
   readonly #sockets = new Set<Socket>();
   readonly client: Client;
@@ -67,6 +72,10 @@ export class Fake {
         router.service(CompletionService, {
           streamCompletion: (request, context) => fake.#stream(request, context),
           complete: (request, context) => fake.#complete(request, context),
+          compact: (request) => {
+            fake.compacted.push(request);
+            return fake.compacts();
+          },
         });
         router.service(SessionService, {
           warmSession: (request) => {
