@@ -58,6 +58,6 @@ async def _read(
 ) -> CompletionRequest:
     read = partial(read_compaction, message, settings.max_messages, size)
     request = await maybe_aside(size > LARGE_BYTES, read)
-    hold.grow(request.weight)
+    hold.weigh(request)
     CALLER.get().check_model(request.model)
     return request
