@@ -27,7 +27,7 @@ def test_all_replicas_by_session():
 def test_turns_stand_below_their_session():
     running = (RunningTurn("t1", "k1", None, True, False, 3), RunningTurn("", "", None, False, False, 0))
     busy = Replica("a:1", "blue", (session("s2"), session("s1", state="busy", running=running)))
-    first, *turns, second = heading_and_rows([busy], 40)[1:]
+    first, *turns, second = heading_and_rows([busy], 42)[1:]
     assert (first.split()[0], second.split()[0]) == ("s1", "s2")
     assert turns == ["  t1 · read · event 3 · key k1", "  waits for a place · nobody reads it · ev"]
 
