@@ -24,6 +24,7 @@ NAMES = (
     "hosted_search",
     "custom_tool",
     "approved",
+    "compact",
 )
 
 
