@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from service.domain.errors import Reason
-from service.domain.failure_policy import POLICIES, Policy, Route
+from service.domain.failure_policy import POLICIES
+from service.domain.policy import Policy, Route
 from service.rpc.status import CODES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/errors.md"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.domain.failure_policy import POLICIES, Policy
+from service.domain.failure_policy import POLICIES
+from service.domain.policy import Policy
 from service.domain.reasons import Fault, Reason
 
 __all__ = ["Fault", "Reason", "SettingsError", "TurnError", "UpstreamDetail", "Violation", "forget_frames"]

@@ -24,8 +24,9 @@ from __future__ import annotations
 from enum import Enum
 
 from service.domain.errors import Reason, TurnError
-from service.domain.failure_policy import POLICIES, Cause, Route
+from service.domain.failure_policy import POLICIES
 from service.domain.messages import Transport
+from service.domain.policy import Cause, Route
 
 MAX_DISPATCHES = 3
 MAX_STALE_CONNECTIONS = 3

@@ -15,9 +15,9 @@ from functools import partial
 
 from service.domain.errors import Reason, TurnError, forget_frames
 from service.domain.events import Completed, Event, Usage
-from service.domain.failure_policy import Route
 from service.domain.messages import Message, Transport
 from service.domain.plan import Plan
+from service.domain.policy import Route
 from service.domain.replay import Signal
 from service.domain.report import TransportReason, TurnReport
 from service.domain.tenant import Caller

@@ -3,7 +3,8 @@
 import pytest
 
 from service.domain.errors import Fault, Reason
-from service.domain.failure_policy import POLICIES, Cause, Route
+from service.domain.failure_policy import POLICIES
+from service.domain.policy import Cause, Route
 from service.domain.report import TransportReason
 
 
@@ -23,6 +24,9 @@ FAULTS = {
         "UNAUTHENTICATED",
         "PERMISSION_DENIED",
         "SESSION_NOT_FOUND",
+        "TURN_NOT_FOUND",
+        "TAKEN_OVER",
+        "CANCELLED",
         "CONTINUATION_REFUSED",
         "ENCRYPTED_CONTENT_REFUSED",
         "MESSAGE_TOO_BIG",

@@ -3,8 +3,9 @@
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.failure_policy import POLICIES, Cause, Route
+from service.domain.failure_policy import POLICIES
 from service.domain.messages import Transport
+from service.domain.policy import Cause, Route
 from service.domain.replay import (
     MAX_DISPATCHES,
     MAX_STALE_CONNECTIONS,
