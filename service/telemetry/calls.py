@@ -65,6 +65,7 @@ class Call:
         "_cut_off",
         "_due_at",
         "_labels",
+        "_over",
         "_span",
         "_telemetry",
         "context",
@@ -79,6 +80,7 @@ class Call:
         self._callbacks: list[Callable[[], object]] = []
         self._due_at: float | None = None
         self._cut_off = ""
+        self._over = False
         self._began = time.perf_counter()
         self._began_ns = time.time_ns()
         self._span: Span = INVALID_SPAN
@@ -109,19 +111,30 @@ class Call:
             self._due_at = time.perf_counter() + seconds - slack
 
     def cut_off(self) -> str:
-        """Return the status of a call that ends from outside now. Later calls return the same."""
+        """Return the status of a call that ends from outside now. Later calls return the same.
+
+        CANCELLED after a call that ended otherwise, for a turn that outlives it: the deadline is not why.
+        """
         if not self._cut_off:
             late = self._due_at is not None and time.perf_counter() >= self._due_at
             self._cut_off = DEADLINE_EXCEEDED if late else CANCELLED
         return self._cut_off
 
     def on_end(self, callback: Callable[[], object]) -> None:
-        """Run the callback when the call is over and its status is sent, before its span is exported."""
-        self._callbacks.append(callback)
+        """Run the callback when the call is over and its status is sent, before its span is exported.
+
+        Run it now if the call is over: a turn may outlive its call.
+        """
+        if self._over:
+            callback()
+        else:
+            self._callbacks.append(callback)
 
     def end(self, code: str) -> None:
         """End the call with this status. Empty: the status is unknown and no duration is recorded."""
         duration = time.perf_counter() - self._began
+        self._over = True
+        self._cut_off = self._cut_off or CANCELLED
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()

@@ -108,3 +108,13 @@ def test_a_call_of_unknown_status_has_no_duration():
         a_call(seen.telemetry).end("")
         assert names.RPC_STATUS not in seen.spans[0].attributes
         assert seen.points(names.RPC_SERVER_CALL_DURATION) == {}
+
+
+def test_what_a_turn_that_outlives_its_call_does_at_its_end_happens_then(now):
+    call = a_call()
+    call.due_in(10.0)
+    call.end("ABORTED")
+    now[0] += 20
+    done = []
+    call.on_end(lambda: done.append(call.cut_off()))
+    assert done == ["CANCELLED"]  # it was not the deadline that ended the call
