@@ -39,6 +39,7 @@ class Limit(Enum):
     SESSIONS = "sessions"
     CONNECTIONS = "connections"
     RATE = "rate"
+    KEPT = "kept"
 
 
 @dataclass(frozen=True, slots=True)

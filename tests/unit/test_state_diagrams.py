@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from service.domain import keeping
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Event
 from service.domain.replay import TRANSITIONS
@@ -37,6 +38,13 @@ def diagram(start: str, edges: Iterable[Edge], ends: Iterable[str] = ()) -> list
 def test_the_diagram_of_a_turn_is_the_table():
     edges = [(state.value, after.value, signal.value) for (state, signal), after in TRANSITIONS.items()]
     assert drawn("A turn") == diagram("new", edges, (TurnState.DONE.value, TurnState.FAILED.value))
+
+
+def test_the_diagram_of_a_turn_with_a_key_is_the_table():
+    edges = [
+        (state.value, after.value, signal.value) for (state, signal), after in keeping.TRANSITIONS.items()
+    ]
+    assert drawn("A turn with a key") == diagram("read", edges, (keeping.State.GONE.value,))
 
 
 async def test_the_diagram_of_a_session_is_what_it_does():
