@@ -48,7 +48,8 @@ class Timings:
 class TurnReport:
     """How a turn ran. `context_reason` is None and `attempts` 0 while nothing was sent.
 
-    `ignored_events` are what the upstream sent and nobody understood: type and count.
+    `ignored_events` are what the upstream sent and nobody understood: type and count. `attached`: the call
+    that gets the report did not start the turn.
     """
 
     turn_id: str
@@ -63,6 +64,7 @@ class TurnReport:
     bytes_sent: int = 0
     bytes_saved: int = 0
     ignored_events: tuple[tuple[str, int], ...] = ()
+    attached: bool = False
 
 
 class LineState(Enum):
