@@ -102,6 +102,9 @@ class Settings:
     max_request_bytes_in_flight: int = _count(
         "100663296", "Of large calls together, while they run; over it: OVERLOADED.", "bytes"
     )
+    max_linger_s: float = _seconds("300", "The longest `linger` that a turn with a key may ask for.")
+    max_kept_bytes: int = _count("67108864", "Of the events that turns with a key keep.", "bytes")
+    max_kept_bytes_per_turn: int = _count("8388608", "The same, of one turn.", "bytes")
     max_messages: int = _count("10000", "A conversation of more messages is refused.")
     max_sessions: int = _count("10000", "Sessions remembered for each tenant.")
     max_turns: int = _count("1000", "Turns at once; over it: OVERLOADED.")

@@ -23,7 +23,7 @@ Cancelled, each later write would send them again, and fail for ever. So a task 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,12 +38,14 @@ from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.rpc.auth.callers import CALLER
 from service.rpc.compaction import compact
 from service.rpc.convert.parsing import parse
-from service.rpc.convert.requests import read_completion
+from service.rpc.convert.requests import check_linger, read_completion
 from service.rpc.convert.responses import complete_out, error_out, event_out
+from service.rpc.convert.turn_digest import digest_of
 from service.rpc.failure import Context, end, failure_of
 from service.rpc.settings import ServerSettings
+from service.sessions.reader import Reader
 from service.telemetry import calls
-from service.workers import aside
+from service.workers import aside, maybe_aside
 
 if TYPE_CHECKING:
     from service.sessions.budget import Hold
@@ -68,10 +70,15 @@ class CompletionService:
             # The whole block is within the try: a turn that runs out of time raises when it exits.
             with self._manager.hold(caller, len(raw)) as hold:
                 request = await self._read(pb.StreamCompletionRequest, raw, stream, hold)
-                running = self._manager.turn(caller, request, calls.current())
+                if request.turn_key or request.options.heartbeat_s:
+                    running = self._kept(caller, request, stream, hold)
+                else:
+                    running = self._manager.turn(caller, request, calls.current())
                 async with running as turn, aclosing(turn.batches()) as batches:
-                    stream.turn = turn
+                    stream.follow(turn)
                     async for batch in batches:
+                        if not batch:
+                            await stream.beat()
                         for event in batch:
                             await stream.send(event, turn)
             stream.check_done()
@@ -81,14 +88,17 @@ class CompletionService:
             await stream.fail(failure_of(error))
 
     async def Complete(self, raw: bytes, context: Context) -> pb.CompleteResponse:  # noqa: N802
-        turn: Turn | None = None
+        turn: Turn | Reader | None = None
         response: pb.CompleteResponse | None = None
         stream = _Stream(context)
         try:
             caller = self._check_caller(raw)
             with self._manager.hold(caller, len(raw)) as hold:
                 request = await self._read(pb.CompleteRequest, raw, stream, hold)
-                running = self._manager.turn(caller, request, calls.current())
+                if request.turn_key:
+                    running = self._kept(caller, request, stream, hold, streams=False)
+                else:
+                    running = self._manager.turn(caller, request, calls.current())
                 async with running as turn, aclosing(turn.batches()) as batches:
                     async for batch in batches:
                         for event in batch:
@@ -111,6 +121,22 @@ class CompletionService:
         caller.check_size(len(raw))
         return caller
 
+    def _kept(
+        self,
+        caller: Caller,
+        request: CompletionRequest,
+        stream: _Stream,
+        hold: Hold,
+        *,
+        streams: bool = True,
+    ) -> AbstractAsyncContextManager[Turn | Reader]:
+        """Return a context manager that reads a turn in a task of its own, begun by this call or by another.
+
+        So it is with a key, and where heartbeats are to be written while the turn's own task is busy reading.
+        """
+        call = calls.current()
+        return self._manager.kept.read(caller, request, stream.digest, hold, call, streams=streams)
+
     async def _read(
         self,
         kind: type[pb.StreamCompletionRequest | pb.CompleteRequest],
@@ -128,6 +154,10 @@ class CompletionService:
         else:
             request = read_completion(message, settings.max_messages, len(raw))
         hold.weigh(request)
+        if request.turn_key:
+            check_linger(request.options.linger_s, settings.max_linger_s)
+            content = partial(digest_of, message, CALLER.get())
+            stream.digest = await maybe_aside(request.large, content)
         CALLER.get().check_model(request.model)
         return request
 
@@ -136,20 +166,36 @@ class _Stream:
     """Send the events of one turn, number them, and end the stream once."""
 
     def __init__(self, context: Context) -> None:
-        self.turn: Turn | None = None
+        self.turn: Turn | Reader | None = None
         self.request_id = ""
+        self.digest = b""
+        """That of the request's content, if it has a turn key."""
+        self._begun = False
         self._context = context
         self._sent = 0
         self._writing = False
         self._done = False
 
-    async def send(self, event: Event, turn: Turn) -> None:
+    def follow(self, turn: Turn | Reader) -> None:
+        """Stream this turn, from where it begins for this call."""
+        self.turn = turn
+        self._sent = turn.position if isinstance(turn, Reader) else 0
+
+    async def send(self, event: Event, turn: Turn | Reader) -> None:
         """Write one event. Cancellation leaves the write to grpc: see the top of the module."""
         self._done = isinstance(event, Completed)
         self._sent += 1
+        await self._write(event_out(event, self._sent, turn.report))
+
+    async def beat(self) -> None:
+        """Write that nothing happened since the last event."""
+        await self._write(pb.StreamCompletionResponse(sequence=self._sent, heartbeat=pb.Heartbeat()))
+
+    async def _write(self, message: pb.StreamCompletionResponse) -> None:
         self._writing = True
-        writing = self._context.write(event_out(event, self._sent, turn.report))
-        if self._sent == 1:
+        writing = self._context.write(message)
+        if not self._begun:
+            self._begun = True
             first = asyncio.ensure_future(writing)
             first.add_done_callback(_retrieve)
             await asyncio.shield(first)
@@ -158,8 +204,8 @@ class _Stream:
         self._writing = False
 
     def check_done(self) -> None:
-        """Raise RuntimeError when the turn ended without a Completed event."""
-        if not self._done:
+        """Raise RuntimeError when the turn ended without a Completed event, and the caller has none."""
+        if not self._done and not (isinstance(self.turn, Reader) and self.turn.completed):
             raise _no_ending()
 
     async def fail(self, failure: TurnError) -> None:
@@ -190,7 +236,7 @@ def _retrieve(write: asyncio.Future[None]) -> None:
         write.exception()
 
 
-def _error(failure: TurnError, turn: Turn | None, *, partial: bool) -> pb.Error | None:
+def _error(failure: TurnError, turn: Turn | Reader | None, *, partial: bool) -> pb.Error | None:
     """Return the error that accompanies the status. Returns None when nothing was sent upstream.
 
     `partial`: include the incomplete answer, for which a status has no room.
@@ -200,15 +246,14 @@ def _error(failure: TurnError, turn: Turn | None, *, partial: bool) -> pb.Error 
     return error_out(failure.public(), turn.report(), turn.usage, turn.partial() if partial else None)
 
 
-def _facts(turn: Turn | None, request_id: str, *, events: int) -> dict[str, str]:
+def _facts(turn: Turn | Reader | None, request_id: str, *, events: int) -> dict[str, str]:
     """Return the facts of the turn for ErrorInfo; those of the error are added by `status_of`."""
     facts = {
         "sent": "true" if turn is not None and turn.dispatched else "false",
         "events_emitted": str(events),
         "request_id": request_id,
     }
-    if turn is not None:
-        report = turn.report()
+    if turn is not None and (report := turn.report()).turn_id:
         facts["turn_id"] = report.turn_id
         facts["transport_reason"] = report.transport_reason.value
         facts["attempts"] = str(report.attempts)

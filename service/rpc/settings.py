@@ -21,5 +21,6 @@ class ServerSettings:
     receive_timeout_s: float
     max_request_bytes: int
     max_messages: int
+    max_linger_s: float
     max_turns: int
     queue_size: int

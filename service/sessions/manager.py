@@ -24,6 +24,8 @@ from service.sessions.chaining import Chaining
 from service.sessions.circuit_breaker import Breaker
 from service.sessions.compaction import Compactions
 from service.sessions.heap import Heap
+from service.sessions.kept_bytes import KeptBytes
+from service.sessions.kept_turns import KeptTurns
 from service.sessions.pool import Pool
 from service.sessions.pool_state import PoolState
 from service.sessions.registry import Registry
@@ -77,6 +79,8 @@ class Manager:
         self._clock = clock
         self._rate = warm_up_rate(settings.max_dials, clock, telemetry)
         self._running = Running()
+        room = KeptBytes(settings.max_kept_bytes, settings.max_kept_bytes_per_turn, telemetry)
+        self.kept = KeptTurns(self.turn, room)
         self._refusing = False
         self.compactions = Compactions(
             upstream,
@@ -101,8 +105,11 @@ class Manager:
         """Refuse what can be refused before the request is read.
 
         Raises TurnError SHUTTING_DOWN or OVERLOADED. Unless it is a warm-up, that counts as a failed turn of
-        unknown session and model.
+        unknown session and model. A tenant that has kept turns may attach to one whatever else is full: its
+        calls are refused once they are read.
         """
+        if self.kept.has(caller.tenant) and not warm_up:
+            return
         try:
             self._check_serving()
             self._tenant_limits.check(caller)
@@ -185,6 +192,7 @@ class Manager:
         if self._reaper is not None:
             self._reaper.cancel()
             await asyncio.wait([self._reaper])
+        await self.kept.close()
         await self._pool.close()
         await self._upstream.close()
 

@@ -19,6 +19,8 @@ class SessionSettings:
     session_ttl_s: float
     max_request_bytes: int
     max_request_bytes_in_flight: int
+    max_kept_bytes: int
+    max_kept_bytes_per_turn: int
     max_sessions: int
     max_turns: int
     queue_size: int

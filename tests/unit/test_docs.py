@@ -62,9 +62,13 @@ OPERATIONS = (ROOT / "docs/operations.md").read_text()
 
 @pytest.mark.parametrize("name", [name for name in ROWS if re.search(r"_S$|MAX_|QUEUE|SPARES", name)])
 def test_every_wait_and_limit_says_what_happens_at_it(name):
-    default = {"15728640": "15 MiB", "33554432": "32 MiB", "100663296": "96 MiB"}.get(
-        text := ROWS[name].metadata["default"], text
-    )
+    default = {
+        "15728640": "15 MiB",
+        "33554432": "32 MiB",
+        "100663296": "96 MiB",
+        "67108864": "64 MiB",
+        "8388608": "8 MiB",
+    }.get(text := ROWS[name].metadata["default"], text)
     parts = re.findall(
         rf"^\|[^|]*`{name.removeprefix('TRUNKLINE_')}`[^|]*\|([^|]*)\|", OPERATIONS, re.MULTILINE
     )

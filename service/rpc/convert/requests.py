@@ -105,6 +105,15 @@ def _check_key(
             found.add(field, "needs a turn_key")
 
 
+def check_linger(seconds: float, most: float) -> None:
+    """Raise INVALID_REQUEST when a turn asks to live longer without its caller than the setting allows."""
+    found = Violations()
+    if seconds > most:
+        allowed = f"at most {most:g} s are allowed (TRUNKLINE_MAX_LINGER_S)"
+        found.add("options.linger", f"is {seconds:g} s; {allowed}")
+    found.check()
+
+
 def read_prime(request: session_pb2.WarmSessionRequest, size: int) -> CompletionRequest | None:
     """Read what a connection is primed with: a turn without messages. None: it is only opened."""
     found = Violations()

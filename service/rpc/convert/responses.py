@@ -165,6 +165,7 @@ def report_out(report: TurnReport) -> pb.TurnReport:
         bytes_sent=report.bytes_sent,
         bytes_saved=report.bytes_saved,
         ignored_events={truncate(kind, MAX_KIND): count for kind, count in report.ignored_events},
+        attached=report.attached,
     )
 
 

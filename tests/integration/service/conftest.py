@@ -63,3 +63,4 @@ async def _leave_clean(replica: Stack) -> None:
         PATIENCE_S,
     )
     assert (state.leased, state.idle, state.dialing) == (0, 0, 0)
+    assert (len(replica.manager.kept), replica.manager.kept._room.bytes) == (0, 0)
