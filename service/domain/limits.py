@@ -107,7 +107,7 @@ TABLE: tuple[tuple[str, int, str], ...] = (
     ("the whole request", MAX_FIELDS, "fields of any kind, unknown ones included"),
     ("the whole request", MAX_JSON_GROWTH, "times TRUNKLINE_MAX_REQUEST_BYTES, written as JSON"),
     ("page_token", MAX_PAGE_TOKEN, "characters"),
-    ("GetSession, ListSessions, ReleaseSession", MAX_SESSION_CALL_BYTES, "bytes"),
+    ("GetSession, ListSessions, ReleaseSession, CancelTurn", MAX_SESSION_CALL_BYTES, "bytes"),
 )
 """Field, bound, unit. Limits that are settings (bytes of a request, messages) are in docs/settings.md."""
 

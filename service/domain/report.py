@@ -75,6 +75,21 @@ class LineState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class TurnView:
+    """A turn as its owner may see it: it runs, or `ended` and is kept. `started_at`: seconds of the epoch.
+
+    `turn_id` is empty while it waits for a place. `attached`: a caller reads it.
+    """
+
+    turn_id: str
+    turn_key: str
+    started_at: float
+    attached: bool
+    ended: bool
+    last_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionView:
     """A session as its owner may see it. Times are seconds of the epoch."""
 
@@ -85,6 +100,7 @@ class SessionView:
     bytes_saved: int
     created_at: float
     last_used_at: float
+    running_turns: tuple[TurnView, ...] = ()
 
     @property
     def live(self) -> bool:

@@ -18,7 +18,7 @@ from service.domain.messages import CompletionRequest, Transport
 from service.domain.phases import Acquisition, Attempt, Response
 from service.domain.plan import ContextReason
 from service.domain.replay import Progress, Signal, State
-from service.domain.report import Timings, TransportReason, TurnReport
+from service.domain.report import Timings, TransportReason, TurnReport, TurnView
 
 
 class TurnRecord:
@@ -120,6 +120,11 @@ class TurnRecord:
             self._bytes_saved,
             self._ignored_events(),
         )
+
+    def view(self, last_sequence: int) -> TurnView:
+        """Return what its owner may see of a turn that runs and is read by the call that began it."""
+        key, began = self.request.turn_key, self.wall_began
+        return TurnView(self.turn_id, key, began, attached=True, ended=False, last_sequence=last_sequence)
 
     # In the order of a turn; from `asked` on again for each attempt.
 

@@ -9,14 +9,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, TypeVar
 
-import grpc
-
 from service.domain.limits import LARGE_BYTES
 from service.domain.tenant import Caller
 from service.gen.trunkline.v1 import session_pb2 as pb
 from service.rpc.auth.callers import CALLER
 from service.rpc.convert.parsing import parse
-from service.rpc.convert.requests import page_token, read_page, read_prime, read_session_id
+from service.rpc.convert.requests import page_token, read_page, read_prime, read_session_id, read_turn_name
 from service.rpc.convert.responses import session_out
 from service.rpc.failure import NOTHING_SENT, Context, end, failure_of
 from service.rpc.settings import ServerSettings
@@ -94,5 +92,8 @@ class SessionService:
         self._manager.release(CALLER.get().tenant, read_session_id(request))
         return pb.ReleaseSessionResponse()
 
-    async def CancelTurn(self, _raw: bytes, context: Context) -> pb.CancelTurnResponse:  # noqa: N802
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not served yet")
+    @_reporting_errors
+    async def CancelTurn(self, raw: bytes) -> pb.CancelTurnResponse:  # noqa: N802
+        session_id, turn = read_turn_name(await self._parse(pb.CancelTurnRequest, raw))
+        await self._manager.finder.cancel(CALLER.get().tenant, session_id, **turn)
+        return pb.CancelTurnResponse()

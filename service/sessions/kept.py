@@ -23,7 +23,8 @@ from service.domain.errors import Reason, TurnError, forget_frames
 from service.domain.events import Completed, Event, Started, Usage
 from service.domain.keeping import TRANSITIONS, Signal, State
 from service.domain.messages import Message, Transport
-from service.domain.report import TransportReason, TurnReport
+from service.domain.report import TransportReason, TurnReport, TurnView
+from service.sessions.early_end import stopped
 from service.sessions.kept_bytes import TURN_BYTES, KeptBytes, size_of, total
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ class Snapshot:
 
 
 class KeptTurn:
-    """Keep one turn of `tenant` in `room`. `whole` False: only what the reader has not got yet.
+    """Keep one turn of `tenant` in `room`. Without a `key` only what its reader has not got yet is kept.
 
-    `gone` is called once, when nobody can attach to it any more. Times are seconds.
+    `began`: seconds of the epoch. `gone` is called once, when nobody can attach to it any more.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class KeptTurn:
         tenant: str,
         room: KeptBytes,
         *,
+        key: str,
+        began: float,
         linger_s: float,
         gone: Callable[[], object],
-        whole: bool = True,
     ) -> None:
         self.state = State.READ
         self.news = asyncio.Event()
@@ -67,7 +69,9 @@ class KeptTurn:
         self.failure: BaseException | None = None
         self._tenant = tenant
         self._room = room
-        self._most = room.per_turn if whole else 0
+        self._most = room.per_turn if key else 0
+        self._key = key
+        self._began = began
         self._linger_s = linger_s
         self._gone = gone
         self._free = asyncio.Event()
@@ -103,6 +107,11 @@ class KeptTurn:
         return self._completed.report is not NOT_ADMITTED
 
     @property
+    def turn_id(self) -> str:
+        """Empty while it waits for a place."""
+        return self._end.report.turn_id if self._turn is None else self._turn.report().turn_id
+
+    @property
     def reader(self) -> Reader | None:
         """The newest call that reads the turn."""
         return self._reader
@@ -125,6 +134,10 @@ class KeptTurn:
             case Completed():
                 return self._completed
         return self._end if self._turn is None else _snapshot(self._turn, partial=True)
+
+    def view(self) -> TurnView:
+        attached = self._reader is not None
+        return TurnView(self.turn_id, self._key, self._began, attached, self._over, self.last_sequence)
 
     # The turn's task
 
@@ -179,7 +192,7 @@ class KeptTurn:
         if self.completed:
             self._end = self._completed
         else:
-            self.failure = _stopped() if task.cancelled() else task.exception()
+            self.failure = stopped() if task.cancelled() else task.exception()
             forget_frames(self.failure)  # they refer to the turn and all that it used
             self._end = Snapshot() if self._turn is None else _snapshot(self._turn, partial=True)
             self._account(size_of(self._end.partial))
@@ -198,7 +211,7 @@ class KeptTurn:
     # Its readers
 
     def attach(self, reader: Reader, linger_s: float) -> None:
-        """Make this the call that owns the turn. One that did until now is told so."""
+        """Make this the call that owns the turn, and end the one that did until now."""
         before, self._reader = self._reader, reader
         self._linger_s = linger_s
         self._advance(Signal.ATTACH)
@@ -260,16 +273,11 @@ class KeptTurn:
         if self.state is State.GONE and self._reader is None and self.ended and self._bytes:
             self._dropped = self.last_sequence
             self._events.clear()
-            self._started = self._completed = self._end = Snapshot()
             self._account(-self._bytes)
 
 
 def _snapshot(turn: Turn, *, partial: bool = False) -> Snapshot:
     return Snapshot(turn.dispatched, turn.report(), turn.usage, turn.partial() if partial else None)
-
-
-def _stopped() -> TurnError:
-    return TurnError(Reason.CANCELLED, "the turn was stopped")
 
 
 def _was_cancelled(failure: BaseException) -> bool:

@@ -7,7 +7,7 @@ tenants.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
@@ -29,9 +29,10 @@ Key = tuple[str, str]
 class KeptTurns:
     """Keep turns that `begin` begins. Made and used in one event loop, and closed there."""
 
-    def __init__(self, begin: Begin, room: KeptBytes) -> None:
+    def __init__(self, begin: Begin, room: KeptBytes, wall: Callable[[], float]) -> None:
         self._begin = begin
         self._room = room
+        self._wall = wall
         self._tenants: dict[str, dict[Key, tuple[KeptTurn, bytes]]] = {}
         self._tasks = set[asyncio.Task[None]]()
 
@@ -44,6 +45,15 @@ class KeptTurns:
     def has(self, tenant: str) -> bool:
         """Return whether the tenant has a turn that a call might attach to."""
         return tenant in self._tenants
+
+    def of(self, tenant: str) -> Iterator[tuple[str, KeptTurn]]:
+        """Yield the tenant's turns, each after the id of its session."""
+        for (session_id, _), (kept, _) in self._tenants.get(tenant, {}).items():
+            yield session_id, kept
+
+    def find(self, tenant: str, session_id: str, turn_key: str) -> KeptTurn | None:
+        kept, _ = self._tenants.get(tenant, {}).get((session_id, turn_key), (None, b""))
+        return kept
 
     @asynccontextmanager
     async def read(
@@ -108,9 +118,10 @@ class KeptTurns:
         kept = KeptTurn(
             tenant,
             self._room,
+            key=request.turn_key,
+            began=self._wall(),
             linger_s=request.options.linger_s,
             gone=partial(self._gone, tenant, key),
-            whole=bool(request.turn_key),
         )
         if request.turn_key:
             self._tenants.setdefault(tenant, {})[key] = kept, digest

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from random import Random
 
 from service.domain.errors import Reason, TurnError
@@ -33,6 +34,7 @@ from service.sessions.running import Running
 from service.sessions.session import Session, SessionState
 from service.sessions.settings import SessionSettings
 from service.sessions.turn import Dependencies, Turn
+from service.sessions.turn_finder import TurnFinder
 from service.sessions.warmup import warm_up_rate
 from service.telemetry.calls import Call
 from service.telemetry.gauges import Counts
@@ -80,7 +82,8 @@ class Manager:
         self._rate = warm_up_rate(settings.max_dials, clock, telemetry)
         self._running = Running()
         room = KeptBytes(settings.max_kept_bytes, settings.max_kept_bytes_per_turn, telemetry)
-        self.kept = KeptTurns(self.turn, room)
+        self.kept = KeptTurns(self.turn, room, wall)
+        self.finder = TurnFinder(self._running, self.kept)
         self._refusing = False
         self.compactions = Compactions(
             upstream,
@@ -158,11 +161,13 @@ class Manager:
         session = self._registry.find(tenant, session_id)
         if session is None:
             raise TurnError(Reason.SESSION_NOT_FOUND, f"this replica knows no session {session_id!r}")
-        return session.view()
+        return replace(session.view(), running_turns=self.finder.views(tenant).get(session_id, ()))
 
     def sessions(self, tenant: str, after: str, limit: int) -> list[SessionView]:
         """Return the tenant's sessions after the id `after`, in the order of their ids."""
-        return [session.view() for session in self._registry.page(tenant, after, limit)]
+        turns = self.finder.views(tenant)
+        page = self._registry.page(tenant, after, limit)
+        return [replace(session.view(), running_turns=turns.get(session.id, ())) for session in page]
 
     def release(self, tenant: str, session_id: str) -> None:
         """Forget the session and close its connection, after a turn that runs over it. Ignore unknown ids."""

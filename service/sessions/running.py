@@ -26,6 +26,7 @@ class Running:
 
     def __init__(self) -> None:
         self._turns: set[Interruptible] = set()
+        self._awaited: dict[Interruptible, asyncio.Event] = {}
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -34,6 +35,13 @@ class Running:
 
     def __len__(self) -> int:
         return len(self._turns)
+
+    def __iter__(self) -> Iterator[Interruptible]:
+        return iter(self._turns)
+
+    async def left(self, turn: Interruptible) -> None:
+        """Wait until this turn, which runs now, has ended."""
+        await self._awaited.setdefault(turn, asyncio.Event()).wait()
 
     @contextmanager
     def turn(self, turn: Interruptible) -> Iterator[None]:
@@ -44,6 +52,8 @@ class Running:
             yield
         finally:
             self._turns.remove(turn)
+            if turn in self._awaited:
+                self._awaited.pop(turn).set()
             if not self._turns:
                 self._quiet.set()
 

@@ -19,10 +19,11 @@ from service.domain.messages import Message, Transport
 from service.domain.plan import Plan
 from service.domain.policy import Route
 from service.domain.replay import Signal
-from service.domain.report import TransportReason, TurnReport
+from service.domain.report import TransportReason, TurnReport, TurnView
 from service.domain.tenant import Caller
 from service.domain.turn_record import TurnRecord
 from service.sessions.chaining import Chaining
+from service.sessions.early_end import early_end
 from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.planner import Planner
 from service.sessions.pool import Pool
@@ -73,7 +74,9 @@ class Turn:
         self._scope = scope
         self._trace = trace
         self._forced = record.request.options.transport is Transport.WEBSOCKET
-        self._interrupted = self._primed = False
+        self._primed = False
+        self._cut_short: Reason | None = None
+        self._events = 0
         self._planner = Planner(session, prepared, deps.chaining, fork=fork) if prepared is not None else None
         self._exchange: Exchange | None = None
         self._sent_and_lost: tuple[TurnError, TurnReport] | None = None
@@ -106,22 +109,18 @@ class Turn:
         """Return what has been received of the answer, or None when there was no exchange."""
         return self._exchange.partial() if self._exchange is not None else None
 
-    def interrupt(self) -> None:
-        """End the turn now: its consumer gets INTERRUPTED, or SHUTTING_DOWN if nothing was sent."""
+    def view(self) -> TurnView:
+        return self._record.view(self._events)
+
+    def interrupt(self, reason: Reason = Reason.INTERRUPTED) -> None:
+        """End the turn now, for this reason, where it is: its consumer gets the error by `out_of_time`."""
         if not self._scope.expired():
-            self._interrupted = True
+            self._cut_short = reason
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     def out_of_time(self, limit_s: float) -> TurnError:
-        """Return the error for a turn whose time ran out, or was cut short by the drain."""
-        if not self._interrupted:
-            what = "warm-up" if self.warms_up else "turn"
-            message = f"the {what} took longer than {limit_s:g} s (TRUNKLINE_TURN_TIMEOUT_S)"
-            return TurnError(Reason.TIMEOUT, message)
-        if not self.dispatched:
-            return TurnError(Reason.SHUTTING_DOWN, "the service is shutting down; nothing was sent")
-        message = "the service is shutting down, and the grace for running turns is over"
-        return TurnError(Reason.INTERRUPTED, message)
+        """Return the error for a turn whose time ran out, or was cut short."""
+        return early_end(self._cut_short, limit_s, warms_up=self.warms_up, dispatched=self.dispatched)
 
     async def warm_up(self) -> None:
         """Open the session's connection and, with a request, send ahead what the next turn will need.
@@ -153,6 +152,7 @@ class Turn:
                             if batch:
                                 if isinstance(batch[-1], Completed):
                                     await self._complete(batch[-1], exchange.plan, lease)
+                                self._events += len(batch)
                                 yield batch
                 return
             except TurnError as error:

@@ -24,6 +24,7 @@ _SMALL = (
     session_pb2.GetSessionRequest,
     session_pb2.ListSessionsRequest,
     session_pb2.ReleaseSessionRequest,
+    session_pb2.CancelTurnRequest,
 )
 
 

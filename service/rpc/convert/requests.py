@@ -143,6 +143,22 @@ def read_session_id(request: session_pb2.GetSessionRequest | session_pb2.Release
     return request.session_id
 
 
+def read_turn_name(request: session_pb2.CancelTurnRequest) -> tuple[str, dict[str, str]]:
+    """Return the id of the session, and the turn's id or key by the name of its field."""
+    found = Violations()
+    found.session_id(request.session_id)
+    field = request.WhichOneof("turn")
+    if field is None:
+        found.add("turn", "is not set; set one of turn_id and turn_key")
+        found.check()
+    assert field is not None, "that was a violation"
+    name: str = getattr(request, field)
+    if not SESSION_ID.fullmatch(name):
+        found.add(field, "must be 1 to 128 characters of A-Z a-z 0-9 _ . : -")
+    found.check()
+    return request.session_id, {field: name}
+
+
 def read_page(request: session_pb2.ListSessionsRequest) -> tuple[str, int]:
     """Return the session id after which the page begins, and its size."""
     found = Violations()

@@ -22,9 +22,9 @@ from service.domain.events import (
     Usage,
 )
 from service.domain.messages import Message
-from service.domain.report import SessionView, Timings, TurnReport
+from service.domain.report import SessionView, Timings, TurnReport, TurnView
 from service.gen.trunkline.v1 import completion_pb2 as pb
-from service.gen.trunkline.v1.session_pb2 import Session
+from service.gen.trunkline.v1.session_pb2 import Session, SessionTurn
 from service.rpc.convert.enums import LINE_STATES, REASONING_KINDS, STOP_REASONS, TRANSPORTS_OUT
 from service.rpc.convert.messages_out import message_out
 from service.transport.upstream import PROVIDER
@@ -208,6 +208,18 @@ def session_out(view: SessionView) -> Session:
         bytes_saved=view.bytes_saved,
         created_at=_timestamp(view.created_at),
         last_used_at=_timestamp(view.last_used_at),
+        running_turns=map(_turn, view.running_turns),
+    )
+
+
+def _turn(view: TurnView) -> SessionTurn:
+    return SessionTurn(
+        turn_id=view.turn_id,
+        turn_key=view.turn_key,
+        started_at=_timestamp(view.started_at),
+        attached=view.attached,
+        ended=view.ended,
+        last_sequence=view.last_sequence,
     )
 
 

@@ -59,6 +59,16 @@ class FakeTurn:
         return ANSWER
 
 
+class FakeFinder:
+    """Remembers what was to be cancelled."""
+
+    def __init__(self):
+        self.cancelled = []
+
+    async def cancel(self, tenant, session_id, **name):
+        self.cancelled.append((tenant, session_id, name))
+
+
 class FakeManager:
     """Plays one script for every turn. `refused` is raised before it, `at_exit` after it; `limit` in s."""
 
@@ -73,6 +83,7 @@ class FakeManager:
         self.calls = []
         self.turns = []
         self.views = {}
+        self.finder = FakeFinder()
 
     def refused_unread(self):
         """A request was refused in the middle."""

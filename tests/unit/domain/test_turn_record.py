@@ -191,3 +191,11 @@ def test_the_report_counts_what_nobody_understood(clock):
     assert turn.report().ignored_events == ()
     exchange.ignored = {"response.telepathy": 2, "foreign": 1}
     assert turn.report().ignored_events == (("foreign", 1), ("response.telepathy", 2))
+
+
+def test_a_turn_that_runs_is_shown_to_its_owner(clock):
+    turn = record(clock)
+    turn.admitted("turn_1")
+    view = turn.view(7)
+    assert (view.turn_id, view.turn_key, view.last_sequence) == ("turn_1", "", 7)
+    assert (view.started_at, view.attached, view.ended) == (turn.wall_began, True, False)

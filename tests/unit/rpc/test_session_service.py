@@ -120,3 +120,11 @@ async def test_a_bug_ends_the_call_as_internal(sessions):
     sessions.manager.views = None
     request = pb.GetSessionRequest(session_id="a")
     assert await sessions.refused("GetSession", request) is grpc.StatusCode.INTERNAL
+
+
+async def test_a_turn_is_cancelled_for_its_tenant(sessions):
+    for name in ({"turn_id": "t"}, {"turn_key": "k"}):
+        await sessions.call("CancelTurn", pb.CancelTurnRequest(session_id="a", **name))
+    cancelled = [("one", "a", {"turn_id": "t"}), ("one", "a", {"turn_key": "k"})]
+    assert sessions.manager.finder.cancelled == cancelled
+    assert await sessions.refused("CancelTurn", pb.CancelTurnRequest()) is grpc.StatusCode.INVALID_ARGUMENT

@@ -27,7 +27,7 @@ class Keeping:
         self.begun: list[FakeTurn] = []
         self.room = KeptBytes(most, per_turn)
         self.budget = Budget(1_000_000, 1_000_000)
-        self.kept = KeptTurns(self.begin, self.room)
+        self.kept = KeptTurns(self.begin, self.room, lambda: 1.0)
 
     @asynccontextmanager
     async def begin(self, caller, request, call=None):

@@ -4,7 +4,7 @@ import pytest
 
 from service.domain.errors import Reason, TurnError
 from service.domain.keeping import State
-from tests.integration.rpc.fakes import COMPLETED, STARTED, text
+from tests.integration.rpc.fakes import ANSWER, COMPLETED, STARTED, text
 from tests.unit.sessions.keeping import CALLER, Keeping
 
 LOST = TurnError(Reason.CONNECTION_LOST, "gone")
@@ -15,6 +15,11 @@ async def first_batch(reader):
     batch = await anext(batches)
     await batches.aclose()
     return batch
+
+
+async def first_batch_after_start(reader):
+    await first_batch(reader)
+    return await first_batch(reader)
 
 
 async def test_a_turn_lives_through_its_states():
@@ -65,6 +70,15 @@ async def test_the_linger_of_the_newest_call_counts():
         assert keeping.turn._timer is None
     assert len(keeping.kept) == 0
     await keeping.kept.close()
+
+
+async def test_what_an_error_says_of_the_turn_outlives_it():
+    keeping = Keeping([STARTED], LOST)
+    async with keeping.read(linger_s=0) as reader:
+        with pytest.raises(TurnError, match="gone"):
+            await first_batch_after_start(reader)
+    assert (reader.dispatched, reader.report().turn_id, reader.usage.total_tokens) == (True, "turn_1", 2)
+    assert (reader.partial(), keeping.room.bytes) == (ANSWER, 0)
 
 
 @pytest.mark.parametrize("dispatched", [True, False])

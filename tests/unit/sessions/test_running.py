@@ -66,3 +66,17 @@ async def test_a_warm_up_ends_at_once():
 
 async def test_where_nothing_runs_a_drain_is_over():
     await Running().drain(30)
+
+
+async def test_one_can_wait_for_the_end_of_a_turn():
+    house, turn, other = Running(), Turn(), Turn()
+    tasks = [await begun(house, turn), await begun(house, other)]
+    awaited: Any = turn
+    assert set(house) == {awaited, other}
+    waiting = [asyncio.ensure_future(house.left(awaited)) for _ in range(2)]
+    other.ended.set()
+    await tasks[1]
+    assert not any(task.done() for task in waiting)
+    turn.ended.set()
+    await asyncio.gather(*waiting, *tasks)
+    assert house._awaited == {}

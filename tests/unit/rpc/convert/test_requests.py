@@ -30,12 +30,14 @@ from service.gen.trunkline.v1 import message_pb2 as m
 from service.gen.trunkline.v1 import session_pb2
 from service.rpc.convert.messages_out import message_out
 from service.rpc.convert.requests import (
+    check_linger,
     page_token,
     read_compaction,
     read_completion,
     read_page,
     read_prime,
     read_session_id,
+    read_turn_name,
 )
 
 MAX_MESSAGES = 100
@@ -461,6 +463,34 @@ def test_session_id():
     assert read_session_id(session_pb2.GetSessionRequest(session_id="s")) == "s"
     (violation,) = violations_of(read_session_id, session_pb2.ReleaseSessionRequest(session_id="/"))
     assert violation.field == "session_id"
+
+
+def test_a_turn_is_named_by_its_id_or_its_key():
+    by_id = session_pb2.CancelTurnRequest(session_id="s", turn_id="t")
+    assert read_turn_name(by_id) == ("s", {"turn_id": "t"})
+    by_key = session_pb2.CancelTurnRequest(session_id="s", turn_key="k")
+    assert read_turn_name(by_key) == ("s", {"turn_key": "k"})
+
+
+@pytest.mark.parametrize(
+    ("named", "fields"),
+    [
+        ({}, ["session_id", "turn"]),
+        ({"session_id": "s"}, ["turn"]),
+        ({"session_id": "s", "turn_id": ""}, ["turn_id"]),
+        ({"session_id": "/", "turn_key": "a b"}, ["session_id", "turn_key"]),
+    ],
+)
+def test_a_turn_that_has_no_valid_name(named, fields):
+    found = violations_of(read_turn_name, session_pb2.CancelTurnRequest(**named))
+    assert [violation.field for violation in found] == fields
+
+
+def test_a_linger_is_bounded_by_the_setting():
+    check_linger(10.0, 10.0)
+    (violation,) = violations_of(check_linger, 10.5, 10.0)
+    assert violation.field == "options.linger"
+    assert "TRUNKLINE_MAX_LINGER_S" in violation.description
 
 
 @pytest.mark.parametrize(("asked", "size"), [(0, 100), (1, 1), (1000, 1000), (2**31 - 1, 1000)])

@@ -19,7 +19,7 @@ from service.domain.events import (
 )
 from service.domain.messages import Message, Role, TextPart, Transport
 from service.domain.plan import ContextReason
-from service.domain.report import LineState, SessionView, Timings, TransportReason, TurnReport
+from service.domain.report import LineState, SessionView, Timings, TransportReason, TurnReport, TurnView
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
 from service.rpc.convert.responses import (
@@ -249,6 +249,16 @@ def test_session():
         created_at={"seconds": 1, "nanos": 500_000_000},
         last_used_at={"seconds": 2, "nanos": 500_000_000},
     )
+
+
+def test_the_turns_of_a_session():
+    turns = (TurnView("t", "k", 2.0, attached=True, ended=False, last_sequence=7),)
+    view = SessionView("s", LineState.NONE, 0, 0, 0, 1.0, 1.0, turns)
+    assert list(session_out(view).running_turns) == [
+        session_pb2.SessionTurn(
+            turn_id="t", turn_key="k", started_at={"seconds": 2}, attached=True, last_sequence=7
+        )
+    ]
 
 
 @pytest.mark.parametrize(

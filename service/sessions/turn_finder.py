@@ -1,0 +1,65 @@
+"""Show a tenant its turns, and stop one that it names: `TurnFinder`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+
+from service.domain.errors import Reason, TurnError
+from service.domain.report import TurnView
+from service.sessions.kept import KeptTurn
+from service.sessions.kept_turns import KeptTurns
+from service.sessions.running import Running
+from service.sessions.turn import Turn
+
+MAX_VIEWS = 100
+"""The turns of one session that are shown, the oldest ones."""
+
+
+class TurnFinder:
+    """Find the turns that run, and those that are kept. Another tenant's are unknown."""
+
+    def __init__(self, running: Running, kept: KeptTurns) -> None:
+        self._running = running
+        self._kept = kept
+
+    def views(self, tenant: str) -> dict[str, tuple[TurnView, ...]]:
+        """Return the tenant's turns by the id of their session, the oldest first."""
+        found = defaultdict[str, list[TurnView]](list)
+        for session_id, kept in self._kept.of(tenant):
+            found[session_id].append(kept.view())
+        for turn in self._running_of(tenant):
+            if not (view := turn.view()).turn_key:  # those with a key are kept, too
+                found[turn.session.id].append(view)
+        return {
+            session_id: tuple(sorted(views, key=lambda view: view.started_at)[:MAX_VIEWS])
+            for session_id, views in found.items()
+        }
+
+    async def cancel(self, tenant: str, session_id: str, *, turn_id: str = "", turn_key: str = "") -> None:
+        """Stop the turn, and return when the upstream's answer is cut off. One that is kept is forgotten.
+
+        Raises TurnError TURN_NOT_FOUND.
+        """
+        kept = self._kept_turn(tenant, session_id, turn_id, turn_key)
+        if kept is not None:
+            kept.forget()
+            await asyncio.wait([kept.task])
+            return
+        for turn in self._running_of(tenant):
+            if turn_id and (turn.session.id, turn.view().turn_id) == (session_id, turn_id):
+                turn.interrupt(Reason.CANCELLED)
+                await self._running.left(turn)
+                return
+        raise TurnError(Reason.TURN_NOT_FOUND, "this replica has no such turn; it may have ended")
+
+    def _kept_turn(self, tenant: str, session_id: str, turn_id: str, turn_key: str) -> KeptTurn | None:
+        if turn_key:
+            return self._kept.find(tenant, session_id, turn_key)
+        named = (kept for session, kept in self._kept.of(tenant) if session == session_id)
+        return next((kept for kept in named if kept.turn_id == turn_id), None)
+
+    def _running_of(self, tenant: str) -> Iterator[Turn]:
+        turns = (turn for turn in self._running if isinstance(turn, Turn) and not turn.warms_up)
+        return (turn for turn in turns if turn.session.tenant == tenant)
