@@ -31,6 +31,7 @@ class _Proxy:
     def __init__(self, target: str) -> None:
         self._host, _, self._port = target.rpartition(":")
         self._open: set[asyncio.StreamWriter] = set()
+        self._forwarding: set[asyncio.Task[None] | None] = set()
         self.ready = threading.Event()
         self.address = self.control = ""
 
@@ -46,6 +47,7 @@ class _Proxy:
         door.close()
         control.close()
         self._abort()
+        await asyncio.gather(*filter(None, self._forwarding))
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
@@ -59,17 +61,17 @@ class _Proxy:
             writer.transport.abort()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        task = asyncio.current_task()
+        self._forwarding.add(task)
+        self._open.add(writer)
+        with suppress(OSError):
             behind, to_service = await asyncio.open_connection(self._host, int(self._port))
-        except OSError:
-            writer.close()
-            return
-        ends = {writer, to_service}
-        self._open |= ends
-        try:
+            self._open.add(to_service)
             await asyncio.gather(_pump(reader, to_service), _pump(behind, writer))
-        finally:
-            self._open -= ends
+            self._open.discard(to_service)
+        writer.close()
+        self._open.discard(writer)
+        self._forwarding.discard(task)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

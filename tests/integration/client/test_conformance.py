@@ -1,11 +1,13 @@
 """Both faces of this client print what all clients print. A few scenarios; clients/conformance/ runs all."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from clients.conformance.cutting import cutting
 from tests.integration.service.conftest import replica, start
 
 __all__ = ["replica", "start"]
@@ -36,13 +38,15 @@ def expected(names):
 
 @pytest.mark.parametrize("face", [[], ["--sync"]], ids=["async", "sync"])
 async def test_the_transcript(replica, face):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *(str(ROOT / "clients/python/conformance.py"), *face, replica.address, str(SCENARIOS), *NAMES),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
+    with cutting(replica.address) as (address, control):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *(str(ROOT / "clients/python/conformance.py"), *face, address, str(SCENARIOS), *NAMES),
+            env=os.environ | {"CONFORMANCE_CUT": control},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
     blocks = ("\n" + out.decode("ascii")).split("\n== ")[1:]
     assert [block.strip("\n") for block in blocks] == expected(NAMES)
