@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 from trunkline.errors import TrunklineError
 
-RESUMES = 5
-"""How often in a row a call whose connection broke is made again without that an event comes."""
+RESUMES = 8
+"""How often in a row a call whose connection broke is made again without that an event comes.
+
+With the default pauses that is 8 to 16 s: a proxy or a network that is gone for 5 s costs no answer.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

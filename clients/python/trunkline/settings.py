@@ -17,6 +17,7 @@ from trunkline.tracing import trace_metadata
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 KEEPALIVE_S = 30.0
 KEEPALIVE_TIMEOUT_S = 10.0
+RECONNECT_MS = (100, 2_000)
 # The service takes requests of 32 MiB at most; an answer may echo images.
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -46,6 +47,9 @@ class Settings:
             "grpc.primary_user_agent": f"trunkline-python/{__version__}",
             "grpc.max_send_message_length": self.max_message_bytes,
             "grpc.max_receive_message_length": self.max_message_bytes,
+            # By itself grpc pauses for a second after one refused connection, and for minutes after many.
+            "grpc.initial_reconnect_backoff_ms": RECONNECT_MS[0],
+            "grpc.max_reconnect_backoff_ms": RECONNECT_MS[1],
             # A retry policy found in DNS would repeat what must not be repeated.
             "grpc.service_config_disable_resolution": 1,
         }

@@ -91,7 +91,7 @@ def test_a_lost_call_is_made_again_only_where_it_is_resumed():
     for _ in range(1 + RESUMES):
         attempts.begin()
         delays.append(attempts.delay(lost()))
-    assert delays == [1, 2, 4, 8, 10, None]
+    assert delays == [1, 2, 4, 8, 10, 10, 10, 10, None]
     plain = Attempts(NO_JITTER)
     plain.begin()
     assert plain.delay(lost()) is None

@@ -13,6 +13,7 @@ def test_options_of_the_channel():
     assert options["grpc.max_receive_message_length"] == options["grpc.max_send_message_length"] == 64 << 20
     assert options["grpc.primary_user_agent"].startswith("trunkline-python/")
     assert options["grpc.service_config_disable_resolution"] == 1
+    assert options["grpc.initial_reconnect_backoff_ms"] < options["grpc.max_reconnect_backoff_ms"] == 2000
 
 
 def test_the_callers_own_options_win():
