@@ -235,27 +235,46 @@ async def test_a_turn_may_be_resumed_from_another_process(face, service, client)
         await face.events(client.stream(**given, after_sequence=2))
 
 
-async def test_cancelling_the_task_stops_the_turn_while_it_waits(service):
-    service.scripts = [[EVENTS[0], BROKEN], [EVENTS[0], WAIT], [WAIT]]
+@pytest.fixture
+async def waiting(service):
+    """A client that never makes a second try, and the event that it waits for one."""
+    begun = asyncio.Event()
+
+    async def forever(_delay: float) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
     async with trunkline.AsyncClient(service.address) as client:
-        waiting = asyncio.Event()
-
-        async def forever(_delay: float) -> None:
-            waiting.set()
-            await asyncio.Event().wait()
-
         client._sleep = forever
-        conversation = client.conversation(model="m", resume=True)
-        for make, begun in (
-            (conversation.stream("hi").result, waiting),
-            (lambda: conversation.stream("hi").result(), service.waiting),
-            (lambda: conversation.complete("hi"), service.waiting),
-        ):
-            service.waiting.clear()
-            reading = asyncio.ensure_future(make())
-            await begun.wait()
-            reading.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await reading
-            await service.stopped.get()
-        assert conversation.messages == []
+        yield client, begun
+
+
+async def test_cancel_while_it_waits_for_the_next_try(service, waiting):
+    client, begun = waiting
+    service.scripts = [[EVENTS[0], BROKEN]]
+    turn = client.conversation(model="m", resume=True).stream("hi")
+    reading = asyncio.ensure_future(turn.result())
+    await begun.wait()
+    turn.cancel()
+    with pytest.raises(TrunklineError, match="CANCELLED"):
+        await reading
+    assert (await service.stopped.get()).turn_key == turn.key
+
+
+async def test_cancelling_the_task_stops_the_turn_wherever_it_waits(service, waiting):
+    client, waits = waiting
+    service.scripts = [[EVENTS[0], BROKEN], [EVENTS[0], WAIT], [WAIT]]
+    conversation = client.conversation(model="m", resume=True)
+    for make, begun in (
+        (conversation.stream("hi").result, waits),
+        (lambda: conversation.stream("hi").result(), service.waiting),
+        (lambda: conversation.complete("hi"), service.waiting),
+    ):
+        service.waiting.clear()
+        reading = asyncio.ensure_future(make())
+        await begun.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await service.stopped.get()
+    assert conversation.messages == []

@@ -38,6 +38,7 @@ class AsyncTurn(Turn[Call], AsyncEvents):
         self._open = open_call
         self._sleep = sleep
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pause: asyncio.Future[None] | None = None
 
     async def __anext__(self) -> Event:
         while not self._ended:
@@ -47,6 +48,11 @@ class AsyncTurn(Turn[Call], AsyncEvents):
         self._raise_cancelled()
         await self.aclose()
         raise StopAsyncIteration
+
+    def cancel(self) -> None:
+        super().cancel()
+        if self._pause is not None:
+            self._pause.cancel()
 
     async def aclose(self) -> None:
         self._leave()
@@ -85,9 +91,12 @@ class AsyncTurn(Turn[Call], AsyncEvents):
         return None
 
     async def _wait(self, delay: float) -> None:
+        self._pause = asyncio.ensure_future(self._sleep(delay))
         try:
-            await self._sleep(delay)
+            await self._pause
         except asyncio.CancelledError:
+            if self._cancelled and not task_is_cancelled():
+                return
             self._leave()
             raise
 
