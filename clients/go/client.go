@@ -20,6 +20,7 @@ type Client struct {
 	connection  *grpc.ClientConn
 	completions pb.CompletionServiceClient
 	sessions    pb.SessionServiceClient
+	lingering   lingering
 }
 
 // Dial makes a client of the service at address (host:port, or any other target of grpc). Nothing is connected
@@ -41,8 +42,10 @@ func Dial(address string, options ...DialOption) (*Client, error) {
 	}, nil
 }
 
-// Close ends the connection and all running calls.
+// Close ends the connection and all running calls. Turns that would outlive them, since they can be resumed, are cancelled
+// first, which takes 2 s at most.
 func (c *Client) Close() error {
+	c.lingering.close()
 	return c.connection.Close()
 }
 
@@ -54,6 +57,7 @@ type Request struct {
 	Messages     []*Message // the whole conversation, oldest first
 	Tools        []Tool     // what the model may call; [Conversation.Run] calls it
 	Continuation string     // [Done.Continuation] of the conversation's latest turn, if any
+	Resume       bool       // go on where the connection breaks; see [Conversation]
 }
 
 // Nothing is validated here: the service does, names the field, and its answer is the same in every language.
@@ -69,6 +73,9 @@ func (r Request) proto(options []Option) *pb.StreamCompletionRequest {
 	}
 	for _, option := range options {
 		option(request)
+	}
+	if r.Resume {
+		makeResumable(request)
 	}
 	return request
 }
@@ -112,7 +119,7 @@ func call[In, Out proto.Message](
 		if err == nil {
 			return out, nil
 		}
-		if err = c.wait(ctx, attempt, errorFrom(ctx, err, nil, nil)); err != nil {
+		if err = c.wait(ctx, attempt, c.settings.retry.unsent, errorFrom(ctx, err, nil, nil)); err != nil {
 			var none Out
 			return none, err
 		}
@@ -120,23 +127,26 @@ func call[In, Out proto.Message](
 }
 
 // wait returns nil when it is time for another try, or the error to return.
-func (c *Client) wait(ctx context.Context, attempt int, err error) error {
+func (c *Client) wait(ctx context.Context, attempt int, again retryRule, err error) error {
 	var failed *Error
-	if !errors.As(err, &failed) {
+	if !errors.As(err, &failed) || c.lingering.isClosed() {
 		return err
 	}
-	delay, again := c.settings.retry.delay(attempt, failed)
-	if deadline, ok := ctx.Deadline(); !again || ok && time.Until(deadline) <= delay {
+	delay, ok := again(attempt, failed)
+	if deadline, limited := ctx.Deadline(); !ok || limited && time.Until(deadline) <= delay {
 		return err
 	}
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		if failed.broken() {
+			c.reconnect(ctx)
+		}
 		return nil
 	case <-ctx.Done():
 		ended := contextError(ctx)
-		ended.Sent = SentNo
+		ended.Sent, ended.Partial = failed.Sent, failed.Partial
 		return ended
 	}
 }

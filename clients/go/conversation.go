@@ -20,6 +20,11 @@ var ErrTurnOpen = errors.New("trunkline: a turn of this conversation is still op
 //
 // All fields are yours to change between turns. After an edit of Messages the next turn is sent in full, and its
 // report says so. A conversation is not for several goroutines at once.
+//
+// With Resume a turn outlives a broken connection: it has a key ([TurnKey]; where none is given, a random one), goes on at
+// the service for as long as [Linger] says (60 s where it does not), and is called again: five times without a new event at
+// most, and never beyond its deadline. Each event comes once and in order. Leaving the loop, cancelling the context and
+// closing the client stop the turn as ever; the client then cancels it by its key, in the background.
 type Conversation struct {
 	SessionID    string
 	Model        string
@@ -28,6 +33,7 @@ type Conversation struct {
 	Messages     []*Message
 	Options      []Option // for each turn, before its own
 	MaxRounds    int      // turns of one Run at most; zero: 32
+	Resume       bool     // go on where the connection breaks
 	Continuation string   // of the latest turn, sent with the next one; a conversation that goes on elsewhere takes it along
 
 	client *Client
@@ -36,9 +42,13 @@ type Conversation struct {
 
 // NewConversation begins a conversation, with a session id of its own.
 func (c *Client) NewConversation(model string) *Conversation {
+	return &Conversation{SessionID: randomID(), Model: model, client: c}
+}
+
+func randomID() string {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // it never fails
-	return &Conversation{SessionID: hex.EncodeToString(id), Model: model, client: c}
+	return hex.EncodeToString(id)
 }
 
 // Stream runs one turn: all messages, then the one that is given, if any. See [Client.Stream].
@@ -125,7 +135,7 @@ func (c *Conversation) asked(message *Message) []*Message {
 func (c *Conversation) request(message *Message) Request {
 	return Request{
 		SessionID: c.SessionID, Model: c.Model, Instructions: c.Instructions,
-		Messages: c.asked(message), Tools: c.Tools, Continuation: c.Continuation,
+		Messages: c.asked(message), Tools: c.Tools, Continuation: c.Continuation, Resume: c.Resume,
 	}
 }
 

@@ -43,8 +43,11 @@ type Error struct {
 	Report     *Report           // how the turn ran, or nil
 	Violations []Violation       // what is wrong with the request
 	Metadata   map[string]string // ErrorInfo's own, for what has no name here
+	TurnKey    string            // of the turn, where it has one ([TurnKey]): with it the rest may still be read …
+	Sequence   int64             // … after this event, the last that came
 
 	cause error
+	bare  bool // the service itself says nothing: a status of gRPC or of a proxy, or no ending at all
 }
 
 // Sent says whether a request reached the upstream.
@@ -87,6 +90,15 @@ func (e *Error) Error() string {
 	return "trunkline: " + e.Reason + ": " + e.Message
 }
 
+// broken says that the connection ended, not the turn.
+func (e *Error) broken() bool {
+	switch e.Code {
+	case codes.OK, codes.Canceled, codes.Unknown, codes.Internal, codes.Unavailable:
+		return e.bare
+	}
+	return false
+}
+
 // Unwrap returns the error of the context that ended the call, or the gRPC status.
 func (e *Error) Unwrap() error { return e.cause }
 
@@ -104,7 +116,7 @@ func errorFrom(ctx context.Context, err error, event *pb.Error, partial *Message
 	}
 	if ended := endOf(ctx); ended != nil && (failed.Reason == ReasonCancelled || failed.Reason == ReasonDeadline) {
 		own := status.FromContextError(ended)
-		failed.Reason, failed.Code, failed.cause = codeName(own.Code()), own.Code(), ended
+		failed.Reason, failed.Code, failed.cause, failed.bare = codeName(own.Code()), own.Code(), ended, false
 	}
 	return failed
 }
@@ -139,6 +151,7 @@ func read(state *status.Status, event *pb.Error) *Error {
 		Partial:    reported.GetPartial(),
 		Upstream:   found.upstream(reported),
 		Metadata:   found.info.GetMetadata(),
+		bare:       found.info == nil && reported == nil,
 	}
 	if reported.GetReason() == "" {
 		// A status that came alone has two ways to invite another try.

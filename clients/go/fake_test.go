@@ -171,10 +171,10 @@ func say(err error, responses ...*response) func(stream) error {
 // hang sends these, then waits until the caller leaves, and reports it.
 func hang(left chan<- struct{}, responses ...*response) func(stream) error {
 	return func(out stream) error {
-		err := say(nil, responses...)(out)
+		_ = say(nil, responses...)(out)
 		<-out.Context().Done()
 		close(left)
-		return err
+		return status.FromContextError(out.Context().Err()).Err()
 	}
 }
 

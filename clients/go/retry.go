@@ -19,16 +19,38 @@ type Retry struct {
 // DefaultRetry is the [Retry] of a [Client] without [WithRetry].
 var DefaultRetry = Retry{Attempts: 4, Base: 100 * time.Millisecond, Max: 5 * time.Second, Patience: 30 * time.Second}
 
-// delay returns how long to wait before the next try, and whether there is one.
-func (r Retry) delay(attempt int, err *Error) (time.Duration, bool) {
+// A retryRule returns how long to wait after a try that failed, counted from 1, and whether there is another.
+type retryRule func(attempt int, err *Error) (time.Duration, bool)
+
+func (r Retry) rule(resumes bool) retryRule {
+	if resumes {
+		return r.broken
+	}
+	return r.unsent
+}
+
+// unsent is the rule of every call.
+func (r Retry) unsent(attempt int, err *Error) (time.Duration, bool) {
 	unsent := err.Code == codes.Unavailable && err.Sent == SentNo
 	if !unsent || attempt >= r.Attempts || err.RetryAfter > r.Patience {
 		return 0, false
 	}
+	return r.delay(attempt, err), true
+}
+
+// broken is the rule of a turn that is resumed. Attempt counts what failed since the last event.
+func (r Retry) broken(attempt int, err *Error) (time.Duration, bool) {
+	if err.broken() && attempt <= resumeTries {
+		return r.delay(attempt, err), true
+	}
+	return r.unsent(attempt, err)
+}
+
+func (r Retry) delay(attempt int, err *Error) time.Duration {
 	spread := r.Max
 	if doublings := attempt - 1; doublings < 32 && r.Base<<doublings>>doublings == r.Base {
 		spread = min(r.Max, r.Base<<doublings)
 	}
 	// Never earlier than RetryInfo, and spread after it: all callers got the same one.
-	return err.RetryAfter + time.Duration(float64(spread)*(0.5+rand.Float64()/2)), true
+	return err.RetryAfter + time.Duration(float64(spread)*(0.5+rand.Float64()/2))
 }

@@ -23,51 +23,76 @@ const settleTime = time.Second
 // to the model.
 func (c *Client) Stream(ctx context.Context, request Request, options ...Option) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		made := request.proto(options)
 		ctx, cancel := c.withTimeout(ctx)
 		defer cancel()
-		for attempt := 1; ; attempt++ {
-			heard, err := c.try(ctx, made, yield)
-			if err != nil && !heard {
-				if err = c.wait(ctx, attempt, err); err == nil {
-					continue
-				}
-			}
-			if err != nil {
-				yield(nil, err)
-			}
-			return
-		}
+		turn := &turn{client: c, request: request.proto(options), resumes: request.Resume, yield: yield}
+		turn.run(ctx)
 	}
 }
 
-// try makes the call once. It returns whether anything came, and no error if the turn ended well or was left.
-func (c *Client) try(
-	ctx context.Context, request *pb.StreamCompletionRequest, yield func(Event, error) bool,
-) (heard bool, err error) {
-	outgoing, err := c.outgoing(ctx, request.SessionId)
+// A turn is read by one call, or, where it is resumed, by several: each goes on where the one before broke.
+type turn struct {
+	client  *Client
+	request *pb.StreamCompletionRequest // its AfterSequence is the last event that came
+	resumes bool
+	yield   func(Event, error) bool
+	tries   int     // calls since that event
+	heard   bool    // something came in the current call
+	unknown bool    // a call broke: nobody knows whether it was sent
+	partial partial // the answer so far
+	over    bool    // it ended, or is lost: nothing is left to cancel
+}
+
+func (t *turn) run(ctx context.Context) {
+	end := t.client.linger(ctx, t.request, t.resumes)
+	defer func() { end(!t.over) }() // where the caller's loop panics, too
+	again := t.client.settings.retry.rule(t.resumes)
+	for {
+		t.tries++
+		err := t.try(ctx)
+		if err == nil {
+			return
+		}
+		broken := isBroken(err)
+		t.unknown = t.unknown || broken
+		if !t.heard || t.resumes && broken {
+			if err = t.client.wait(ctx, t.tries, again, err); err == nil {
+				continue
+			}
+		}
+		t.over = !endedByCaller(err)
+		t.yield(nil, final(err, t.request, t.unknown))
+		return
+	}
+}
+
+// try makes one call. It returns no error if the turn ended well or was left.
+func (t *turn) try(ctx context.Context) error {
+	t.heard = false
+	outgoing, err := t.client.outgoing(ctx, t.request.SessionId)
 	if err != nil {
-		return false, err
+		return err
 	}
 	outgoing, cancel := context.WithCancel(outgoing)
 	defer cancel()
-	stream, err := c.completions.StreamCompletion(outgoing, request)
+	stream, err := t.client.completions.StreamCompletion(outgoing, t.request)
 	if err != nil {
-		return false, errorFrom(ctx, err, nil, nil)
+		return errorFrom(ctx, err, nil, t.partial.message())
 	}
-	var (
-		reported *pb.Error // kept until the status comes: the caller gets both as one
-		partial  partial
-	)
+	var reported *pb.Error // kept until the status comes: the caller gets both as one
 	for {
 		response, err := stream.Recv()
 		switch {
 		case errors.Is(err, io.EOF):
-			return heard, unfinished(reported, partial.message())
+			return unfinished(reported, t.partial.message())
 		case err != nil:
-			return heard, errorFrom(ctx, err, reported, partial.message())
+			return errorFrom(ctx, err, reported, t.partial.message())
 		}
-		heard = true
+		if next, err := t.isNext(ctx, response); err != nil {
+			return err
+		} else if !next {
+			continue
+		}
 		if failure := response.GetError(); failure != nil {
 			reported = failure
 			continue
@@ -76,23 +101,22 @@ func (c *Client) try(
 		if event == nil {
 			continue
 		}
-		partial.add(event)
-		_, done := event.(*Done)
-		if done {
+		t.partial.add(event)
+		if _, t.over = event.(*Done); t.over {
 			defer func() {
 				defer time.AfterFunc(settleTime, cancel).Stop()
 				_, _ = stream.Recv() // the answer is whole: what fails after it does not concern the caller
 			}()
 		}
-		if !yield(event, nil) || done {
-			return heard, nil
+		if !t.yield(event, nil) || t.over {
+			return nil
 		}
 	}
 }
 
 // unfinished is a call that ended with OK, which is correct only after Done.
 func unfinished(reported *pb.Error, partial *Message) *Error {
-	failed := &Error{Reason: "PROTOCOL_ERROR", Message: "the stream ended without done", Code: codes.OK}
+	failed := &Error{Reason: "PROTOCOL_ERROR", Message: "the stream ended without done", Code: codes.OK, bare: true}
 	if reported != nil {
 		failed = read(status.New(codes.OK, ""), reported)
 	}
