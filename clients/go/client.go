@@ -83,7 +83,8 @@ func (r Request) proto(options []Option) *pb.StreamCompletionRequest {
 // Complete runs a turn and returns it in one piece. Nothing is kept.
 func (c *Client) Complete(ctx context.Context, request Request, options ...Option) (*Done, error) {
 	made := request.proto(options)
-	response, err := call(ctx, c, made.SessionId, c.completions.Complete, &pb.CompleteRequest{
+	end := c.linger(ctx, made, request.Resume)
+	response, unknown, err := callAgain(ctx, c, c.settings.retry.rule(request.Resume), made.SessionId, c.completions.Complete, &pb.CompleteRequest{
 		SessionId:     made.SessionId,
 		Model:         made.Model,
 		Instructions:  made.Instructions,
@@ -95,8 +96,9 @@ func (c *Client) Complete(ctx context.Context, request Request, options ...Optio
 		AfterSequence: made.AfterSequence,
 		Continuation:  made.Continuation,
 	})
+	end(endedByCaller(err))
 	if err != nil {
-		return nil, err
+		return nil, final(err, made, unknown)
 	}
 	return doneFrom(response), nil
 }
@@ -106,6 +108,15 @@ func call[In, Out proto.Message](
 	ctx context.Context, c *Client, sessionID string,
 	method func(context.Context, In, ...grpc.CallOption) (Out, error), in In,
 ) (Out, error) {
+	out, _, err := callAgain(ctx, c, c.settings.retry.unsent, sessionID, method, in)
+	return out, err
+}
+
+// callAgain does so by another rule. Unknown says that a try broke, of which nobody knows whether it was sent.
+func callAgain[In, Out proto.Message](
+	ctx context.Context, c *Client, again retryRule, sessionID string,
+	method func(context.Context, In, ...grpc.CallOption) (Out, error), in In,
+) (out Out, unknown bool, err error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
@@ -117,11 +128,13 @@ func call[In, Out proto.Message](
 			return method(outgoing, in)
 		}()
 		if err == nil {
-			return out, nil
+			return out, unknown, nil
 		}
-		if err = c.wait(ctx, attempt, c.settings.retry.unsent, errorFrom(ctx, err, nil, nil)); err != nil {
+		err = errorFrom(ctx, err, nil, nil)
+		unknown = unknown || isBroken(err)
+		if err = c.wait(ctx, attempt, again, err); err != nil {
 			var none Out
-			return none, err
+			return none, unknown, err
 		}
 	}
 }

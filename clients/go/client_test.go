@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http/httptest"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -219,5 +221,62 @@ func TestTLS(t *testing.T) {
 func TestAnInvalidAddress(t *testing.T) {
 	if _, err := trunkline.Dial("\x00"); err == nil {
 		t.Error("no error")
+	}
+}
+
+func TestCompleteIsResumed(t *testing.T) {
+	f := &fake{completed: []func(context.Context) (*pb.CompleteResponse, error){
+		func(context.Context) (*pb.CompleteResponse, error) { return nil, reset },
+		func(context.Context) (*pb.CompleteResponse, error) {
+			return nil, failure(codes.Unavailable, "SHUTTING_DOWN", "false")
+		},
+		func(context.Context) (*pb.CompleteResponse, error) {
+			return &pb.CompleteResponse{Message: trunkline.Assistant("Hi"), Report: &pb.TurnReport{Attached: true}}, nil
+		},
+		func(context.Context) (*pb.CompleteResponse, error) { return nil, reset },
+	}}
+	client := serve(t, f)
+	end, err := client.Complete(t.Context(), resumable())
+	if err != nil || end.Text() != "Hi" || !end.Report.Attached || len(f.complete) != 3 {
+		t.Fatalf("got %+v, %v after %d calls", end, err, len(f.complete))
+	}
+	if got := f.complete[0]; len(got.TurnKey) != 32 || got.Options.Linger.AsDuration() != time.Minute || !proto.Equal(got, f.complete[2]) {
+		t.Errorf("sent %v, then %v", got, f.complete[2])
+	}
+	_, err = client.Complete(t.Context(), resumable())
+	if e := failed(t, err); e.Sent != trunkline.SentUnknown || len(f.complete) != 9 || e.TurnKey != f.complete[8].TurnKey {
+		t.Errorf("got %+v after %d calls", e, len(f.complete))
+	}
+}
+
+func TestAnErrorThatNothingWasSentIsNotBelievedAfterABreak(t *testing.T) {
+	f := &fake{completed: []func(context.Context) (*pb.CompleteResponse, error){
+		func(context.Context) (*pb.CompleteResponse, error) { return nil, reset },
+		func(context.Context) (*pb.CompleteResponse, error) {
+			return nil, failure(codes.Unavailable, "SHUTTING_DOWN", "false")
+		},
+	}}
+	_, err := serve(t, f).Complete(t.Context(), resumable())
+	if e := failed(t, err); e.Reason != "SHUTTING_DOWN" || e.Sent != trunkline.SentUnknown || len(f.complete) != 3 {
+		t.Errorf("got %+v after %d calls", e, len(f.complete))
+	}
+}
+
+func TestCompleteThatIsStoppedIsCancelled(t *testing.T) {
+	left := make(chan struct{})
+	f := &fake{completed: []func(context.Context) (*pb.CompleteResponse, error){
+		func(ctx context.Context) (*pb.CompleteResponse, error) {
+			<-ctx.Done()
+			close(left)
+			return nil, ctx.Err()
+		},
+	}}
+	client := serve(t, f, trunkline.WithTimeout(50*time.Millisecond))
+	if _, err := client.Complete(t.Context(), resumable()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	<-left
+	if got := f.turnsCancelled(t, 1); got[0] != "s1 "+f.complete[0].TurnKey {
+		t.Errorf("cancelled %v", got)
 	}
 }
