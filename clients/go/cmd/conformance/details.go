@@ -78,3 +78,29 @@ func (l *lines) item(one *trunkline.UpstreamItemPart) item {
 	}
 	return item{one.Type, one.Json}
 }
+
+type kept struct {
+	Attached     bool `json:"attached"`
+	Continuation bool `json:"continuation"`
+}
+
+func keptOf(done *trunkline.Done) kept {
+	return kept{done.Report.Attached, done.Continuation != ""}
+}
+
+func (l *lines) compaction(compaction *trunkline.Compaction, err error) {
+	if err != nil {
+		l.error(err)
+		return
+	}
+	l.add("compacted", struct {
+		Messages   []string `json:"messages"`
+		Usage      *usage   `json:"usage"`
+		ResponseID bool     `json:"response_id"`
+		Provider   string   `json:"provider"`
+		Created    bool     `json:"created"`
+	}{
+		history(compaction.Messages), l.usage(&compaction.Usage), compaction.ResponseID != "", compaction.Provider,
+		!compaction.CreatedAt.IsZero(),
+	})
+}

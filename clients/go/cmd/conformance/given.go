@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	trunkline "github.com/trunkline/trunkline/clients/go"
 )
@@ -35,10 +36,19 @@ type turn struct {
 		ReasoningSummary  *string `json:"reasoning_summary"`
 		Include           []string
 		ToolChoice        *string `json:"tool_choice"`
+		Store             *bool
+		Resume            bool
+		Linger            *int // seconds
+		Heartbeat         *int
 	}
-	TimeoutMS int    `json:"timeout_ms"`
-	CancelOn  string `json:"cancel_on"`
-	Mask      bool
+	TurnKey       string `json:"turn_key"`
+	AfterSequence int64  `json:"after_sequence"`
+	TimeoutMS     int    `json:"timeout_ms"`
+	CancelOn      string `json:"cancel_on"`
+	StopOn        string `json:"stop_on"`
+	CutOn         string `json:"cut_on"`
+	CutAfterMS    int    `json:"cut_after_ms"`
+	Mask          bool
 }
 
 func tool(name string, data toolData) trunkline.Tool {
@@ -98,6 +108,15 @@ func (t turn) options() (options []trunkline.Option) {
 	}
 	if given.ToolChoice != nil {
 		options = append(options, trunkline.ChoiceDefinition(*given.ToolChoice))
+	}
+	if given.Store != nil {
+		options = append(options, trunkline.Store(*given.Store))
+	}
+	if given.Linger != nil {
+		options = append(options, trunkline.Linger(time.Duration(*given.Linger)*time.Second))
+	}
+	if given.Heartbeat != nil {
+		options = append(options, trunkline.Heartbeat(time.Duration(*given.Heartbeat)*time.Second))
 	}
 	return options
 }

@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -39,9 +38,10 @@ type step struct {
 	Do string
 	turn
 	MaxRounds int `json:"max_rounds"`
-	Turns     []turn
+	Turns     turns
 	Answers   []string // one for each action of the scenario's last end
 	Details   bool
+	Kept      bool
 	Index     int
 	Key       *string
 	Prime     bool
@@ -130,16 +130,15 @@ func (p *player) play(ctx context.Context, step step) error {
 	if step.Key != nil {
 		id += "." + *step.Key
 	}
-	lines := &lines{mask: step.Mask, details: step.Details, ended: p.ended}
+	lines := &lines{mask: step.Mask, details: step.Details, kept: step.Kept, ended: p.ended}
 	switch step.Do {
-	case "stream", "run", "answer", "complete", "together":
+	case "stream", "run", "answer", "complete", "together", "call":
 		if err := p.turns(ctx, step, lines); err != nil {
 			return err
 		}
 		p.ended = lines.ended
-		p.out.print(lines)
-		p.out.line("history", history(p.conversation.Messages))
-		return nil
+	case "compact":
+		lines.compaction(p.conversation.Compact(ctx))
 	case "edit":
 		p.conversation.Messages[step.Index] = trunkline.User(*step.Text)
 	case "wait":
@@ -151,7 +150,11 @@ func (p *player) play(ctx context.Context, step step) error {
 		})
 		lines.session(session, err)
 	case "get":
-		lines.session(p.client.Session(ctx, id))
+		session, err := p.client.Session(ctx, id)
+		lines.session(session, err)
+		if step.Turns.shown && err == nil {
+			lines.turns(session.RunningTurns)
+		}
 	case "list":
 		p.list(ctx, step.PageSize, lines)
 	case "release":
@@ -160,82 +163,20 @@ func (p *player) play(ctx context.Context, step step) error {
 		} else {
 			lines.add("released", nil)
 		}
+	case "cancel_turn":
+		if err := p.client.CancelTurnKey(ctx, id, step.TurnKey); err != nil {
+			lines.error(err)
+		} else {
+			lines.add("cancelled", nil)
+		}
 	default:
 		return errors.New("no such step")
 	}
 	p.out.print(lines)
-	return nil
-}
-
-func (p *player) turns(ctx context.Context, step step, lines *lines) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	message, options := step.message(), step.options()
 	switch step.Do {
-	case "complete":
-		done, err := p.conversation.Complete(ctx, message, options...)
-		lines.event(done, err)
-	case "answer":
-		if p.ended == nil {
-			return errors.New("no turn has ended")
-		}
-		items, err := step.answers(p.ended.Actions())
-		if err != nil {
-			return err
-		}
-		p.conversation.MaxRounds = step.MaxRounds
-		read(p.conversation.Answer(ctx, items, options...), lines, step.CancelOn, cancel)
-	case "together":
-		return p.together(ctx, step.Turns, lines)
-	case "run":
-		p.conversation.MaxRounds = step.MaxRounds
-		read(p.conversation.Run(ctx, message, options...), lines, step.CancelOn, cancel)
-	default:
-		read(p.conversation.Stream(ctx, message, options...), lines, step.CancelOn, cancel)
+	case "stream", "run", "answer", "complete", "together", "compact":
+		p.out.line("history", history(p.conversation.Messages))
 	}
-	return nil
-}
-
-func read(events iter.Seq2[trunkline.Event, error], lines *lines, cancelOn string, cancel func()) {
-	cancelled := false
-	for event, err := range events {
-		if cancelled && err == nil {
-			continue
-		}
-		lines.event(event, err)
-		_, isStart := event.(*trunkline.Start)
-		_, isText := event.(*trunkline.TextDelta)
-		if cancelOn == "start" && isStart || cancelOn == "text" && isText {
-			cancelled = true
-			cancel()
-		}
-	}
-}
-
-// together runs two turns of the session at once: the second while the first is between its start and its end.
-func (p *player) together(ctx context.Context, turns []turn, first *lines) error {
-	if len(turns) != 2 {
-		return errors.New("two turns are expected")
-	}
-	stream := func(turn turn) iter.Seq2[trunkline.Event, error] {
-		return p.client.Stream(ctx, trunkline.Request{
-			SessionID:    p.base,
-			Model:        p.conversation.Model,
-			Instructions: p.conversation.Instructions,
-			Messages:     append(slices.Clip(p.conversation.Messages), turn.message()),
-			Tools:        p.conversation.Tools,
-		}, turn.options()...)
-	}
-	second := &lines{}
-	for event, err := range stream(turns[0]) {
-		first.event(event, err)
-		if _, ok := event.(*trunkline.Start); ok {
-			read(stream(turns[1]), second, "", nil)
-		}
-	}
-	first.add("and", nil)
-	second.flush()
-	first.all = append(first.all, second.all...)
 	return nil
 }
 

@@ -77,6 +77,7 @@ func encode(value any) string {
 type lines struct {
 	mask    bool
 	details bool            // a line of them after each end
+	kept    bool            // and one of what is kept of the turn
 	ended   *trunkline.Done // the last end
 	all     []line
 	part    string // what the open delta belongs to
@@ -156,6 +157,9 @@ func (l *lines) event(event trunkline.Event, err error) {
 		l.done(event)
 		if l.details {
 			l.add("details", detailsOf(event))
+		}
+		if l.kept {
+			l.add("kept", keptOf(event))
 		}
 	}
 }
@@ -276,24 +280,4 @@ func (l *lines) error(err error) {
 		shown.Violations = append(shown.Violations, violation{bad.Field, bad.Description})
 	}
 	l.add("error", shown)
-}
-
-func (l *lines) session(session *trunkline.Session, err error) {
-	if err != nil {
-		l.error(err)
-		return
-	}
-	l.add("session", struct {
-		SessionID        string              `json:"session_id"`
-		Live             bool                `json:"live"`
-		LineState        trunkline.LineState `json:"line_state"`
-		Turns            int64               `json:"turns"`
-		IncrementalTurns int64               `json:"incremental_turns"`
-		Saved            bool                `json:"saved"`
-		Created          bool                `json:"created"`
-		Used             bool                `json:"used"`
-	}{
-		session.SessionID, session.Live, session.LineState, session.Turns, session.IncrementalTurns,
-		session.BytesSaved > 0, !session.CreatedAt.IsZero(), !session.LastUsedAt.IsZero(),
-	})
 }
