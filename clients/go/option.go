@@ -23,7 +23,7 @@ func RequestID(id string) Option {
 
 // TurnKey names the turn: 1 to 128 characters of A-Z a-z 0-9 _ . : -, unique in the session. A second call with the same
 // key and the same content attaches to the turn that runs or has run, and never starts another; it takes the turn over
-// from the first. With other content it is refused. Where the turn is no longer known it starts anew, and
+// from the first. With other content it is refused. Where the turn is no longer known another one starts, and
 // [Report.Attached] is false.
 func TurnKey(key string) Option {
 	return func(r *pb.StreamCompletionRequest) { r.TurnKey = key }

@@ -169,7 +169,7 @@ func TestWhatTheServiceSaysIsFinal(t *testing.T) {
 	}
 }
 
-func TestATurnThatBeganAnewIsCancelled(t *testing.T) {
+func TestAnotherTurnThatBeganIsCancelled(t *testing.T) {
 	left := make(chan struct{})
 	f := &fake{turns: []func(stream) error{say(reset, poem()[:2]...), hang(left, poem()...)}}
 	words, err := read(serve(t, f), t.Context())
