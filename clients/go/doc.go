@@ -19,7 +19,8 @@
 //
 // A [Conversation] keeps the messages, and what the model said as it said it, so that every following turn sends only
 // what is new. A turn ends with [Done], or with one [*Error] that says why, whether trying again may cost money twice,
-// and how much of the answer had come. Cancelling the context, or leaving the loop, stops the turn down to the model.
+// and how much of the answer had come. Cancelling the context, or leaving the loop, stops the turn down to the model. With
+// [Conversation].Resume a turn goes on by itself where its connection breaks.
 package trunkline
 
 // Version is the version of this client.

@@ -35,7 +35,8 @@ func AfterSequence(sequence int64) Option {
 }
 
 // Linger is how long a turn with a [TurnKey] goes on after its caller is gone, and how long it can still be read once it
-// has ended. It then outlives a cancelled context and a loop that is left: [Client.CancelTurnKey] stops it.
+// has ended. It then outlives a cancelled context and a loop that is left, and [Client.CancelTurnKey] stops it; where the
+// turn has Resume, the client does that itself.
 func Linger(duration time.Duration) Option {
 	return option(func(o *pb.CompletionOptions) { o.Linger = durationpb.New(duration) })
 }

@@ -47,6 +47,12 @@ func resumable() trunkline.Request {
 	return made
 }
 
+// later is a proxy's status: try again in an hour.
+func later() error {
+	state, _ := status.New(codes.Unavailable, "a proxy").WithDetails(retryIn(time.Hour))
+	return state.Err()
+}
+
 // read returns the texts of a turn, its end as a word, and its error.
 func read(client *trunkline.Client, ctx context.Context, options ...trunkline.Option) (words string, err error) {
 	for event, failure := range client.Stream(ctx, resumable(), options...) {
@@ -145,15 +151,16 @@ func TestWhatTheServiceSaysIsFinal(t *testing.T) {
 		sent   trunkline.Sent
 		calls  int
 	}{
-		"it was taken over":           {say(failure(codes.Aborted, "TAKEN_OVER", "true")), "TAKEN_OVER", trunkline.SentYes, 2},
-		"it failed":                   {say(failure(codes.Internal, "UPSTREAM_ERROR", "true"), reported), "UPSTREAM_ERROR", trunkline.SentYes, 2},
-		"it failed, and broke":        {say(reset, reported), "UPSTREAM_ERROR", trunkline.SentYes, 2},
-		"a limit of gRPC":             {say(status.Error(codes.ResourceExhausted, "too large")), "RESOURCE_EXHAUSTED", trunkline.SentUnknown, 2},
-		"a try that was not sent":     {say(unsent), "SHUTTING_DOWN", trunkline.SentUnknown, 3},
-		"the same, after an event":    {say(unsent, poem()[2]), "SHUTTING_DOWN", trunkline.SentUnknown, 2},
-		"an event of it is left out":  {say(nil, poem()[3]), "UNAVAILABLE", trunkline.SentUnknown, 2},
-		"it is another one":           {say(nil, poem()...), "UNAVAILABLE", trunkline.SentUnknown, 2},
-		"another one that has failed": {say(nil, numbered(1, reported)...), "UNAVAILABLE", trunkline.SentUnknown, 2},
+		"it was taken over":             {say(failure(codes.Aborted, "TAKEN_OVER", "true")), "TAKEN_OVER", trunkline.SentYes, 2},
+		"it failed":                     {say(failure(codes.Internal, "UPSTREAM_ERROR", "true"), reported), "UPSTREAM_ERROR", trunkline.SentYes, 2},
+		"it failed, and broke":          {say(reset, reported), "UPSTREAM_ERROR", trunkline.SentYes, 2},
+		"a proxy asks to wait for long": {say(later()), "UNAVAILABLE", trunkline.SentUnknown, 2},
+		"a limit of gRPC":               {say(status.Error(codes.ResourceExhausted, "too large")), "RESOURCE_EXHAUSTED", trunkline.SentUnknown, 2},
+		"a try that was not sent":       {say(unsent), "SHUTTING_DOWN", trunkline.SentUnknown, 3},
+		"the same, after an event":      {say(unsent, poem()[2]), "SHUTTING_DOWN", trunkline.SentUnknown, 2},
+		"an event of it is left out":    {say(nil, poem()[3]), "UNAVAILABLE", trunkline.SentUnknown, 2},
+		"it is another one":             {say(nil, poem()...), "UNAVAILABLE", trunkline.SentUnknown, 2},
+		"another one that has failed":   {say(nil, numbered(1, reported)...), "UNAVAILABLE", trunkline.SentUnknown, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fake{turns: []func(stream) error{say(reset, poem()[:2]...), test.turn}}

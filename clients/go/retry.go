@@ -40,7 +40,7 @@ func (r Retry) unsent(attempt int, err *Error) (time.Duration, bool) {
 
 // broken is the rule of a turn that is resumed. Attempt counts what failed since the last event.
 func (r Retry) broken(attempt int, err *Error) (time.Duration, bool) {
-	if err.broken() && attempt <= resumeTries {
+	if err.broken() && attempt <= resumeTries && err.RetryAfter <= r.Patience {
 		return r.delay(attempt, err), true
 	}
 	return r.unsent(attempt, err)
