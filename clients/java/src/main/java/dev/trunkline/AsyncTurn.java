@@ -32,12 +32,12 @@ public final class AsyncTurn extends AsyncEvents {
 
   /** What was true when the upstream began; empty: it has not. */
   public Optional<Event.Start> start() {
-    return call.start();
+    return call.received().start();
   }
 
   /** The text that has come so far. */
   public String text() {
-    return call.text();
+    return call.received().text();
   }
 
   @Override

@@ -37,17 +37,19 @@ public final class Turn implements Events {
 
   /** What was true when the upstream began; empty: it has not. */
   public Optional<Event.Start> start() {
-    return call.start();
+    return call.received().start();
   }
 
   /** The text that has come so far. */
   public String text() {
-    return call.text();
+    return call.received().text();
   }
 
   @Override
   public Done done() {
-    return call.done().orElseThrow(() -> new IllegalStateException("the turn has no end: read its events first"));
+    return call.received()
+        .done()
+        .orElseThrow(() -> new IllegalStateException("the turn has no end: read its events first"));
   }
 
   @Override
@@ -111,7 +113,7 @@ public final class Turn implements Events {
       over = true;
       call.leave();
       Thread.currentThread().interrupt();
-      throw Failures.cancelled("the thread was interrupted", null, call.partial());
+      throw Failures.cancelled("the thread was interrupted", null, call.received().partial());
     }
   }
 

@@ -1,8 +1,6 @@
 package dev.trunkline;
 
 import dev.trunkline.v1.CompletionServiceGrpc;
-import dev.trunkline.v1.Error;
-import dev.trunkline.v1.Message;
 import dev.trunkline.v1.StreamCompletionRequest;
 import dev.trunkline.v1.StreamCompletionResponse;
 import io.grpc.ClientCall;
@@ -49,7 +47,7 @@ final class TurnCall {
   private final Metadata trace;
   private final Consumer<Optional<Done>> settle;
   private final Context context = Context.current();
-  private final Partial partial = new Partial();
+  private final Received received = new Received();
 
   private Reader reader;
   private State state = State.WAITING;
@@ -58,9 +56,6 @@ final class TurnCall {
   private boolean asked; // one message is on its way
   private boolean heard; // one has come: what follows is never tried again
   private long sequence; // of the last event
-  private Event.Start start;
-  private Done done;
-  private Error error; // kept until the status comes: the reader gets both as one
 
   /** {@code settle} is called once with the end of the turn; empty: it failed, or the caller left. */
   TurnCall(
@@ -84,25 +79,13 @@ final class TurnCall {
     return sequence;
   }
 
-  synchronized Optional<Event.Start> start() {
-    return Optional.ofNullable(start);
-  }
-
-  synchronized Optional<Done> done() {
-    return Optional.ofNullable(done);
-  }
-
-  String text() {
-    return done().map(Done::text).orElseGet(partial::text);
-  }
-
-  Optional<Message> partial() {
-    return partial.message();
+  Received received() {
+    return received;
   }
 
   @Override
   public synchronized String toString() {
-    return done != null ? "done" : state.name().toLowerCase(Locale.ROOT);
+    return received.done().isPresent() ? "done" : state.name().toLowerCase(Locale.ROOT);
   }
 
   /** Sends the request; events come once they are requested. */
@@ -193,7 +176,7 @@ final class TurnCall {
       }
       state = State.ENDED;
     }
-    reader.end(Failures.cancelled("cancel() was called", null, partial.message()));
+    reader.end(Failures.cancelled("cancel() was called", null, received.partial()));
   }
 
   private final class Listener extends ClientCall.Listener<StreamCompletionResponse> {
@@ -224,7 +207,7 @@ final class TurnCall {
       TrunklineException failure = null;
       synchronized (TurnCall.this) {
         if (state == State.RUNNING) {
-          failure = judge(status, trailers);
+          failure = received.failure(status, trailers);
           call = null;
           Optional<Duration> delay = heard ? Optional.empty() : attempts.delay(failure);
           if (delay.isPresent()) {
@@ -244,29 +227,13 @@ final class TurnCall {
   /** Null: nothing for the reader, read on. */
   private Event receive(StreamCompletionResponse message) {
     sequence = message.getSequence();
-    if (message.hasError()) {
-      error = message.getError();
-      return null;
-    }
-    Event event = EventReader.from(message).orElse(null);
-    if (event instanceof Done finished) {
-      done = finished;
+    Event event = received.add(message).orElse(null);
+    if (event instanceof Done done) {
       state = State.ENDED;
-      settle.accept(Optional.of(finished));
+      settle.accept(Optional.of(done));
       var ending = call;
       connection.after(SETTLE, () -> ending.cancel("the turn is done", null));
-    } else if (event instanceof Event.Start started) {
-      start = started;
-    } else if (event != null) {
-      partial.add(event);
     }
     return event;
-  }
-
-  private TrunklineException judge(Status status, Metadata trailers) {
-    if (status.isOk() && error == null) {
-      return Failures.endless(partial.message());
-    }
-    return Failures.read(status, trailers, Optional.ofNullable(error), partial.message());
   }
 }
