@@ -11,19 +11,26 @@ import java.util.function.DoubleSupplier;
  * The attempts of one call: counts them and keeps the deadline, which spans them all.
  *
  * <p>A retry may cost money twice, so only an UNAVAILABLE that carries the service's own ErrorInfo ("nothing was sent
- * upstream") is retried. This class returns how long to wait; its caller waits.
+ * upstream") is retried, and, where a turn's key lets the same turn go on, a call whose connection broke. This class
+ * returns how long to wait; its caller waits.
  */
 final class Attempts {
+  /** How often in a row a call whose connection broke is made again while no event comes. */
+  static final int RESUMES = 5;
+
   private final Retry policy;
   private final Optional<Duration> timeout;
+  private final boolean resumes;
   private final DoubleSupplier jitter;
   private Deadline deadline;
   private int made;
+  private boolean lost; // a try was: nobody knows whether it was sent
 
-  /** {@code jitter} is from 0 to 1. */
-  Attempts(Retry policy, Optional<Duration> timeout, DoubleSupplier jitter) {
+  /** {@code resumes}: a call whose connection broke is made again. {@code jitter} is from 0 to 1. */
+  Attempts(Retry policy, Optional<Duration> timeout, boolean resumes, DoubleSupplier jitter) {
     this.policy = policy;
     this.timeout = timeout;
+    this.resumes = resumes;
     this.jitter = jitter;
   }
 
@@ -39,10 +46,16 @@ final class Attempts {
     return options.withDeadline(deadline);
   }
 
-  /** How long to wait before the next try; empty: there is none, throw the error. */
+  /** A new event came: the tries after it are counted anew. */
+  void progressed() {
+    made = Math.min(made, 1);
+  }
+
+  /** How long to wait before the next try; empty: there is none, throw the {@link #verdict}. */
   Optional<Duration> delay(TrunklineException error) {
+    lost |= error.lost();
     Duration asked = error.retryAfter().orElse(Duration.ZERO);
-    if (!error.unsent() || made >= policy.attempts() || asked.compareTo(policy.patience()) > 0) {
+    if (made >= most(error) || asked.compareTo(policy.patience()) > 0) {
       return Optional.empty();
     }
     // Never earlier than RetryInfo, and spread after it: all callers got the same one.
@@ -52,6 +65,19 @@ final class Attempts {
       return Optional.empty();
     }
     return Optional.of(delay);
+  }
+
+  /** What to throw: an error that says that nothing was sent may end a call of which an earlier try was. */
+  TrunklineException verdict(TrunklineException error) {
+    return lost && error.sent().equals(Optional.of(false)) ? error.sentUnknown() : error;
+  }
+
+  /** How many tries in a row may end so. */
+  private int most(TrunklineException error) {
+    if (error.unsent()) {
+      return policy.attempts();
+    }
+    return resumes && error.lost() ? 1 + RESUMES : 0;
   }
 
   /** {@link Duration#toNanos} throws on "for ever". */

@@ -56,7 +56,7 @@ final class Connection implements AutoCloseable {
   }
 
   Attempts attempts(Optional<Duration> timeout) {
-    return new Attempts(retry, timeout, () -> ThreadLocalRandom.current().nextDouble());
+    return new Attempts(retry, timeout, false, () -> ThreadLocalRandom.current().nextDouble());
   }
 
   /** The caller's trace, on the caller's thread. If that fails the call goes on without it. */

@@ -55,6 +55,7 @@ final class Failures {
             .map(one -> new Violation(one.getField(), one.getDescription()))
             .toList();
     error.metadata = found.info.getMetadataMap();
+    error.reported = event.isPresent() || found.ours() || !found.error.equals(Error.getDefaultInstance());
     return error.build();
   }
 
@@ -62,6 +63,14 @@ final class Failures {
   static TrunklineException endless(Optional<Message> partial) {
     var error =
         new TrunklineException.Builder("PROTOCOL_ERROR", "the stream ended without `done`", Status.Code.OK);
+    error.partial = partial.orElse(null);
+    return error.build();
+  }
+
+  /** A turn that was to go on, and does not. */
+  static TrunklineException lost(String message, Optional<Message> partial) {
+    Status.Code status = Status.Code.UNAVAILABLE;
+    var error = new TrunklineException.Builder(status.name(), message, status);
     error.partial = partial.orElse(null);
     return error.build();
   }

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A call failed. Thrown once, with everything that is known.
@@ -16,6 +17,15 @@ import java.util.Optional;
  */
 public final class TrunklineException extends RuntimeException {
   @Serial private static final long serialVersionUID = 1L;
+
+  /** How a connection that breaks ends a call, depending on what breaks it. OK: a stream that just ends. */
+  private static final Set<Status.Code> BROKEN =
+      Set.of(
+          Status.Code.OK,
+          Status.Code.CANCELLED,
+          Status.Code.UNKNOWN,
+          Status.Code.INTERNAL,
+          Status.Code.UNAVAILABLE);
 
   private final String reason;
   private final String detail;
@@ -29,6 +39,7 @@ public final class TrunklineException extends RuntimeException {
   private final Report report;
   private final List<Violation> violations;
   private final Map<String, String> metadata;
+  private final boolean reported;
 
   /**
    * The upstream's own error.
@@ -62,6 +73,7 @@ public final class TrunklineException extends RuntimeException {
     report = builder.report;
     violations = builder.violations;
     metadata = builder.metadata;
+    reported = builder.reported;
   }
 
   /** Why, for programs, for example {@code RATE_LIMITED}. */
@@ -129,6 +141,32 @@ public final class TrunklineException extends RuntimeException {
     return status == Status.Code.UNAVAILABLE && Boolean.FALSE.equals(sent);
   }
 
+  /** The connection broke before the service said how the call ended. */
+  boolean lost() {
+    return !reported && BROKEN.contains(status);
+  }
+
+  /** The caller's own end of the call: its time was up, or its context was cancelled. */
+  boolean left() {
+    return !reported && (status == Status.Code.DEADLINE_EXCEEDED || status == Status.Code.CANCELLED);
+  }
+
+  /** The same, of a call of which an earlier try may have been sent. */
+  TrunklineException sentUnknown() {
+    Builder same = new Builder(reason, detail, status);
+    same.cause = getCause();
+    same.retryable = retryable;
+    same.retryAfter = retryAfter;
+    same.partial = partial;
+    same.upstream = upstream;
+    same.usage = usage;
+    same.report = report;
+    same.violations = violations;
+    same.metadata = metadata;
+    same.reported = reported;
+    return same.build();
+  }
+
   static final class Builder {
     private final String reason;
     private final String detail;
@@ -143,6 +181,7 @@ public final class TrunklineException extends RuntimeException {
     Report report;
     List<Violation> violations = List.of();
     Map<String, String> metadata = Map.of();
+    boolean reported; // by the service itself, and not by what is between
 
     Builder(String reason, String detail, Status.Code status) {
       this.reason = reason;

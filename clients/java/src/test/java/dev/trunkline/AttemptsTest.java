@@ -21,7 +21,7 @@ class AttemptsTest {
   }
 
   private static Attempts attempts(Retry retry, Duration timeout, double jitter) {
-    return new Attempts(retry, Optional.ofNullable(timeout), () -> jitter);
+    return new Attempts(retry, Optional.ofNullable(timeout), false, () -> jitter);
   }
 
   @Test
@@ -59,6 +59,40 @@ class AttemptsTest {
     assertSame(first, attempts.begin(CallOptions.DEFAULT).getDeadline());
     assertEquals(Optional.empty(), attempts.delay(unsent(Duration.ofSeconds(2))));
     assertNull(attempts(Retry.DEFAULT, null, 0).begin(CallOptions.DEFAULT).getDeadline());
+  }
+
+  private static TrunklineException lost() {
+    return new TrunklineException.Builder("UNAVAILABLE", "", Status.Code.UNAVAILABLE).build();
+  }
+
+  @Test
+  void aCallThatResumesIsMadeAgainAsLongAsEventsCome() {
+    Attempts attempts = new Attempts(Retry.NONE, Optional.empty(), true, () -> 1);
+    for (int round = 0; round < 2; round++) {
+      attempts.progressed();
+      for (long wanted : new long[] {100, 200, 400, 800, 1600}) {
+        attempts.begin(CallOptions.DEFAULT);
+        if (round == 1 && wanted == 100) {
+          attempts.progressed();
+        }
+        assertEquals(Optional.of(Duration.ofMillis(wanted)), attempts.delay(lost()));
+      }
+      attempts.begin(CallOptions.DEFAULT);
+      assertEquals(Optional.empty(), attempts.delay(lost()));
+    }
+    assertEquals(Optional.empty(), attempts(Retry.DEFAULT, null, 0).delay(lost()));
+  }
+
+  @Test
+  void afterALostTryNobodyKnowsWhetherItWasSent() {
+    Attempts attempts = new Attempts(Retry.DEFAULT, Optional.empty(), true, () -> 1);
+    assertEquals(Optional.of(false), attempts.verdict(unsent(null)).sent());
+    attempts.begin(CallOptions.DEFAULT);
+    attempts.delay(lost());
+    TrunklineException verdict = attempts.verdict(unsent(Duration.ofSeconds(2)));
+    assertEquals(Optional.empty(), verdict.sent());
+    assertEquals("SHUTTING_DOWN", verdict.reason());
+    assertEquals(Optional.of(Duration.ofSeconds(2)), verdict.retryAfter());
   }
 
   @Test

@@ -161,6 +161,22 @@ class FailuresTest {
   }
 
   @Test
+  void aConnectionThatBreaksSaysNothingOfTheService() {
+    var codes =
+        List.of(Status.UNAVAILABLE, Status.INTERNAL, Status.UNKNOWN, Status.CANCELLED);
+    for (Status status : codes) {
+      assertTrue(Failures.read(status, new Metadata()).lost());
+      assertFalse(Failures.read(status, details(info("X", Map.of()))).lost());
+      assertFalse(Failures.read(status, details(reported().build())).lost());
+      assertFalse(
+          Failures.read(status, new Metadata(), Optional.of(reported().build()), Optional.empty()).lost());
+    }
+    assertTrue(Failures.endless(Optional.empty()).lost());
+    assertFalse(Failures.read(Status.DEADLINE_EXCEEDED, new Metadata()).lost());
+    assertFalse(Failures.read(Status.RESOURCE_EXHAUSTED, new Metadata()).lost());
+  }
+
+  @Test
   void invalidDetailsAreIgnored() {
     Metadata broken = new Metadata();
     broken.put(DETAILS, new byte[] {(byte) 0xff, (byte) 0xff});
