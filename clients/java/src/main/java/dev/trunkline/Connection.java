@@ -3,6 +3,7 @@ package dev.trunkline;
 import io.grpc.CallOptions;
 import io.grpc.ClientCall;
 import io.grpc.ClientInterceptors;
+import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
@@ -34,6 +35,7 @@ final class Connection implements AutoCloseable {
   private final Retry retry;
   private final CallOptions options;
   private final Waiter waiter;
+  private volatile boolean closed;
 
   Connection(
       ManagedChannel channel,
@@ -55,8 +57,13 @@ final class Connection implements AutoCloseable {
     CompletableFuture.delayedExecutor(Attempts.nanos(delay), TimeUnit.NANOSECONDS).execute(run);
   }
 
-  Attempts attempts(Optional<Duration> timeout) {
-    return new Attempts(retry, timeout, false, () -> ThreadLocalRandom.current().nextDouble());
+  Attempts attempts(Optional<Duration> timeout, boolean resumes) {
+    return new Attempts(retry, timeout, resumes, () -> ThreadLocalRandom.current().nextDouble());
+  }
+
+  /** Whether a call that broke may be made again: not for a caller that is gone, or one that closes the client. */
+  boolean serves(Context caller) {
+    return !closed && !caller.isCancelled();
   }
 
   /** The caller's trace, on the caller's thread. If that fails the call goes on without it. */
@@ -94,6 +101,7 @@ final class Connection implements AutoCloseable {
 
   @Override
   public void close() {
+    closed = true;
     channel.shutdownNow();
   }
 

@@ -159,7 +159,7 @@ public final class Conversation {
   public CompletableFuture<Done> completeAsync(Message... messages) {
     List<Message> given = Arrays.asList(messages);
     CompleteRequest request = state.completeRequest(given, options());
-    return state.client().complete(request, options().timeout(), state.openTurn(given));
+    return state.client().complete(request, options(), state.openTurn(given));
   }
 
   // ---- the tool loop
@@ -244,11 +244,11 @@ public final class Conversation {
 
   private Turn turn(List<Message> given) {
     StreamCompletionRequest request = state.request(given, options());
-    return new Turn(state.client().call(request, options().timeout(), state.openTurn(given)));
+    return new Turn(state.client().call(request, options(), state.openTurn(given)));
   }
 
   private AsyncTurn asyncTurn(List<Message> given) {
     StreamCompletionRequest request = state.request(given, options());
-    return new AsyncTurn(state.client().call(request, options().timeout(), state.openTurn(given)));
+    return new AsyncTurn(state.client().call(request, options(), state.openTurn(given)));
   }
 }

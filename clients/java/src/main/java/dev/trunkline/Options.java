@@ -22,28 +22,45 @@ import java.util.function.Consumer;
 public final class Options {
   /** Nothing set. */
   public static final Options NONE =
-      new Options(CompletionOptions.getDefaultInstance(), Optional.empty(), "", ToolLoop.MAX_ROUNDS);
+      new Options(
+          CompletionOptions.getDefaultInstance(), Optional.empty(), Optional.empty(), "", ToolLoop.MAX_ROUNDS);
 
   private final CompletionOptions wire;
   private final Optional<Duration> timeout;
+  private final Optional<Boolean> resume;
   private final String requestId;
   private final int maxRounds;
 
-  private Options(CompletionOptions wire, Optional<Duration> timeout, String requestId, int maxRounds) {
+  private Options(
+      CompletionOptions wire,
+      Optional<Duration> timeout,
+      Optional<Boolean> resume,
+      String requestId,
+      int maxRounds) {
     this.wire = wire;
     this.timeout = timeout;
+    this.resume = resume;
     this.requestId = requestId;
     this.maxRounds = maxRounds;
   }
 
   /** How long a turn may take, waiting and retries included. */
   public Options timeout(Duration timeout) {
-    return new Options(wire, Optional.of(timeout), requestId, maxRounds);
+    return new Options(wire, Optional.of(timeout), resume, requestId, maxRounds);
+  }
+
+  /**
+   * The turn goes on where its connection breaks: the call is made again, and no event is lost or comes twice. The turn
+   * gets a key and goes on at the service meanwhile, by default for 60 seconds ({@link #linger}). Unset: as the client
+   * does ({@link Trunkline#withResume}).
+   */
+  public Options resume(boolean resume) {
+    return new Options(wire, timeout, Optional.of(resume), requestId, maxRounds);
   }
 
   /** The caller's correlation id, at most 128 characters: in logs, spans and errors. Not an idempotency key. */
   public Options requestId(String requestId) {
-    return new Options(wire, timeout, Objects.requireNonNull(requestId), maxRounds);
+    return new Options(wire, timeout, resume, Objects.requireNonNull(requestId), maxRounds);
   }
 
   /** How many turns {@code run} makes at most; 32 by default. */
@@ -51,7 +68,7 @@ public final class Options {
     if (maxRounds < 1) {
       throw new IllegalArgumentException("maxRounds: at least 1");
     }
-    return new Options(wire, timeout, requestId, maxRounds);
+    return new Options(wire, timeout, resume, requestId, maxRounds);
   }
 
   /** How the turn reaches the upstream. */
@@ -206,13 +223,17 @@ public final class Options {
     return "Options{" + wire.toString().strip().replace("\n", ", ") + "}";
   }
 
-  /** For requests that are put together by hand: all but the timeout, the request id and the rounds. */
+  /** For requests that are put together by hand: all but the timeout, {@code resume}, the request id and the rounds. */
   public CompletionOptions toProto() {
     return wire;
   }
 
   Optional<Duration> timeout() {
     return timeout;
+  }
+
+  Optional<Boolean> resume() {
+    return resume;
   }
 
   String requestId() {
@@ -231,6 +252,6 @@ public final class Options {
   private Options set(Consumer<CompletionOptions.Builder> change) {
     CompletionOptions.Builder changed = wire.toBuilder();
     change.accept(changed);
-    return new Options(changed.build(), timeout, requestId, maxRounds);
+    return new Options(changed.build(), timeout, resume, requestId, maxRounds);
   }
 }

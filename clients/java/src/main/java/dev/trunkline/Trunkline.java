@@ -37,10 +37,12 @@ import java.util.stream.Stream;
 public final class Trunkline implements AutoCloseable {
   private final Connection connection;
   private final Optional<Duration> timeout;
+  private final boolean resume;
 
-  Trunkline(Connection connection, Optional<Duration> timeout) {
+  Trunkline(Connection connection, Optional<Duration> timeout, boolean resume) {
     this.connection = connection;
     this.timeout = timeout;
+    this.resume = resume;
   }
 
   /** A client in plain text, without a token. Nothing is connected before the first call. */
@@ -55,7 +57,12 @@ public final class Trunkline implements AutoCloseable {
 
   /** This client with another timeout for each call that has none of its own. They share the connection. */
   public Trunkline withTimeout(Duration timeout) {
-    return new Trunkline(connection, Optional.of(timeout));
+    return new Trunkline(connection, Optional.of(timeout), resume);
+  }
+
+  /** This client, whose turns go on where their connection breaks, or do not: {@link Options#resume}. */
+  public Trunkline withResume(boolean resume) {
+    return new Trunkline(connection, timeout, resume);
   }
 
   /** A conversation with a session id of its own. */
@@ -70,12 +77,12 @@ public final class Trunkline implements AutoCloseable {
 
   /** One turn, all of it given; nothing is kept. A conversation does this for you. */
   public Turn stream(StreamCompletionRequest request) {
-    return new Turn(call(request, Optional.empty(), done -> {}));
+    return new Turn(call(request, Options.NONE, done -> {}));
   }
 
   /** One turn, all of it given; nothing is kept. A conversation does this for you. */
   public AsyncTurn streamAsync(StreamCompletionRequest request) {
-    return new AsyncTurn(call(request, Optional.empty(), done -> {}));
+    return new AsyncTurn(call(request, Options.NONE, done -> {}));
   }
 
   /** The same turn in one piece. */
@@ -85,7 +92,7 @@ public final class Trunkline implements AutoCloseable {
 
   /** The same turn in one piece. */
   public CompletableFuture<Done> completeAsync(CompleteRequest request) {
-    return complete(request, Optional.empty(), done -> {});
+    return complete(request, Options.NONE, done -> {});
   }
 
   /** Lets the upstream make a conversation shorter; nothing is kept. {@link Conversation#compact} does this for you. */
@@ -119,7 +126,7 @@ public final class Trunkline implements AutoCloseable {
         SessionServiceGrpc.getGetSessionMethod(),
         GetSessionRequest.newBuilder().setSessionId(sessionId).build(),
         sessionId,
-        Optional.empty(),
+        attempts(Optional.empty()),
         response -> Session.from(response.getSession()),
         session -> {});
   }
@@ -135,7 +142,7 @@ public final class Trunkline implements AutoCloseable {
         SessionServiceGrpc.getListSessionsMethod(),
         ListSessionsRequest.newBuilder().setPageSize(pageSize).setPageToken(pageToken).build(),
         "",
-        Optional.empty(),
+        attempts(Optional.empty()),
         SessionPage::from,
         page -> {});
   }
@@ -193,20 +200,33 @@ public final class Trunkline implements AutoCloseable {
 
   // ---- for conversations, whose options may have a timeout of their own
 
-  TurnCall call(StreamCompletionRequest request, Optional<Duration> own, Consumer<Optional<Done>> settle) {
-    return new TurnCall(connection, request, own.or(() -> timeout), settle);
+  TurnCall call(StreamCompletionRequest request, Options own, Consumer<Optional<Done>> settle) {
+    boolean resumes = own.resume().orElse(resume);
+    return new TurnCall(
+        connection, resumes ? Resume.of(request) : request, own.timeout().or(() -> timeout), resumes, settle);
   }
 
-  CompletableFuture<Done> complete(
-      CompleteRequest request, Optional<Duration> own, Consumer<Optional<Done>> settle) {
+  CompletableFuture<Done> complete(CompleteRequest request, Options own, Consumer<Optional<Done>> settle) {
+    boolean resumes = own.resume().orElse(resume);
+    CompleteRequest sent = resumes ? Resume.of(request) : request;
     return call(
-        CompletionServiceGrpc.getCompleteMethod(), request, request.getSessionId(), own, Done::from, settle);
+        CompletionServiceGrpc.getCompleteMethod(),
+        sent,
+        sent.getSessionId(),
+        connection.attempts(own.timeout().or(() -> timeout), resumes),
+        Done::from,
+        settle);
   }
 
   CompletableFuture<Compaction> compact(
       CompactRequest request, Optional<Duration> own, Consumer<Optional<Compaction>> settle) {
     return call(
-        CompletionServiceGrpc.getCompactMethod(), request, request.getSessionId(), own, Compaction::from, settle);
+        CompletionServiceGrpc.getCompactMethod(),
+        request,
+        request.getSessionId(),
+        attempts(own),
+        Compaction::from,
+        settle);
   }
 
   CompletableFuture<Session> warmSession(WarmSessionRequest request, Optional<Duration> own) {
@@ -214,7 +234,7 @@ public final class Trunkline implements AutoCloseable {
         SessionServiceGrpc.getWarmSessionMethod(),
         request,
         request.getSessionId(),
-        own,
+        attempts(own),
         response -> Session.from(response.getSession()),
         session -> {});
   }
@@ -224,7 +244,7 @@ public final class Trunkline implements AutoCloseable {
         SessionServiceGrpc.getReleaseSessionMethod(),
         ReleaseSessionRequest.newBuilder().setSessionId(sessionId).build(),
         sessionId,
-        own,
+        attempts(own),
         response -> null,
         nothing -> {});
   }
@@ -234,9 +254,13 @@ public final class Trunkline implements AutoCloseable {
         SessionServiceGrpc.getCancelTurnMethod(),
         request,
         request.getSessionId(),
-        Optional.empty(),
+        attempts(Optional.empty()),
         response -> null,
         nothing -> {});
+  }
+
+  private Attempts attempts(Optional<Duration> own) {
+    return connection.attempts(own.or(() -> timeout), false);
   }
 
   /** {@code settle} is called once with the answer; empty: there is none, or its caller left. */
@@ -244,7 +268,7 @@ public final class Trunkline implements AutoCloseable {
       MethodDescriptor<Q, R> method,
       Q request,
       String sessionId,
-      Optional<Duration> own,
+      Attempts attempts,
       Function<R, T> read,
       Consumer<Optional<T>> settle) {
     return UnaryCall.start(
@@ -252,7 +276,7 @@ public final class Trunkline implements AutoCloseable {
         method,
         request,
         sessionId,
-        own.or(() -> timeout),
+        attempts,
         response -> {
           T answer = read.apply(response);
           settle.accept(Optional.ofNullable(answer));

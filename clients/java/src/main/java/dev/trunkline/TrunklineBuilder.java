@@ -124,6 +124,6 @@ public final class TrunklineBuilder {
         .intercept(interceptors);
     channel.accept(builder);
     return new Trunkline(
-        new Connection(builder.build(), token, tracing, retry, maxMessageBytes, waiter), timeout);
+        new Connection(builder.build(), token, tracing, retry, maxMessageBytes, waiter), timeout, false);
   }
 }

@@ -17,6 +17,8 @@ import java.util.function.Consumer;
  *
  * <p>Interprets what comes from the wire, decides on retries, and ends a turn once: with {@link Done}, with one
  * exception, or because the caller left. It never blocks, and never delivers more than was requested.
+ *
+ * <p>A turn that resumes has several calls: each asks, by the key of the turn, for the events after the last one.
  */
 final class TurnCall {
   /** How long to wait for the status after {@code done}: to leave earlier would look like a cancel to the service. */
@@ -43,7 +45,9 @@ final class TurnCall {
 
   private final Connection connection;
   private final StreamCompletionRequest request;
+  private final boolean resumes;
   private final Attempts attempts;
+  private final EventOrder order;
   private final Metadata trace;
   private final Consumer<Optional<Done>> settle;
   private final Context context = Context.current();
@@ -54,20 +58,24 @@ final class TurnCall {
   private ClientCall<StreamCompletionRequest, StreamCompletionResponse> call; // null between two tries
   private long demand;
   private boolean asked; // one message is on its way
-  private boolean heard; // one has come: what follows is never tried again
-  private long sequence; // of the last event
+  private boolean heard; // one has come: what follows is tried again only by a turn that resumes
 
-  /** {@code settle} is called once with the end of the turn; empty: it failed, or the caller left. */
+  /**
+   * {@code settle} is called once with the end of the turn; empty: it failed, or the caller left. A request that {@code
+   * resumes} has a key.
+   */
   TurnCall(
       Connection connection,
       StreamCompletionRequest request,
       Optional<Duration> timeout,
+      boolean resumes,
       Consumer<Optional<Done>> settle) {
     this.connection = connection;
     this.request = request;
-    this.attempts = connection.attempts(timeout);
+    this.resumes = resumes;
+    this.attempts = connection.attempts(timeout, resumes);
+    this.order = new EventOrder(request.getAfterSequence(), resumes);
     this.trace = connection.trace();
-    this.sequence = request.getAfterSequence();
     this.settle = settle;
   }
 
@@ -76,7 +84,7 @@ final class TurnCall {
   }
 
   synchronized long sequence() {
-    return sequence;
+    return order.last();
   }
 
   Received received() {
@@ -126,11 +134,16 @@ final class TurnCall {
     if (state == State.CANCELLED) {
       state = State.ENDED;
     } else if (state != State.ENDED) {
-      state = State.ENDED;
-      settle.accept(Optional.empty());
-      if (call != null) {
-        call.cancel("the caller left", null);
-      }
+      end("the caller left");
+    }
+  }
+
+  /** Without an answer. */
+  private void end(String why) {
+    state = State.ENDED;
+    settle.accept(Optional.empty());
+    if (call != null) {
+      call.cancel(why, null);
     }
   }
 
@@ -146,8 +159,10 @@ final class TurnCall {
             connection.open(
                 CompletionServiceGrpc.getStreamCompletionMethod(), request.getSessionId(), trace, attempts);
         asked = false;
+        heard = false;
+        order.open();
         call.start(new Listener(), new Metadata());
-        call.sendMessage(request);
+        call.sendMessage(due());
         call.halfClose();
         pump();
       } catch (RuntimeException thrown) { // by a token's supplier, an interceptor, a closed client
@@ -160,6 +175,13 @@ final class TurnCall {
     if (refused != null) {
       reader.end(refused);
     }
+  }
+
+  /** What the next call asks for: the events that have not come. */
+  private StreamCompletionRequest due() {
+    return order.last() == request.getAfterSequence()
+        ? request
+        : request.toBuilder().setAfterSequence(order.last()).build();
   }
 
   private synchronized void pump() {
@@ -182,21 +204,27 @@ final class TurnCall {
   private final class Listener extends ClientCall.Listener<StreamCompletionResponse> {
     @Override
     public void onMessage(StreamCompletionResponse message) {
-      Event event;
+      Event event = null;
+      TrunklineException wrong = null;
       synchronized (TurnCall.this) {
         asked = false;
         heard = true;
         if (state != State.RUNNING) {
           return;
         }
-        event = receive(message);
+        switch (order.place(message)) {
+          case NEXT -> event = receive(message);
+          case ANEW -> wrong = anew();
+          case AHEAD -> wrong = ahead(message.getSequence());
+          case OLD -> {} // the caller has it
+        }
         demand -= event == null ? 0 : 1;
       }
       if (event != null) {
         reader.event(event);
       }
-      if (event instanceof Done) {
-        reader.end(null);
+      if (event instanceof Done || wrong != null) {
+        reader.end(wrong);
       } else {
         pump();
       }
@@ -209,12 +237,13 @@ final class TurnCall {
         if (state == State.RUNNING) {
           failure = received.failure(status, trailers);
           call = null;
-          Optional<Duration> delay = heard ? Optional.empty() : attempts.delay(failure);
+          Optional<Duration> delay = again(failure);
           if (delay.isPresent()) {
             connection.after(delay.get(), TurnCall.this::open);
             return;
           }
-          leave();
+          end("it failed");
+          failure = attempts.verdict(failure);
         }
       }
       if (failure != null) {
@@ -226,7 +255,7 @@ final class TurnCall {
 
   /** Null: nothing for the reader, read on. */
   private Event receive(StreamCompletionResponse message) {
-    sequence = message.getSequence();
+    attempts.progressed();
     Event event = received.add(message).orElse(null);
     if (event instanceof Done done) {
       state = State.ENDED;
@@ -235,5 +264,23 @@ final class TurnCall {
       connection.after(SETTLE, () -> ending.cancel("the turn is done", null));
     }
     return event;
+  }
+
+  /** The events that the caller has belong to a turn that is gone. The other one is not theirs: it is stopped. */
+  private TrunklineException anew() {
+    end("it is another turn");
+    return Failures.lost(
+        "the turn was lost with its connection: the service began another one", received.partial());
+  }
+
+  private TrunklineException ahead(long number) {
+    leave();
+    return Failures.lost("event " + number + " came where " + (order.last() + 1) + " was due", received.partial());
+  }
+
+  /** How long to wait before the next call; empty: there is none. */
+  private Optional<Duration> again(TrunklineException failure) {
+    boolean heardOut = heard && !(resumes && failure.lost());
+    return heardOut || !connection.serves(context) ? Optional.empty() : attempts.delay(failure);
   }
 }

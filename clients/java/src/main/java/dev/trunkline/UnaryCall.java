@@ -37,7 +37,7 @@ final class UnaryCall<Q, R, T> extends CompletableFuture<T> {
       MethodDescriptor<Q, R> method,
       Q request,
       String sessionId,
-      Optional<Duration> timeout,
+      Attempts attempts,
       Function<R, T> read,
       Runnable failed) {
     this.connection = connection;
@@ -46,7 +46,7 @@ final class UnaryCall<Q, R, T> extends CompletableFuture<T> {
     this.sessionId = sessionId;
     this.read = read;
     this.failed = failed;
-    this.attempts = connection.attempts(timeout);
+    this.attempts = attempts;
     this.trace = connection.trace();
   }
 
@@ -55,10 +55,10 @@ final class UnaryCall<Q, R, T> extends CompletableFuture<T> {
       MethodDescriptor<Q, R> method,
       Q request,
       String sessionId,
-      Optional<Duration> timeout,
+      Attempts attempts,
       Function<R, T> read,
       Runnable failed) {
-    var call = new UnaryCall<>(connection, method, request, sessionId, timeout, read, failed);
+    var call = new UnaryCall<>(connection, method, request, sessionId, attempts, read, failed);
     call.attempt();
     return call;
   }
@@ -135,8 +135,9 @@ final class UnaryCall<Q, R, T> extends CompletableFuture<T> {
       Metadata trailers = Status.trailersFromThrowable(thrown);
       TrunklineException error =
           Failures.read(Status.fromThrowable(thrown), trailers == null ? new Metadata() : trailers);
-      attempts.delay(error)
-          .ifPresentOrElse(delay -> connection.after(delay, UnaryCall.this::attempt), () -> fail(error));
+      Optional<Duration> next = connection.serves(context) ? attempts.delay(error) : Optional.empty();
+      next.ifPresentOrElse(
+          delay -> connection.after(delay, UnaryCall.this::attempt), () -> fail(attempts.verdict(error)));
     }
 
     @Override

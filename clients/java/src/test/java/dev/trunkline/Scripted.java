@@ -71,6 +71,10 @@ final class Scripted implements AutoCloseable {
   final CountDownLatch waiting = new CountDownLatch(1);
   final CountDownLatch left = new CountDownLatch(1);
 
+  /** What waits for its time, while {@link #hold}. */
+  final BlockingQueue<Runnable> held = new LinkedBlockingQueue<>();
+
+  private volatile boolean holding;
   private final Queue<List<Object>> scripts = new ConcurrentLinkedQueue<>();
   private final String name = InProcessServerBuilder.generateName();
   private final Server server;
@@ -108,10 +112,19 @@ final class Scripted implements AutoCloseable {
                 Connection.wait(Duration.ofMillis(50), run);
               } else {
                 delays.add(delay);
-                Connection.wait(Duration.ZERO, run);
+                if (holding) {
+                  held.add(run);
+                } else {
+                  Connection.wait(Duration.ZERO, run);
+                }
               }
             })
         .build(InProcessChannelBuilder.forName(name));
+  }
+
+  /** From now on no wait ends by itself. */
+  void hold() {
+    holding = true;
   }
 
   void awaitLeft() throws InterruptedException {
@@ -123,6 +136,20 @@ final class Scripted implements AutoCloseable {
   @Override
   public void close() {
     server.shutdownNow();
+  }
+
+  /** A connection that breaks: a status, and not a word of the service. */
+  static StatusRuntimeException broken(Status.Code code) {
+    return new StatusRuntimeException(code.toStatus());
+  }
+
+  /** These events with their numbers, the first one's being {@code first}. */
+  static Object[] numbered(long first, Object... events) {
+    Object[] steps = events.clone();
+    for (int i = 0; i < steps.length; i++) {
+      steps[i] = ((StreamCompletionResponse) events[i]).toBuilder().setSequence(first + i).build();
+    }
+    return steps;
   }
 
   static StreamCompletionResponse delta(String text) {

@@ -18,7 +18,7 @@ import io.grpc.stub.StreamObserver;
 import java.util.List;
 import java.util.Queue;
 
-/** The session calls of {@link Scripted}: they go well unless a script says otherwise. */
+/** The session calls of {@link Scripted}: they go well unless the next script is a failure. */
 final class ScriptedSessions extends SessionServiceGrpc.SessionServiceImplBase {
   private final Queue<List<Object>> scripts;
   private final Queue<CancelTurnRequest> cancelled;
@@ -30,7 +30,9 @@ final class ScriptedSessions extends SessionServiceGrpc.SessionServiceImplBase {
   }
 
   private <R> void answer(R response, StreamObserver<R> caller) {
-    if (scripts.peek() != null && scripts.remove().get(0) instanceof StatusRuntimeException failure) {
+    List<Object> next = scripts.peek();
+    if (next != null && !next.isEmpty() && next.get(0) instanceof StatusRuntimeException failure) {
+      scripts.remove();
       caller.onError(failure);
       return;
     }
