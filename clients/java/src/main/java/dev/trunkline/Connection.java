@@ -35,6 +35,7 @@ final class Connection implements AutoCloseable {
   private final Retry retry;
   private final CallOptions options;
   private final Waiter waiter;
+  private final Lingering lingering = new Lingering(this);
   private volatile boolean closed;
 
   Connection(
@@ -59,6 +60,10 @@ final class Connection implements AutoCloseable {
 
   Attempts attempts(Optional<Duration> timeout, boolean resumes) {
     return new Attempts(retry, timeout, resumes, () -> ThreadLocalRandom.current().nextDouble());
+  }
+
+  Lingering lingering() {
+    return lingering;
   }
 
   /** Whether a call that broke may be made again: not for a caller that is gone, or one that closes the client. */
@@ -102,6 +107,7 @@ final class Connection implements AutoCloseable {
   @Override
   public void close() {
     closed = true;
+    lingering.close();
     channel.shutdownNow();
   }
 

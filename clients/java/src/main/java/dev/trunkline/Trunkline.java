@@ -192,7 +192,10 @@ public final class Trunkline implements AutoCloseable {
     return releaseSession(sessionId, Optional.empty());
   }
 
-  /** Ends the running calls, also those of clients that share the connection. */
+  /**
+   * Ends the running calls, also those of clients that share the connection. Turns that resume are stopped: that may take
+   * two seconds.
+   */
   @Override
   public void close() {
     connection.close();
@@ -209,13 +212,21 @@ public final class Trunkline implements AutoCloseable {
   CompletableFuture<Done> complete(CompleteRequest request, Options own, Consumer<Optional<Done>> settle) {
     boolean resumes = own.resume().orElse(resume);
     CompleteRequest sent = resumes ? Resume.of(request) : request;
-    return call(
-        CompletionServiceGrpc.getCompleteMethod(),
-        sent,
-        sent.getSessionId(),
-        connection.attempts(own.timeout().or(() -> timeout), resumes),
-        Done::from,
-        settle);
+    Optional<Lingering.Turn> turn =
+        resumes ? Optional.of(connection.lingering().add(sent.getSessionId(), sent.getTurnKey())) : Optional.empty();
+    CompletableFuture<Done> answer =
+        call(
+            CompletionServiceGrpc.getCompleteMethod(),
+            sent,
+            sent.getSessionId(),
+            connection.attempts(own.timeout().or(() -> timeout), resumes),
+            Done::from,
+            done -> {
+              done.flatMap(ended -> turn).ifPresent(Lingering.Turn::ended);
+              settle.accept(done);
+            });
+    turn.ifPresent(lingering -> answer.whenComplete((done, error) -> lingering.failed(error)));
+    return answer;
   }
 
   CompletableFuture<Compaction> compact(

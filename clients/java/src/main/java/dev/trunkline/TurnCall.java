@@ -59,6 +59,7 @@ final class TurnCall {
   private long demand;
   private boolean asked; // one message is on its way
   private boolean heard; // one has come: what follows is tried again only by a turn that resumes
+  private Optional<Lingering.Turn> lingering = Optional.empty(); // from the first call of one that resumes
 
   /**
    * {@code settle} is called once with the end of the turn; empty: it failed, or the caller left. A request that {@code
@@ -121,6 +122,7 @@ final class TurnCall {
       }
       state = State.CANCELLED;
       settle.accept(Optional.empty());
+      lingering.ifPresent(Lingering.Turn::left);
       if (call != null) {
         call.cancel("cancel() was called", null); // its end reaches the reader
         return;
@@ -135,6 +137,7 @@ final class TurnCall {
       state = State.ENDED;
     } else if (state != State.ENDED) {
       end("the caller left");
+      lingering.ifPresent(Lingering.Turn::left);
     }
   }
 
@@ -179,6 +182,9 @@ final class TurnCall {
 
   /** What the next call asks for: the events that have not come. */
   private StreamCompletionRequest due() {
+    if (resumes && lingering.isEmpty()) {
+      lingering = Optional.of(connection.lingering().add(request.getSessionId(), request.getTurnKey()));
+    }
     return order.last() == request.getAfterSequence()
         ? request
         : request.toBuilder().setAfterSequence(order.last()).build();
@@ -214,7 +220,7 @@ final class TurnCall {
         }
         switch (order.place(message)) {
           case NEXT -> event = receive(message);
-          case ANEW -> wrong = anew();
+          case ANEW -> wrong = anew(message.getStart().getTurnId());
           case AHEAD -> wrong = ahead(message.getSequence());
           case OLD -> {} // the caller has it
         }
@@ -244,6 +250,8 @@ final class TurnCall {
           }
           end("it failed");
           failure = attempts.verdict(failure);
+          TrunklineException last = failure;
+          lingering.ifPresent(turn -> turn.failed(last));
         }
       }
       if (failure != null) {
@@ -260,6 +268,7 @@ final class TurnCall {
     if (event instanceof Done done) {
       state = State.ENDED;
       settle.accept(Optional.of(done));
+      lingering.ifPresent(Lingering.Turn::ended);
       var ending = call;
       connection.after(SETTLE, () -> ending.cancel("the turn is done", null));
     }
@@ -267,10 +276,11 @@ final class TurnCall {
   }
 
   /** The events that the caller has belong to a turn that is gone. The other one is not theirs: it is stopped. */
-  private TrunklineException anew() {
+  private TrunklineException anew(String turnId) {
     end("it is another turn");
+    lingering.ifPresent(turn -> turn.replaced(turnId));
     return Failures.lost(
-        "the turn was lost with its connection: the service began another one", received.partial());
+        "the turn was lost with its connection: the service began another one, which is stopped", received.partial());
   }
 
   private TrunklineException ahead(long number) {

@@ -38,7 +38,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Turns that go on where their connection breaks. */
+/** Turns that go on where their connection breaks. {@link LingeringTest} has those that are left. */
 @Timeout(20)
 class ResumeTest {
   private static final StreamCompletionResponse[] EVENTS = {
@@ -181,6 +181,7 @@ class ResumeTest {
     assertEquals(Optional.empty(), error.sent());
     assertEquals(Optional.of(assistant("a")), error.partial());
     service.awaitLeft();
+    assertEquals("t2", service.cancelled.take().getTurnId());
   }
 
   @Test
@@ -190,11 +191,12 @@ class ResumeTest {
   }
 
   @Test
-  void aMissingEventEndsTheTurn() {
+  void aMissingEventEndsTheTurn() throws InterruptedException {
     service.then(then(events(1, 2), BROKEN)).then(then(events(3, 4), WAIT));
     Turn turn = chat.stream("hi");
     var error = assertThrows(TrunklineException.class, turn::result);
     assertEquals("UNAVAILABLE: event 3 came where 2 was due", error.getMessage());
+    assertEquals(turn.key(), service.cancelled.take().getTurnKey());
   }
 
   @Test
