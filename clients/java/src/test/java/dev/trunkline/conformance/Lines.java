@@ -1,5 +1,6 @@
 package dev.trunkline.conformance;
 
+import dev.trunkline.Compaction;
 import dev.trunkline.Done;
 import dev.trunkline.Event;
 import dev.trunkline.Session;
@@ -14,14 +15,16 @@ final class Lines {
   private final Transcript transcript;
   private final Shapes shapes;
   private final boolean details;
+  private final boolean kept;
   private final StringBuilder deltas = new StringBuilder();
   private String word = "";
   private Map<String, Object> part = Map.of();
 
-  Lines(Transcript transcript, Shapes shapes, boolean details) {
+  Lines(Transcript transcript, Shapes shapes, boolean details, boolean kept) {
     this.transcript = transcript;
     this.shapes = shapes;
     this.details = details;
+    this.kept = kept;
   }
 
   void event(Event event) {
@@ -43,6 +46,9 @@ final class Lines {
       if (details) {
         line("details", Shapes.details(done));
       }
+      if (kept) {
+        line("kept", Shapes.kept(done));
+      }
     }
   }
 
@@ -52,6 +58,14 @@ final class Lines {
 
   void session(Session session) {
     line("session", shapes.session(session));
+  }
+
+  void turn(Session.RunningTurn turn) {
+    line("turn", Shapes.turn(turn));
+  }
+
+  void compaction(Compaction compaction) {
+    line("compacted", shapes.compacted(compaction));
   }
 
   void history(List<Message> messages) {

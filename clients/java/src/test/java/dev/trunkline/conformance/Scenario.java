@@ -1,5 +1,7 @@
 package dev.trunkline.conformance;
 
+import static java.util.Map.entry;
+
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
@@ -23,14 +25,18 @@ import java.util.function.BiFunction;
 /** One conversation and its steps. */
 final class Scenario {
   private static final Map<String, BiFunction<Options, JsonElement, Options>> OPTIONS =
-      Map.of(
-          "transport", (o, value) -> o.transport(Transport.valueOf(value.getAsString().toUpperCase())),
-          "max_output_tokens", (o, value) -> o.maxOutputTokens(value.getAsLong()),
-          "parallel_tool_calls", (o, value) -> o.parallelToolCalls(value.getAsBoolean()),
-          "reasoning_effort", (o, value) -> o.reasoningEffort(value.getAsString()),
-          "reasoning_summary", (o, value) -> o.reasoningSummary(value.getAsString()),
-          "include", (o, value) -> o.include(strings(value).toArray(String[]::new)),
-          "tool_choice", (o, value) -> o.choiceDefinition(value.getAsString()));
+      Map.ofEntries(
+          entry("transport", (o, value) -> o.transport(Transport.valueOf(value.getAsString().toUpperCase()))),
+          entry("max_output_tokens", (o, value) -> o.maxOutputTokens(value.getAsLong())),
+          entry("parallel_tool_calls", (o, value) -> o.parallelToolCalls(value.getAsBoolean())),
+          entry("reasoning_effort", (o, value) -> o.reasoningEffort(value.getAsString())),
+          entry("reasoning_summary", (o, value) -> o.reasoningSummary(value.getAsString())),
+          entry("include", (o, value) -> o.include(strings(value).toArray(String[]::new))),
+          entry("tool_choice", (o, value) -> o.choiceDefinition(value.getAsString())),
+          entry("store", (o, value) -> o.store(value.getAsBoolean())),
+          entry("resume", (o, value) -> o.resume(value.getAsBoolean())),
+          entry("linger", (o, value) -> o.linger(Duration.ofSeconds(value.getAsLong()))),
+          entry("heartbeat", (o, value) -> o.heartbeat(Duration.ofSeconds(value.getAsLong()))));
 
   private final Trunkline client;
   private final boolean async;
@@ -63,7 +69,7 @@ final class Scenario {
     for (JsonElement one : scenario.getAsJsonArray("steps")) {
       JsonObject step = one.getAsJsonObject();
       transcript.step(step.get("do").getAsString());
-      Lines lines = new Lines(transcript, new Shapes(is(step, "mask")), is(step, "details"));
+      Lines lines = new Lines(transcript, new Shapes(is(step, "mask")), is(step, "details"), is(step, "kept"));
       new Step(client, async, conversation, step, lines, ended).take();
     }
   }

@@ -2,6 +2,7 @@ package dev.trunkline.conformance;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import dev.trunkline.Compaction;
 import dev.trunkline.Done;
 import dev.trunkline.Event;
 import dev.trunkline.Report;
@@ -88,6 +89,28 @@ final class Shapes {
         "logprobs", done.logprobs().size(),
         "actions", done.actions().stream().map(UpstreamItemPart::getType).toList(),
         "ignored", new TreeMap<>(done.report().ignoredEvents()));
+  }
+
+  static Map<String, Object> kept(Done done) {
+    return object("attached", done.report().attached(), "continuation", !done.continuation().isEmpty());
+  }
+
+  Map<String, Object> compacted(Compaction compaction) {
+    return object(
+        "messages", history(compaction.messages()),
+        "usage", usage(compaction.usage()),
+        "response_id", !compaction.responseId().isEmpty(),
+        "provider", compaction.provider(),
+        "created", compaction.createdAt().isPresent());
+  }
+
+  static Map<String, Object> turn(Session.RunningTurn turn) {
+    return object(
+        "turn_id", !turn.turnId().isEmpty(),
+        "key", turn.turnKey(),
+        "started", turn.startedAt().isPresent(),
+        "ended", turn.ended(),
+        "sequence", turn.lastSequence() > 0);
   }
 
   private static Map<String, Object> citation(String json) {

@@ -3,6 +3,7 @@ package dev.trunkline.conformance;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import dev.trunkline.AsyncEvents;
+import dev.trunkline.Compaction;
 import dev.trunkline.Conversation;
 import dev.trunkline.Done;
 import dev.trunkline.Event;
@@ -18,17 +19,17 @@ import dev.trunkline.TrunklineException;
 import dev.trunkline.v1.Part;
 import dev.trunkline.v1.StreamCompletionRequest;
 import dev.trunkline.v1.WarmSessionRequest;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.function.Consumer;
 
 /** Runs one step and prints its lines. */
 final class Step {
   private static final int WAITS = 200;
-  private static final Set<String> TURNS = Set.of("stream", "complete", "run", "answer", "together");
+  private static final Set<String> TURNS = Set.of("stream", "complete", "run", "answer", "together", "compact");
 
   private final Trunkline client;
   private final boolean async;
@@ -62,18 +63,24 @@ final class Step {
         case "stream", "run" -> turn(does.equals("run"));
         case "answer" -> answer();
         case "complete" -> lines.event(complete());
+        case "call" -> call();
         case "together" -> together();
         case "edit" ->
             conversation
                 .messages()
                 .set(step.get("index").getAsInt(), Messages.user(step.get("text").getAsString()));
+        case "compact" -> lines.compaction(compact());
         case "wait" -> await();
         case "warm" -> lines.session(warm());
-        case "get" -> lines.session(client.getSession(sessionId));
+        case "get" -> get();
         case "list" -> list();
         case "release" -> {
           client.releaseSession(sessionId);
           lines.word("released");
+        }
+        case "cancel_turn" -> {
+          client.cancelTurnByKey(sessionId, step.get("turn_key").getAsString());
+          lines.word("cancelled");
         }
         default -> throw new IllegalArgumentException(does);
       }
@@ -108,22 +115,56 @@ final class Step {
   }
 
   private void read(AsyncEvents events) {
-    join(events.forEach(new Printer(events::cancel)));
+    join(events.forEach(printer(events::cancel)));
   }
 
   private void read(Events events) {
-    events.forEachRemaining(new Printer(events::cancel));
+    events.forEachRemaining(printer(events::cancel));
+  }
+
+  private Printer printer(Runnable cancel) {
+    return new Printer(step, lines, ended, cancel, turnId -> client.cancelTurn(sessionId, turnId));
   }
 
   private Event complete() {
     var given = Scenario.given(step);
-    return async ? join(asked().completeAsync(given)) : asked().complete(given);
+    CompletableFuture<Void> cut =
+        step.has("cut_after_ms")
+            ? Cut.after(Duration.ofMillis(step.get("cut_after_ms").getAsLong()))
+            : CompletableFuture.completedFuture(null);
+    try {
+      return async ? join(asked().completeAsync(given)) : asked().complete(given);
+    } finally {
+      cut.join();
+    }
+  }
+
+  private Compaction compact() {
+    return async ? join(conversation.compactAsync()) : conversation.compact();
+  }
+
+  private void call() {
+    if (async) {
+      read(bare(step).streamAsync(beside(step)));
+    } else {
+      read(bare(step).stream(beside(step)));
+    }
+  }
+
+  private void get() {
+    Session session = client.getSession(sessionId);
+    lines.session(session);
+    if (step.has("turns") && step.get("turns").getAsBoolean()) {
+      session.runningTurns().forEach(lines::turn);
+    }
   }
 
   private void together() {
     List<JsonElement> turns = step.getAsJsonArray("turns").asList();
-    Events first = client.stream(beside(turns.get(0).getAsJsonObject()));
-    Events second = client.stream(beside(turns.get(1).getAsJsonObject()));
+    JsonObject one = turns.get(0).getAsJsonObject();
+    JsonObject other = turns.get(1).getAsJsonObject();
+    Events first = bare(one).stream(beside(one));
+    Events second = bare(other).stream(beside(other));
     List<Object> begun = new ArrayList<>();
     boolean started = false;
     while (!started && gather(first, begun, 1)) {
@@ -137,6 +178,13 @@ final class Step {
     beside.forEach(this::print);
   }
 
+  /** The client, with what a request has no field for. */
+  private Trunkline bare(JsonObject turn) {
+    JsonObject options = turn.has("options") ? turn.getAsJsonObject("options") : new JsonObject();
+    Trunkline bare = client.withResume(options.has("resume") && options.get("resume").getAsBoolean());
+    return turn.has("timeout_ms") ? bare.withTimeout(Duration.ofMillis(turn.get("timeout_ms").getAsLong())) : bare;
+  }
+
   private StreamCompletionRequest beside(JsonObject turn) {
     return StreamCompletionRequest.newBuilder()
         .setSessionId(conversation.sessionId())
@@ -146,6 +194,8 @@ final class Step {
         .addAllMessages(conversation.messages())
         .addAllMessages(List.of(Scenario.given(turn)))
         .setOptions(Scenario.options(Options.NONE, turn).toProto())
+        .setTurnKey(turn.has("turn_key") ? turn.get("turn_key").getAsString() : "")
+        .setAfterSequence(turn.has("after_sequence") ? turn.get("after_sequence").getAsLong() : 0)
         .build();
   }
 
@@ -216,34 +266,6 @@ final class Step {
       return future.join();
     } catch (CompletionException failed) {
       throw failed.getCause() instanceof TrunklineException error ? error : failed;
-    }
-  }
-
-  /** Prints events until {@code cancel_on} strikes. */
-  private final class Printer implements Consumer<Event> {
-    private final String cancelOn = step.has("cancel_on") ? step.get("cancel_on").getAsString() : "";
-    private final Runnable cancel;
-    private boolean struck;
-
-    Printer(Runnable cancel) {
-      this.cancel = cancel;
-    }
-
-    @Override
-    public void accept(Event event) {
-      if (struck) {
-        return;
-      }
-      lines.event(event);
-      if (event instanceof Done done) {
-        ended.add(done);
-      }
-      struck =
-          cancelOn.equals("start") && event instanceof Event.Start
-              || cancelOn.equals("text") && event instanceof Event.TextDelta;
-      if (struck) {
-        cancel.run();
-      }
     }
   }
 }
