@@ -6,7 +6,7 @@ clients have to cope with both. A response created with `store: true` is known t
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -16,6 +16,11 @@ from simulator.errors import Json
 from simulator.pairing import Call
 
 BYTES_PER_TOKEN = 4
+COMPACTIONS = frozenset({"compaction", "compaction_summary"})
+SEAL_OF_WINDOW = "gAAAAwindow"
+"""How the seals of `POST /v1/responses/compact` begin. What stands before such an item was kept on purpose;
+any other stands for all that is before it.
+"""
 _PROVIDER_ONLY = frozenset(
     {"id", "status", "phase", "annotations", "logprobs", "type", "caller", "namespace"}
 )
@@ -37,25 +42,36 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """All items of a conversation up to the end of one response."""
+    """All items of a conversation up to the end of one response.
+
+    `compacts`: a compaction is among them, in which calls may be hidden.
+    """
 
     entries: tuple[Entry, ...] = ()
     calls: frozenset[Call] = frozenset()
     answered: frozenset[Call] = frozenset()
+    compacts: bool = False
 
     def extended(self, items: Iterable[Json]) -> "Context":
         """Return the context with these items added. Raises ApiError for an output without its call."""
         entries, calls, answered = [], set(self.calls), set(self.answered)
+        compacts = self.compacts
         for item in items:
             entries.append(Entry.of(item))
+            compacts = compacts or item.get("type") in COMPACTIONS
             call, answer = pairing.call_of(item), pairing.answered_by(item)
             if call is not None:
                 calls.add(call)
             if answer is not None:
-                if answer not in calls:
+                if answer not in calls and not compacts:
                     raise pairing.orphan(answer)
                 answered.add(answer)
-        return Context(self.entries + tuple(entries), frozenset(calls), frozenset(answered))
+        return Context(self.entries + tuple(entries), frozenset(calls), frozenset(answered), compacts)
+
+    def compacted(self) -> "Context":
+        """Return the context without what its latest compaction stands for."""
+        found = [number for number, entry in enumerate(self.entries) if _replaces(entry.item)]
+        return replace(self, entries=self.entries[found[-1] :]) if found else self
 
     def refuse_unanswered_calls(self) -> None:
         open_calls = self.calls - self.answered
@@ -170,6 +186,11 @@ def recall(response_id: str | None, slot: Slot, store: Store) -> Context:
     if context is None:
         raise errors.response_not_found(response_id)
     return context
+
+
+def _replaces(item: Json) -> bool:
+    sealed = str(item.get("encrypted_content", ""))
+    return item.get("type") in COMPACTIONS and not sealed.startswith(SEAL_OF_WINDOW)
 
 
 def tokens_of(data: bytes) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from simulator import pairing, response
-from simulator.compaction import compacted
+from simulator.compaction import compacted, compacting
 from simulator.dialect import Translator
 from simulator.errors import ApiError, Json
 from simulator.ids import Ids
@@ -132,7 +132,7 @@ class Upstream:
         pairing.check_reasoning(
             new, stored=stored, known=self._store.knows, thought_of=self._store.thought_of
         )
-        context = known.extended(new)
+        context = known.extended(new).compacted()
         context.refuse_unanswered_calls()
         turn = Turn(body, wire.transport, new, [entry.item for entry in known.entries])
         return ValidRequest(received, slot, context, turn, response.preamble(body))
@@ -145,7 +145,9 @@ class Upstream:
         queue = self.queued_warm_ups if valid.warm_up else self.queued
         if queue:
             return queue.popleft()
-        return Script() if valid.warm_up else catalog.choose(valid.turn)
+        if valid.warm_up:
+            return Script()
+        return compacting(catalog.choose(valid.turn), valid.turn, valid.context, valid.prompt.input_tokens)
 
     async def _play(self, script: Script, valid: ValidRequest, wire: Wire) -> None:
         response_id = valid.received.response_id = self._ids.new("resp")
@@ -187,7 +189,7 @@ class Upstream:
             self._record_failure(valid)
             return
         valid.received.finished = ended["status"]
-        context = valid.context.extended(ended["output"])
+        context = valid.context.extended(ended["output"]).compacted()
         valid.slot.latest = Remembered(response_id, context, valid.preamble)
         if valid.turn.body.get("store") is not False:
             self._store.keep(response_id, context, ended["output"], self._settings.keep_responses)

@@ -47,6 +47,10 @@ _INCLUDE = enum(
     "message.output_text.logprobs",
 )
 
+_CONTEXT_MANAGEMENT = record(
+    {"type": enum("compaction"), "compact_threshold": nullable(integer(1))}, required=["type"]
+)
+
 _COMMON: dict[str, Check] = {
     "model": string(filled=True),
     "input": nullable(INPUT),
@@ -75,9 +79,8 @@ _COMMON: dict[str, Check] = {
     "stream": nullable(boolean),
     "stream_options": nullable(mapping(boolean)),
     "client_metadata": nullable(mapping(string())),
-    **dict.fromkeys(
-        ("access_programs", "context_management", "conversation", "image", "moderation", "prompt"), anything
-    ),
+    "context_management": nullable(array(_CONTEXT_MANAGEMENT)),
+    **dict.fromkeys(("access_programs", "conversation", "image", "moderation", "prompt"), anything),
 }
 
 _CREATE: dict[Transport, Check] = {
@@ -176,6 +179,13 @@ def _stateless_items(body: Json) -> None:
             raise errors.item_not_persisted(item_id)
 
 
+def _trigger_is_last(body: Json) -> None:
+    for index, item in enumerate(items_of(body)[:-1]):
+        if item.get("type") == "compaction_trigger":
+            message = "'compaction_trigger' must be the final input item."
+            raise errors.ApiError(message, code="invalid_value", param=f"input[{index}]")
+
+
 def _image_sources(body: Json) -> None:
     for index, item in enumerate(items_of(body)):
         field = "output" if item.get("type") == "function_call_output" else "content"
@@ -203,6 +213,7 @@ _RULES: tuple[Callable[[Json], None], ...] = (
     _nothing_stored_elsewhere,
     _has_something_to_answer,
     _stateless_items,
+    _trigger_is_last,
     _image_sources,
     _chosen_tool_is_offered,
 )

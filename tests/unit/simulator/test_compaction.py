@@ -1,4 +1,5 @@
 import asyncio
+from functools import partial
 from typing import Any
 
 import openai
@@ -86,3 +87,65 @@ async def test_it_waits_at_a_gate_and_can_be_refused(sim, http):
     sim.settings.merge({"no_compaction": True})
     missing = await http.post("/responses/compact", json={"model": "m", "input": "x"})
     assert (refused.status_code, missing.status_code) == (503, 404)
+
+
+MANAGED: Any = [{"type": "compaction", "compact_threshold": 200}]
+
+
+async def test_an_answer_begins_with_a_compaction_over_the_threshold(sim):
+    async with openai.AsyncOpenAI(api_key="k", base_url=sim.url, max_retries=0) as client:
+        ask = partial(client.responses.create, model="m", context_management=MANAGED)
+        first = await ask(input="Short.")
+        long = await ask(input="Long. " * 200, previous_response_id=first.id)
+        after = await ask(input="What now?", previous_response_id=long.id)
+    assert [item.type for item in first.output] == ["message"]
+    assert [item.type for item in long.output] == ["compaction", "message"]
+    assert "already knew 2 items" in long.output_text
+    assert [item.type for item in after.output] == ["message"]
+    assert "already knew 2 items" in after.output_text, "the compaction, and what followed it"
+    assert after.usage is not None
+    assert long.usage is not None
+    assert after.usage.input_tokens < 200 < long.usage.input_tokens
+
+
+async def test_what_it_stands_for_may_be_left_out_or_sent_again(sim):
+    async with openai.AsyncOpenAI(api_key="k", base_url=sim.url, max_retries=0) as client:
+        long: Any = {"role": "user", "content": "Long. " * 200}
+        answer = await client.responses.create(model="m", input=[long], context_management=MANAGED)
+        echoed: Any = [item.model_dump(exclude_unset=True) for item in answer.output]
+        short = await client.responses.create(model="m", input=[*echoed, SAID], store=False)
+        whole = await client.responses.create(model="m", input=[long, *echoed, SAID], store=False)
+    assert short.usage is not None
+    assert whole.usage is not None
+    assert short.usage.input_tokens == whole.usage.input_tokens < 200
+
+
+async def test_its_events_are_those_of_the_api(sim, http):
+    body = {"model": "m", "input": "Long. " * 200, "context_management": MANAGED, "stream": True}
+    answer = await http.post("/responses", json=body)
+    kinds = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
+    assert kinds[2:6] == [
+        "response.output_item.added",
+        "response.compaction.compacting",
+        "response.output_item.done",
+        "response.output_item.added",
+    ]
+
+
+async def test_a_trigger_compacts_at_once_and_must_be_the_last_item(sim, http):
+    trigger: Any = {"type": "compaction_trigger"}
+    async with openai.AsyncOpenAI(api_key="k", base_url=sim.url, max_retries=0) as client:
+        first = await client.responses.create(model="m", input=[SAID, trigger])
+        after = await client.responses.create(model="m", input="And?", previous_response_id=first.id)
+    assert [item.type for item in first.output] == ["compaction"]
+    assert "already knew 1 item." in after.output_text
+    refused = await http.post("/responses", json={"model": "m", "input": [trigger, SAID]})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input[0]")
+
+
+@pytest.mark.parametrize(
+    "managed", [{}, [{}], [{"type": "x"}], [{"type": "compaction", "compact_threshold": 0}]]
+)
+async def test_what_asks_for_it_is_checked(http, managed):
+    answer = await http.post("/responses", json={"model": "m", "input": "x", "context_management": managed})
+    assert answer.status_code == 400

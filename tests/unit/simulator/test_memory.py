@@ -1,7 +1,7 @@
 import pytest
 
 from simulator.errors import ApiError
-from simulator.memory import Context, Remembered, Slot, Store, recall
+from simulator.memory import SEAL_OF_WINDOW, Context, Remembered, Slot, Store, recall
 
 USER = {"role": "user", "content": "Hello."}
 ANSWER = {
@@ -110,3 +110,19 @@ def test_a_common_beginning_is_cached_unless_the_preamble_differs():
     assert latest.cached_tokens(longer, b"tools!!!") == 2 + known(USER, ANSWER).tokens
     assert latest.cached_tokens(edited, b"tools!!!") == 2
     assert latest.cached_tokens(longer, b"others") == 0
+
+
+@pytest.mark.parametrize("kind", ["compaction", "compaction_summary"])
+def test_what_a_compaction_stands_for_leaves_the_context(kind):
+    sealed = {"type": kind, "encrypted_content": "gAAAAx"}
+    context = known(USER, CALL, sealed, ANSWER)
+    assert [entry.item for entry in context.compacted().entries] == [sealed, ANSWER]
+    assert context.compacted().tokens < context.tokens
+    # Its calls are remembered, and others may be hidden in it.
+    assert len(context.compacted().extended([OUTPUT])) == 3
+    assert len(known(sealed, {**OUTPUT, "call_id": "call_hidden"})) == 2
+
+
+def test_what_a_window_holds_stays():
+    context = known(USER, {"type": "compaction", "encrypted_content": SEAL_OF_WINDOW + "x"}, ANSWER)
+    assert context.compacted() is context
