@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
+from service.domain.compaction import is_compaction
 from service.domain.known import Known
 from service.domain.limits import MAX_CHAINED_ITEMS
 from service.domain.messages import Item, Message, ToolCallPart, ToolResultPart
@@ -181,11 +182,16 @@ def without_reasoning(plan: Plan) -> Plan:
 
 
 def orphans(messages: Sequence[Message]) -> Iterator[tuple[int, int]]:
-    """Yield (message index, part index) of each tool result without a call in an earlier part."""
+    """Yield (message index, part index) of each tool result without a call in an earlier part.
+
+    After a compaction there is none: the call may be in what that stands for.
+    """
     called: set[str] = set()
     for message_index, message in enumerate(messages):
         for part_index, part in enumerate(message.parts):
             if isinstance(part, ToolCallPart):
                 called.add(part.call_id)
+            elif is_compaction(part):
+                return
             elif isinstance(part, ToolResultPart) and part.call_id not in called:
                 yield message_index, part_index

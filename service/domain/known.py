@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
+from service.domain.compaction import is_compaction
 from service.domain.digests import DIGEST_BYTES, digest_of, extras_of
 from service.domain.messages import Item, Role
 
@@ -63,26 +64,46 @@ class Known:
         """Count the leading items that the upstream has, and the bytes they would take in a request.
 
         Returns None when the history was edited. Reasoning, upstream items and the `extra_json` of an answer
-        that the caller left out are no edit: the upstream still has them. Changed ones are.
+        that the caller left out are no edit: the upstream still has them. Changed ones are. Nor is it one to
+        begin with a compaction of an answer, and leave out all that it stands for.
         """
         units = _units(items)
+        found = self._match(units, 0)
+        if found is None and (start := self._compaction(units)):
+            found = self._match(units, start)
+        if found is None:
+            return None
+        count, size = found
+        whole = _items_in(items, count) if len(units) > len(items) else count
+        return None if whole is None else (whole, size)
+
+    def _match(self, units: Sequence[Item], start: int) -> tuple[int, int] | None:
+        """Match units with those from the index `start` on."""
         count = size = 0
         compared = -1  # the item that `digest` and `extra` are of
         digest = extra = b""
         changed = False  # an optional item of the caller is none of those that were passed over
-        for index, is_optional in enumerate(self._optional):
+        for index in range(start, len(self)):
             if count < len(units) and compared != count:
                 compared, digest, extra = count, digest_of(units[count]), extras_of(units[count])
             if count < len(units) and self._is(index, digest, extra):
                 count += 1
                 size += self._sizes[index]
                 changed = False
-            elif not is_optional:
+            elif not self._optional[index]:
                 return None
             elif count < len(units) and units[count].is_optional:
                 changed = True
-        whole = _items_in(items, count) if len(units) > len(items) else count
-        return None if changed or whole is None else (whole, size)
+        return None if changed else (count, size)
+
+    def _compaction(self, units: Sequence[Item]) -> int:
+        """Return the index of the compaction that the caller's items begin with. 0: they begin with none that
+        an answer held after anything else.
+        """
+        if not units or units[0].role is not Role.ASSISTANT or not is_compaction(units[0].parts[0]):
+            return 0
+        digest = digest_of(units[0])
+        return next((index for index in range(len(self) - 1, 0, -1) if self._is(index, digest, b"")), 0)
 
     def _is(self, index: int, digest: bytes, extra: bytes) -> bool:
         known = self._digests.startswith(digest, index * DIGEST_BYTES)

@@ -543,3 +543,12 @@ def test_a_chain_of_too_many_items_is_not_remembered(count, incremental):
     assert plan.incremental is incremental
     if not incremental:
         assert plan.reason is ContextReason.HISTORY_TOO_LONG
+
+
+def test_a_result_after_a_compaction_is_no_orphan():
+    sealed = UpstreamItemPart("compaction", '{"type":"compaction"}')
+    for role in (Role.USER, Role.ASSISTANT):
+        assert list(orphans([Message(role, (sealed,)), result("call_1")])) == []
+    assert list(orphans([result("call_1"), Message(Role.USER, (sealed,)), result("call_2")])) == [(0, 0)]
+    other = UpstreamItemPart("item_reference", "{}")
+    assert list(orphans([Message(Role.USER, (other,)), result("call_1")])) == [(1, 0)]

@@ -1,11 +1,14 @@
 """What the upstream has, as digests: how a caller's items are compared with it, and what that costs."""
 
 import tracemalloc
+from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.domain.known import Known
-from service.domain.messages import Item, ReasoningPart, Role, TextPart
+from service.domain.messages import Item, ReasoningPart, Role, TextPart, UpstreamItemPart
 
 QUESTION = Item(Role.USER, (TextPart("a"),))
 ANSWER = Item(Role.ASSISTANT, (TextPart("b"),))
@@ -43,3 +46,114 @@ def test_an_item_is_remembered_in_few_bytes():
 def test_each_item_has_one_size():
     with pytest.raises(ValueError, match="one size"):
         Known().followed_by((QUESTION,), [])
+
+
+def sealed(name: str, kind: str = "compaction", role: Role = Role.ASSISTANT) -> Item:
+    return Item(role, (UpstreamItemPart(kind, f'{{"type":"{kind}","id":"{name}"}}'),))
+
+
+SEALED = sealed("cmp_1")
+NEW = Item(Role.USER, (TextPart("new"),))
+COMPACTED = known(QUESTION, THOUGHT, ANSWER, QUESTION, SEALED, THOUGHT, ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ((SEALED, THOUGHT, ANSWER, NEW), (3, 30)),
+        ((SEALED, ANSWER, NEW), (2, 20)),
+        ((QUESTION, THOUGHT, ANSWER, QUESTION, SEALED, THOUGHT, ANSWER, NEW), (7, 70)),
+        ((QUESTION, ANSWER, QUESTION, ANSWER, NEW), (4, 40)),
+        ((sealed("cmp_2"), ANSWER, NEW), None),
+        ((sealed("cmp_1", role=Role.USER), ANSWER, NEW), None),
+        ((SEALED, NEW), None),
+        ((SEALED, ANSWER, ANSWER, NEW), (2, 20)),
+        ((QUESTION, SEALED, ANSWER, NEW), None),
+        ((ANSWER, NEW), None),
+        ((THOUGHT, SEALED, ANSWER, NEW), None),
+    ],
+    ids=[
+        "what it stands for is left out",
+        "and a thought",
+        "nothing is left out",
+        "the compaction is, as what the model says may be",
+        "another compaction",
+        "one that the caller says",
+        "what followed is left out",
+        "more follows",
+        "some of what it stands for is left",
+        "it is left out with what it stands for",
+        "it is not the first",
+    ],
+)
+def test_a_caller_may_leave_out_what_a_compaction_stands_for(sent, expected):
+    assert COMPACTED.match(sent) == expected
+
+
+def test_the_latest_of_several_compactions_counts_and_an_older_name():
+    later = sealed("cmp_2", "compaction_summary")
+    both = known(QUESTION, SEALED, ANSWER, QUESTION, later, ANSWER)
+    assert both.match((later, ANSWER, NEW)) == (2, 20)
+    assert both.match((SEALED, ANSWER, QUESTION, later, ANSWER, NEW)) == (5, 50)
+    assert both.match((SEALED, ANSWER, QUESTION, ANSWER, NEW)) == (4, 40)
+    # One that was said twice is the later one.
+    twice = known(QUESTION, SEALED, ANSWER, SEALED, QUESTION)
+    assert twice.match((SEALED, QUESTION, NEW)) == (2, 20)
+
+
+def test_an_upstream_item_that_is_no_compaction_stands_for_nothing():
+    search = sealed("ws_1", "web_search_call")
+    assert known(QUESTION, search, ANSWER).match((search, ANSWER, NEW)) is None
+
+
+ITEMS = st.sampled_from(
+    [
+        QUESTION,
+        ANSWER,
+        THOUGHT,
+        SEALED,
+        sealed("cmp_2"),
+        sealed("ws_1", "web_search_call"),
+        sealed("cmp_1", role=Role.USER),
+        NEW,
+    ]
+)
+
+
+def spoken(sent: Sequence[Item]) -> list[Item]:
+    """Without what a caller may leave out."""
+    return [item for item in sent if not item.is_optional]
+
+
+@given(st.lists(ITEMS, max_size=10), st.data())
+def test_no_item_is_lost_and_none_is_sent_twice_whatever_is_left_out(held, data):
+    """What the upstream has is a beginning that the caller sent, or is what a compaction stands for."""
+    upstream = known(*held)
+    kept = [item for item in held if data.draw(st.booleans())]
+    start = data.draw(st.integers(0, len(held)))
+    sent = data.draw(st.sampled_from([kept, held[start:], held])) + data.draw(st.lists(ITEMS, max_size=3))
+    matched = upstream.match(sent)
+    if matched is None:
+        return  # everything is sent
+    count, size = matched
+    assert size <= 10 * len(held)
+    begun = spoken(sent[:count])
+    compactions = [
+        index
+        for index, item in enumerate(held)
+        if sent and item == sent[0] and item in (SEALED, sealed("cmp_2"))
+    ]
+    beginnings = [spoken(held[index:]) for index in [0, *compactions]]
+    assert begun in beginnings
+    # A thought that was changed is sent, never taken for one that is known.
+    assert all(item in held for item in sent[:count])
+
+
+@given(st.lists(ITEMS, max_size=6), st.lists(ITEMS, max_size=6), st.lists(ITEMS, max_size=3))
+def test_from_a_new_compaction_on_only_what_is_new_is_sent(before, after, new):
+    latest = sealed("cmp_9")
+    upstream = known(*before, latest, *after)
+    for sent in ([latest, *after, NEW, *new], [*before, latest, *after, NEW, *new]):
+        matched = upstream.match(sent)
+        assert matched is not None
+        assert sent[matched[0] :] == [NEW, *new]
