@@ -81,7 +81,7 @@ class Compaction:
         """
         upstream.check_key(self.caller.key)
         self._exchange = await upstream.compaction(self.request, self.caller.key, trace.headers())
-        trace.sent(self._exchange.bytes_sent)
+        trace.begun(self._exchange.bytes_sent)
         try:
             compacted = await self._exchange.answer()
         except TurnError as error:

@@ -35,6 +35,7 @@ class CompactionTrace:
         self._request = request
         self._began = time.perf_counter()
         self._bytes_sent = 0
+        self._queue_s = 0.0
         self._compacted: Compacted | None = None
         self._span: Span = INVALID_SPAN
 
@@ -64,10 +65,10 @@ class CompactionTrace:
         """Return the headers that make the upstream's spans children of this one."""
         return propagation.headers(self._span.get_span_context())
 
-    def sent(self, size: int) -> None:
-        """A request of this size, in bytes, is about to be written."""
+    def begun(self, size: int) -> None:
+        """It has its place, and a request of this size, in bytes, is about to be sent."""
+        self._queue_s = time.perf_counter() - self._began
         self._bytes_sent = size
-        self._span.add_event(names.EVENT_SENT)
 
     def answered(self, compacted: Compacted) -> None:
         """The upstream has answered."""
@@ -79,6 +80,7 @@ class CompactionTrace:
             names.CONVERSATION: request.session_id,
             names.TENANT: self._tenant,
             names.OPENAI_API: "responses",
+            names.QUEUE_S: self._queue_s,
             names.BYTES_SENT: self._bytes_sent,
             names.ENDING: ending,
         }

@@ -62,6 +62,13 @@ async def test_a_queue_that_does_not_move_is_overloaded():
     assert (error.reason, error.message) == (Reason.OVERLOADED, "no place became free within 0.05 s")
 
 
+async def test_a_failure_is_the_one_that_callers_see():
+    async with managing() as manager:
+        compaction = a_compaction()
+        assert (await failure(manager, compaction)).reason is Reason.CONNECT_FAILED
+        assert not compaction.dispatched
+
+
 async def test_it_counts_as_a_turn_of_its_tenant():
     async with silent() as (manager, arrived):
         running = asyncio.create_task(manager.compactions.run(a_compaction()))

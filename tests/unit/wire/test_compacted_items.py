@@ -22,6 +22,10 @@ from service.domain.messages import (
     UpstreamItemPart,
     items_of,
 )
+from service.rpc.convert.messages import read_messages
+from service.rpc.convert.messages_out import message_out
+from service.rpc.convert.validate import Violations
+from service.wire import compacted_items
 from service.wire.bounds import MAX_PARTS, Bounds
 from service.wire.compacted_items import message_of
 from service.wire.input_items import item_jsons
@@ -292,3 +296,31 @@ def test_every_item_goes_back_as_it_came(item):
     for one in (back, item):
         one.pop("status", None)
     assert as_sent(back) == as_sent(item)
+
+
+@pytest.mark.parametrize("depth", [100, 400, 500, 700, 900, 5000])
+def test_what_is_nested_deep_goes_back_or_is_counted(depth):
+    ignored = Tally()
+    item = json.dumps(said(TEXT))[:-1] + ', "more": ' + "[" * depth + "]" * depth + "}"
+    message = read(item.encode(), ignored)
+    assert (message is None) is bool(ignored)
+    if message is not None:
+        assert "[" * depth in message.parts[0].extra_json + getattr(message.parts[0], "json", "")
+
+
+def test_what_is_nested_too_deep_to_compare_is_kept_verbatim(monkeypatch):
+    def canonical(_item):
+        raise RecursionError
+
+    monkeypatch.setattr(compacted_items, "_canonical", canonical)
+    item = said(TEXT)
+    assert part_of(item)[1] == UpstreamItemPart("message", json.dumps(item), "msg_1")
+
+
+@given(st.lists(ITEMS, min_size=1, max_size=5))
+def test_every_item_is_valid_in_a_request(items):
+    messages = [read(item) for item in items]
+    found = Violations()
+    again = read_messages(found, [message_out(message) for message in messages if message is not None], 100)
+    found.check()
+    assert list(items_of(again)) == list(items_of(tuple(message for message in messages if message)))
