@@ -46,6 +46,7 @@ async def test_a_conversation_goes_on_with_what_stands_for_it(replica, options, 
     answer = await compacted(talk, store=store, request_id="r-1")
     (asked_for,) = [received for received in replica.simulator.requests if received.compacts]
     assert [item["role"] for item in asked_for.body["input"]] == ["user", "assistant"] * 3
+    assert ["id" in item for item in asked_for.body["input"]] == [False, store] * 3
     assert asked_for.body.keys() == {"model", "input"}
     kinds = [part.WhichOneof("part") for message in answer.messages for part in message.parts]
     assert kinds == ["text", "text", "text", "upstream_item"]

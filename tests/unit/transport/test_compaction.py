@@ -32,18 +32,24 @@ class Server:
         self.status = 200
         self.body = json.dumps(ANSWER)
         self.wait: asyncio.Event | None = None
+        self.begins = False
+        """Whether it waits in the middle of its answer, not before."""
         self.headers: list[dict[str, str]] = []
         self.bodies: list[bytes] = []
         self.peers: set[object] = set()
         self.asked, self.left = asyncio.Event(), asyncio.Event()
 
-    async def post(self, request: web.Request) -> web.Response:
+    async def post(self, request: web.Request) -> web.StreamResponse:
         self.headers.append(dict(request.headers))
         self.bodies.append(await request.read())
         assert request.transport is not None
         self.peers.add(request.transport.get_extra_info("peername"))
         self.asked.set()
         try:
+            if self.wait is not None and self.begins:
+                answer = web.StreamResponse(headers={"content-type": "application/json"})
+                await answer.prepare(request)
+                await answer.write(b"{")
             if self.wait is not None:
                 await self.wait.wait()
         except asyncio.CancelledError:
@@ -126,7 +132,9 @@ async def test_where_nobody_listens_nothing_was_sent():
     await upstream.close()
 
 
-async def test_the_wait_has_the_longer_bound_of_a_first_event(server):
+@pytest.mark.parametrize("begins", [False, True], ids=["nothing", "half an answer"])
+async def test_the_wait_has_the_longer_bound_of_a_first_event(server, begins):
+    server.begins = begins
     upstream = upstream_at(server.url, FIRST_EVENT_TIMEOUT_S="0.01", FIRST_EVENT_LIMIT_S="0.1")
     server.wait = asyncio.Event()
     error = await failing(await upstream.compaction(SAID))
@@ -136,7 +144,9 @@ async def test_the_wait_has_the_longer_bound_of_a_first_event(server):
     await upstream.close()
 
 
-async def test_cancel_closes_the_connection_first(server, upstream):
+@pytest.mark.parametrize("begins", [False, True], ids=["nothing", "half an answer"])
+async def test_cancel_closes_the_connection_first(server, upstream, begins):
+    server.begins = begins
     server.wait = asyncio.Event()
     asking = asyncio.create_task((await upstream.compaction(SAID)).answer())
     await asyncio.wait_for(server.asked.wait(), PATIENCE_S)
