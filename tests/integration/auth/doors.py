@@ -57,6 +57,13 @@ class Knock:
         same = completion_pb2.CompleteRequest.FromString(wanted.SerializeToString())
         await self._turns.Complete(same, **self._call)
 
+    async def compact(self) -> None:
+        wanted = request("Hello.", session=self._session, model=self._model)
+        asked = completion_pb2.CompactRequest(
+            session_id=wanted.session_id, model=wanted.model, messages=wanted.messages
+        )
+        await self._turns.Compact(asked, **self._call)
+
     async def get(self) -> None:
         await self._sessions.GetSession(session_pb2.GetSessionRequest(session_id=self._session), **self._call)
 
@@ -77,7 +84,7 @@ class Knock:
             pass
 
 
-TURNS = ("warm", "stream", "complete")
+TURNS = ("warm", "stream", "complete", "compact")
 OURS = (*TURNS, "get", "list", "release")
 ANYBODY = ("health", "reflection")
 DOORS = (*OURS, *ANYBODY)
