@@ -18,7 +18,7 @@ from tests.stack import request
 from tests.watching import watching
 
 SECRETS = ("t0k3n", "k3y-0wn", "k3y-caller", digest("t0k3n-alpha"))
-TURNS = ("stream", "complete", "warm", "get")
+TURNS = ("stream", "complete", "compact", "warm", "get")
 
 
 def leaks(text):
