@@ -154,7 +154,7 @@ def continued(
     2. the items of the chain are not the beginning of `items`;
     3. no item is left to send.
     """
-    changed = () if chain.fingerprint == fingerprint else _changed(chain.fingerprint, fingerprint)
+    changed = () if chain.fingerprint == fingerprint else changed_settings(chain.fingerprint, fingerprint)
     for reason in changed:
         if reason in basis:
             return full_plan(items, reason)
@@ -168,7 +168,8 @@ def continued(
     return Plan(items[count:], chain.response_id, reason, size, changed)
 
 
-def _changed(before: ChainFingerprint, now: ChainFingerprint) -> tuple[ContextReason, ...]:
+def changed_settings(before: ChainFingerprint, now: ChainFingerprint) -> tuple[ContextReason, ...]:
+    """Return the reasons for which `now` differs."""
     return tuple(reason for reason, digest in now.items() if before.get(reason) != digest)
 
 

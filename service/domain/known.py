@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from itertools import accumulate
+
+import msgspec
 
 from service.domain.compaction import is_compaction
 from service.domain.digests import DIGEST_BYTES, digest_of, extras_of
@@ -13,6 +16,13 @@ from service.domain.messages import Item, Role
 _SIZE = "I"
 _NO_SIZES = array(_SIZE)
 _NO_EXTRAS: Mapping[int, bytes] = {}
+
+
+class Prefix(msgspec.Struct, frozen=True, array_like=True):
+    """The beginning of a history: how many units it has, and one digest over all of theirs."""
+
+    count: int
+    digest: bytes
 
 
 class Known:
@@ -105,9 +115,39 @@ class Known:
         digest = digest_of(units[0])
         return next((index for index in range(len(self) - 1, 0, -1) if self._is(index, digest, b"")), 0)
 
+    def whole(self) -> Prefix:
+        """Return the digest of all units, with the `extra_json` of those that have one."""
+        digest = blake2b(self._digests, digest_size=DIGEST_BYTES)
+        for index, extra in self._extras.items():
+            digest.update(index.to_bytes(4) + extra)
+        return Prefix(len(self), digest.digest())
+
+    def required(self) -> Prefix:
+        """Return the digest of the units that a caller may not leave out, without what it may leave out of
+        them: equal to the `whole` of these units alone.
+        """
+        if not any(self._optional):
+            digests = self._digests  # the usual case
+        else:
+            digests = b"".join(
+                self._digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
+                for index, is_optional in enumerate(self._optional)
+                if not is_optional
+            )
+        return Prefix(len(digests) // DIGEST_BYTES, blake2b(digests, digest_size=DIGEST_BYTES).digest())
+
     def _is(self, index: int, digest: bytes, extra: bytes) -> bool:
         known = self._digests.startswith(digest, index * DIGEST_BYTES)
         return known and (not extra or extra == self._extras.get(index))
+
+
+def leading(items: Sequence[Item], prefix: Prefix) -> int | None:
+    """Count the leading items that are the prefix. Returns None when they are not."""
+    count = _items_in(items, prefix.count)
+    if count is None:
+        return None
+    known = Known().followed_by(items[:count], [0] * count)
+    return count if known.whole() == prefix else None
 
 
 def _units(items: Sequence[Item]) -> Sequence[Item]:

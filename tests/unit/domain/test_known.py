@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.known import Known
+from service.domain.known import Known, leading
 from service.domain.messages import Item, ReasoningPart, Role, TextPart, UpstreamItemPart
 
 QUESTION = Item(Role.USER, (TextPart("a"),))
@@ -157,3 +157,49 @@ def test_from_a_new_compaction_on_only_what_is_new_is_sent(before, after, new):
         matched = upstream.match(sent)
         assert matched is not None
         assert sent[matched[0] :] == [NEW, *new]
+
+
+EXTRA = Item(Role.ASSISTANT, (TextPart("b", extra_json='{"new":1}'),))
+JOINED = Item(Role.ASSISTANT, (TextPart("b"), TextPart("c")))
+
+
+@pytest.mark.parametrize(
+    ("full", "left_out"),
+    [
+        ((QUESTION, THOUGHT, ANSWER), (QUESTION, ANSWER)),
+        ((QUESTION, ANSWER, THOUGHT), (QUESTION, ANSWER)),
+        ((QUESTION, EXTRA), (QUESTION, ANSWER)),
+        ((QUESTION, ANSWER), (QUESTION, ANSWER)),
+        ((QUESTION, JOINED), (QUESTION, JOINED)),
+    ],
+    ids=["thought", "last thought", "more keys", "nothing", "texts"],
+)
+def test_what_is_required_is_the_whole_of_what_was_not_left_out(full, left_out):
+    assert known(*full).required() == known(*left_out).whole()
+    assert (known(*full).whole() == known(*left_out).whole()) is (full == left_out)
+
+
+def test_the_whole_depends_on_each_item_and_its_place():
+    wholes = [
+        known(*items).whole()
+        for items in (
+            (),
+            (QUESTION,),
+            (QUESTION, ANSWER),
+            (ANSWER, QUESTION),
+            (EXTRA, ANSWER),
+            (ANSWER, EXTRA),
+            (QUESTION, THOUGHT, ANSWER),
+        )
+    ]
+    assert len({(one.count, one.digest) for one in wholes}) == len(wholes)
+
+
+def test_a_prefix_is_found_at_the_beginning_and_at_the_end_of_an_item_only():
+    whole = known(QUESTION, ANSWER).whole()
+    assert leading((QUESTION, ANSWER, QUESTION), whole) == 2
+    assert leading((QUESTION, ANSWER), whole) == 2
+    assert leading((QUESTION,), whole) is None
+    assert leading((ANSWER, QUESTION), whole) is None
+    assert leading((QUESTION, JOINED), whole) is None
+    assert leading((QUESTION, JOINED), known(QUESTION, JOINED).whole()) == 2
