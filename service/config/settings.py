@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from service.config import parsers, proxies
+from service.domain.continuation import parse_continuation_keys
 from service.domain.errors import SettingsError
 from service.domain.proxy import DIRECT, ProxyRoute
 from service.domain.tenant import parse_key
@@ -80,6 +81,15 @@ class Settings:
         parsers.chain_basis,
         "minimal",
         "What ends a chain: `minimal`, or `strict` for upstreams that compare all settings of a request.",
+    )
+    continuation_key: tuple[bytes, ...] = _setting(
+        parse_continuation_keys,
+        "",
+        "Seals the tokens that continue a conversation; base64 of 32 bytes, on all replicas the same.",
+        secret=True,
+    )
+    continuation_key_file: str = _setting(
+        str, "", "A file that holds the key of these tokens instead; reloaded.", "path"
     )
     connect_timeout_s: float = _seconds("8", "Opening a line to the upstream.")
     receive_timeout_s: float = _seconds("30", "Receiving a caller's request that is slow to arrive.")
@@ -225,6 +235,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "OPENAI_API_KEY is not set; the https upstream of TRUNKLINE_UPSTREAM_URL needs it"
     if settings.openai_api_key and settings.upstream_key_file:
         yield "OPENAI_API_KEY and TRUNKLINE_UPSTREAM_KEY_FILE are both set; keep one"
+    if settings.continuation_key and settings.continuation_key_file:
+        yield "TRUNKLINE_CONTINUATION_KEY and TRUNKLINE_CONTINUATION_KEY_FILE are both set; keep one"
     if bool(settings.tls_cert) != bool(settings.tls_key):
         yield "TRUNKLINE_TLS_CERT and TRUNKLINE_TLS_KEY go together; set both"
     if settings.tls_client_ca and not settings.tls_cert:

@@ -36,6 +36,7 @@ class ContextReason(Enum):
     CHAINING_UNSUPPORTED = "chaining_unsupported"
     NEW_CONNECTION = "new_connection"
     HISTORY_TOO_LONG = "history_too_long"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105  a reason, no password
     FORK = "fork"
     SSE = "sse"
 

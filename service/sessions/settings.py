@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """How much may run at once, and for how long. `cooldown_given`: the operator has set the cooldown."""
+    """How much may run at once, and for how long. `cooldown_given`: the operator has set the cooldown.
+
+    `http_url`: the upstream, to which tokens are bound.
+    """
 
     replay: Literal["once", "safe-only"]
     chain_basis: Literal["minimal", "strict"]
+    continuation_key: tuple[bytes, ...] = field(repr=False)
+    continuation_key_file: str
+    http_url: str
     connect_timeout_s: float
     turn_timeout_s: float
     cooldown_s: float

@@ -288,6 +288,32 @@ def test_secrets_are_never_shown(environ):
     assert "s3cret" not in shown
 
 
+KEYS = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+def test_keys_of_tokens_are_bytes_that_no_repr_shows():
+    loaded = load(KEY | {"TRUNKLINE_CONTINUATION_KEY": f"{KEYS},{KEYS}"})
+    assert loaded.continuation_key == (b"01234567890123456789012345678901",) * 2
+    assert "0123456789" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"TRUNKLINE_CONTINUATION_KEY": "s3cret"}, "TRUNKLINE_CONTINUATION_KEY must be base64 of 32 bytes"),
+        (
+            {"TRUNKLINE_CONTINUATION_KEY": KEYS, "TRUNKLINE_CONTINUATION_KEY_FILE": "key"},
+            "TRUNKLINE_CONTINUATION_KEY and TRUNKLINE_CONTINUATION_KEY_FILE are both set",
+        ),
+    ],
+)
+def test_a_bad_key_of_tokens_is_refused_and_not_repeated(more, what):
+    with pytest.raises(SettingsError, match=what) as caught:
+        load(KEY | more)
+    assert "s3cret" not in str(caught.value)
+    assert KEYS not in str(caught.value)
+
+
 def test_what_is_allowed_and_probably_not_meant_is_named_without_the_token():
     long = "0123456789abcdef"
     environ = KEY | {
