@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from service.domain.messages import Message
@@ -90,7 +90,8 @@ class ItemProgress:
 class Completed:
     """The response ended. `continuable`: it was not cut short, so the next turn may continue from it.
 
-    `service_tier` is the one that the upstream used; empty: it did not say.
+    `service_tier` is the one that the upstream used; empty: it did not say. `continuation` is the token that
+    continues a stored response, sealed; empty: there is none.
     """
 
     response_id: str
@@ -101,6 +102,7 @@ class Completed:
     usage: Usage
     continuable: bool
     service_tier: str = ""
+    continuation: str = field(default="", repr=False)
 
 
 Delta = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta

@@ -33,6 +33,7 @@ from service.sessions.registry import Registry
 from service.sessions.running import Running
 from service.sessions.session import Session, SessionState
 from service.sessions.settings import SessionSettings
+from service.sessions.tokens import Tokens
 from service.sessions.turn import Dependencies, Turn
 from service.sessions.turn_finder import TurnFinder
 from service.sessions.warmup import warm_up_rate
@@ -77,7 +78,8 @@ class Manager:
         self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes, telemetry)
         basis = STRICT_BASIS if settings.chain_basis == "strict" else MINIMAL_BASIS
         chaining = Chaining(clock, basis)
-        self._deps = Dependencies(upstream, self._pool, chaining, settings.replay == "safe-only")
+        tokens = Tokens(settings, wall)
+        self._deps = Dependencies(upstream, self._pool, chaining, tokens, settings.replay == "safe-only")
         self._clock = clock
         self._rate = warm_up_rate(settings.max_dials, clock, telemetry)
         self._running = Running()

@@ -6,38 +6,68 @@ or `refused` and `moved`. A fork has a history of its own, so that it leaves the
 
 from __future__ import annotations
 
+from collections.abc import Set
+from functools import partial
+
+from service.domain.continuation import Claims
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed
 from service.domain.history import Chain, History, full_plan, without_reasoning
-from service.domain.messages import items_of
+from service.domain.messages import Item, Role, items_of
 from service.domain.plan import ContextReason, Plan
+from service.domain.tenant import Credential
 from service.sessions.chaining import Chaining
 from service.sessions.session import Session
+from service.sessions.tokens import Tokens
 from service.transport.upstream import PreparedRequest, Upstream
 
 
 class Planner:
-    """Plan for one turn of the session. `plan` and `commit` may run in a thread."""
+    """Plan for one turn of the session. `plan` and `commit` may run in a thread.
+
+    `token`: the caller's, unverified; empty: none. `key`: the caller's own; None: the service's.
+    """
 
     __slots__ = (
         "_base",
         "_chaining",
+        "_continued",
         "_drop_reasoning",
         "_history",
+        "_key",
         "_lost",
         "_refused",
         "_request",
         "_session",
+        "_token",
+        "_tokens",
+        "_upstream",
         "fork",
     )
 
-    def __init__(self, session: Session, request: PreparedRequest, chaining: Chaining, *, fork: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        request: PreparedRequest,
+        upstream: Upstream,
+        chaining: Chaining,
+        tokens: Tokens,
+        *,
+        token: str,
+        key: Credential | None,
+        fork: bool,
+    ) -> None:
         self.fork = fork
         self._session = session
         self._request = request
         self._chaining = chaining
         self._history = History() if fork else session.history
+        self._upstream = upstream
+        self._tokens = tokens
+        self._token = token
+        self._key = key
         self._base: Chain | None = None
+        self._continued: Chain | None = None  # the chain of the token, while the plan builds on it
         self._lost = self._drop_reasoning = False
         self._refused: tuple[ContextReason, ...] = ()
 
@@ -50,13 +80,32 @@ class Planner:
         return without_reasoning(plan) if self._drop_reasoning else plan
 
     def _plan(self, line_id: int | None) -> Plan:
+        self._continued = None
         request, full = self._request, self._full_reason()
         if full is not None and line_id is None and not self._lost:
             full = ContextReason.SSE
         if full is not None:
             return full_plan(request.items, full)
         basis = self._chaining.basis(self._session.tenant)
-        return self._history.plan(request.items, request.fingerprint, line_id, basis)
+        plan = self._history.plan(request.items, request.fingerprint, line_id, basis)
+        if not self._token or (plan.incremental and not any(map(_is_answer, plan.items))):
+            return plan
+        by_token, continued = self._by_token(basis)
+        if plan.incremental and (continued is None or len(by_token.items) >= len(plan.items)):
+            return plan
+        self._continued = continued
+        return by_token
+
+    def _by_token(self, basis: Set[ContextReason]) -> tuple[Plan, Chain | None]:
+        """Plan with what the caller's token says. Returns the chain of an incremental plan, too.
+
+        It is asked when the session knows nothing that fits, or has missed answers of other replicas.
+        """
+        request = self._request
+        claims = self._tokens.open(self._token, self._session.tenant, self._key)
+        if claims is None:
+            return full_plan(request.items, ContextReason.TOKEN_REFUSED), None
+        return claims.plan(request.items, request.fingerprint, basis, partial(self._upstream.sizes, request))
 
     def _full_reason(self) -> ContextReason | None:
         """Return why this turn continues nothing, whatever the history holds."""
@@ -76,7 +125,8 @@ class Planner:
         Raises TurnError CONNECTION_LOST when it is gone: it is forgotten with its connection, also while the
         request is written.
         """
-        self._base = self._history.consume(line_id)
+        own = self._history.consume(line_id)
+        self._base = self._continued or own
         if plan.incremental and self._base is None:
             raise TurnError(Reason.CONNECTION_LOST, "the line closed before the request was written")
 
@@ -108,16 +158,23 @@ class Planner:
         """Whether anything can continue from the answer: it is stored, or known on the session's line."""
         return self._request.store or not (self.fork or line_id is None)
 
-    def commit(self, upstream: Upstream, completed: Completed, plan: Plan, line_id: int | None) -> None:
-        """Keep what the upstream knows now."""
+    def commit(self, completed: Completed, plan: Plan, line_id: int | None) -> str:
+        """Keep what the upstream knows now. Return the token for a stored response; empty: there is none."""
         request = self._request
         # Refused reasoning is known, too: that the caller sends it again is no edit.
         added = (*(plan if plan.incremental else request).items, *items_of((completed.message,)))
-        self._history.commit(
+        chain = self._history.commit(
             self._base if plan.incremental else None,
             added,
-            upstream.sizes(request, added),
+            self._upstream.sizes(request, added),
             fingerprint=request.fingerprint,
             response_id=completed.response_id,
             line_id=None if request.store else line_id,
         )
+        if chain is None or not request.store:
+            return ""
+        return self._tokens.seal(Claims.of(chain), self._session.tenant, self._key)
+
+
+def _is_answer(item: Item) -> bool:
+    return item.role is Role.ASSISTANT

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from service.domain.errors import Reason, TurnError, forget_frames
@@ -28,6 +28,7 @@ from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.planner import Planner
 from service.sessions.pool import Pool
 from service.sessions.session import Session
+from service.sessions.tokens import Tokens
 from service.sessions.warmup import warm_up
 from service.telemetry.turn_publisher import TurnTrace
 from service.transport.exchange import Exchange
@@ -42,6 +43,7 @@ class Dependencies:
     upstream: Upstream
     pool: Pool
     chaining: Chaining
+    tokens: Tokens
     safe_only: bool
 
 
@@ -77,7 +79,19 @@ class Turn:
         self._primed = False
         self._cut_short: Reason | None = None
         self._events = 0
-        self._planner = Planner(session, prepared, deps.chaining, fork=fork) if prepared is not None else None
+        self._planner: Planner | None = None
+        if prepared is not None:
+            token, key = record.request.continuation, caller.key
+            self._planner = Planner(
+                session,
+                prepared,
+                deps.upstream,
+                deps.chaining,
+                deps.tokens,
+                token=token,
+                key=key,
+                fork=fork,
+            )
         self._exchange: Exchange | None = None
         self._sent_and_lost: tuple[TurnError, TurnReport] | None = None
 
@@ -151,7 +165,7 @@ class Turn:
                             batch = [event for event in await self._receive(exchange) if record.admit(event)]
                             if batch:
                                 if isinstance(batch[-1], Completed):
-                                    await self._complete(batch[-1], exchange.plan, lease)
+                                    batch[-1] = await self._complete(batch[-1], exchange.plan, lease)
                                 self._events += len(batch)
                                 yield batch
                 return
@@ -216,13 +230,18 @@ class Turn:
             if not lease.line.open:  # lost in the warm-up: the turn itself has sent nothing
                 raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
 
-    async def _complete(self, completed: Completed, plan: Plan, lease: Lease | None) -> None:
-        """Keep the answer before the caller gets it: the caller may leave as soon as it has."""
+    async def _complete(self, completed: Completed, plan: Plan, lease: Lease | None) -> Completed:
+        """Keep the answer before the caller gets it: the caller may leave as soon as it has.
+
+        Returns the event for the caller: with the token, if the response is stored.
+        """
         planner, line_id = self._plans, lease.line.id if lease is not None else None
         planner.completed(plan)
         if completed.continuable and planner.keeps(line_id):
-            commit = partial(planner.commit, self._deps.upstream, completed, plan, line_id)
-            await maybe_aside(self._request.large, commit)
+            commit = partial(planner.commit, completed, plan, line_id)
+            token = await maybe_aside(self._request.large, commit)
+            return replace(completed, continuation=token) if token else completed
+        return completed
 
     def _next_route(self, error: TurnError, *, dispatched: bool) -> Route:
         """Return where the turn goes after a failure. Raises the error for the caller if it ends."""

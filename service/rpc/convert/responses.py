@@ -95,6 +95,7 @@ def _ended(kind: type[_Ended], event: Completed, report: TurnReport) -> _Ended:
         created_at=_timestamp(event.created_at),
         report=report_out(report),
         service_tier=event.service_tier,
+        continuation=event.continuation,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from service.config.settings import Settings
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, StopReason, Usage
 from service.domain.messages import Item, Message, ReasoningPart, Role, TextPart, items_of
@@ -11,6 +12,8 @@ from service.domain.plan import ContextReason
 from service.sessions.chaining import MISSES, Chaining
 from service.sessions.planner import Planner
 from service.sessions.session import Session
+from service.sessions.settings import SessionSettings
+from service.sessions.tokens import Tokens
 from service.transport.upstream import PreparedRequest
 
 LINE = 7
@@ -28,27 +31,34 @@ class Upstream:
 
 
 UPSTREAM: Any = Upstream()
+TOKENS = Tokens(Settings().part(SessionSettings), lambda: 0.0)
 
 
 def session() -> Session:
     return Session("tenant", "s", 0.0, 0.0)
 
 
-def planner(one: Session, *messages: Message, store=True, fork=False, chaining=None, tools=b"") -> Planner:
+def planner(
+    one: Session, *messages: Message, store=True, fork=False, chaining=None, tools=b"", token=""
+) -> Planner:
     settings = {ContextReason.TOOLS_CHANGED: tools}
     prepared = PreparedRequest(tuple(items_of(messages)), b"{}", settings, store)
-    return Planner(one, prepared, chaining or Chaining(lambda: 0.0), fork=fork)
+    chaining = chaining or Chaining(lambda: 0.0)
+    return Planner(one, prepared, UPSTREAM, chaining, TOKENS, token=token, key=None, fork=fork)
 
 
 def run(turn: Planner, line_id: int | None = LINE, answer: Message = ANSWER, response_id="resp_1"):
     """One attempt that ends well. Returns what was sent."""
+    return run_for_token(turn, line_id, answer, response_id)[0]
+
+
+def run_for_token(turn: Planner, line_id: int | None = LINE, answer: Message = ANSWER, response_id="resp_1"):
     plan = turn.plan(line_id)
     turn.consume(plan, line_id)
     turn.completed(plan)
     completed = Completed(response_id, "m", 0.0, answer, StopReason.STOP, Usage(), continuable=True)
-    if turn.keeps(line_id):
-        turn.commit(UPSTREAM, completed, plan, line_id)
-    return plan
+    token = turn.commit(completed, plan, line_id) if turn.keeps(line_id) else ""
+    return plan, token
 
 
 def after_one_turn(*, store: bool) -> Session:
@@ -122,6 +132,69 @@ def test_refused_reasoning_is_left_out_of_a_full_request():
     plan = turn.plan(LINE)
     assert plan.reason is ContextReason.TURN_NOT_COMPLETED
     assert [item.is_reasoning for item in plan.items] == [False, False]
+
+
+@pytest.mark.parametrize(("store", "fork"), [(True, False), (True, True), (False, False), (False, True)])
+def test_a_stored_response_has_a_token_that_continues_it_anywhere(store, fork):
+    _, token = run_for_token(planner(session(), QUESTION, store=store, fork=fork))
+    assert bool(token) is store
+    if store:
+        turn = planner(session(), QUESTION, ANSWER, QUESTION, token=token)
+        for line in (LINE, None):
+            plan = turn.plan(line)
+            assert (plan.previous_response_id, len(plan.items)) == ("resp_1", 1)
+
+
+def test_after_a_token_the_session_goes_on_by_itself():
+    _, token = run_for_token(planner(session(), QUESTION))
+    one = session()
+    run(planner(one, QUESTION, ANSWER, QUESTION, token=token), response_id="resp_2")
+    turn = planner(one, QUESTION, ANSWER, QUESTION, ANSWER, QUESTION)
+    assert turn.plan(LINE + 1).previous_response_id == "resp_2"
+
+
+def test_the_session_s_own_chain_comes_first_and_a_token_leads_back_to_an_earlier_response():
+    one = session()
+    _, token = run_for_token(planner(one, QUESTION))
+    run(planner(one, QUESTION, ANSWER, QUESTION), response_id="resp_2")
+    again = (QUESTION, ANSWER, QUESTION)
+    assert planner(one, *again, ANSWER, QUESTION, token=token).plan(LINE).previous_response_id == "resp_2"
+    assert planner(one, *again).plan(LINE).reason is ContextReason.HISTORY_EDITED
+    turn = planner(one, *again, token=token)
+    assert turn.plan(LINE).previous_response_id == "resp_1"
+    turn.refused(LOST, turn.plan(LINE))
+    assert turn.plan(LINE).reason is ContextReason.CHAIN_LOST
+
+
+def test_where_the_session_missed_answers_the_token_that_knows_more_counts():
+    here, there = session(), session()
+    run(planner(here, QUESTION))
+    _, token = run_for_token(planner(here, QUESTION, ANSWER, QUESTION), response_id="resp_2")
+    run(planner(there, QUESTION), response_id="resp_0")
+    messages = (QUESTION, ANSWER, QUESTION, ANSWER, QUESTION)
+    assert planner(there, *messages).plan(LINE).previous_response_id == "resp_0"
+    assert planner(there, *messages, token=token).plan(LINE).previous_response_id == "resp_2"
+    _, older = run_for_token(planner(session(), QUESTION), response_id="resp_x")
+    for useless in (older, "x"):
+        assert planner(there, *messages, token=useless).plan(LINE).previous_response_id == "resp_0"
+
+
+@pytest.mark.parametrize("line", [LINE, None])
+def test_a_token_that_does_not_open_is_refused(line):
+    turn = planner(session(), QUESTION, token="x")
+    assert turn.plan(line).reason is ContextReason.TOKEN_REFUSED
+
+
+def test_a_token_takes_the_chain_of_the_line_out_of_use():
+    """The line knows one response only: the one that comes next."""
+    one = session()
+    _, token = run_for_token(planner(session(), QUESTION))
+    run(planner(one, QUESTION, QUESTION, store=False))
+    turn = planner(one, QUESTION, ANSWER, QUESTION, token=token)
+    plan = turn.plan(LINE)
+    assert plan.previous_response_id == "resp_1"
+    turn.consume(plan, LINE)
+    assert planner(one, QUESTION).plan(LINE).reason is ContextReason.TURN_NOT_COMPLETED
 
 
 def test_a_chain_that_its_line_took_along_is_noticed():
