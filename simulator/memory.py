@@ -2,6 +2,7 @@
 
 A connection remembers one response, its latest, and forgets it when a continuation of it fails:
 clients have to cope with both. A response created with `store: true` is known to every connection.
+Cached tokens are those of the connection's latest prompt, or of the latest one with this `prompt_cache_key`.
 """
 
 from collections import OrderedDict
@@ -174,6 +175,24 @@ class Store:
                 if entry.item.get("id") == item_id:
                     return entry.item
         raise errors.item_not_found(item_id)
+
+
+class PromptCache:
+    """The latest prompt of each `prompt_cache_key`, for every connection, the oldest forgotten first."""
+
+    def __init__(self) -> None:
+        self._prompts: OrderedDict[str, Remembered] = OrderedDict()
+
+    def find(self, key: str | None) -> Remembered | None:
+        return self._prompts.get(key) if key else None
+
+    def keep(self, key: str | None, prompt: Remembered, limit: int) -> None:
+        if not key:
+            return
+        self._prompts[key] = prompt
+        self._prompts.move_to_end(key)
+        while len(self._prompts) > limit:
+            self._prompts.popitem(last=False)
 
 
 def recall(response_id: str | None, slot: Slot, store: Store) -> Context:

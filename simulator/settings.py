@@ -62,7 +62,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     keep_request_bytes: int = 64 * MIB
     """Bounds of `Simulator.requests`: the oldest go first."""
     keep_responses: int = 1000
-    """Bound of the responses stored for `store: true`."""
+    """Bound of the responses stored for `store: true`, and of the prompts cached by `prompt_cache_key`."""
 
     def merge(self, changes: Mapping[str, Any]) -> None:
         """Change some settings: all of them, or none. Raises msgspec.ValidationError."""

@@ -11,7 +11,7 @@ from simulator.dialect import Translator
 from simulator.errors import ApiError, Json
 from simulator.ids import Ids
 from simulator.journal import Journal, Received
-from simulator.memory import Context, Remembered, Slot, Store, recall, tokens_of
+from simulator.memory import Context, PromptCache, Remembered, Slot, Store, recall, tokens_of
 from simulator.player import Action, Player
 from simulator.scripts import catalog
 from simulator.scripts.faults import Close, Drop, End, Garbage, Hang, Page
@@ -33,6 +33,7 @@ class ValidRequest:
 
     received: Received
     slot: Slot
+    cached: tuple[Remembered | None, ...]
     context: Context
     turn: Turn
     preamble: bytes
@@ -44,9 +45,13 @@ class ValidRequest:
 
     @property
     def prompt(self) -> response.Prompt:
-        latest = self.slot.latest
-        cached = latest.cached_tokens(self.context, self.preamble) if latest else 0
-        return response.Prompt(tokens_of(self.preamble) + self.context.tokens, cached)
+        found = [prompt.cached_tokens(self.context, self.preamble) for prompt in self.cached if prompt]
+        return response.Prompt(tokens_of(self.preamble) + self.context.tokens, max(found, default=0))
+
+    @property
+    def cache_key(self) -> str | None:
+        found: str | None = self.turn.body.get("prompt_cache_key")
+        return found
 
 
 class Upstream:
@@ -62,6 +67,7 @@ class Upstream:
         self._ids = ids
         self._clock = clock
         self._store = Store()
+        self._prompts = PromptCache()
 
     async def answer(self, received: Received, slot: Slot, wire: Wire) -> None:
         """Answer one request. Cancelling means that the client has left, and is recorded as `aborted`."""
@@ -135,7 +141,8 @@ class Upstream:
         context = known.extended(new).compacted()
         context.refuse_unanswered_calls()
         turn = Turn(body, wire.transport, new, [entry.item for entry in known.entries])
-        return ValidRequest(received, slot, context, turn, response.preamble(body))
+        cached = (slot.latest, self._prompts.find(body.get("prompt_cache_key")))
+        return ValidRequest(received, slot, cached, context, turn, response.preamble(body))
 
     def _resolved(self, item: Json) -> Json:
         return self._store.item(item["id"]) if item.get("type") == "item_reference" else item
@@ -191,6 +198,7 @@ class Upstream:
         valid.received.finished = ended["status"]
         context = valid.context.extended(ended["output"]).compacted()
         valid.slot.latest = Remembered(response_id, context, valid.preamble)
+        self._prompts.keep(valid.cache_key, valid.slot.latest, self._settings.keep_responses)
         if valid.turn.body.get("store") is not False:
             self._store.keep(response_id, context, ended["output"], self._settings.keep_responses)
 

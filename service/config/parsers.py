@@ -112,6 +112,12 @@ def chain_basis(text: str) -> str:
     return text
 
 
+def cache_key(text: str) -> str:
+    if text not in ("session", "off"):
+        raise ValueError("must be session or off")
+    return text
+
+
 def hook(text: str) -> str:
     if text and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
         raise ValueError("must be module:function, like operators.hooks:tag")

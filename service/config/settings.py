@@ -66,6 +66,11 @@ class Settings:
     caller_keys: bool = _setting(
         parsers.flag, "0", "1: a caller may bring the upstream's key, in the metadata `x-upstream-key`."
     )
+    cache_key: Literal["session", "off"] = _setting(
+        parsers.cache_key,
+        "session",
+        "The `prompt_cache_key` if a caller sets none: `session`, a digest of tenant and session; or `off`.",
+    )
     upstream_ca: str = _setting(
         str, "", "Authorities to trust besides the system's, for the upstream and its proxy; PEM.", "path"
     )

@@ -229,7 +229,9 @@ class Manager:
                     self._check_serving()
                     with self._tenant_limits.take(caller), await self._admission.enter():
                         self._check_serving()
-                        prepared = await self._upstream.prepare(request) if request is not None else None
+                        prepared = None
+                        if request is not None:
+                            prepared = await self._upstream.prepare(request, caller.tenant)
                         session = await self._session(caller, session_id)
                         turn = Turn(
                             self._deps,

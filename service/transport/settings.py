@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from service.domain.proxy import ProxyRoute
 
@@ -20,6 +21,7 @@ class UpstreamSettings:
     openai_api_key: str = field(repr=False)
     upstream_key_file: str
     caller_keys: bool
+    cache_key: Literal["session", "off"]
     upstream_ca: str
     tls_relaxed: bool
     connect_timeout_s: float

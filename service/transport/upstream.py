@@ -38,6 +38,7 @@ from service.transport.settings import UpstreamSettings
 from service.wire import error_classifier
 from service.wire.compaction import encode_compaction
 from service.wire.request import PayloadHook, PreparedRequest, encode, item_sizes, prepare
+from service.wire.request_body import cache_key
 from service.workers import maybe_aside
 
 if TYPE_CHECKING:
@@ -100,14 +101,15 @@ class Upstream:
     def __repr__(self) -> str:
         return f"Upstream({self._url})"
 
-    async def prepare(self, request: CompletionRequest) -> PreparedRequest:
-        """Convert the request to the upstream's format, and apply the operator's hook.
+    async def prepare(self, request: CompletionRequest, tenant: str = "") -> PreparedRequest:
+        """Convert the tenant's request to the upstream's format, and apply the operator's hook.
 
         Raises TurnError if the format cannot express it.
         """
-        return await maybe_aside(
-            request.large, partial(prepare, request, self._hook, most=self._max_body_bytes)
-        )
+        by_session = self._settings.cache_key == "session"
+        key = cache_key(tenant, request.session_id) if by_session else ""
+        convert = partial(prepare, request, self._hook, cache_key=key, most=self._max_body_bytes)
+        return await maybe_aside(request.large, convert)
 
     def sizes(self, prepared: PreparedRequest, items: Sequence[Item]) -> list[int]:
         """Return the size of each item in a request, in bytes, separator included."""

@@ -53,14 +53,20 @@ class PreparedRequest:
 
 
 def prepare(
-    request: CompletionRequest, hook: PayloadHook | None = None, *, most: int = NO_LIMIT
+    request: CompletionRequest,
+    hook: PayloadHook | None = None,
+    *,
+    cache_key: str = "",
+    most: int = NO_LIMIT,
 ) -> PreparedRequest:
     """Convert the request and run the operator's hook on it. `most`: bytes of the settings.
+
+    `cache_key`: the `prompt_cache_key` where the caller sets none; empty: none.
 
     Raises TurnError INVALID_REQUEST when the request is invalid or too large, INTERNAL when the hook failed.
     """
     items = tuple(items_of(request.messages))
-    settings = settings_of(request)
+    settings = settings_of(request, cache_key)
     if hook is not None:
         settings = hooked(hook, settings, list(_jsons(items, store=bool(settings["store"]))))
     # The upstream stores by default. The service always sends `store`, but a hook may remove it.

@@ -48,8 +48,16 @@ DIGEST_BYTES = 16
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
 
 
-def settings_of(request: CompletionRequest) -> Json:
+def cache_key(tenant: str, session_id: str) -> str:
+    """Return the `prompt_cache_key` of a session: a digest that names nobody, the same on each replica."""
+    text = _CANONICAL.encode((tenant, session_id))
+    return blake2b(text, digest_size=DIGEST_BYTES, person=b"prompt cache key").hexdigest()
+
+
+def settings_of(request: CompletionRequest, cache_key: str = "") -> Json:
     """Build the body without type, input, previous_response_id and stream.
+
+    `cache_key`: the `prompt_cache_key` where the caller sets none; empty: none.
 
     Raises TurnError INVALID_REQUEST when a JSON string is invalid.
     """
@@ -62,6 +70,8 @@ def settings_of(request: CompletionRequest) -> Json:
     # Without the first, a full request could not include the model's reasoning.
     body["include"] = list(dict.fromkeys(("reasoning.encrypted_content", *request.options.include)))
     body |= _options(request.options)
+    if cache_key:
+        body.setdefault("prompt_cache_key", cache_key)
     if request.options.extra_body_json:
         _merge(body, request.options.extra_body_json)
     return body

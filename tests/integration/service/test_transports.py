@@ -222,6 +222,7 @@ async def test_all_of_a_request_is_the_same_over_either(replica):
         talk = Talk(replica, str(len(bodies)), tools=[LOOKUP], instructions="Be brief.")
         await talk.say("Hello.", options={**options, **transport})
         bodies.append(talk.received.body)
+        assert talk.received.body.pop("prompt_cache_key")  # each session has one of its own
     websocket, http = bodies
     assert websocket.pop("type") == "response.create"
     assert http.pop("stream") is True

@@ -1,7 +1,7 @@
 import pytest
 
 from simulator.errors import ApiError
-from simulator.memory import SEAL_OF_WINDOW, Context, Remembered, Slot, Store, recall
+from simulator.memory import SEAL_OF_WINDOW, Context, PromptCache, Remembered, Slot, Store, recall
 
 USER = {"role": "user", "content": "Hello."}
 ANSWER = {
@@ -126,3 +126,15 @@ def test_what_a_compaction_stands_for_leaves_the_context(kind):
 def test_what_a_window_holds_stays():
     context = known(USER, {"type": "compaction", "encrypted_content": SEAL_OF_WINDOW + "x"}, ANSWER)
     assert context.compacted() is context
+
+
+def test_the_latest_prompts_are_found_by_their_key():
+    cache, prompts = PromptCache(), [Remembered(f"resp_{number}", known(USER), b"") for number in range(3)]
+    for key, prompt in zip(("a", "b", "a"), prompts, strict=True):
+        cache.keep(key, prompt, limit=2)
+    assert (cache.find("a"), cache.find("b"), cache.find("c")) == (prompts[2], prompts[1], None)
+    cache.keep("c", prompts[0], limit=2)
+    assert (cache.find("b"), cache.find("a")) == (None, prompts[2])
+    for nothing in (None, ""):
+        cache.keep(nothing, prompts[0], limit=2)
+        assert cache.find(nothing) is None

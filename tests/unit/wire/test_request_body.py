@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest, Options, TextFormat, Tool, ToolChoice
 from service.domain.plan import STRICT_BASIS, ContextReason
-from service.wire.request_body import OPTION_KEYS, SERVICE_KEYS, fingerprint_of, settings_of
+from service.wire.request_body import OPTION_KEYS, SERVICE_KEYS, cache_key, fingerprint_of, settings_of
 
 OFFICIAL = TypeAdapter(ResponseCreateParamsStreaming)
 SCHEMA = '{"type":"object","properties":{"z":{"type":"integer","maximum":9007199254740993},"a":{}}}'
@@ -317,3 +317,17 @@ def test_the_fingerprint_ignores_key_order_and_unrelated_settings():
 
 def test_a_text_that_is_no_object_counts_as_it_stands():
     assert fingerprint_of({"text": 1}) != fingerprint_of({"text": 2})
+
+
+def test_the_cache_key_is_a_digest_of_tenant_and_session():
+    keys = {cache_key(*pair) for pair in (("a", "s"), ("a", "t"), ("b", "s"), ("as", ""), ("", "as"))}
+    assert len(keys) == 5
+    assert {len(key) for key in keys} == {32}
+    assert cache_key("", "s1") == "38c36080ff47811050fcf131e1490f8b", "another value empties the caches"
+
+
+def test_the_callers_cache_key_comes_first():
+    request = CompletionRequest("s", "gpt-6", (), options=Options(prompt_cache_key="mine"))
+    assert settings_of(request, "ours")["prompt_cache_key"] == "mine"
+    assert settings_of(CompletionRequest("s", "gpt-6", ()), "ours")["prompt_cache_key"] == "ours"
+    assert "prompt_cache_key" not in settings_of(CompletionRequest("s", "gpt-6", ()))
