@@ -1,4 +1,4 @@
-"""A replica dies under stored conversations: they go on elsewhere, and nothing is told twice."""
+"""A replica dies under stored conversations: they go on elsewhere, and nothing is sent twice."""
 
 import asyncio
 import signal
@@ -82,7 +82,7 @@ async def test_after_a_replica_died_each_next_turn_is_incremental_elsewhere(tmp_
             conversations=CONVERSATIONS,
             its_own=len(bereft),
             incremental_after=sum(bool(one.previous_response_id) for one in received.values()),
-            items_told_twice=sum(one.repeated_items for one in received.values()),
+            items_sent_twice=sum(one.repeated_items for one in received.values()),
         )
         assert bereft
         assert {served[one.session] for one in bereft} == {"r2", "r3"}

@@ -1,4 +1,4 @@
-"""The prompt cache is found again over another line: the upstream is told whose prompt it is."""
+"""The prompt cache is found again over another line: the request says whose prompt it is."""
 
 import pytest
 
