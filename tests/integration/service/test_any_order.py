@@ -25,6 +25,7 @@ class Caller:
         self.session = session
         self.dice = dice
         self.messages: list[m.Message] = []
+        self.tokens = [""]
         self.said = 0
         self.answered = 0
 
@@ -56,7 +57,12 @@ class Caller:
             *past,
             f"sim:say(text=Answer {word}.)",
             session=self.session,
-            options=self.dice.choice([{}, {}, {}, SSE, WEBSOCKET, {"warm_up": True}]),
+            options={
+                **self.dice.choice([{}, {}, {}, SSE, WEBSOCKET, {"warm_up": True}]),
+                **self.dice.choice([{}, {"store": True}, {"store": True}]),
+            },
+            instructions=self.dice.choice(["", f"It is {word} now."]),
+            continuation=self.dice.choice(self.tokens[-3:]),
         )
         try:
             events = await self.replica.turn(wanted, timeout=PATIENCE_S)
@@ -66,6 +72,8 @@ class Caller:
             return None
         self.answered += 1
         done = events[-1].done
+        assert bool(done.continuation) == wanted.options.store
+        self.tokens.append(done.continuation)
         assert text_of(events) == f"Answer {word}."
         self.check(done.report, len(wanted.messages))
         return [*wanted.messages, done.message]
