@@ -14,8 +14,8 @@ import type { Options } from "./options.js";
 import { completionOptions } from "./options.js";
 import type { Retry } from "./retry.js";
 import { Attempts, delayAfter, sleep } from "./retry.js";
-import type { Session, SessionPage } from "./sessions.js";
-import { pageFrom, sessionFrom } from "./sessions.js";
+import type { Session, SessionPage, TurnName } from "./sessions.js";
+import { cancelRequest, pageFrom, sessionFrom } from "./sessions.js";
 import type { Tool } from "./tools.js";
 import { toolProto } from "./tools.js";
 import { Turn } from "./turn.js";
@@ -42,6 +42,14 @@ export interface TurnRequest extends Options {
   readonly continuation?: string;
 }
 
+/** How a turn is found again by another call. */
+export interface AttachOptions {
+  /** Names the turn, unique in the session. With the key of a turn that runs, or is kept, no other one begins. */
+  readonly turnKey?: string;
+  /** With a turn key: the number of the last event that you have (`turn.sequence`). The next one comes first. */
+  readonly afterSequence?: number;
+}
+
 /** How calls are made, over whichever transport. */
 export interface ClientOptions {
   /** Goes as `authorization: Bearer …`. A function is asked before each try: a token may have been renewed. */
@@ -55,7 +63,7 @@ export interface ClientOptions {
 
 /** @internal What a turn needs before it can be sent. */
 export interface Prepared {
-  readonly request: TurnRequest & { readonly requestId?: string };
+  readonly request: TurnRequest & AttachOptions & { readonly requestId?: string };
   readonly settle?: (done: Done | undefined) => void;
 }
 
@@ -85,14 +93,14 @@ export class Client {
   }
 
   /** One turn, all of it given; nothing is kept. A conversation does this for you. */
-  stream(turn: TurnRequest & CallOptions): Turn {
-    const { signal, timeoutMs, ...request } = turn;
+  stream(turn: TurnRequest & CallOptions & AttachOptions): Turn {
+    const { signal, timeoutMs, turnKey, afterSequence, ...request } = turn;
     completionOptions(request); // what is wrong shows here, not at the first read
-    return this.turn(() => ({ request }), { signal, timeoutMs });
+    return this.turn(() => ({ request }), { signal, timeoutMs, turnKey, afterSequence });
   }
 
   /** The same turn in one piece. */
-  async complete(turn: TurnRequest & CallOptions): Promise<Done> {
+  async complete(turn: TurnRequest & CallOptions & Pick<AttachOptions, "turnKey">): Promise<Done> {
     const { signal, timeoutMs, ...request } = turn;
     const message = turnRequest(request);
     const call = { signal, timeoutMs };
@@ -144,20 +152,27 @@ export class Client {
     await this.#unary(sessionId, options, (call) => this.#sessions.releaseSession({ sessionId }, call));
   }
 
+  /** Stops a turn, whether or not anyone reads it. Unknown: `TrunklineError` (TURN_NOT_FOUND). */
+  async cancelTurn(sessionId: string, options: TurnName & CallOptions): Promise<void> {
+    const request = cancelRequest(sessionId, options);
+    await this.#unary(sessionId, options, (call) => this.#sessions.cancelTurn(request, call));
+  }
+
   /** @internal A turn whose request is put together when it is first read. */
-  turn(prepare: () => Prepared, { signal, timeoutMs }: CallOptions): Turn {
+  turn(prepare: () => Prepared, { signal, timeoutMs, turnKey, afterSequence }: CallOptions & AttachOptions): Turn {
     const ask = () => {
       const { request, settle } = prepare();
-      const message = turnRequest(request);
+      const message = turnRequest({ ...request, turnKey });
       return {
         settle,
-        open: async (signal: AbortSignal, timeoutMs: number | undefined) => {
+        open: async (signal: AbortSignal, timeoutMs: number | undefined, after: number) => {
           const headers = await this.#headers(request.sessionId);
-          return this.#completions.streamCompletion(message, { signal, timeoutMs, headers });
+          const next = { ...message, afterSequence: BigInt(after) };
+          return this.#completions.streamCompletion(next, { signal, timeoutMs, headers });
         },
       };
     };
-    return new Turn(ask, this.#attempts(timeoutMs), signal);
+    return new Turn(ask, this.#attempts(timeoutMs), signal, { turnKey, afterSequence });
   }
 
   async #unary<T>(
@@ -195,7 +210,7 @@ export class Client {
 
 /** Fits both requests: they have the same fields. */
 function turnRequest(turn: Prepared["request"]) {
-  const { sessionId, model, messages, instructions, tools, requestId, continuation, ...options } = turn;
+  const { sessionId, model, messages, instructions, tools, requestId, continuation, turnKey, ...options } = turn;
   return {
     sessionId,
     model,
@@ -203,6 +218,7 @@ function turnRequest(turn: Prepared["request"]) {
     instructions,
     tools: tools?.map(toolProto),
     requestId,
+    turnKey,
     continuation,
     options: completionOptions(options),
   };

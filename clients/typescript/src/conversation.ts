@@ -7,6 +7,7 @@ import type { CallOptions, Client } from "./client.js";
 import type { Compaction } from "./compaction.js";
 import type { Done } from "./events.js";
 import type { Message, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
+import { newId } from "./ids.js";
 import type { Item } from "./items.js";
 import { actionResult, answeredIn } from "./items.js";
 import type { Input } from "./messages.js";
@@ -176,10 +177,4 @@ export class Conversation {
       this.#busy = false;
     };
   }
-}
-
-/** `crypto.randomUUID` is missing in pages that were not loaded over https. */
-function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,6 +1,6 @@
 /** What Node and browsers share. What is not listed here may change without notice. */
 export { Client } from "./client.js";
-export type { CallOptions, ClientOptions, TurnRequest } from "./client.js";
+export type { AttachOptions, CallOptions, ClientOptions, TurnRequest } from "./client.js";
 export type { Compaction, CompactRequest } from "./compaction.js";
 export type { ConnectOptions, TlsOptions } from "./connect.js";
 export type { Conversation, ConversationOptions, RunOptions, TurnOptions } from "./conversation.js";
@@ -33,7 +33,7 @@ export type { Json, Options, TextFormat, ToolChoice } from "./options.js";
 export type { Report, Timings, Usage, Word } from "./reports.js";
 export type { Retry } from "./retry.js";
 export type { Run } from "./run.js";
-export type { Session, SessionPage } from "./sessions.js";
+export type { RunningTurn, Session, SessionPage, TurnName } from "./sessions.js";
 export type { EventStream } from "./stream.js";
 export { customTool, toolDefinition } from "./tools.js";
 export type { CustomTool, Tool, ToolContext } from "./tools.js";

@@ -3,6 +3,7 @@
  * is judged here: the service does, and names the field.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { CompletionOptionsSchema, TextOptionsSchema, ToolChoiceSchema } from "./gen/trunkline/v1/completion_pb.js";
 import { ToolChoiceMode, Transport } from "./gen/trunkline/v1/completion_pb.js";
 import type { Word } from "./reports.js";
@@ -53,6 +54,10 @@ export interface Options {
   readonly include?: readonly string[];
   /** Upstream keys that have no name here. */
   readonly extraBody?: Json;
+  /** With a turn key: how long a turn goes on, or is kept, once nobody reads it. */
+  readonly lingerMs?: number;
+  /** How often the service shows, while the model is silent, that the turn runs. Not an event for the caller. */
+  readonly heartbeatMs?: number;
 }
 
 const TRANSPORTS = { auto: Transport.AUTO, websocket: Transport.WEBSOCKET, sse: Transport.SSE };
@@ -81,6 +86,8 @@ export function completionOptions(options: Options): MessageInitShape<typeof Com
     warmUp: options.warmUp,
     include: options.include && [...options.include],
     extraBodyJson: options.extraBody && asJson(options.extraBody),
+    linger: options.lingerMs === undefined ? undefined : durationFromMs(options.lingerMs),
+    heartbeat: options.heartbeatMs === undefined ? undefined : durationFromMs(options.heartbeatMs),
   };
 }
 

@@ -1,4 +1,5 @@
 /** One streamed turn: open, read, wait before a retry, stop. It ends once. */
+import type { AttachOptions } from "./client.js";
 import type { Done, Event, Start } from "./events.js";
 import { eventFrom } from "./events.js";
 import { endedEarly } from "./failures.js";
@@ -14,26 +15,31 @@ const SETTLE_MS = 1000;
 /** A turn that is about to be sent: how to call, and a callback for its end. */
 export interface Asked {
   /** Makes the call, once for each try. */
-  open(signal: AbortSignal, timeoutMs: number | undefined): Promise<AsyncIterable<pb.StreamCompletionResponse>>;
+  open(signal: AbortSignal, timeoutMs: number | undefined, after: number): Promise<AsyncIterable<pb.StreamCompletionResponse>>;
   /** Called once with the end of the turn; undefined: it failed, or the caller left. */
   settle?(done: Done | undefined): void;
 }
 
 /** The events of one turn: `for await (const event of turn)`. */
 export class Turn extends EventStream {
+  /** The name of the turn, for other calls. Empty: it has none. */
+  readonly key: string;
   readonly #ask: () => Asked;
   readonly #attempts: Attempts;
   readonly #partial = new Partial();
+  #sequence: number;
   #heard = false;
   #start: Start | undefined;
   #done: Done | undefined;
   #error: pb.Error | undefined;
 
   /** @internal */
-  constructor(ask: () => Asked, attempts: Attempts, signal: AbortSignal | undefined) {
+  constructor(ask: () => Asked, attempts: Attempts, signal: AbortSignal | undefined, attach: AttachOptions) {
     super(signal);
+    this.key = attach.turnKey ?? "";
     this.#ask = ask;
     this.#attempts = attempts;
+    this.#sequence = attach.afterSequence ?? 0;
   }
 
   /** What was true when the upstream began; undefined: it has not. */
@@ -43,6 +49,11 @@ export class Turn extends EventStream {
 
   override get done(): Done | undefined {
     return this.#done;
+  }
+
+  /** The number of the last event; before the first one, what the call was to begin after. */
+  get sequence(): number {
+    return this.#sequence;
   }
 
   /** The text that has come so far. */
@@ -74,7 +85,7 @@ export class Turn extends EventStream {
 
   async *#try(asked: Asked, call: AbortSignal): AsyncGenerator<Event, void, void> {
     const timeoutMs = this.#attempts.begin();
-    const responses = (await asked.open(call, timeoutMs))[Symbol.asyncIterator]();
+    const responses = (await asked.open(call, timeoutMs, this.#sequence))[Symbol.asyncIterator]();
     try {
       for (let next = await responses.next(); !next.done; next = await responses.next()) {
         const event = this.#receive(next.value);
@@ -93,6 +104,7 @@ export class Turn extends EventStream {
   /** Undefined: nothing for the caller, read on. */
   #receive(response: pb.StreamCompletionResponse): Event | undefined {
     this.#heard = true;
+    this.#sequence = Number(response.sequence);
     // Kept until the status comes: the caller hears of both at once.
     if (response.event.case === "error") this.#error = response.event.value;
     const event = eventFrom(response);

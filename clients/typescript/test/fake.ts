@@ -22,7 +22,12 @@ import type {
 import { CompletionService, Context, StopReason, Transport } from "../src/gen/trunkline/v1/completion_pb.js";
 import type { Message } from "../src/gen/trunkline/v1/message_pb.js";
 import { Role } from "../src/gen/trunkline/v1/message_pb.js";
-import type { ListSessionsRequest, WarmSessionRequest } from "../src/gen/trunkline/v1/session_pb.js";
+import type {
+  CancelTurnRequest,
+  ListSessionsRequest,
+  SessionTurnSchema,
+  WarmSessionRequest,
+} from "../src/gen/trunkline/v1/session_pb.js";
 import { LineState, SessionService } from "../src/gen/trunkline/v1/session_pb.js";
 
 export type Response = MessageInitShape<typeof StreamCompletionResponseSchema>;
@@ -39,6 +44,11 @@ export class Fake {
   readonly requests: StreamCompletionRequest[] = [];
   readonly headers: Headers[] = [];
   readonly compacted: CompactRequest[] = [];
+  readonly stopped: CancelTurnRequest[] = [];
+  /** What getSession lists. */
+  running: MessageInitShape<typeof SessionTurnSchema>[] = [];
+  /** Answers cancelTurn. */
+  cancels: () => object = () => ({});
   readonly unary: (CompleteRequest | ListSessionsRequest | WarmSessionRequest)[] = [];
   /** Calls that the client left before they ended. */
   left = 0;
@@ -82,7 +92,12 @@ export class Fake {
             fake.unary.push(request);
             return { session: { sessionId: request.sessionId, live: true, lineState: LineState.IDLE } };
           },
-          getSession: () => {
+          cancelTurn: (request) => {
+            fake.stopped.push(request);
+            return fake.cancels();
+          },
+          getSession: ({ sessionId }) => {
+            if (fake.running.length > 0) return { session: { sessionId, runningTurns: fake.running } };
             throw ours(Code.NotFound, "SESSION_NOT_FOUND", { sent: "false" });
           },
           listSessions: (request) => {
