@@ -13,7 +13,7 @@ import { SessionService } from "./gen/trunkline/v1/session_pb.js";
 import type { Options } from "./options.js";
 import { completionOptions } from "./options.js";
 import type { Retry } from "./retry.js";
-import { Attempts, delayAfter, sleep } from "./retry.js";
+import { Attempts, failureOf, sleep } from "./retry.js";
 import type { Session, SessionPage, TurnName } from "./sessions.js";
 import { cancelRequest, pageFrom, sessionFrom } from "./sessions.js";
 import type { Tool } from "./tools.js";
@@ -187,7 +187,10 @@ export class Client {
         const headers = await this.#headers(sessionId);
         return await call({ signal, timeoutMs: attempts.begin(), headers });
       } catch (thrown) {
-        await sleep(delayAfter(thrown, attempts, signal), signal);
+        const error = failureOf(thrown, attempts, signal);
+        const delay = attempts.delay(error);
+        if (delay === undefined) throw attempts.verdict(error);
+        await sleep(delay, signal);
       }
     }
   }

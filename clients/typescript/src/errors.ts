@@ -51,6 +51,7 @@ export interface Failure {
   readonly report?: Report;
   readonly violations?: readonly Violation[];
   readonly metadata?: Readonly<Record<string, string>>;
+  readonly reported?: boolean;
   readonly cause?: unknown;
 }
 
@@ -84,6 +85,8 @@ export class TrunklineError extends Error {
   readonly violations: readonly Violation[];
   /** ErrorInfo's own, for what has no name here. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** The service itself reported it. Otherwise the connection broke, a proxy answered, or the time was up. */
+  readonly reported: boolean;
 
   constructor(reason: string, message: string, failure: Failure) {
     super(message ? `${reason}: ${message}` : reason, "cause" in failure ? { cause: failure.cause } : undefined);
@@ -99,5 +102,6 @@ export class TrunklineError extends Error {
     this.report = failure.report;
     this.violations = failure.violations ?? [];
     this.metadata = failure.metadata ?? {};
+    this.reported = failure.reported ?? false;
   }
 }

@@ -40,6 +40,7 @@ export function errorFrom(thrown: unknown, event?: pb.Error, partial?: Message, 
       .findDetails(BadRequestSchema)
       .flatMap((bad) => bad.fieldViolations.map(({ field, description }) => ({ field, description }))),
     metadata: { ...info?.metadata },
+    reported: info !== undefined || reported !== undefined,
     cause: thrown,
   });
 }
@@ -70,7 +71,8 @@ function statusOf(failed: ConnectError): Status {
   return broken && !failed.metadata.has("grpc-status") ? "UNAVAILABLE" : (STATUSES[failed.code] ?? "UNKNOWN");
 }
 
-const BROKEN = new Set([Code.Canceled, Code.Aborted, Code.Unknown]);
+/** INVALID_ARGUMENT: a message that ends in its middle. */
+const BROKEN = new Set([Code.Canceled, Code.Aborted, Code.InvalidArgument, Code.Unknown]);
 
 /** Node's own errors, of sockets and of HTTP/2, have a `code`. */
 function isSystemError(cause: unknown): boolean {

@@ -2,11 +2,12 @@
  * When a call is tried again, and when it must end.
  *
  * The one decision that may cost money twice: only an UNAVAILABLE that carries the service's own ErrorInfo
- * ("nothing was sent upstream") is tried again.
+ * ("nothing was sent upstream") is tried again, and, where a key lets the same turn go on, a call whose connection
+ * broke.
  */
 import { ConnectError } from "@connectrpc/connect";
-import type { TrunklineError } from "./errors.js";
-import { errorFrom, stopped } from "./failures.js";
+import type { Status, TrunklineError } from "./errors.js";
+import { endedEarly, errorFrom, stopped } from "./failures.js";
 import type { Error as ErrorEvent } from "./gen/trunkline/v1/completion_pb.js";
 import type { Message } from "./gen/trunkline/v1/message_pb.js";
 
@@ -22,16 +23,26 @@ export interface Retry {
   readonly patienceMs?: number;
 }
 
+/** How often in a row a call whose connection broke is made again without that an event comes. */
+const RESUMES = 5;
+
+/** How a connection that breaks ends a call, depending on what breaks it. OK: a stream that just ends. */
+const LOST: ReadonlySet<Status> = new Set(["OK", "CANCELLED", "UNKNOWN", "INTERNAL", "UNAVAILABLE"]);
+
 /** The tries of one call: counts them and keeps its deadline, which spans them all. */
 export class Attempts {
   readonly #policy: Required<Retry>;
   readonly #timeoutMs: number | undefined;
+  /** Whether a call whose connection broke is made again. */
+  readonly resumes: boolean;
   #deadline: number | undefined;
   #made = 0;
+  #lost = false;
 
-  constructor(policy: Retry, timeoutMs: number | undefined) {
+  constructor(policy: Retry, timeoutMs: number | undefined, resumes = false) {
     this.#policy = { attempts: 4, baseMs: 100, capMs: 5000, patienceMs: 30_000, ...policy };
     this.#timeoutMs = timeoutMs;
+    this.resumes = resumes;
   }
 
   get made(): number {
@@ -47,39 +58,55 @@ export class Attempts {
     return Math.max(1, Math.ceil(this.#deadline - performance.now()));
   }
 
-  /** How long to wait before the next try; undefined: there is none, throw the error. */
-  delay(error: TrunklineError): number | undefined {
-    const { attempts, baseMs, capMs, patienceMs } = this.#policy;
-    const unsent = error.status === "UNAVAILABLE" && error.sent === false;
+  /** A new event came: the tries after it are counted anew. */
+  progressed(): void {
+    this.#made = Math.min(this.#made, 1);
+  }
+
+  /** How long to wait before the next try; undefined: there is none, throw the error's `verdict`. */
+  delay(error: TrunklineError, heard = false): number | undefined {
+    const { baseMs, capMs, patienceMs } = this.#policy;
+    const lost = !error.reported && LOST.has(error.status);
+    this.#lost ||= lost;
     const asked = error.retryAfterMs ?? 0;
-    if (!unsent || this.#made >= attempts || asked > patienceMs) return undefined;
+    if (this.#made >= this.#most(error, lost, heard) || asked > patienceMs) return undefined;
     // Never earlier than RetryInfo, and spread after it: all callers got the same one.
     const delay = asked + Math.min(capMs, baseMs * 2 ** (this.#made - 1)) * (0.5 + Math.random() / 2);
     if (this.#deadline !== undefined && performance.now() + delay >= this.#deadline) return undefined;
     return delay;
   }
+
+  /** The error that ends the call. It may be of a try that sent nothing, after one that was lost. */
+  verdict(error: TrunklineError): TrunklineError {
+    if (this.#lost && error.sent === false) (error as { sent?: boolean }).sent = undefined;
+    return error;
+  }
+
+  /** How many tries in a row may end so. */
+  #most(error: TrunklineError, lost: boolean, heard: boolean): number {
+    if (lost) return this.resumes ? 1 + RESUMES : 0;
+    const unsent = error.status === "UNAVAILABLE" && error.sent === false;
+    return unsent && !heard ? this.#policy.attempts : 0;
+  }
 }
 
-/** What a turn has heard before it failed. */
-export interface Heard {
-  readonly heard: boolean;
+/** What a call has said before it failed. */
+export interface Said {
   readonly event?: ErrorEvent;
   readonly partial?: Message;
 }
 
-/** A try failed: how long to wait before the next one. Throws where there is none. */
-export function delayAfter(
+/** What a try failed with; undefined: it just ended. Throws what is final: what the caller did, or its own code threw. */
+export function failureOf(
   thrown: unknown,
   attempts: Attempts,
   signal: AbortSignal | undefined,
-  { heard, event, partial }: Heard = { heard: false },
-): number {
+  { event, partial }: Said = {},
+): TrunklineError {
   if (signal?.aborted) throw stopped(signal.reason, { sent: attempts.made === 0 ? false : undefined, partial });
-  if (!(thrown instanceof ConnectError)) throw thrown; // not of the wire: the caller's own code, or final
-  const error = errorFrom(thrown, event, partial);
-  const delay = heard ? undefined : attempts.delay(error);
-  if (delay === undefined) throw error;
-  return delay;
+  if (thrown === undefined) return endedEarly(event, partial);
+  if (!(thrown instanceof ConnectError)) throw thrown; // not of the wire
+  return errorFrom(thrown, event, partial);
 }
 
 /** Resolves after a time, or at once when the signal says so: whoever waits looks at the signal next. */

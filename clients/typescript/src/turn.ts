@@ -6,7 +6,7 @@ import { endedEarly } from "./failures.js";
 import type * as pb from "./gen/trunkline/v1/completion_pb.js";
 import { Partial } from "./partial.js";
 import type { Attempts } from "./retry.js";
-import { delayAfter, sleep } from "./retry.js";
+import { failureOf, sleep } from "./retry.js";
 import { EventStream } from "./stream.js";
 
 /** How long to wait for the status after `done`: to leave earlier would look like a cancel to the service. */
@@ -72,8 +72,11 @@ export class Turn extends EventStream {
           if (signal.aborted) throw signal.reason;
           yield* this.#try(asked, call.signal);
         } catch (thrown) {
-          const heard = { heard: this.#heard, event: this.#error, partial: this.#partial.message() };
-          await sleep(delayAfter(thrown, this.#attempts, signal, heard), signal);
+          const said = { event: this.#error, partial: this.#partial.message() };
+          const error = failureOf(thrown, this.#attempts, signal, said);
+          const delay = this.#attempts.delay(error, this.#heard);
+          if (delay === undefined) throw this.#attempts.verdict(error);
+          await sleep(delay, signal);
         }
       }
     } finally {

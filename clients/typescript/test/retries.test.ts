@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { connect } from "../src/node.js";
+import { connect, TrunklineError } from "../src/node.js";
+import { Attempts } from "../src/retry.js";
 import type { Answer } from "./fake.js";
 import { done, failure, Fake, fails, hangs, ours, says, start, textDelta, textsOf, turn } from "./fake.js";
 
@@ -39,6 +40,18 @@ test("nothing else is tried again", async (t) => {
     await failure(fake.client.stream(turn).result());
     assert.equal(fake.requests.length, 1, what);
   }
+});
+
+test("where a turn is resumed, breaks in a row are waited for longer, and each new event begins anew", () => {
+  const attempts = new Attempts({ baseMs: 100 }, undefined, true);
+  const lost = new TrunklineError("UNAVAILABLE", "reset", { status: "UNAVAILABLE" });
+  const waits = (events: number) => {
+    attempts.begin();
+    for (let came = 0; came < events; came += 1) attempts.progressed();
+    const wait = attempts.delay(lost, events > 0)!;
+    return 100 * 2 ** Math.ceil(Math.log2(wait / 100)); // it is spread over its upper half
+  };
+  assert.deepEqual([0, 0, 0, 2, 0].map(waits), [100, 200, 400, 100, 200]);
 });
 
 test("a bare UNAVAILABLE has an unknown outcome", async (t) => {
