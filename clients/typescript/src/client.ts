@@ -6,9 +6,12 @@ import { compactionFrom } from "./compaction.js";
 import type { ConversationOptions } from "./conversation.js";
 import { Conversation } from "./conversation.js";
 import type { Done } from "./events.js";
+import type { TrunklineError } from "./errors.js";
 import { doneFrom } from "./events.js";
 import { CompletionService } from "./gen/trunkline/v1/completion_pb.js";
 import type { Message } from "./gen/trunkline/v1/message_pb.js";
+import { newId } from "./ids.js";
+import { Lingering } from "./lingering.js";
 import { SessionService } from "./gen/trunkline/v1/session_pb.js";
 import type { Options } from "./options.js";
 import { completionOptions } from "./options.js";
@@ -48,6 +51,8 @@ export interface AttachOptions {
   readonly turnKey?: string;
   /** With a turn key: the number of the last event that you have (`turn.sequence`). The next one comes first. */
   readonly afterSequence?: number;
+  /** Called with the error where the call is about to be made again, and with nothing when the turn goes on. */
+  readonly onBreak?: (error?: TrunklineError) => void;
 }
 
 /** How calls are made, over whichever transport. */
@@ -73,6 +78,7 @@ export class Client {
   readonly #sessions: Stub<typeof SessionService>;
   readonly #options: ClientOptions;
   readonly #close: () => void;
+  readonly #lingering = new Lingering((sessionId, turn) => this.cancelTurn(sessionId, turn));
 
   /** For transports other than those of `connect`. */
   constructor(transport: Transport, options: ClientOptions = {}, close: () => void = () => undefined) {
@@ -82,8 +88,13 @@ export class Client {
     this.#close = close;
   }
 
-  /** In Node: ends the running calls and the connection; used again, the client reconnects. */
-  close(): void {
+  /**
+   * In Node: ends the running calls and the connection; used again, the client reconnects. At once, unless turns
+   * run that would go on without their caller: the service is told to stop them first.
+   */
+  async close(): Promise<void> {
+    const stops = this.#lingering.cancelAll();
+    if (stops.length > 0) await Promise.all(stops);
     this.#close();
   }
 
@@ -94,17 +105,21 @@ export class Client {
 
   /** One turn, all of it given; nothing is kept. A conversation does this for you. */
   stream(turn: TurnRequest & CallOptions & AttachOptions): Turn {
-    const { signal, timeoutMs, turnKey, afterSequence, ...request } = turn;
+    const { signal, timeoutMs, turnKey, afterSequence, onBreak, ...request } = turn;
     completionOptions(request); // what is wrong shows here, not at the first read
-    return this.turn(() => ({ request }), { signal, timeoutMs, turnKey, afterSequence });
+    const { resume } = request;
+    return this.turn(() => ({ request }), { signal, timeoutMs, turnKey, afterSequence, onBreak, resume });
   }
 
   /** The same turn in one piece. */
   async complete(turn: TurnRequest & CallOptions & Pick<AttachOptions, "turnKey">): Promise<Done> {
     const { signal, timeoutMs, ...request } = turn;
-    const message = turnRequest(request);
-    const call = { signal, timeoutMs };
-    return doneFrom(await this.#unary(turn.sessionId, call, (options) => this.#completions.complete(message, options)));
+    const { sessionId, resume = false } = request;
+    const turnKey = keyOf(request);
+    const message = turnRequest({ ...request, turnKey });
+    const call = (signal: AbortSignal | undefined) =>
+      this.#unary(sessionId, { signal, timeoutMs }, (options) => this.#completions.complete(message, options), resume);
+    return doneFrom(await (resume ? this.#lingering.call(sessionId, { turnKey }, signal, call) : call(signal)));
   }
 
   /** Shortens a conversation at the upstream: the messages of the result replace the given ones. */
@@ -159,12 +174,19 @@ export class Client {
   }
 
   /** @internal A turn whose request is put together when it is first read. */
-  turn(prepare: () => Prepared, { signal, timeoutMs, turnKey, afterSequence }: CallOptions & AttachOptions): Turn {
+  turn(prepare: () => Prepared, options: CallOptions & AttachOptions & Pick<Options, "resume">): Turn {
+    const { signal, timeoutMs, resume, ...attach } = options;
+    const turnKey = keyOf(options);
     const ask = () => {
       const { request, settle } = prepare();
-      const message = turnRequest({ ...request, turnKey });
+      const message = turnRequest({ ...request, turnKey, resume });
+      const remove = resume ? this.#lingering.add((reason) => turn.cancel(reason)) : undefined;
       return {
-        settle,
+        settle: (done: Done | undefined) => {
+          remove?.();
+          settle?.(done);
+        },
+        stop: (turn: TurnName) => this.#lingering.stop(request.sessionId, turn),
         open: async (signal: AbortSignal, timeoutMs: number | undefined, after: number) => {
           const headers = await this.#headers(request.sessionId);
           const next = { ...message, afterSequence: BigInt(after) };
@@ -172,15 +194,17 @@ export class Client {
         },
       };
     };
-    return new Turn(ask, this.#attempts(timeoutMs), signal, { turnKey, afterSequence });
+    const turn = new Turn(ask, this.#attempts(timeoutMs, resume), signal, { ...attach, turnKey });
+    return turn;
   }
 
   async #unary<T>(
     sessionId: string,
     { signal, timeoutMs }: CallOptions,
     call: (options: { signal?: AbortSignal; timeoutMs?: number; headers: Headers }) => Promise<T>,
+    resume = false,
   ): Promise<T> {
-    const attempts = this.#attempts(timeoutMs);
+    const attempts = this.#attempts(timeoutMs, resume);
     for (;;) {
       try {
         if (signal?.aborted) throw signal.reason;
@@ -195,8 +219,8 @@ export class Client {
     }
   }
 
-  #attempts(timeoutMs: number | undefined): Attempts {
-    return new Attempts(this.#options.retry ?? {}, timeoutMs ?? this.#options.timeoutMs);
+  #attempts(timeoutMs: number | undefined, resumes = false): Attempts {
+    return new Attempts(this.#options.retry ?? {}, timeoutMs ?? this.#options.timeoutMs, resumes);
   }
 
   async #headers(sessionId: string): Promise<Headers> {
@@ -209,6 +233,11 @@ export class Client {
     if (/^[ -~]+$/.test(sessionId)) headers.set("x-session-id", sessionId);
     return headers;
   }
+}
+
+/** A turn that is to be resumed gets a key, where the caller gave none. */
+function keyOf({ turnKey = "", resume }: Pick<AttachOptions, "turnKey"> & Pick<Options, "resume">): string {
+  return turnKey || (resume ? newId() : "");
 }
 
 /** Fits both requests: they have the same fields. */

@@ -3,7 +3,7 @@
  * one that fails, or that the caller leaves, adds nothing. Every request carries all messages: what the service
  * remembers is never guessed here.
  */
-import type { CallOptions, Client } from "./client.js";
+import type { AttachOptions, CallOptions, Client } from "./client.js";
 import type { Compaction } from "./compaction.js";
 import type { Done } from "./events.js";
 import type { Message, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
@@ -34,9 +34,9 @@ export interface ConversationOptions extends Options {
 }
 
 /** One turn: its own options, on top of the conversation's. */
-export interface TurnOptions extends Options, CallOptions {}
+export interface TurnOptions extends Options, CallOptions, AttachOptions {}
 
-/** A tool loop. The options hold for each of its turns, the timeout too; the signal stops all. */
+/** A tool loop. The options hold for each of its turns, the timeout too; the signal stops all, a key names the first. */
 export interface RunOptions extends TurnOptions {
   /** More tools, or other ones of the same names, from now on. */
   readonly tools?: readonly Tool[];
@@ -77,27 +77,28 @@ export class Conversation {
 
   /** One turn: all messages, then what is given, if anything. Sent when its first event is asked for. */
   stream(input?: Input, options: TurnOptions = {}): Turn {
-    const { signal, timeoutMs, requestId, ...changes } = options;
+    const { signal, timeoutMs, requestId, turnKey, afterSequence, onBreak, ...changes } = options;
     const asked = asMessages(input);
+    const { resume } = { ...this.options, ...changes };
     completionOptions({ ...this.options, ...changes }); // what is wrong shows here, not at the first read
     return this.client.turn(
       () => {
         const settle = this.#begin(asked);
         return { request: this.#request(asked, requestId, changes), settle };
       },
-      { signal, timeoutMs },
+      { signal, timeoutMs, turnKey, afterSequence, onBreak, resume },
     );
   }
 
   /** The same turn in one piece. */
   async complete(input?: Input, options: TurnOptions = {}): Promise<Done> {
-    const { signal, timeoutMs, requestId, ...changes } = options;
+    const { signal, timeoutMs, requestId, turnKey, ...changes } = options;
     const asked = asMessages(input);
     const request = this.#request(asked, requestId, changes);
     const settle = this.#begin(asked);
     let done: Done | undefined;
     try {
-      done = await this.client.complete({ ...request, signal, timeoutMs });
+      done = await this.client.complete({ ...request, turnKey, signal, timeoutMs });
       return done;
     } finally {
       settle(done);

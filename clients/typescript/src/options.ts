@@ -56,12 +56,19 @@ export interface Options {
   readonly extraBody?: Json;
   /** With a turn key: how long a turn goes on, or is kept, once nobody reads it. */
   readonly lingerMs?: number;
+  /**
+   * The client makes the call again where its connection breaks, and the turn goes on: each event once and in order.
+   * A turn then has a key, and lingers for 60 s unless `lingerMs` says otherwise.
+   */
+  readonly resume?: boolean;
   /** How often the service shows, while the model is silent, that the turn runs. Not an event for the caller. */
   readonly heartbeatMs?: number;
 }
 
 const TRANSPORTS = { auto: Transport.AUTO, websocket: Transport.WEBSOCKET, sse: Transport.SSE };
 const MODES = { auto: ToolChoiceMode.AUTO, none: ToolChoiceMode.NONE, required: ToolChoiceMode.REQUIRED };
+
+const RESUME_LINGER_MS = 60_000;
 
 export function asJson(value: Json): string {
   return typeof value === "string" ? value : JSON.stringify(value);
@@ -86,9 +93,13 @@ export function completionOptions(options: Options): MessageInitShape<typeof Com
     warmUp: options.warmUp,
     include: options.include && [...options.include],
     extraBodyJson: options.extraBody && asJson(options.extraBody),
-    linger: options.lingerMs === undefined ? undefined : durationFromMs(options.lingerMs),
-    heartbeat: options.heartbeatMs === undefined ? undefined : durationFromMs(options.heartbeatMs),
+    linger: duration(options.lingerMs ?? (options.resume ? RESUME_LINGER_MS : undefined)),
+    heartbeat: duration(options.heartbeatMs),
   };
+}
+
+function duration(ms: number | undefined) {
+  return ms === undefined ? undefined : durationFromMs(ms);
 }
 
 function toolChoice(chosen: ToolChoice): MessageInitShape<typeof ToolChoiceSchema> {

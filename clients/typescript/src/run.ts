@@ -11,6 +11,7 @@ import type { Message } from "./gen/trunkline/v1/message_pb.js";
 import type { Input } from "./messages.js";
 import { EventStream } from "./stream.js";
 import { callTool } from "./tools.js";
+import type { Turn } from "./turn.js";
 
 const MAX_ROUNDS = 32;
 
@@ -25,7 +26,8 @@ const MAX_ROUNDS = 32;
 export class Run extends EventStream {
   readonly #conversation: Conversation;
   readonly #maxRounds: number;
-  readonly #options: TurnOptions;
+  #options: TurnOptions;
+  #turn: Turn | undefined;
   #input: Input | undefined;
   #done: Done | undefined;
 
@@ -43,6 +45,11 @@ export class Run extends EventStream {
     return this.#done;
   }
 
+  /** The turn that runs, or that ran last; undefined: none yet. */
+  get turn(): Turn | undefined {
+    return this.#turn;
+  }
+
   protected override async *read(signal: AbortSignal): AsyncGenerator<Event, void, void> {
     for (let round = 0; round < this.#maxRounds; round += 1) {
       const calls = this.#conversation.openCalls();
@@ -53,8 +60,9 @@ export class Run extends EventStream {
       } else if (round > 0) {
         return;
       }
-      const turn = this.#conversation.stream(this.#input, { ...this.#options, signal });
+      const turn = (this.#turn = this.#conversation.stream(this.#input, { ...this.#options, signal }));
       this.#input = undefined;
+      this.#options = { ...this.#options, turnKey: undefined, afterSequence: undefined };
       for await (const event of turn) {
         if (event.kind === "done") this.#done = event;
         yield event;

@@ -1,23 +1,31 @@
-/** One streamed turn: open, read, wait before a retry, stop. It ends once. */
+/**
+ * One streamed turn: open, read, wait before a retry, stop. It ends once. A turn with `resume` may have several
+ * calls: each asks, by the key of the turn, for the events after the last one that came.
+ */
 import type { AttachOptions } from "./client.js";
+import { TrunklineError } from "./errors.js";
 import type { Done, Event, Start } from "./events.js";
 import { eventFrom } from "./events.js";
-import { endedEarly } from "./failures.js";
 import type * as pb from "./gen/trunkline/v1/completion_pb.js";
+import { isLate } from "./lingering.js";
 import { Partial } from "./partial.js";
 import type { Attempts } from "./retry.js";
 import { failureOf, sleep } from "./retry.js";
+import { Sequence } from "./sequence.js";
+import type { TurnName } from "./sessions.js";
 import { EventStream } from "./stream.js";
 
 /** How long to wait for the status after `done`: to leave earlier would look like a cancel to the service. */
 const SETTLE_MS = 1000;
 
-/** A turn that is about to be sent: how to call, and a callback for its end. */
+/** A turn that is about to be sent: how to call, and callbacks for its end. */
 export interface Asked {
   /** Makes the call, once for each try. */
   open(signal: AbortSignal, timeoutMs: number | undefined, after: number): Promise<AsyncIterable<pb.StreamCompletionResponse>>;
   /** Called once with the end of the turn; undefined: it failed, or the caller left. */
   settle?(done: Done | undefined): void;
+  /** Tells the service to stop a turn, without waiting for it. */
+  stop(turn: TurnName): void;
 }
 
 /** The events of one turn: `for await (const event of turn)`. */
@@ -26,9 +34,11 @@ export class Turn extends EventStream {
   readonly key: string;
   readonly #ask: () => Asked;
   readonly #attempts: Attempts;
+  readonly #onBreak: AttachOptions["onBreak"];
   readonly #partial = new Partial();
-  #sequence: number;
+  readonly #sequence: Sequence;
   #heard = false;
+  #broken = false;
   #start: Start | undefined;
   #done: Done | undefined;
   #error: pb.Error | undefined;
@@ -39,7 +49,8 @@ export class Turn extends EventStream {
     this.key = attach.turnKey ?? "";
     this.#ask = ask;
     this.#attempts = attempts;
-    this.#sequence = attach.afterSequence ?? 0;
+    this.#onBreak = attach.onBreak;
+    this.#sequence = new Sequence(attach.afterSequence);
   }
 
   /** What was true when the upstream began; undefined: it has not. */
@@ -53,7 +64,7 @@ export class Turn extends EventStream {
 
   /** The number of the last event; before the first one, what the call was to begin after. */
   get sequence(): number {
-    return this.#sequence;
+    return this.#sequence.last;
   }
 
   /** The text that has come so far. */
@@ -64,20 +75,21 @@ export class Turn extends EventStream {
   protected override async *read(signal: AbortSignal): AsyncGenerator<Event, void, void> {
     const asked = this.#ask();
     const call = new AbortController(); // ends with the reading, however that ends
-    const stop = () => call.abort();
+    const stop = () => {
+      call.abort();
+      this.#leave(asked);
+    };
     signal.addEventListener("abort", stop);
     try {
       while (this.#done === undefined) {
+        let thrown: unknown;
         try {
           if (signal.aborted) throw signal.reason;
           yield* this.#try(asked, call.signal);
-        } catch (thrown) {
-          const said = { event: this.#error, partial: this.#partial.message() };
-          const error = failureOf(thrown, this.#attempts, signal, said);
-          const delay = this.#attempts.delay(error, this.#heard);
-          if (delay === undefined) throw this.#attempts.verdict(error);
-          await sleep(delay, signal);
+        } catch (caught) {
+          thrown = caught;
         }
+        if (this.#done === undefined) await sleep(this.#delay(thrown, asked, signal), signal);
       }
     } finally {
       signal.removeEventListener("abort", stop);
@@ -87,16 +99,17 @@ export class Turn extends EventStream {
   }
 
   async *#try(asked: Asked, call: AbortSignal): AsyncGenerator<Event, void, void> {
+    this.#heard = false;
+    this.#sequence.begin();
     const timeoutMs = this.#attempts.begin();
-    const responses = (await asked.open(call, timeoutMs, this.#sequence))[Symbol.asyncIterator]();
+    const responses = (await asked.open(call, timeoutMs, this.sequence))[Symbol.asyncIterator]();
     try {
       for (let next = await responses.next(); !next.done; next = await responses.next()) {
-        const event = this.#receive(next.value);
+        const event = this.#receive(next.value, asked);
         if (event?.kind === "done") asked.settle?.(event);
         if (event !== undefined) yield event;
         if (this.#done !== undefined) return;
       }
-      throw endedEarly(this.#error, this.#partial.message());
     } finally {
       if (this.#done !== undefined) {
         await Promise.race([responses.next().catch(() => undefined), sleep(SETTLE_MS, call)]);
@@ -104,10 +117,31 @@ export class Turn extends EventStream {
     }
   }
 
+  /** A try failed: how long to wait before the next one. Throws where there is none. */
+  #delay(thrown: unknown, asked: Asked, signal: AbortSignal): number {
+    const error = failureOf(thrown, this.#attempts, signal, { event: this.#error, partial: this.#partial.message() });
+    const delay = this.#attempts.delay(error, this.#heard);
+    if (delay === undefined) {
+      if (isLate(error)) this.#leave(asked);
+      throw this.#attempts.verdict(error);
+    }
+    this.#broken = true;
+    this.#onBreak?.(error);
+    return delay;
+  }
+
+  /** The caller goes before the end: a turn that would go on without it is stopped. */
+  #leave(asked: Asked): void {
+    if (this.#attempts.resumes && this.#attempts.made > 0 && this.#done === undefined) asked.stop({ turnKey: this.key });
+  }
+
   /** Undefined: nothing for the caller, read on. */
-  #receive(response: pb.StreamCompletionResponse): Event | undefined {
+  #receive(response: pb.StreamCompletionResponse, asked: Asked): Event | undefined {
     this.#heard = true;
-    this.#sequence = Number(response.sequence);
+    if (this.#broken) this.#onBreak?.(undefined);
+    this.#broken = false;
+    if (this.#attempts.resumes && !this.#isDue(response, asked)) return undefined;
+    if (!this.#attempts.resumes) this.#sequence.follow(Number(response.sequence));
     // Kept until the status comes: the caller hears of both at once.
     if (response.event.case === "error") this.#error = response.event.value;
     const event = eventFrom(response);
@@ -115,5 +149,28 @@ export class Turn extends EventStream {
     else if (event?.kind === "done") this.#done = event;
     else if (event !== undefined) this.#partial.add(event);
     return event;
+  }
+
+  /** Whether a turn that is resumed goes on with this event. */
+  #isDue({ event, sequence }: pb.StreamCompletionResponse, asked: Asked): boolean {
+    if (event.case === "heartbeat") return false;
+    const due = this.sequence + 1;
+    switch (this.#sequence.place(Number(sequence))) {
+      case "due":
+        this.#attempts.progressed();
+        return true;
+      case "again":
+        return false;
+      case "anew":
+        if (event.case === "start") asked.stop({ turnId: event.value.turnId });
+        throw this.#lost("the turn was lost with its connection: the service began another one, which is stopped");
+      case "gap":
+        asked.stop({ turnKey: this.key });
+        throw this.#lost(`event ${sequence} came where event ${due} was due`);
+    }
+  }
+
+  #lost(why: string): TrunklineError {
+    return new TrunklineError("UNAVAILABLE", why, { status: "UNAVAILABLE", partial: this.#partial.message() });
   }
 }

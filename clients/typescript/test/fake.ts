@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createServer } from "node:http2";
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
@@ -31,6 +32,7 @@ import type {
 import { LineState, SessionService } from "../src/gen/trunkline/v1/session_pb.js";
 
 export type Response = MessageInitShape<typeof StreamCompletionResponseSchema>;
+type Whole = MessageInitShape<typeof CompleteResponseSchema>;
 export type Answer = (request: StreamCompletionRequest, context: HandlerContext) => AsyncIterable<Response>;
 type Event = NonNullable<Response["event"]>;
 
@@ -54,7 +56,7 @@ export class Fake {
   left = 0;
   /** Answers compactions. */
   compacts: () => MessageInitShape<typeof CompactResponseSchema> = () => ({});
-  completes: (() => MessageInitShape<typeof CompleteResponseSchema>)[] = [];
+  completes: (() => Whole | Promise<Whole>)[] = [];
   readonly #sockets = new Set<Socket>();
   readonly client: Client;
   readonly address: string;
@@ -226,6 +228,13 @@ export function textsOf(messages: readonly Message[]): string[] {
     const texts = message.parts.map(({ part }) => (part.case === "text" ? part.value.text : `<${part.case}>`));
     return `${Role[message.role]}: ${texts.join("+")}`;
   });
+}
+
+export async function until(holds: () => boolean): Promise<void> {
+  for (let waited = 0; !holds(); waited += 10) {
+    assert.ok(waited < 5000, "it never came true");
+    await sleep(10);
+  }
 }
 
 /** What a call fails with. */

@@ -6,19 +6,12 @@ import { create } from "@bufbuild/protobuf";
 import type { Event, EventStream } from "../src/node.js";
 import { StreamCompletionResponseSchema } from "../src/gen/trunkline/v1/completion_pb.js";
 import type { Answer } from "./fake.js";
-import { answer, done, failure, Fake, fails, hangs, ours, says, start, textDelta, textsOf, turn } from "./fake.js";
+import { answer, done, failure, Fake, fails, hangs, ours, says, start, textDelta, textsOf, turn, until } from "./fake.js";
 
 async function read(stream: EventStream): Promise<Event["kind"][]> {
   const kinds: Event["kind"][] = [];
   for await (const event of stream) kinds.push(event.kind);
   return kinds;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let waited = 0; !holds(); waited += 10) {
-    assert.ok(waited < 5000, "it never came true");
-    await sleep(10);
-  }
 }
 
 test("a turn: start, content, done", async (t) => {
