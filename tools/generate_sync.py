@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "clients/python/trunkline"
-MODULES = ("client", "conversation", "events")
+MODULES = ("client", "conversation", "events", "session_calls")
 PHRASES = {
+    "calls about sessions of the asyncio client": "calls about sessions of the blocking client",
     "The asyncio client. Its channel belongs to the loop that makes the first call.": "The blocking client.",
     "service, for asyncio. Make one and keep it: its calls share a connection.": (
         "service. Make one and keep it: its calls, from any thread, share\n    a connection."

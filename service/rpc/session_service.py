@@ -71,13 +71,13 @@ class SessionService:
     @_reporting_errors
     async def GetSession(self, raw: bytes) -> pb.GetSessionResponse:  # noqa: N802
         request = await self._parse(pb.GetSessionRequest, raw)
-        view = self._manager.session(CALLER.get().tenant, read_session_id(request))
+        view = self._manager.finder.session(CALLER.get().tenant, read_session_id(request))
         return pb.GetSessionResponse(session=session_out(view))
 
     @_reporting_errors
     async def ListSessions(self, raw: bytes) -> pb.ListSessionsResponse:  # noqa: N802
         after, size = read_page(await self._parse(pb.ListSessionsRequest, raw))
-        views = self._manager.sessions(
+        views = self._manager.finder.sessions(
             CALLER.get().tenant, after, size + 1
         )  # one more shows whether there is a next page
         return pb.ListSessionsResponse(

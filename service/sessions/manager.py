@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
-from dataclasses import replace
 from random import Random
 
 from service.domain.errors import Reason, TurnError
@@ -85,7 +84,7 @@ class Manager:
         self._running = Running()
         room = KeptBytes(settings.max_kept_bytes, settings.max_kept_bytes_per_turn, telemetry)
         self.kept = KeptTurns(self.turn, room, wall)
-        self.finder = TurnFinder(self._running, self.kept)
+        self.finder = TurnFinder(self._registry, self._running, self.kept)
         self._refusing = False
         self.compactions = Compactions(
             upstream,
@@ -158,18 +157,6 @@ class Manager:
             if not turn.fork:
                 await turn.warm_up()
         return turn.session.view()
-
-    def session(self, tenant: str, session_id: str) -> SessionView:
-        session = self._registry.find(tenant, session_id)
-        if session is None:
-            raise TurnError(Reason.SESSION_NOT_FOUND, f"this replica knows no session {session_id!r}")
-        return replace(session.view(), running_turns=self.finder.views(tenant).get(session_id, ()))
-
-    def sessions(self, tenant: str, after: str, limit: int) -> list[SessionView]:
-        """Return the tenant's sessions after the id `after`, in the order of their ids."""
-        turns = self.finder.views(tenant)
-        page = self._registry.page(tenant, after, limit)
-        return [replace(session.view(), running_turns=turns.get(session.id, ())) for session in page]
 
     def release(self, tenant: str, session_id: str) -> None:
         """Forget the session and close its connection, after a turn that runs over it. Ignore unknown ids."""

@@ -1,15 +1,17 @@
-"""Show a tenant its turns, and stop one that it names: `TurnFinder`."""
+"""Show a tenant its sessions and their turns, and stop a turn that it names: `TurnFinder`."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from service.domain.errors import Reason, TurnError
-from service.domain.report import TurnView
+from service.domain.report import SessionView, TurnView
 from service.sessions.kept import KeptTurn
 from service.sessions.kept_turns import KeptTurns
+from service.sessions.registry import Registry
 from service.sessions.running import Running
 from service.sessions.turn import Turn
 
@@ -18,11 +20,25 @@ MAX_VIEWS = 100
 
 
 class TurnFinder:
-    """Find the turns that run, and those that are kept. Another tenant's are unknown."""
+    """Find sessions, the turns that run, and those that are kept. Another tenant's are unknown."""
 
-    def __init__(self, running: Running, kept: KeptTurns) -> None:
+    def __init__(self, registry: Registry, running: Running, kept: KeptTurns) -> None:
+        self._registry = registry
         self._running = running
         self._kept = kept
+
+    def session(self, tenant: str, session_id: str) -> SessionView:
+        """Return the session. Raises TurnError SESSION_NOT_FOUND."""
+        session = self._registry.find(tenant, session_id)
+        if session is None:
+            raise TurnError(Reason.SESSION_NOT_FOUND, f"this replica knows no session {session_id!r}")
+        return replace(session.view(), running_turns=self.views(tenant).get(session_id, ()))
+
+    def sessions(self, tenant: str, after: str, limit: int) -> list[SessionView]:
+        """Return the tenant's sessions after the id `after`, in the order of their ids."""
+        turns = self.views(tenant)
+        page = self._registry.page(tenant, after, limit)
+        return [replace(session.view(), running_turns=turns.get(session.id, ())) for session in page]
 
     def views(self, tenant: str) -> dict[str, tuple[TurnView, ...]]:
         """Return the tenant's turns by the id of their session, the oldest first."""

@@ -63,7 +63,7 @@ class Attempts:
         return max(0.0, self._deadline - self._clock())
 
     def progressed(self) -> None:
-        """A new event came: the tries after it are counted anew."""
+        """A new event came: the tries after it are counted from 1 again."""
         self._made = min(self._made, 1)
 
     def delay(self, error: TrunklineError) -> float | None:

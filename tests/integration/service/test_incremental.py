@@ -96,7 +96,7 @@ async def test_bytes_saved_is_what_the_full_request_would_have_been_longer(repli
 
 async def test_the_session_sums_up_what_its_turns_saved(talk):
     reports = [(await talk.say(text)).report for text in ("One.", "Two.", "Three.")]
-    view = talk.replica.manager.session("", "s1")
+    view = talk.replica.manager.finder.session("", "s1")
     assert (view.turns, view.incremental_turns) == (3, 2)
     assert view.bytes_saved == sum(report.bytes_saved for report in reports) > 0
 

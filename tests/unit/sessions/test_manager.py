@@ -82,11 +82,11 @@ async def test_sessions_are_shown_and_released_only_to_their_tenant():
             async with manager.turn(ONE, asked(session=name)):
                 pass
         manager.release("two", "a")
-        assert [view.session_id for view in manager.sessions("one", "a", 5)] == ["b", "c"]
-        assert manager.sessions("two", "", 5) == []
+        assert [view.session_id for view in manager.finder.sessions("one", "a", 5)] == ["b", "c"]
+        assert manager.finder.sessions("two", "", 5) == []
         manager.release("one", "a")
         with pytest.raises(TurnError) as caught:
-            manager.session("one", "a")
+            manager.finder.session("one", "a")
     assert caught.value.reason is Reason.SESSION_NOT_FOUND
 
 
@@ -95,7 +95,7 @@ async def test_the_oldest_session_makes_room_for_a_new_one():
         for name in ("a", "b", "c"):
             async with manager.turn(ONE, asked(session=name)):
                 pass
-        assert [view.session_id for view in manager.sessions("one", "", 5)] == ["b", "c"]
+        assert [view.session_id for view in manager.finder.sessions("one", "", 5)] == ["b", "c"]
 
 
 async def test_a_warm_up_opens_the_connection_that_the_turn_uses():
@@ -104,7 +104,7 @@ async def test_a_warm_up_opens_the_connection_that_the_turn_uses():
         async with manager.turn(ONE, asked()) as turn:
             assert [batch async for batch in turn.batches()]
         assert turn.report().connection_reused
-        assert (upstream.handshakes, manager.session("one", "s").turns) == (1, 1)
+        assert (upstream.handshakes, manager.finder.session("one", "s").turns) == (1, 1)
 
 
 async def test_another_key_never_gets_the_connection_of_the_first():

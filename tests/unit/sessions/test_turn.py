@@ -92,7 +92,7 @@ async def test_a_turn_left_early_closes_its_connection():
             batches = turn.batches()
             await anext(batches)
             await batches.aclose()
-        assert not manager.session("one", "s").live
+        assert not manager.finder.session("one", "s").live
         upstream.events = raw.ANSWER
         _, turn = await run(manager, asked())
     assert not turn.report().connection_reused

@@ -7,17 +7,19 @@ import pytest
 
 from service.domain.errors import Reason, TurnError
 from service.domain.report import TurnView
+from service.sessions.registry import Registry
 from service.sessions.running import Running
+from service.sessions.turn import Turn
 from service.sessions.turn_finder import MAX_VIEWS, TurnFinder
 from tests.integration.rpc.fakes import COMPLETED, STARTED
 from tests.unit.sessions.keeping import Keeping
 
 
-class Turn:
+class FakeTurn(Turn):
     """A turn without a reader of its own, which runs until it is interrupted."""
 
     def __init__(self, turn_id, *, tenant="one", key="", began=2.0, warms_up=False):
-        self.session = SimpleNamespace(tenant=tenant, id="s")
+        self.session: Any = SimpleNamespace(tenant=tenant, id="s")
         self.warms_up = warms_up
         self.reason: Reason | None = None
         self.ended = asyncio.Event()
@@ -26,7 +28,7 @@ class Turn:
     def view(self):
         return self._view
 
-    def interrupt(self, reason):
+    def interrupt(self, reason: Reason = Reason.INTERRUPTED) -> None:
         self.reason = reason
         self.ended.set()
 
@@ -44,7 +46,7 @@ async def finding(keeping: Keeping, *turns: Any):
         for turn in turns:
             tasks.create_task(run(turn))
         await asyncio.sleep(0)
-        yield TurnFinder(running, keeping.kept)
+        yield TurnFinder(Registry(10, 60.0), running, keeping.kept)
         for turn in turns:
             turn.ended.set()
         await keeping.kept.close()
@@ -53,10 +55,10 @@ async def finding(keeping: Keeping, *turns: Any):
 async def test_turns_are_shown_by_session_the_oldest_first():
     keeping = Keeping([STARTED, COMPLETED])
     turns = (
-        Turn("young"),
-        Turn("keyed", key="k"),
-        Turn("warm-up", warms_up=True),
-        Turn("other", tenant="two"),
+        FakeTurn("young"),
+        FakeTurn("keyed", key="k"),
+        FakeTurn("warm-up", warms_up=True),
+        FakeTurn("other", tenant="two"),
     )
     async with finding(keeping, *turns) as finder:
         await keeping.events()
@@ -78,7 +80,7 @@ async def test_a_turn_that_waits_for_its_place_is_shown_too():
 
 
 async def test_no_more_than_so_many_are_shown():
-    turns = [Turn(str(number), began=float(number)) for number in range(MAX_VIEWS + 1)]
+    turns = [FakeTurn(str(number), began=float(number)) for number in range(MAX_VIEWS + 1)]
     async with finding(Keeping(), *reversed(turns)) as finder:
         shown = finder.views("one")["s"]
         assert [view.turn_id for view in shown] == [str(number) for number in range(MAX_VIEWS)]
@@ -97,7 +99,7 @@ async def test_a_kept_turn_is_stopped_and_forgotten(name, ends):
 
 
 async def test_a_turn_without_a_key_is_stopped_by_its_id():
-    turn = Turn("t")
+    turn = FakeTurn("t")
     async with finding(Keeping(), turn) as finder:
         await finder.cancel("one", "s", turn_id="t")
         assert (turn.reason, finder.views("one")) == (Reason.CANCELLED, {})
@@ -115,7 +117,7 @@ async def test_a_turn_without_a_key_is_stopped_by_its_id():
     ],
 )
 async def test_other_turns_are_unknown(tenant, session, name):
-    keeping, turn = Keeping([STARTED], asyncio.Event()), Turn("t")
+    keeping, turn = Keeping([STARTED], asyncio.Event()), FakeTurn("t")
     async with finding(keeping, turn) as finder, keeping.read() as reader:
         await anext(reader.batches())
         with pytest.raises(TurnError) as caught:

@@ -1,15 +1,15 @@
 """The asyncio client. Its channel belongs to the loop that makes the first call."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 import grpc
 
 from trunkline.aio.conversation import AsyncConversation
+from trunkline.aio.session_calls import AsyncSessionCalls
 from trunkline.aio.turn import AsyncTurn, Call, Sleep
-from trunkline.base import BaseClient
 from trunkline.compaction import Compaction, compaction_from
 from trunkline.events import Done, done_from
 from trunkline.failures import error_from
@@ -18,17 +18,15 @@ from trunkline.gen.trunkline.v1 import session_pb2
 from trunkline.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
-from trunkline.health import HealthStub, health_request, health_word
 from trunkline.lingering import STOP_S, is_left
 from trunkline.options import Options
-from trunkline.requests import cancel_request, compact_request, turn_request, warm_request
-from trunkline.sessions import Session, SessionPage, page_from, session_from
+from trunkline.requests import cancel_request, compact_request, turn_request
 from trunkline.tools import Tools
 from trunkline.tracing import CallSpan
 from trunkline.turn import Settle
 
 
-class AsyncClient(BaseClient):
+class AsyncClient(AsyncSessionCalls):
     """The client of one Trunkline service, for asyncio. Make one and keep it: its calls share a connection.
 
     `async with AsyncClient("127.0.0.1:50051") as client:`, or `await client.aclose()` at the end.
@@ -219,58 +217,6 @@ class AsyncClient(BaseClient):
         self, request: pb.CompactRequest, *, timeout: float | None = None
     ) -> Compaction:
         return compaction_from(await self._unary(CompletionServiceStub, "Compact", request, timeout))
-
-    async def warm_session(
-        self,
-        session_id: str,
-        *,
-        model: str = "",
-        instructions: str = "",
-        tools: Tools = (),
-        prime: bool = False,
-        timeout: float | None = None,
-    ) -> Session:
-        """Opens the line before the first turn; `prime` also sends model, instructions and tools ahead."""
-        request = warm_request(session_id, model, instructions, tools, prime)
-        return session_from((await self._unary(SessionServiceStub, "WarmSession", request, timeout)).session)
-
-    async def get_session(self, session_id: str, *, timeout: float | None = None) -> Session:
-        """What the service remembers. Unknown: `TrunklineError` (SESSION_NOT_FOUND)."""
-        request = session_pb2.GetSessionRequest(session_id=session_id)
-        return session_from((await self._unary(SessionServiceStub, "GetSession", request, timeout)).session)
-
-    async def list_sessions(
-        self, *, page_size: int = 0, page_token: str = "", timeout: float | None = None
-    ) -> SessionPage:
-        """One page of the caller's sessions on the replica that answers. `sessions` reads all pages."""
-        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
-        return page_from(await self._unary(SessionServiceStub, "ListSessions", request, timeout))
-
-    async def sessions(self, *, timeout: float | None = None) -> AsyncIterator[Session]:
-        """All of the caller's sessions on the replica that answers, page after page."""
-        page = await self.list_sessions(timeout=timeout)
-        while True:
-            for session in page.sessions:
-                yield session
-            if not page.next_page_token:
-                return
-            page = await self.list_sessions(page_token=page.next_page_token, timeout=timeout)
-
-    async def release_session(self, session_id: str, *, timeout: float | None = None) -> None:
-        """Lets the service forget a session and close its line. Unknown: nothing happens."""
-        request = session_pb2.ReleaseSessionRequest(session_id=session_id)
-        await self._unary(SessionServiceStub, "ReleaseSession", request, timeout)
-
-    async def cancel_turn(
-        self, session_id: str, *, turn_id: str = "", turn_key: str = "", timeout: float | None = None
-    ) -> None:
-        """Stop a running turn, by its id or by its key. Unknown: `TrunklineError` (TURN_NOT_FOUND)."""
-        request = cancel_request(session_id, turn_id=turn_id, turn_key=turn_key)
-        await self._unary(SessionServiceStub, "CancelTurn", request, timeout)
-
-    async def health(self, service: str = "", *, timeout: float | None = None) -> str:
-        """ "serving" or "not_serving", of the replica that answers. Needs no token."""
-        return health_word(await self._unary(HealthStub, "Check", health_request(service), timeout))
 
     async def _unary(
         self, service: Any, method: str, request: Any, timeout: float | None, resume: bool = False

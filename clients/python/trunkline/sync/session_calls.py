@@ -1,0 +1,75 @@
+# Generated from trunkline/aio/session_calls.py by `make fmt`, never edited.
+"""The calls about sessions of the blocking client."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from trunkline.base import BaseClient
+from trunkline.gen.trunkline.v1 import session_pb2
+from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
+from trunkline.health import HealthStub, health_request, health_word
+from trunkline.requests import cancel_request, warm_request
+from trunkline.sessions import Session, SessionPage, page_from, session_from
+from trunkline.tools import Tools
+
+
+class SyncSessionCalls(BaseClient):
+    """What `Client` offers about sessions, their turns, and the health of the service."""
+
+    def warm_session(
+        self,
+        session_id: str,
+        *,
+        model: str = "",
+        instructions: str = "",
+        tools: Tools = (),
+        prime: bool = False,
+        timeout: float | None = None,
+    ) -> Session:
+        """Opens the line before the first turn; `prime` also sends model, instructions and tools ahead."""
+        request = warm_request(session_id, model, instructions, tools, prime)
+        return session_from((self._unary(SessionServiceStub, "WarmSession", request, timeout)).session)
+
+    def get_session(self, session_id: str, *, timeout: float | None = None) -> Session:
+        """What the service remembers. Unknown: `TrunklineError` (SESSION_NOT_FOUND)."""
+        request = session_pb2.GetSessionRequest(session_id=session_id)
+        return session_from((self._unary(SessionServiceStub, "GetSession", request, timeout)).session)
+
+    def list_sessions(
+        self, *, page_size: int = 0, page_token: str = "", timeout: float | None = None
+    ) -> SessionPage:
+        """One page of the caller's sessions on the replica that answers. `sessions` reads all pages."""
+        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
+        return page_from(self._unary(SessionServiceStub, "ListSessions", request, timeout))
+
+    def sessions(self, *, timeout: float | None = None) -> Iterator[Session]:
+        """All of the caller's sessions on the replica that answers, page after page."""
+        page = self.list_sessions(timeout=timeout)
+        while True:
+            yield from page.sessions
+            if not page.next_page_token:
+                return
+            page = self.list_sessions(page_token=page.next_page_token, timeout=timeout)
+
+    def release_session(self, session_id: str, *, timeout: float | None = None) -> None:
+        """Lets the service forget a session and close its line. Unknown: nothing happens."""
+        request = session_pb2.ReleaseSessionRequest(session_id=session_id)
+        self._unary(SessionServiceStub, "ReleaseSession", request, timeout)
+
+    def cancel_turn(
+        self, session_id: str, *, turn_id: str = "", turn_key: str = "", timeout: float | None = None
+    ) -> None:
+        """Stop a running turn, by its id or by its key. Unknown: `TrunklineError` (TURN_NOT_FOUND)."""
+        request = cancel_request(session_id, turn_id=turn_id, turn_key=turn_key)
+        self._unary(SessionServiceStub, "CancelTurn", request, timeout)
+
+    def health(self, service: str = "", *, timeout: float | None = None) -> str:
+        """ "serving" or "not_serving", of the replica that answers. Needs no token."""
+        return health_word(self._unary(HealthStub, "Check", health_request(service), timeout))
+
+    @abstractmethod
+    def _unary(
+        self, service: Any, method: str, request: Any, timeout: float | None, resume: bool = False
+    ) -> Any:
+        """Make a call with one answer, and try again where that is safe. Raises `TrunklineError`."""
