@@ -17,8 +17,8 @@ async def test_the_demo_shows_each_turn_and_ends_well():
     output = "".join(demo.said)
     assert code == 0, output
     expected = {
-        "INCREMENTAL (continued)": 6,
-        "FULL (first_turn)": 2,
+        "INCREMENTAL (continued)": 7,
+        "FULL (first_turn)": 3,
         "FULL (history_edited)": 1,
         "sse (requested)": 2,
         "sse (upgrade_refused)": 1,

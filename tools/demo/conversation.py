@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from tools.demo.processes import DemoError, Stack, running_stack
+from tools.demo.processes import DemoError, Stack, another_replica, running_stack
 from tools.demo.screen import Screen, milliseconds, size
 from trunkline import (
     AsyncClient,
@@ -67,6 +67,7 @@ class Demo:
         await self.edited_history(conversation)
         await self.forced_sse(conversation)
         await self.hosted_search()
+        await self.killed_replica()
         if self.stack.simulated:
             await self.refused_websocket()
         else:
@@ -129,6 +130,28 @@ class Demo:
             received = (await self.simulator("requests"))[-1]["items"]
             self.check(received == [*history, "message"], f"the upstream received {received}, not {history}")
             self.screen.said("input", ", ".join(received), "cyan")
+
+    async def killed_replica(self) -> None:
+        self.title("Replica killed", "between two turns of a stored conversation, which goes on elsewhere")
+        async with AsyncExitStack() as resources:
+            with self.screen.waiting_for("starting a second replica"):
+                replica = await resources.enter_async_context(another_replica(self.stack))
+            client = await resources.enter_async_context(AsyncClient(replica.address))
+            there = client.conversation(model=self.model, instructions=INSTRUCTIONS, store=True)
+            report = await self.turn(there, "Hello! Which fjord is the longest?", "second replica")
+            self.claim(report, transport="websocket", context="full")
+            await replica.kill()
+        self.screen.said("kill", f"the replica at {replica.address}", "red")
+        here = self.client.conversation(
+            there.session_id,
+            model=self.model,
+            instructions=INSTRUCTIONS,
+            messages=there.messages,
+            continuation=there.continuation,
+            store=True,
+        )
+        report = await self.turn(here, "And how deep is it?", "first replica")
+        self.claim(report, transport="websocket", context="incremental", why="continued")
 
     async def refused_websocket(self) -> None:
         self.title("WebSocket refused", "a new session; the upstream answers 426")

@@ -3,14 +3,17 @@
 The processes end with the demo, however it ends.
 """
 
+from __future__ import annotations
+
 import asyncio
+import base64
 import os
 import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -35,9 +38,12 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
+    """The service at `address`, and the environment of any further replica."""
+
     address: str
     upstream: str
     simulated: bool
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @asynccontextmanager
@@ -56,11 +62,22 @@ async def running_stack() -> AsyncIterator[Stack]:
         env |= {
             "TRUNKLINE_LISTEN": address,
             "TRUNKLINE_UPSTREAM_URL": upstream,
+            # All replicas seal continuation tokens with one key.
+            "TRUNKLINE_CONTINUATION_KEY": base64.b64encode(os.urandom(32)).decode(),
             "TRUNKLINE_DRAIN_GRACE_S": "1",  # when the demo ends, no turn is running
         }
         service = await stack.enter_async_context(_running(("service",), env))
         await _wait_until_serving(address, service)
-        yield Stack(address, upstream, simulated)
+        yield Stack(address, upstream, simulated, env)
+
+
+@asynccontextmanager
+async def another_replica(stack: Stack) -> AsyncIterator[Replica]:
+    """Start one more replica, before the same upstream."""
+    address = f"127.0.0.1:{_free_port()}"
+    async with _running(("service",), {**stack.environ, "TRUNKLINE_LISTEN": address}) as service:
+        await _wait_until_serving(address, service)
+        yield Replica(address, service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,19 @@ class _Program:
         output = os.pread(self.log.fileno(), MAX_LOG_BYTES, 0).decode(errors="replace")
         lines = output.splitlines()[-LOG_LINES:]
         return "\n".join(f"   {self.name}: {line}" for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A replica that the demo may kill."""
+
+    address: str
+    _program: _Program
+
+    async def kill(self) -> None:
+        """End it as a crash does: nothing is finished, and nothing is said."""
+        self._program.process.kill()
+        await self._program.process.wait()
 
 
 @asynccontextmanager
