@@ -19,7 +19,10 @@ from service.sessions.kept import KeptTurn
 from service.sessions.kept_bytes import KeptBytes
 from service.sessions.reader import Reader, check_position
 from service.sessions.turn import Turn
+from service.telemetry import logs, names
+from service.telemetry.attributes import Attributes
 from service.telemetry.calls import Call
+from service.telemetry.telemetry import OFF, Telemetry
 
 Begin = Callable[[Caller, CompletionRequest, Call | None], AbstractAsyncContextManager[Turn]]
 Key = tuple[str, str]
@@ -29,7 +32,10 @@ Key = tuple[str, str]
 class KeptTurns:
     """Keep turns that `begin` begins. Made and used in one event loop, and closed there."""
 
-    def __init__(self, begin: Begin, room: KeptBytes, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, begin: Begin, room: KeptBytes, wall: Callable[[], float], telemetry: Telemetry = OFF
+    ) -> None:
+        self._telemetry = telemetry
         self._begin = begin
         self._room = room
         self._wall = wall
@@ -41,6 +47,11 @@ class KeptTurns:
 
     def __len__(self) -> int:
         return sum(map(len, self._tenants.values()))
+
+    @property
+    def kept_bytes(self) -> int:
+        """What all turns keep, in bytes."""
+        return self._room.bytes
 
     def has(self, tenant: str) -> bool:
         """Return whether the tenant has a turn that a call might attach to."""
@@ -87,8 +98,15 @@ class KeptTurns:
         reader = Reader(
             kept, position, attached=attached, heartbeat_s=options.heartbeat_s if streams else None
         )
-        async with reader.reading(options.linger_s):
-            yield reader
+        if attached:
+            logs.bind(session=request.session_id, request_id=request.request_id)
+            self._telemetry.instruments.attached.add(1, {names.LABEL_STATE: kept.state.value})
+        try:
+            async with reader.reading(options.linger_s):
+                yield reader
+        finally:
+            if call is not None and call.recording:
+                call.annotate(_identity(caller, request, kept, attached=attached))
 
     async def close(self) -> None:
         """Forget all turns and stop those that run; return when they have stopped."""
@@ -135,3 +153,13 @@ class KeptTurns:
         turns.pop(key, None)
         if not turns:
             self._tenants.pop(tenant, None)
+
+
+def _identity(caller: Caller, request: CompletionRequest, kept: KeptTurn, *, attached: bool) -> Attributes:
+    """Return the attributes that say, on the span of a call, which turn it read."""
+    return {
+        names.CONVERSATION: request.session_id,
+        names.TENANT: caller.tenant,
+        names.TURN_ID: kept.turn_id,
+        names.ATTACHED: attached,
+    }

@@ -83,7 +83,7 @@ class Manager:
         self._rate = warm_up_rate(settings.max_dials, clock, telemetry)
         self._running = Running()
         room = KeptBytes(settings.max_kept_bytes, settings.max_kept_bytes_per_turn, telemetry)
-        self.kept = KeptTurns(self.turn, room, wall)
+        self.kept = KeptTurns(self.turn, room, wall, telemetry)
         self.finder = TurnFinder(self._registry, self._running, self.kept)
         self._refusing = False
         self.compactions = Compactions(
@@ -166,8 +166,9 @@ class Manager:
 
     def counts(self) -> Counts:
         """Return the gauges of this moment. A warm-up counts as a turn, whose place it takes."""
-        lines, pace = self._pool.counts(), self._upstream.pace
-        return Counts(len(self._running), self._admission.waiting, len(self._registry), lines, pace.delay_s)
+        turns, queued, sessions = len(self._running), self._admission.waiting, len(self._registry)
+        kept, hold_s = self.kept, self._upstream.pace.delay_s
+        return Counts(turns, queued, sessions, self._pool.counts(), hold_s, len(kept), kept.kept_bytes)
 
     def refuse(self) -> None:
         """Refuse every new turn and warm-up from now on, and those that wait for a place or their rate."""

@@ -16,13 +16,18 @@ from service.telemetry import logs, names
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counts of one moment. `lines`: connections by state. `hold_s`: the delay of reads, in seconds."""
+    """The counts of one moment. `lines`: connections by state. `hold_s`: the delay of reads, in seconds.
+
+    `kept`: turns with a key that run or can still be read.
+    """
 
     turns: int = 0
     queued: int = 0
     sessions: int = 0
     lines: Mapping[str, int] = field(default_factory=dict)
     hold_s: float = 0.0
+    kept: int = 0
+    kept_bytes: int = 0
 
 
 class Gauges:
@@ -34,6 +39,10 @@ class Gauges:
         meter.create_observable_gauge(
             names.TURNS_QUEUED, [self._queued], "{turn}", "Turns waiting for a place."
         )
+        meter.create_observable_gauge(
+            names.TURNS_KEPT, [self._kept], "{turn}", "Turns that calls can attach to."
+        )
+        meter.create_observable_gauge(names.TURNS_KEPT_BYTES, [self._kept_bytes], "By", "What they take.")
         meter.create_observable_gauge(names.SESSIONS, [self._sessions], "{session}", "Sessions remembered.")
         meter.create_observable_gauge(names.LINES, [self._lines], "{connection}", "Lines, by state.")
         meter.create_observable_gauge(
@@ -59,6 +68,12 @@ class Gauges:
 
     def _queued(self, _: CallbackOptions) -> Iterable[Observation]:
         return (Observation(self._counts.queued),)
+
+    def _kept(self, _: CallbackOptions) -> Iterable[Observation]:
+        return (Observation(self._counts.kept),)
+
+    def _kept_bytes(self, _: CallbackOptions) -> Iterable[Observation]:
+        return (Observation(self._counts.kept_bytes),)
 
     def _sessions(self, _: CallbackOptions) -> Iterable[Observation]:
         return (Observation(self._counts.sessions),)

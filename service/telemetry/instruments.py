@@ -86,6 +86,9 @@ class Instruments:
         self.fallbacks = count(names.FALLBACKS, "{turn}", "Turns that went from WebSocket to SSE.")
         self.replays = count(names.REPLAYS, "{attempt}", "Requests that were sent again.")
         self.cancelled = count(names.CANCELLED, "{turn}", "Turns cut off before their end, by whom.")
+        self.attached = count(
+            names.TURNS_ATTACHED, "{call}", "Calls that attached to a turn, by its state before."
+        )
         self.refused = count(names.REFUSED, "{turn}", "Turns refused, by the limit that they met.")
         self.closes = count(names.LINE_CLOSES, "{connection}", "Lines that ended, by reason.")
         self.ignored = count(

@@ -51,6 +51,8 @@ def asked(query):
 async def everything(service):
     """Cause every counted event once."""
     first = await service.done(request("Hello."))
+    kept = request("Hello.", session="kept", turn_key="k", options={"linger": {"seconds": 60}})
+    assert [(await service.done(kept)).report.attached for _ in range(2)] == [False, True]
     await service.done(request("Hello.", first.message, "And?"))
     for script in (
         Script(Start(), Drop()),

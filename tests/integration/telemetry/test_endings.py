@@ -10,6 +10,7 @@ import grpc
 import pytest
 from opentelemetry.trace import StatusCode
 
+from service.gen.trunkline.v1 import session_pb2
 from service.telemetry import names
 from service.wire.response_decoder import ResponseDecoder
 from simulator.scripts import Fail, Hang, Refuse, Say, Script, Start
@@ -29,6 +30,7 @@ TABLE = {
     "exception": ("INTERNAL", True, "INTERNAL", "INTERNAL", None),
     "caller's cancel": ("CANCELLED", False, "CANCELLED", "CANCELLED", "caller"),
     "deadline": ("DEADLINE_EXCEEDED", True, "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "deadline"),
+    "CancelTurn": ("CANCELLED", False, "CANCELLED", "CANCELLED", "caller"),
     "drain": ("ABORTED", False, "INTERRUPTED", "INTERRUPTED", "drain"),
 }
 
@@ -42,6 +44,7 @@ SCRIPTS = {
     "error event, rate limited": Script(Start(), Fail(code="rate_limit_exceeded", status=429)),
     "caller's cancel": MIDDLE,
     "deadline": MIDDLE,
+    "CancelTurn": MIDDLE,
     "drain": MIDDLE,
 }
 
@@ -51,11 +54,17 @@ async def play(service, ending):
     if ending in SCRIPTS:
         service.simulator.enqueue(SCRIPTS[ending])
     timeout = 0.5 if ending == "deadline" else PATIENCE_S
-    call = service.completions.StreamCompletion(request("Tell me. secret"), timeout=timeout)
+    wanted = request("Tell me. secret")
+    call = service.completions.StreamCompletion(wanted, timeout=timeout)
+    turn_id = ""
     try:
         async for event in call:
+            turn_id = turn_id or event.start.turn_id
             if event.HasField("text_delta") and ending == "caller's cancel":
                 call.cancel()
+            if event.HasField("text_delta") and ending == "CancelTurn":
+                named = session_pb2.CancelTurnRequest(session_id=wanted.session_id, turn_id=turn_id)
+                await service.sessions.CancelTurn(named)
             if event.HasField("text_delta") and ending == "drain":
                 await service.manager.drain(0)
     except (grpc.RpcError, asyncio.CancelledError):
