@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from openai.types.responses.response_compact_params import ResponseCompactParams
 
 from service.domain.errors import Reason, TurnError, UpstreamDetail
 from service.domain.limits import LARGE_BYTES
@@ -54,6 +55,13 @@ def test_only_what_the_endpoint_takes_is_sent():
         "service_tier": "flex",
         "input": [item | {"id": "msg_1"}],
     }
+
+
+def test_the_official_package_knows_every_key():
+    options = Options(store=True, prompt_cache_key="k", service_tier="flex")
+    asked = body(instructions="Be brief.", options=options)
+    assert len(asked) == 5
+    assert asked.keys() <= ResponseCompactParams.__annotations__.keys()
 
 
 def test_a_large_request_is_the_same_and_bounded():
