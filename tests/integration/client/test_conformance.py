@@ -27,6 +27,12 @@ NAMES = (
     "custom_tool",
     "approved",
     "compact",
+    "continuation",
+    "turn_key",
+    "turn_cancelled",
+    "resume",
+    "resume_complete",
+    "resume_cancel",
 )
 
 
