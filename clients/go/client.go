@@ -153,9 +153,6 @@ func (c *Client) wait(ctx context.Context, attempt int, again retryRule, err err
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		if failed.broken() {
-			c.reconnect(ctx)
-		}
 		return nil
 	case <-ctx.Done():
 		ended := contextError(ctx)

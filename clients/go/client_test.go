@@ -244,7 +244,7 @@ func TestCompleteIsResumed(t *testing.T) {
 		t.Errorf("sent %v, then %v", got, f.complete[2])
 	}
 	_, err = client.Complete(t.Context(), resumable())
-	if e := failed(t, err); e.Sent != trunkline.SentUnknown || len(f.complete) != 9 || e.TurnKey != f.complete[8].TurnKey {
+	if e := failed(t, err); e.Sent != trunkline.SentUnknown || len(f.complete) != 12 || e.TurnKey != f.complete[11].TurnKey {
 		t.Errorf("got %+v after %d calls", e, len(f.complete))
 	}
 }

@@ -22,8 +22,8 @@ var ErrTurnOpen = errors.New("trunkline: a turn of this conversation is still op
 // report says so. A conversation is not for several goroutines at once.
 //
 // With Resume a turn outlives a broken connection: it has a key ([TurnKey]; where none is given, a random one), goes on at
-// the service for as long as [Linger] says (60 s where it does not), and is called again: five times without a new event at
-// most, and never beyond its deadline. Each event comes once and in order. Leaving the loop, cancelling the context and
+// the service for as long as [Linger] says (60 s where it does not), and is called again: eight times without a new event at
+// most (for 8 to 16 s), and never beyond its deadline. Each event comes once and in order. Leaving the loop, cancelling the context and
 // closing the client stop the turn as ever; the client then cancels it by its key, in the background.
 type Conversation struct {
 	SessionID    string

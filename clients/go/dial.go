@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -18,6 +19,12 @@ const (
 	// The service takes requests of 32 MiB at most; an answer may echo images.
 	defaultMaxMessageSize = 64 << 20
 )
+
+// By itself grpc pauses for a second after one refused connection, and for two minutes after many.
+var reconnect = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+	MinConnectTimeout: 20 * time.Second,
+}
 
 // How many bytes may be on the way before they are read: of one answer, and of all on a connection.
 const (
@@ -103,6 +110,7 @@ func (s *settings) dialOptions() []grpc.DialOption {
 		grpc.WithUserAgent("trunkline-go/" + Version),
 		// A retry policy found in DNS would repeat what must not be repeated.
 		grpc.WithDisableServiceConfig(),
+		grpc.WithConnectParams(reconnect),
 		// With windows of its own choice grpc does not measure the connection, which costs the service a ping for each delta.
 		grpc.WithInitialWindowSize(streamWindow),
 		grpc.WithInitialConnWindowSize(connWindow),
