@@ -15,8 +15,11 @@ import java.util.function.DoubleSupplier;
  * returns how long to wait; its caller waits.
  */
 final class Attempts {
-  /** How often in a row a call whose connection broke is made again while no event comes. */
-  static final int RESUMES = 5;
+  /**
+   * How often in a row a call whose connection broke is made again while no event comes. With the default pauses that is
+   * 8 to 16 s: a proxy or a network that is gone for 5 s costs no answer.
+   */
+  static final int RESUMES = 8;
 
   private final Retry policy;
   private final Optional<Duration> timeout;
@@ -44,6 +47,11 @@ final class Attempts {
       deadline = Deadline.after(nanos(timeout.get()), TimeUnit.NANOSECONDS);
     }
     return options.withDeadline(deadline);
+  }
+
+  /** The next try is not the first. */
+  boolean again() {
+    return made > 0;
   }
 
   /** A new event came: the tries after it are counted anew. */

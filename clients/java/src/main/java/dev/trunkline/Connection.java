@@ -87,6 +87,9 @@ final class Connection implements AutoCloseable {
     if (channel.isShutdown()) {
       throw new IllegalStateException("the client is closed");
     }
+    if (attempts.again()) {
+      channel.resetConnectBackoff(); // by itself gRPC dials again after a second, and after minutes if refused often
+    }
     Metadata metadata = new Metadata();
     metadata.merge(trace);
     String bearer = token.get();

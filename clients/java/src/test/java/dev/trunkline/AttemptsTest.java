@@ -70,7 +70,7 @@ class AttemptsTest {
     Attempts attempts = new Attempts(Retry.NONE, Optional.empty(), true, () -> 1);
     for (int round = 0; round < 2; round++) {
       attempts.progressed();
-      for (long wanted : new long[] {100, 200, 400, 800, 1600}) {
+      for (long wanted : new long[] {100, 200, 400, 800, 1600, 3200, 5000, 5000}) {
         attempts.begin(CallOptions.DEFAULT);
         if (round == 1 && wanted == 100) {
           attempts.progressed();

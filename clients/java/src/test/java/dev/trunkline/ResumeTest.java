@@ -151,13 +151,13 @@ class ResumeTest {
   }
 
   @Test
-  void fiveTriesInARowAndEachEventCountsAnew() {
+  void triesComeToAnEndAndEachEventCountsAnew() {
     service.then(then(events(1, 3), BROKEN));
-    for (int i = 0; i < 4; i++) {
+    for (int i = 1; i < Attempts.RESUMES; i++) {
       service.then(BROKEN);
     }
     service.then(then(events(3, 4), BROKEN));
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < Attempts.RESUMES; i++) {
       service.then(BROKEN);
     }
     Turn turn = chat.stream("hi");
@@ -166,7 +166,7 @@ class ResumeTest {
     assertEquals(Optional.empty(), error.sent());
     assertEquals(Optional.of(assistant("ab")), error.partial());
     assertEquals(3, turn.sequence());
-    assertEquals(11, service.requests.size());
+    assertEquals(1 + 2 * Attempts.RESUMES, service.requests.size());
     assertEquals(List.of(), chat.messages());
     service.then(says("free again"));
     assertEquals("free again", chat.with(o -> o.resume(false)).complete("hi").text());
@@ -269,11 +269,11 @@ class ResumeTest {
     assertEquals(4, service.requests.size());
     assertEquals(1, keys());
     assertEquals(List.of(user("hi"), assistant("ab")), chat.messages());
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i <= Attempts.RESUMES; i++) {
       service.then(BROKEN);
     }
     assertEquals("UNAVAILABLE", assertThrows(TrunklineException.class, () -> chat.complete("hi")).reason());
-    assertEquals(10, service.requests.size());
+    assertEquals(5 + Attempts.RESUMES, service.requests.size());
     assertEquals(List.of(), List.copyOf(service.cancelled));
   }
 
