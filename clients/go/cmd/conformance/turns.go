@@ -124,10 +124,7 @@ func cutAfter(milliseconds int) error {
 
 // beside is a turn of the client, which leaves the conversation as it is.
 func (p *player) beside(ctx context.Context, turn turn) iter.Seq2[trunkline.Event, error] {
-	options := turn.options()
-	if turn.TurnKey != "" {
-		options = append(options, trunkline.TurnKey(turn.TurnKey), trunkline.AfterSequence(turn.AfterSequence))
-	}
+	options := append(turn.options(), trunkline.TurnKey(turn.TurnKey), trunkline.AfterSequence(turn.AfterSequence))
 	return p.client.Stream(ctx, trunkline.Request{
 		SessionID:    p.base,
 		Model:        p.conversation.Model,
