@@ -73,6 +73,8 @@ class Plan:
     Either full (`previous_response_id` is empty, `items` are all) or incremental (`items` are a non-empty
     suffix, and the upstream has everything before it). `bytes_known`: the bytes that the omitted items would
     take. `changed`: the settings that differ from those of the chain, though it does not depend on them.
+    `asked_effort`: the reasoning effort that the request asks for; None: the caller's. `update`: the effort
+    that goes as an item before the others; empty: none does (`domain/effort.py`).
     """
 
     items: tuple[Item, ...]
@@ -80,6 +82,8 @@ class Plan:
     reason: ContextReason
     bytes_known: int = 0
     changed: tuple[ContextReason, ...] = ()
+    asked_effort: str | None = None
+    update: str = ""
 
     @property
     def incremental(self) -> bool:

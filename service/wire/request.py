@@ -16,6 +16,7 @@ import msgspec
 
 from service.domain.messages import CompletionRequest, Item, items_of
 from service.domain.plan import ChainFingerprint, Plan
+from service.wire.effort import effort_of, effort_update, with_effort
 from service.wire.input_items import Json, item_jsons, sent
 from service.wire.json_input import refused
 from service.wire.payload_hook import PayloadHook, hooked
@@ -42,7 +43,8 @@ class PreparedRequest:
 
     `items` are the whole conversation. `settings` is the body as a JSON object without type, input,
     previous_response_id, stream and generate. `fingerprint` holds digests of those settings that must not
-    change while a chain continues. `large`: it is written piece by piece.
+    change while a chain continues. `large`: it is written piece by piece. `model` and `effort` are those of
+    the settings.
     """
 
     items: tuple[Item, ...]
@@ -50,6 +52,8 @@ class PreparedRequest:
     fingerprint: ChainFingerprint
     store: bool
     large: bool = False
+    model: str = ""
+    effort: str = ""
 
 
 def prepare(
@@ -72,11 +76,14 @@ def prepare(
     # The upstream stores by default. The service always sends `store`, but a hook may remove it.
     stored = settings.get("store") is not False
     large = request.large
-    if not large:
-        return PreparedRequest(items, msgspec.json.encode(settings), fingerprint_of(settings), stored)
-    written = bytearray()
-    write_json(written, settings, most)
-    return PreparedRequest(items, bytes(written), fingerprint_of(settings, large=large), stored, large=large)
+    if large:
+        body = bytearray()
+        write_json(body, settings, most)
+        written = bytes(body)
+    else:
+        written = msgspec.json.encode(settings)
+    fingerprint = fingerprint_of(settings, large=large)
+    return PreparedRequest(items, written, fingerprint, stored, large, request.model, effort_of(settings))
 
 
 def encode(
@@ -90,12 +97,16 @@ def encode(
     if not (generate or websocket):
         raise ValueError("a POST cannot be a warm-up")
     body = bytearray(b'{"type":"response.create",' if websocket else b'{"stream":true,')
-    body += memoryview(prepared.settings)[1:-1]
+    settings = prepared.settings
+    if plan.asked_effort is not None:
+        settings = with_effort(settings, plan.asked_effort)
+    body += memoryview(settings)[1:-1]
     if not generate:
         body += b',"generate":false'
     body += _id(plan)
     body += b","
-    write_input(body, plan.items, store=prepared.store, large=prepared.large, most=most)
+    items = (effort_update(plan.update), *plan.items) if plan.update else plan.items
+    write_input(body, items, store=prepared.store, large=prepared.large, most=most)
     body += b"}"
     return body if prepared.large else bytes(body)  # a large one is not copied
 
