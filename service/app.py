@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from service import reload
-from service.config.settings import Settings, doubts
+from service.config.doubts import doubts
+from service.config.settings import Settings
 from service.domain.errors import SettingsError
 from service.rpc.server import Server
 from service.rpc.settings import ServerSettings

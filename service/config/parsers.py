@@ -118,6 +118,13 @@ def cache_key(text: str) -> str:
     return text
 
 
+def models(text: str) -> tuple[str, ...]:
+    names = tuple(entry.strip() for entry in text.split(",")) if text else ()
+    if not all(re.fullmatch(r"[!-)+-~]{1,256}[*]?", entry) for entry in names):
+        raise ValueError("must be names of models, or prefixes that end with *, separated by commas")
+    return names
+
+
 def hook(text: str) -> str:
     if text and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
         raise ValueError("must be module:function, like operators.hooks:tag")

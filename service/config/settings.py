@@ -96,6 +96,11 @@ class Settings:
     continuation_key_file: str = _setting(
         str, "", "A file that holds the key of these tokens instead; reloaded.", "path"
     )
+    effort_updates: tuple[str, ...] = _setting(
+        parsers.models,
+        "",
+        "Models that take a change of effort as an item: names, or prefixes with *, separated by commas.",
+    )
     connect_timeout_s: float = _seconds("8", "Opening a line to the upstream.")
     receive_timeout_s: float = _seconds("30", "Receiving a caller's request that is slow to arrive.")
     send_timeout_s: float = _seconds("10", "Writing a request.")
@@ -207,7 +212,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     """
     ours = [name for name in environ if name in ROWS or name.startswith(PREFIX)]
     given = {name: environ[name] for name in ours if environ[name]}
-    problems = [_unknown(name) for name in given if name not in ROWS]
+    problems = [unknown(name) for name in given if name not in ROWS]
     values: dict[str, Any] = {}
     for name, row in ROWS.items():
         try:
@@ -227,7 +232,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _unknown(name: str) -> str:
+def unknown(name: str) -> str:
+    """Return what to say of a variable that is no setting."""
     names = [row.name.upper() for row in ROWS.values() if row.metadata.get("name") is None]
     close = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1)
     hint = f"did you mean {PREFIX}{close[0]}?" if close else "docs/settings.md lists them all"
@@ -268,22 +274,6 @@ def _is_loopback(listen: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-TOKEN_CHARACTERS = 16
-
-
-def doubts(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is allowed and probably a mistake, a line each."""
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in ROWS and not environ[name]:
-            yield f"{_unknown(name)} (it is empty, and does nothing)"
-    for number, (token, tenant) in enumerate(settings.auth_tokens, 1):
-        if len(token) < TOKEN_CHARACTERS or token == tenant:
-            why = (
-                "is the tenant's name" if token == tenant else f"has fewer than {TOKEN_CHARACTERS} characters"
-            )
-            yield f"TRUNKLINE_AUTH_TOKENS: the token of entry {number} {why}; use openssl rand -hex 32"
 
 
 def table() -> Iterator[str]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence, Set
 
 import msgspec
 
+from service.domain.effort import Efforts
 from service.domain.history import Chain, changed_settings, continued, full_plan
 from service.domain.known import Known, Prefix, leading
 from service.domain.messages import Item
@@ -36,17 +37,22 @@ _SETTINGS = tuple(reason for reason in ContextReason if reason in STRICT_BASIS)
 
 
 class Claims(msgspec.Struct, frozen=True, array_like=True):
-    """What a stored response includes: its id, short digests of its settings, and those of its items."""
+    """What a stored response includes: its id, short digests of its settings, and those of its items.
+
+    `efforts`: those of its chain, asked for and now.
+    """
 
     response_id: str
     settings: tuple[bytes, ...]
     whole: Prefix
     required: Prefix
+    efforts: tuple[str, str] = ("", "")
 
     @classmethod
     def of(cls, chain: Chain) -> Claims:
         settings = tuple(chain.fingerprint.get(reason, b"")[:SHORT_BYTES] for reason in _SETTINGS)
-        return cls(chain.response_id, settings, chain.known.whole(), chain.known.required())
+        efforts = (chain.efforts.asked, chain.efforts.now)
+        return cls(chain.response_id, settings, chain.known.whole(), chain.known.required(), efforts)
 
     def plan(
         self,
@@ -67,7 +73,7 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
         if count is None:
             return full_plan(items, ContextReason.HISTORY_EDITED), None
         known = Known().followed_by(items[:count], sizes(items[:count]))
-        chain = Chain(self.response_id, None, before, known)
+        chain = Chain(self.response_id, None, before, known, Efforts(*self.efforts))
         plan = continued(chain, items, fingerprint, basis)
         return plan, chain if plan.incremental else None
 

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from service.domain.compaction import is_compaction
+from service.domain.effort import UNSET, Efforts
 from service.domain.known import Known
 from service.domain.limits import MAX_CHAINED_ITEMS
 from service.domain.messages import Item, Message, ToolCallPart, ToolResultPart
@@ -39,6 +40,7 @@ class Chain:
     line_id: int | None
     fingerprint: ChainFingerprint
     known: Known
+    efforts: Efforts = UNSET
 
 
 class History:
@@ -55,6 +57,10 @@ class History:
             return f"History(no chain: {self._why_none.value})"
         where = "stored" if self._chain.line_id is None else f"line {self._chain.line_id}"
         return f"History({len(self._chain.known)} items, {self._chain.response_id}, {where})"
+
+    @property
+    def chain(self) -> Chain | None:
+        return self._chain
 
     def plan(
         self,
@@ -115,10 +121,12 @@ class History:
         if self._chain is not None and self._chain.line_id == line_id:
             self.forget(ContextReason.NEW_CONNECTION)
 
-    def prime(self, response_id: str, fingerprint: ChainFingerprint, line_id: int) -> None:
+    def prime(
+        self, response_id: str, fingerprint: ChainFingerprint, line_id: int, efforts: Efforts = UNSET
+    ) -> None:
         """Store the chain of a warm-up, which includes no item, unless a stored response is known."""
         if self._chain is None or self._chain.line_id is not None:
-            self._chain = Chain(response_id, line_id, fingerprint, Known())
+            self._chain = Chain(response_id, line_id, fingerprint, Known(), efforts)
 
     def commit(
         self,
@@ -129,6 +137,7 @@ class History:
         fingerprint: ChainFingerprint,
         response_id: str,
         line_id: int | None,
+        efforts: Efforts = UNSET,
     ) -> Chain | None:
         """Store and return the chain of a completed response: the items of `base`, then `added`.
 
@@ -140,7 +149,8 @@ class History:
         if len(known) + len(added) > MAX_CHAINED_ITEMS:
             self.forget(ContextReason.HISTORY_TOO_LONG)
         else:
-            self._chain = Chain(response_id, line_id, fingerprint, known.followed_by(added, sizes))
+            known = known.followed_by(added, sizes)
+            self._chain = Chain(response_id, line_id, fingerprint, known, efforts)
         return self._chain
 
 

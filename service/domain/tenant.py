@@ -62,12 +62,13 @@ class Caller:
 
         An allowed name that ends with * is a prefix.
         """
-        if self.models is None or any(_covers(allowed, model) for allowed in self.models):
+        if self.models is None or any(covers(allowed, model) for allowed in self.models):
             return
         raise TurnError(
             Reason.PERMISSION_DENIED, f"tenant {self.tenant!r} may not use the model {model[:128]!r}"
         )
 
 
-def _covers(allowed: str, model: str) -> bool:
+def covers(allowed: str, model: str) -> bool:
+    """Return whether the name, or the prefix that ends with *, is that of the model."""
     return model.startswith(allowed[:-1]) if allowed.endswith("*") else model == allowed

@@ -15,10 +15,11 @@ that the upstream takes for another conversation).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from service.domain.plan import MINIMAL_BASIS, ContextReason
+from service.domain.tenant import covers
 
 MISSES = 3
 PAUSE_S = 600.0
@@ -38,11 +39,19 @@ class Chaining:
     """Turn chaining off for a tenant after `MISSES` lost chains in a row, for `PAUSE_S` seconds.
 
     A change of a setting of `basis` ends a chain, and for as long one of which that was learned.
+    `update_models`: names and prefixes (`gpt-6*`) of models that take a change of the effort as an item.
     """
 
-    def __init__(self, clock: Callable[[], float], basis: Set[ContextReason] = MINIMAL_BASIS) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        basis: Set[ContextReason] = MINIMAL_BASIS,
+        update_models: Sequence[str] = (),
+    ) -> None:
         self._clock = clock
         self._basis = basis
+        self._update_models = update_models
+        self._updates_off: OrderedDict[str, float] = OrderedDict()
         self._misses: OrderedDict[str, _Misses] = OrderedDict()
         self._learned: OrderedDict[str, dict[ContextReason, float]] = OrderedDict()
 
@@ -77,6 +86,19 @@ class Chaining:
             return self._basis
         now = self._clock()
         return self._basis | {reason for reason, until in learned.items() if now < until}
+
+    def takes_updates(self, tenant: str, model: str) -> bool:
+        """Return whether a change of the effort may go as an item: the operator says for which models."""
+        if not any(covers(allowed, model) for allowed in self._update_models):
+            return False
+        return self._clock() >= self._updates_off.get(tenant, 0.0)
+
+    def refuse_updates(self, tenant: str) -> None:
+        """Record that such an item was refused, and the turn succeeded in full without it."""
+        self._updates_off[tenant] = self._clock() + PAUSE_S
+        self._updates_off.move_to_end(tenant)
+        if len(self._updates_off) > MAX_TENANTS:
+            self._updates_off.popitem(last=False)
 
     def learn(self, tenant: str, changed: Iterable[ContextReason]) -> None:
         """Record that a chain was refused whose settings had changed so, and the turn succeeded in full."""

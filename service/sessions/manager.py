@@ -76,7 +76,7 @@ class Manager:
         self._tenant_limits = TenantLimits(telemetry)
         self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes, telemetry)
         basis = STRICT_BASIS if settings.chain_basis == "strict" else MINIMAL_BASIS
-        chaining = Chaining(clock, basis)
+        chaining = Chaining(clock, basis, settings.effort_updates)
         tokens = Tokens(settings, wall)
         self._deps = Dependencies(upstream, self._pool, chaining, tokens, settings.replay == "safe-only")
         self._clock = clock

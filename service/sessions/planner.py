@@ -10,6 +10,7 @@ from collections.abc import Set
 from functools import partial
 
 from service.domain.continuation import Claims
+from service.domain.effort import carried, efforts_after
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed
 from service.domain.history import Chain, History, full_plan, without_reasoning
@@ -41,6 +42,7 @@ class Planner:
         "_session",
         "_token",
         "_tokens",
+        "_update_refused",
         "_upstream",
         "fork",
     )
@@ -68,7 +70,7 @@ class Planner:
         self._key = key
         self._base: Chain | None = None
         self._continued: Chain | None = None  # the chain of the token, while the plan builds on it
-        self._lost = self._drop_reasoning = False
+        self._lost = self._drop_reasoning = self._update_refused = False
         self._refused: tuple[ContextReason, ...] = ()
 
     def __repr__(self) -> str:
@@ -77,6 +79,8 @@ class Planner:
     def plan(self, line_id: int | None) -> Plan:
         """Plan what to send over the connection; None: by SSE."""
         plan = self._plan(line_id)
+        if plan.incremental:
+            plan = self._with_effort(plan)
         return without_reasoning(plan) if self._drop_reasoning else plan
 
     def _plan(self, line_id: int | None) -> Plan:
@@ -107,6 +111,15 @@ class Planner:
             return full_plan(request.items, ContextReason.TOKEN_REFUSED), None
         return claims.plan(request.items, request.fingerprint, basis, partial(self._upstream.sizes, request))
 
+    def _with_effort(self, plan: Plan) -> Plan:
+        """Return the plan with what it takes to have the caller's effort, or a full one."""
+        chain, request = self._continued or self._history.chain, self._request
+        if chain is None:  # its line has closed meanwhile: `consume` finds out
+            return plan
+        takes_updates = self._chaining.takes_updates(self._session.tenant, request.model)
+        carries = carried(plan, chain.efforts, request.effort, takes_updates=takes_updates)
+        return carries or full_plan(request.items, ContextReason.REASONING_CHANGED)
+
     def _full_reason(self) -> ContextReason | None:
         """Return why this turn continues nothing, whatever the history holds."""
         if self.fork:
@@ -136,7 +149,7 @@ class Planner:
             case Reason.CHAIN_LOST | Reason.CONTINUATION_REFUSED:
                 self._lost = True
                 if error.reason is Reason.CONTINUATION_REFUSED:  # else the upstream has named the cause
-                    self._refused = plan.changed
+                    self._refused, self._update_refused = plan.changed, bool(plan.update)
                 self._history.forget(ContextReason.CHAIN_LOST)
             case Reason.ENCRYPTED_CONTENT_REFUSED:
                 self._drop_reasoning = True
@@ -149,6 +162,8 @@ class Planner:
         """Record what the answer says of chains."""
         if plan.incremental:
             self._chaining.held(self._session.tenant)
+        elif self._update_refused:
+            self._chaining.refuse_updates(self._session.tenant)
         elif self._refused:  # only now: a request that fails both ways says nothing of chains
             self._chaining.learn(self._session.tenant, self._refused)
         elif self._lost:
@@ -170,6 +185,7 @@ class Planner:
             fingerprint=request.fingerprint,
             response_id=completed.response_id,
             line_id=None if request.store else line_id,
+            efforts=efforts_after(plan, request.effort),
         )
         if chain is None or not request.store:
             return ""

@@ -15,6 +15,7 @@ class SessionSettings:
 
     replay: Literal["once", "safe-only"]
     chain_basis: Literal["minimal", "strict"]
+    effort_updates: tuple[str, ...]
     continuation_key: tuple[bytes, ...] = field(repr=False)
     continuation_key_file: str
     http_url: str

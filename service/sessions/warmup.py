@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from service.domain.effort import Efforts
 from service.domain.errors import TurnError
 from service.domain.events import Completed, Event
 from service.domain.history import full_plan
@@ -56,4 +57,5 @@ async def warm_up(upstream: Upstream, line: Connection, session: Session, prepar
         if not exchange.orderly:
             line.discard()
     if isinstance(answer, Completed) and answer.continuable and not answer.message.parts:
-        session.history.prime(answer.response_id, prepared.fingerprint, line.id)
+        efforts = Efforts(prepared.effort, prepared.effort)
+        session.history.prime(answer.response_id, prepared.fingerprint, line.id, efforts)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.config import parsers
-from service.config.settings import ROWS, Settings, doubts, load, table
+from service.config.settings import ROWS, Settings, load, table
 from service.domain.errors import SettingsError
 
 KEY = {"OPENAI_API_KEY": "sk-secret"}
@@ -288,6 +288,15 @@ def test_secrets_are_never_shown(environ):
     assert "s3cret" not in shown
 
 
+def test_models_are_names_and_prefixes():
+    environ = KEY | {"TRUNKLINE_EFFORT_UPDATES": "gpt-6-astra, gpt-7*"}
+    assert load(environ).effort_updates == ("gpt-6-astra", "gpt-7*")
+    assert load(KEY).effort_updates == ()
+    for text in ("a b", "a,,b", ","):
+        with pytest.raises(SettingsError, match="TRUNKLINE_EFFORT_UPDATES must be names of models"):
+            load(KEY | {"TRUNKLINE_EFFORT_UPDATES": text})
+
+
 KEYS = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
@@ -312,26 +321,6 @@ def test_a_bad_key_of_tokens_is_refused_and_not_repeated(more, what):
         load(KEY | more)
     assert "s3cret" not in str(caught.value)
     assert KEYS not in str(caught.value)
-
-
-def test_what_is_allowed_and_probably_not_meant_is_named_without_the_token():
-    long = "0123456789abcdef"
-    environ = KEY | {
-        "TRUNKLINE_AUTH_TOKENS": f"{long}=one,sh0rt=two,{long}-the-tenant={long}-the-tenant",
-        "TRUNKLINE_MAX_TURN": "",
-        "TRUNKLINE_MAX_TURNS": "",
-    }
-    unknown, short, same = doubts(load(environ), environ)
-    assert unknown.startswith("TRUNKLINE_MAX_TURN is not a setting; did you mean TRUNKLINE_MAX_TURNS?")
-    assert "entry 2 has fewer than 16 characters" in short
-    assert "entry 3 is the tenant's name" in same
-    assert "sh0rt" not in short
-    assert long not in same
-
-
-def test_nothing_is_in_doubt_where_everything_is_right():
-    environ = KEY | {"TRUNKLINE_AUTH_TOKENS": "0123456789abcdef=one"}
-    assert list(doubts(load(environ), environ)) == []
 
 
 @pytest.mark.parametrize(

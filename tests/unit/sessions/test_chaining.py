@@ -69,6 +69,24 @@ def test_a_refused_change_belongs_to_the_basis_for_a_while(clock):
     assert chaining.basis("a") == MINIMAL_BASIS
 
 
+def test_updates_go_to_the_models_that_the_operator_names_until_one_is_refused(clock):
+    chaining = Chaining(clock, update_models=("gpt-6-astra", "gpt-7*"))
+    assert [chaining.takes_updates("a", model) for model in ("gpt-6-astra", "gpt-6", "gpt-7-x")] == [
+        True,
+        False,
+        True,
+    ]
+    chaining.refuse_updates("a")
+    assert not chaining.takes_updates("a", "gpt-7")
+    assert chaining.takes_updates("b", "gpt-7")
+    clock.now += PAUSE_S
+    assert chaining.takes_updates("a", "gpt-7")
+    for number in range(MAX_TENANTS + 1):
+        chaining.refuse_updates(str(number))
+    assert chaining.takes_updates("0", "gpt-7")
+    assert not chaining.takes_updates("1", "gpt-7")
+
+
 def test_the_tenants_of_whom_something_was_learned_are_bounded(clock):
     chaining = Chaining(clock)
     for number in range(MAX_TENANTS + 1):

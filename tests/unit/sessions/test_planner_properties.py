@@ -1,8 +1,8 @@
 """Whatever changes between turns, the upstream has the caller's history: nothing lost, nothing twice.
 
-Settings, `store`, lines, SSE, replicas, tokens, failures, forks, edits and what the caller leaves out of
-answers change as Hypothesis wants. The upstream of the test remembers what it was sent, as a real one does: a
-stored response for every connection, another one on its own connection until the next.
+Settings, effort, `store`, lines, SSE, replicas, tokens, failures, forks, edits and what the caller leaves out
+of answers change as Hypothesis wants. The upstream of the test remembers what it was sent, as a real one
+does: a stored response for every connection, another one on its own connection until the next.
 """
 
 from dataclasses import dataclass, field
@@ -34,6 +34,7 @@ class Step:
     line: int | None
     store: bool
     settings: tuple[int, ...]
+    effort: str
     fork: bool
     token: int
     edit: str
@@ -49,6 +50,7 @@ steps = st.lists(
         line=st.sampled_from([None, 1, 1, 1, 2]),
         store=st.sampled_from([True, True, True, False]),
         settings=st.tuples(*[st.sampled_from([0, 0, 0, 1])] * len(REASONS)),
+        effort=st.sampled_from(["", "low", "low", "high"]),
         fork=st.sampled_from([False] * 5 + [True]),
         token=st.integers(-1, 3),
         edit=st.sampled_from(["keep"] * 6 + ["drop first", "change first", "go back", "leave thoughts out"]),
@@ -107,10 +109,11 @@ class World:
     def __init__(self, basis: Any) -> None:
         self.upstream = Model()
         self.sessions = [Session("tenant", "s", 0.0, 0.0) for _ in range(2)]
-        self.chaining = [Chaining(lambda: 0.0, basis) for _ in range(2)]
+        self.chaining = [Chaining(lambda: 0.0, basis, models) for models in (["m"], [])]
         self.tokens = Tokens(Settings().part(SessionSettings), lambda: 0.0)
         self.messages: list[Message] = []
         self.held: list[str] = []
+        self.updates: dict[str, str] = {}
         self.asked = 0
 
     def turn(self, step: Step) -> Plan:
@@ -126,6 +129,8 @@ class World:
             {reason: bytes([value]) for reason, value in zip(REASONS, step.settings, strict=True)}
             | {ContextReason.STORE_CHANGED: bytes([step.store])},
             step.store,
+            model="m",
+            effort=step.effort,
         )
         upstream: Any = Sizes()
         token = self.held[-1 - step.token] if 0 <= step.token < len(self.held) else ""
@@ -145,6 +150,7 @@ class World:
         context = (*known, *plan.items)
         assert spoken(context) == spoken(request.items)
         assert plan.items
+        self.check_effort(plan, step)
         if step.ending == "cancelled":
             return plan
         if step.ending == "lost":
@@ -162,6 +168,13 @@ class World:
             self.held.append(planner.commit(completed, plan, line))
             assert bool(self.held[-1]) is step.store
         return plan
+
+    def check_effort(self, plan: Plan, step: Step) -> None:
+        """What counts is the last update that the upstream has, else what the request asks for."""
+        asked = step.effort if plan.asked_effort is None else plan.asked_effort
+        counts = plan.update or (self.updates.get(plan.previous_response_id, "") if plan.incremental else "")
+        assert (counts or asked) == step.effort
+        self.updates[f"resp_{self.upstream.count + 1}"] = counts
 
     def attempt(
         self, planner: Planner, line: int | None, at: tuple[int, int] | None, step: Step, tries: int = 2
@@ -210,6 +223,6 @@ def test_the_upstream_has_the_callers_history(taken, basis):
 def test_stored_and_with_its_latest_token_each_turn_but_the_first_sends_the_question_alone(path):
     world = World(MINIMAL_BASIS)
     for number, (replica, line) in enumerate(path):
-        step = Step(replica, line, True, (0, 0, 0), False, 0, "keep", "completed", False, False)
+        step = Step(replica, line, True, (0, 0, 0), "", False, 0, "keep", "completed", False, False)
         plan = world.turn(step)
         assert (plan.incremental, len(plan.items)) == (number > 0, 1)
