@@ -42,6 +42,8 @@ def census() -> dict[str, int]:
         "places": manager._admission.running,
         "turns": len(manager._running),
         "sessions": len(manager._registry),
+        "kept_turns": len(manager.kept),
+        "kept_bytes": manager.kept.kept_bytes,
         "rss": pages * os.sysconf("SC_PAGE_SIZE"),
     }
 

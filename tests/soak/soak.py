@@ -10,14 +10,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
 import re
-import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
@@ -31,6 +26,7 @@ from service.gen.trunkline.v1 import completion_pb2_grpc
 from simulator import Received, Settings, Simulator
 from tests.integration.faults.endings import STATUS
 from tests.soak.figures import Figures
+from tests.soak.serving import PATIENCE_S, Served, serving
 from tests.stack import kinds_of, request
 
 SETTINGS = {
@@ -79,8 +75,6 @@ WARM_SHARE = 0.2
 PERIOD = 200
 """In so many turns each kind of outage comes once."""
 
-PATIENCE_S = 60.0
-
 EXPECTED = frozenset(STATUS) - {"SHUTTING_DOWN", "INTERRUPTED"} | {"done", "left"}
 
 
@@ -101,13 +95,19 @@ class Soak:
         self._simulator = Simulator(settings=Settings(keep_requests=100))
         self._aborted: dict[str, asyncio.Future[float]] = {}
         self._seen: set[str] = set()
-        self._service: asyncio.subprocess.Process | None = None
+        self._service: Served | None = None
         self._begun = 0
 
     async def run(self) -> Figures:
-        async with self._simulator, self._serving() as address:
+        async with self._simulator:
+            await self._run(SETTINGS | {"TRUNKLINE_UPSTREAM_URL": self._simulator.url})
+        self.figures.judge()
+        return self.figures
+
+    async def _run(self, settings: dict[str, str]) -> None:
+        async with serving(settings, self.figures.problems) as self._service:
             self._watch()
-            async with grpc.aio.insecure_channel(address) as channel:
+            async with grpc.aio.insecure_channel(self._service.address) as channel:
                 stub = completion_pb2_grpc.CompletionServiceStub(channel)
                 await self._turn(stub, "first", "sim:say", "stay", {})
                 self.figures.census["start"] = await self._census()
@@ -115,35 +115,10 @@ class Soak:
                 await asyncio.gather(*(self._caller(stub) for _ in range(self._callers)))
                 progress.cancel()
             await self._settled()
-        self.figures.judge()
-        return self.figures
-
-    @asynccontextmanager
-    async def _serving(self) -> AsyncIterator[str]:
-        address = f"127.0.0.1:{_free_port()}"
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
-        environ |= SETTINGS | {"TRUNKLINE_LISTEN": address, "TRUNKLINE_UPSTREAM_URL": self._simulator.url}
-        command = [sys.executable, "-m", "tests.soak.served"]
-        pipe = asyncio.subprocess.PIPE
-        self._service = await asyncio.create_subprocess_exec(*command, env=environ, stdin=pipe, stdout=pipe)
-        try:
-            await _answering(address)
-            yield address
-        finally:
-            if self._service.returncode is None:
-                self._service.terminate()
-            code = await self._service.wait()
-            if code:
-                self.figures.problems.append(f"the service ended with {code}")
 
     async def _census(self) -> dict[str, int]:
-        service = self._service
-        assert service is not None
-        assert service.stdin is not None
-        assert service.stdout is not None
-        service.stdin.write(b"\n")
-        answer: dict[str, int] = json.loads(await asyncio.wait_for(service.stdout.readline(), PATIENCE_S))
-        return answer
+        assert self._service is not None
+        return await self._service.census()
 
     def _watch(self) -> None:
         """Record which turns the upstream received, and when it noticed the cancellation of one."""
@@ -297,16 +272,6 @@ def _reason(failure: grpc.aio.AioRpcError) -> str:
     info = error_details_pb2.ErrorInfo()
     has_info = status is not None and any(detail.Unpack(info) for detail in status.details)
     return str(info.reason) if has_info else str(failure.code())
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
-
-
-async def _answering(address: str) -> None:
-    async with grpc.aio.insecure_channel(address) as channel:
-        await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
 
 
 async def soak(turns: int, *, callers: int = 40, seed: int = 0) -> Figures:
