@@ -100,8 +100,8 @@ class Turn:
 
     @property
     def dispatched(self) -> bool:
-        """Whether something may have reached the upstream."""
-        return self._record.dispatched
+        """Whether something may have reached the upstream. While the exchange waits only it knows that."""
+        return self._record.dispatched or (self._exchange is not None and self._exchange.dispatched)
 
     @property
     def completed(self) -> bool:

@@ -124,3 +124,27 @@ async def test_a_tenant_has_a_limit_of_its_own_for_lines(start, auth_file):
     await replica.done(request("Hi.", options=WEBSOCKET), metadata=BETA)
     replica.simulator.open_gate("go")
     await running
+
+
+async def test_another_tenant_s_turn_key_names_nothing(start, auth_file):
+    """The same session, key and content: each has a turn of its own, and stops only that."""
+    replica = await start({"AUTH_FILE": str(auth_file)})
+    linger = {"seconds": 60}
+    wanted = request("My secret is heron.", session="same", turn_key="k", options={"linger": linger})
+    replica.simulator.enqueue(Script(Start(), Gate("go"), Say("At last.")))
+    mine = replica.completions.StreamCompletion(wanted, metadata=ALPHA, timeout=PATIENCE_S)
+    events = aiter(mine)
+    turn_id = (await anext(events)).start.turn_id
+    other = await replica.done(wanted, metadata=BETA)
+    assert (other.report.attached, replica.simulator.stats.requests_total) == (False, 2)
+    for name in ({"turn_id": turn_id}, {"turn_key": "unknown"}):
+        cancel = session_pb2.CancelTurnRequest(session_id="same", **name)
+        failure = await failed(replica.sessions.CancelTurn(cancel, metadata=BETA))
+        assert failure.reason == "TURN_NOT_FOUND"
+    get = session_pb2.GetSessionRequest(session_id="same")
+    seen = (await replica.sessions.GetSession(get, metadata=BETA)).session.running_turns
+    assert [turn.ended for turn in seen] == [True]
+    cancel = session_pb2.CancelTurnRequest(session_id="same", turn_key="k")
+    await replica.sessions.CancelTurn(cancel, metadata=BETA)
+    replica.simulator.open_gate("go")
+    assert [event async for event in events][-1].HasField("done")
