@@ -80,7 +80,7 @@ class Compaction:
         Cancellation: the upstream's answer is cut off before it is raised.
         """
         upstream.check_key(self.caller.key)
-        self._exchange = await upstream.compaction(self.request, self.caller.key, trace.headers())
+        self._exchange = await upstream.compaction(self.request, self.caller, trace.headers())
         trace.begun(self._exchange.bytes_sent)
         try:
             compacted = await self._exchange.answer()

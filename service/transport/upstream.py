@@ -20,7 +20,7 @@ from service.domain.errors import Reason, TurnError
 from service.domain.limits import MAX_JSON_GROWTH
 from service.domain.messages import CompletionRequest, Item
 from service.domain.plan import Plan
-from service.domain.tenant import Credential
+from service.domain.tenant import Caller, Credential
 from service.telemetry.telemetry import OFF, Telemetry
 from service.transport import tls
 from service.transport.channel import Waits
@@ -106,10 +106,13 @@ class Upstream:
 
         Raises TurnError if the format cannot express it.
         """
-        by_session = self._settings.cache_key == "session"
-        key = cache_key(tenant, request.session_id) if by_session else ""
+        key = self._cache_key(request, tenant)
         convert = partial(prepare, request, self._hook, cache_key=key, most=self._max_body_bytes)
         return await maybe_aside(request.large, convert)
+
+    def _cache_key(self, request: CompletionRequest, tenant: str) -> str:
+        by_session = self._settings.cache_key == "session"
+        return cache_key(tenant, request.session_id) if by_session else ""
 
     def sizes(self, prepared: PreparedRequest, items: Sequence[Item]) -> list[int]:
         """Return the size of each item in a request, in bytes, separator included."""
@@ -222,17 +225,18 @@ class Upstream:
     async def compaction(
         self,
         request: CompletionRequest,
-        key: Credential | None = None,
+        caller: Caller,
         tracing: Mapping[str, str] = NO_HEADERS,
     ) -> CompactionExchange:
-        """Return the exchange that has the conversation compacted. The operator's hook does not see it: the
-        upstream takes hardly any of the keys that a hook may add.
+        """Return the exchange that has the caller's conversation compacted. The operator's hook does not see
+        it: the upstream takes hardly any of the keys that a hook may add.
 
         Raises TurnError if the format cannot express the request.
         """
-        write = partial(encode_compaction, request, most=self._max_body_bytes)
+        key = self._cache_key(request, caller.tenant)
+        write = partial(encode_compaction, request, cache_key=key, most=self._max_body_bytes)
         body = await maybe_aside(request.large, write)
-        headers = {**self._keys.headers(key), **COMPACTION_HEADERS, **tracing}
+        headers = {**self._keys.headers(caller.key), **COMPACTION_HEADERS, **tracing}
         stream = HttpStream(self._http, f"{self._url}/compact", headers, self.pace, self._connecting)
         return CompactionExchange(stream, body, self.waits)
 

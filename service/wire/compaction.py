@@ -32,8 +32,10 @@ FAILED = frozenset({"error", "response.failed"})
 NO_SUCH_ENDPOINT = frozenset({404, 405, 501})
 
 
-def encode_compaction(request: CompletionRequest, *, most: int = NO_LIMIT) -> bytearray:
+def encode_compaction(request: CompletionRequest, *, cache_key: str = "", most: int = NO_LIMIT) -> bytearray:
     """Encode the body of the POST. Ids of items are sent where the upstream stores responses.
+
+    `cache_key`: the `prompt_cache_key` where the caller sets none; empty: none.
 
     Raises TurnError INVALID_REQUEST when it takes more than `most` bytes; encoding stops there.
     """
@@ -41,7 +43,7 @@ def encode_compaction(request: CompletionRequest, *, most: int = NO_LIMIT) -> by
     settings = {
         "model": request.model,
         "instructions": request.instructions,
-        "prompt_cache_key": options.prompt_cache_key,
+        "prompt_cache_key": options.prompt_cache_key or cache_key,
         "service_tier": options.service_tier,
     }
     body = bytearray()

@@ -47,7 +47,9 @@ async def test_a_conversation_goes_on_with_what_stands_for_it(replica, options, 
     (asked_for,) = [received for received in replica.simulator.requests if received.compacts]
     assert [item["role"] for item in asked_for.body["input"]] == ["user", "assistant"] * 3
     assert ["id" in item for item in asked_for.body["input"]] == [False, store] * 3
-    assert asked_for.body.keys() == {"model", "input"}
+    assert asked_for.body.keys() == {"model", "input", "prompt_cache_key"}
+    turn = replica.simulator.requests[0]
+    assert asked_for.body["prompt_cache_key"] == turn.body["prompt_cache_key"], "one cache for both"
     kinds = [part.WhichOneof("part") for message in answer.messages for part in message.parts]
     assert kinds == ["text", "text", "text", "upstream_item"]
     assert answer.usage.input_tokens > 0

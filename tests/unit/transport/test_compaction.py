@@ -11,12 +11,14 @@ from service.config.settings import load
 from service.domain.errors import Reason, TurnError
 from service.domain.limits import LARGE_BYTES
 from service.domain.messages import CompletionRequest, Message, Role, TextPart
+from service.domain.tenant import Caller
 from service.transport.compaction import CompactionExchange
 from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
 from tests.unit.transport.conftest import PATIENCE_S
 
 SAID = CompletionRequest("s", "m", (Message(Role.USER, (TextPart("Hello."),)),))
+ONE = Caller("one")
 ANSWER = {
     "id": "resp_1",
     "object": "response.compaction",
@@ -95,7 +97,7 @@ async def failing(exchange: CompactionExchange) -> TurnError:
 
 async def test_a_request_is_answered_and_its_connection_serves_the_next(server, upstream):
     for number in range(2):
-        exchange = await upstream.compaction(SAID, None, {"traceparent": "00-1"})
+        exchange = await upstream.compaction(SAID, ONE, {"traceparent": "00-1"})
         assert not exchange.dispatched
         answer = await exchange.answer()
         assert (answer.response_id, len(answer.messages)) == ("resp_1", 1)
@@ -108,17 +110,20 @@ async def test_a_request_is_answered_and_its_connection_serves_the_next(server, 
         "00-1",
     )
     assert len(server.peers) == 1
+    prepared = await upstream.prepare(SAID, "one")
+    key = json.loads(prepared.settings)["prompt_cache_key"]
+    assert json.loads(server.bodies[0])["prompt_cache_key"] == key, "that of the session's turns"
 
 
 async def test_a_large_answer_is_read_in_a_thread(server, upstream):
     server.body = json.dumps(ANSWER | {"more": "x" * LARGE_BYTES})
-    answer = await (await upstream.compaction(SAID)).answer()
+    answer = await (await upstream.compaction(SAID, ONE)).answer()
     assert answer.size > LARGE_BYTES
 
 
 async def test_a_refusal_has_its_reason_and_was_sent(server, upstream):
     server.status, server.body = 404, "not found"
-    exchange = await upstream.compaction(SAID)
+    exchange = await upstream.compaction(SAID, ONE)
     error = await failing(exchange)
     assert (error.reason, error.retryable, exchange.dispatched) == (Reason.UPSTREAM_ERROR, False, True)
     assert "the upstream has no compaction" in error.message
@@ -126,7 +131,7 @@ async def test_a_refusal_has_its_reason_and_was_sent(server, upstream):
 
 async def test_where_nobody_listens_nothing_was_sent():
     upstream = upstream_at("http://127.0.0.1:9/v1")
-    exchange = await upstream.compaction(SAID)
+    exchange = await upstream.compaction(SAID, ONE)
     assert (await failing(exchange)).reason is Reason.CONNECT_FAILED
     assert not exchange.dispatched
     await upstream.close()
@@ -137,7 +142,7 @@ async def test_the_wait_has_the_longer_bound_of_a_first_event(server, begins):
     server.begins = begins
     upstream = upstream_at(server.url, FIRST_EVENT_TIMEOUT_S="0.01", FIRST_EVENT_LIMIT_S="0.1")
     server.wait = asyncio.Event()
-    error = await failing(await upstream.compaction(SAID))
+    error = await failing(await upstream.compaction(SAID, ONE))
     assert error.reason is Reason.TIMEOUT
     assert "longer than 0.1 s (TRUNKLINE_FIRST_EVENT_LIMIT_S)" in error.message
     await asyncio.wait_for(server.left.wait(), PATIENCE_S)
@@ -148,7 +153,7 @@ async def test_the_wait_has_the_longer_bound_of_a_first_event(server, begins):
 async def test_cancel_closes_the_connection_first(server, upstream, begins):
     server.begins = begins
     server.wait = asyncio.Event()
-    asking = asyncio.create_task((await upstream.compaction(SAID)).answer())
+    asking = asyncio.create_task((await upstream.compaction(SAID, ONE)).answer())
     await asyncio.wait_for(server.asked.wait(), PATIENCE_S)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -12,6 +12,7 @@ from service.domain.messages import CompletionRequest, Message, Options, Role, T
 from service.wire import compaction
 from service.wire.answer_body import AnswerBody
 from service.wire.compaction import encode_compaction, read_compacted, refusal
+from service.wire.request import NO_LIMIT
 
 SAID = Message(Role.USER, (TextPart("Hello.", item_id="msg_1"),))
 SEALED = {"type": "compaction", "id": "cmp_1", "encrypted_content": "s"}
@@ -25,9 +26,9 @@ ANSWER = {
 }
 
 
-def body(*messages: Message, size: int = 0, most: int | None = None, **fields: Any) -> Any:
+def body(*messages: Message, size: int = 0, most: int = NO_LIMIT, **fields: Any) -> Any:
     asked = CompletionRequest("s", "m", messages or (SAID,), size=size, **fields)
-    return json.loads(encode_compaction(asked, **{} if most is None else {"most": most}))
+    return json.loads(encode_compaction(asked, most=most))
 
 
 def frame(answer: Any = ANSWER, **fields: Any) -> str:
@@ -55,6 +56,13 @@ def test_only_what_the_endpoint_takes_is_sent():
         "service_tier": "flex",
         "input": [item | {"id": "msg_1"}],
     }
+
+
+def test_the_cache_key_is_the_callers_or_the_given_one():
+    asked = CompletionRequest("s", "m", (SAID,), options=Options(prompt_cache_key="own"))
+    assert json.loads(encode_compaction(asked, cache_key="x"))["prompt_cache_key"] == "own"
+    asked = CompletionRequest("s", "m", (SAID,))
+    assert json.loads(encode_compaction(asked, cache_key="x"))["prompt_cache_key"] == "x"
 
 
 def test_the_official_package_knows_every_key():
