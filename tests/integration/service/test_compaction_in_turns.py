@@ -82,6 +82,22 @@ async def test_on_a_new_line_the_turn_is_full_from_the_compaction_on(replica):
     assert context(await talk.say("And then?")) == (True, "continued")
 
 
+@TRANSPORTS
+async def test_where_responses_are_stored_it_goes_on_over_any_line(replica, transport):
+    talk = Talk(replica, options={**transport, "store": True, "extra_body_json": MANAGED})
+    done = await compacted(talk)
+    del talk.messages[:-1]
+    replica.simulator.drop_all()
+    assert context(await talk.say("And now?")) == (True, "continued")
+    assert (talk.received.new_items, talk.received.known_items) == (1, 2)
+    # A token holds no digest of each item: what it cannot find there is sent again.
+    other = Talk(replica, session="s2", options={**transport, "store": True, "extra_body_json": MANAGED})
+    other.messages = [done.message]
+    again = await other.say("And now?", continuation=done.continuation)
+    assert context(again) == (False, "history_edited")
+    assert other.received.items == ["compaction", "message", "message"]
+
+
 async def test_a_compaction_that_is_left_out_alone_is_no_edit(replica):
     talk = managed(replica)
     done = await compacted(talk)
