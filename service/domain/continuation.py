@@ -9,6 +9,8 @@ of each item back. For example, of a question a, a thought T and an answer B:
     the caller sends [a, T, B, c]           the first three are whole:    [c] is new
     the caller sends [a, B, c]              the first two are required:   [c] is new
 
+After a compaction it holds the same two of what stands there and later: a caller may leave out the rest.
+
 A caller who left out some of it and not all sends everything: the digests are a hint, never the truth.
 """
 
@@ -47,12 +49,16 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
     whole: Prefix
     required: Prefix
     efforts: tuple[str, str] = ("", "")
+    compacted: tuple[Prefix, Prefix] | None = None
+    """The same from the last compaction on: what stands before it, a caller may leave out."""
 
     @classmethod
     def of(cls, chain: Chain) -> Claims:
         settings = tuple(chain.fingerprint.get(reason, b"")[:SHORT_BYTES] for reason in _SETTINGS)
         efforts = (chain.efforts.asked, chain.efforts.now)
-        return cls(chain.response_id, settings, chain.known.whole(), chain.known.required(), efforts)
+        known, since = chain.known, chain.known.since_compaction()
+        compacted = (since.whole(), since.required()) if since is not None else None
+        return cls(chain.response_id, settings, known.whole(), known.required(), efforts, compacted)
 
     def plan(
         self,
@@ -87,13 +93,18 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
 
     def _count(self, items: Sequence[Item]) -> int | None:
         """Count the leading items that the response includes. Returns None when the history was edited."""
-        count = leading(items, self.whole)
-        if count is None and self.required != self.whole:
-            count = leading(items, self.required)
-            # A thought right after it may be one of those left out, changed: the upstream would have both.
-            if count is not None and any(item.is_optional for item in items[count : count + 1]):
-                return None
-        return count
+        count = _count(items, self.whole, self.required)
+        return _count(items, *self.compacted) if count is None and self.compacted is not None else count
+
+
+def _count(items: Sequence[Item], whole: Prefix, required: Prefix) -> int | None:
+    count = leading(items, whole)
+    if count is None and required != whole:
+        count = leading(items, required)
+        # A thought right after it may be one of those left out, changed: the upstream would have both.
+        if count is not None and any(item.is_optional for item in items[count : count + 1]):
+            return None
+    return count
 
 
 def parse_continuation_keys(text: str) -> tuple[bytes, ...]:

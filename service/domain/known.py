@@ -13,6 +13,8 @@ from service.domain.compaction import is_compaction
 from service.domain.digests import DIGEST_BYTES, digest_of, extras_of
 from service.domain.messages import Item, Role
 
+COMPACTION = 2
+
 _SIZE = "I"
 _NO_SIZES = array(_SIZE)
 _NO_EXTRAS: Mapping[int, bytes] = {}
@@ -32,7 +34,8 @@ class Known:
     between two items, they become one. Such an item is as many entries, and the first has its size.
 
     As objects they took 150 bytes, and a session is kept for minutes. `sizes` are the bytes of each item in a
-    request, separator included; `optional` is a byte each, 1 or 0: whether the caller may leave it out.
+    request, separator included; `optional` is a byte each, not 0 if the caller may leave it out, and
+    `COMPACTION` if it is one.
     `extras` are the digests of the few items that have an `extra_json`, by index.
     """
 
@@ -66,7 +69,7 @@ class Known:
         return Known(
             self._digests + b"".join(map(digest_of, units)),
             self._sizes + array(_SIZE, sizes),
-            self._optional + bytes(unit.is_optional for unit in units),
+            self._optional + bytes(map(_how_optional, units)),
             {**self._extras, **extras} if extras else self._extras,
         )
 
@@ -110,10 +113,25 @@ class Known:
         """Return the index of the compaction that the caller's items begin with. 0: they begin with none that
         an answer held after anything else.
         """
-        if not units or units[0].role is not Role.ASSISTANT or not is_compaction(units[0].parts[0]):
+        if not units or _how_optional(units[0]) != COMPACTION:
             return 0
         digest = digest_of(units[0])
         return next((index for index in range(len(self) - 1, 0, -1) if self._is(index, digest, b"")), 0)
+
+    def since_compaction(self) -> Known | None:
+        """Return the items from the last compaction of an answer on, which is not to be left out of them.
+
+        Returns None when there is none.
+        """
+        start = self._optional.rfind(COMPACTION)
+        if start < 0:
+            return None
+        return Known(
+            self._digests[start * DIGEST_BYTES :],
+            self._sizes[start:],
+            b"\0" + self._optional[start + 1 :],
+            {index - start: extra for index, extra in self._extras.items() if index >= start},
+        )
 
     def whole(self) -> Prefix:
         """Return the digest of all units, with the `extra_json` of those that have one."""
@@ -148,6 +166,11 @@ def leading(items: Sequence[Item], prefix: Prefix) -> int | None:
         return None
     known = Known().followed_by(items[:count], [0] * count)
     return count if known.whole() == prefix else None
+
+
+def _how_optional(unit: Item) -> int:
+    compacts = unit.role is Role.ASSISTANT and is_compaction(unit.parts[0])
+    return COMPACTION if compacts else int(unit.is_optional)
 
 
 def _units(items: Sequence[Item]) -> Sequence[Item]:

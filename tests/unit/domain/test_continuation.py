@@ -8,13 +8,17 @@ import pytest
 from service.domain.continuation import _SETTINGS, Claims, parse_continuation_keys
 from service.domain.history import Chain, History
 from service.domain.known import Known
-from service.domain.messages import Item, ReasoningPart, Role, TextPart
+from service.domain.messages import Item, ReasoningPart, Role, TextPart, UpstreamItemPart
 from service.domain.plan import MINIMAL_BASIS, STRICT_BASIS, ContextReason
 
 QUESTION = Item(Role.USER, (TextPart("a"),))
 THOUGHT = Item(Role.ASSISTANT, (ReasoningPart("rs_1", ("hm",)),))
 OTHER = Item(Role.ASSISTANT, (ReasoningPart("rs_2", ("well",)),))
 ANSWER = Item(Role.ASSISTANT, (TextPart("b"),))
+SEALED, LATER = (
+    Item(Role.ASSISTANT, (UpstreamItemPart("compaction", f'{{"type":"compaction","id":"{name}"}}'),))
+    for name in ("cmp_1", "cmp_2")
+)
 NEXT = Item(Role.USER, (TextPart("c"),))
 SETTINGS = {reason: bytes([number]) * 16 for number, reason in enumerate(_SETTINGS)}
 
@@ -39,6 +43,11 @@ def plan(of: Claims, *items: Item, settings=SETTINGS, basis=MINIMAL_BASIS):
         ((QUESTION, THOUGHT, ANSWER), (QUESTION, THOUGHT, ANSWER), 30),
         ((QUESTION, THOUGHT, ANSWER), (QUESTION, ANSWER), 20),
         ((QUESTION, ANSWER, THOUGHT), (QUESTION, ANSWER), 20),
+        ((QUESTION, SEALED, ANSWER), (SEALED, ANSWER), 20),
+        ((QUESTION, SEALED, ANSWER), (QUESTION, SEALED, ANSWER), 30),
+        ((QUESTION, SEALED, THOUGHT, ANSWER), (SEALED, ANSWER), 20),
+        ((QUESTION, SEALED, THOUGHT, ANSWER), (QUESTION, ANSWER), 20),
+        ((QUESTION, SEALED, ANSWER, LATER, ANSWER), (LATER, ANSWER), 20),
     ],
 )
 def test_what_follows_is_planned(known, sent, size):
@@ -61,8 +70,24 @@ def test_what_follows_is_planned(known, sent, size):
         ((QUESTION, ANSWER, THOUGHT), (QUESTION, ANSWER, OTHER, NEXT), ContextReason.HISTORY_EDITED),
         ((QUESTION, ANSWER), (QUESTION, THOUGHT, ANSWER, NEXT), ContextReason.HISTORY_EDITED),
         ((QUESTION, THOUGHT, OTHER, ANSWER), (QUESTION, OTHER, ANSWER, NEXT), ContextReason.HISTORY_EDITED),
+        ((QUESTION, SEALED, ANSWER), (LATER, ANSWER, NEXT), ContextReason.HISTORY_EDITED),
+        ((QUESTION, SEALED, ANSWER), (ANSWER, NEXT), ContextReason.HISTORY_EDITED),
+        ((QUESTION, SEALED, ANSWER), (SEALED, NEXT), ContextReason.HISTORY_EDITED),
+        ((QUESTION, SEALED, ANSWER, THOUGHT), (SEALED, ANSWER, OTHER, NEXT), ContextReason.HISTORY_EDITED),
     ],
-    ids=["edited", "shortened", "nothing new", "changed thought", "changed last", "new thought", "half"],
+    ids=[
+        "edited",
+        "shortened",
+        "nothing new",
+        "changed thought",
+        "changed last",
+        "new thought",
+        "half",
+        "another compaction",
+        "no compaction",
+        "not what followed it",
+        "a changed thought after it",
+    ],
 )
 def test_what_does_not_follow_is_sent_in_full(known, sent, reason):
     made, chain = plan(claims(*known), *sent)
@@ -109,3 +134,8 @@ def test_a_bad_key_is_refused_and_not_repeated(text, what):
     with pytest.raises(ValueError, match=what) as caught:
         parse_continuation_keys(text)
     assert text[:6] not in str(caught.value)
+
+
+def test_a_token_without_a_compaction_is_read_as_one_was_before():
+    old = msgspec.msgpack.encode(msgspec.msgpack.decode(msgspec.msgpack.encode(claims(QUESTION, ANSWER)))[:4])
+    assert msgspec.msgpack.decode(old, type=Claims) == claims(QUESTION, ANSWER)
