@@ -145,11 +145,17 @@ async def test_the_first_turn_that_fails_ends_a_piped_chat(replica):
     assert (record["type"], record["reason"], record["retry_after"]) == ("error", "RATE_LIMITED", 7.0)
 
 
-async def test_an_interrupt_ends_a_piped_chat_and_its_turn(replica):
-    async with running(replica, "chat", "--json") as process, asyncio.timeout(PATIENCE_S):
-        process.stdin.write(b"sim:slow(n=100000,delay_ms=20)\n")
-        while b"text_delta" not in await process.stdout.readline():
-            pass
+async def talks(process):
+    """Until the model does."""
+    process.stdin.write(b"sim:slow(n=100000,delay_ms=20)\n")
+    while b"text_delta" not in await process.stdout.readline():
+        pass
+
+
+@pytest.mark.parametrize("resume", [(), ("--resume",)], ids=["", "resume"])
+async def test_an_interrupt_ends_a_piped_chat_and_its_turn(replica, resume):
+    async with running(replica, "chat", "--json", *resume) as process, asyncio.timeout(PATIENCE_S):
+        await talks(process)
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert (process.returncode, err) == (130, b"")
@@ -184,6 +190,23 @@ async def test_sessions_are_warmed_shown_and_released(replica):
         {"type": "released", "address": replica.address, "session_id": "s2"}
     ]
     assert len((await run(replica, "sessions", "--once")).out.splitlines()) == 1
+
+
+async def test_a_running_turn_is_shown_and_cancelled(replica):
+    chat = ("chat", "--json", "--session", "s1", "--resume")
+    async with running(replica, *chat) as process, asyncio.timeout(PATIENCE_S):
+        await talks(process)
+        (session,) = (await run(replica, "sessions", "--json")).records
+        (turn,) = session["running_turns"]
+        assert (turn["attached"], turn["ended"], turn["last_sequence"] > 0) == (True, False, True)
+        assert f"  {turn['turn_id']} · since" in (await run(replica, "sessions")).out
+        ended = await run(replica, "cancel", "s1", "--turn", turn["turn_id"])
+        assert (ended.code, ended.out) == (0, "s1: the turn is cancelled\n")
+        out, _ = await process.communicate()
+    assert process.returncode == 1
+    assert json.loads(out.splitlines()[-1])["reason"] == "CANCELLED"
+    ended = await run(replica, "cancel", "s1", "--key", turn["turn_key"], "--json")
+    assert (ended.code, ended.records[0]["reason"]) == (1, "TURN_NOT_FOUND")
 
 
 async def test_sessions_of_several_replicas(start):
