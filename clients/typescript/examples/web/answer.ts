@@ -4,8 +4,12 @@ import { Approvals, waitsFor } from "./approvals.js";
 import { el } from "./dom.js";
 import { cost, explained } from "./failure.js";
 import { ItemRow } from "./items.js";
+import { eventsOf } from "./replay.js";
 import { reportOf } from "./report.js";
 import { citedSources } from "./sources.js";
+
+/** How a turn ended well. */
+export type Ended = Pick<Done, "message" | "annotations" | "report" | "stopReason">;
 
 /** Items that are shown by their own deltas. */
 const SPOKEN = ["message", "reasoning", "function_call", "custom_tool_call"];
@@ -18,6 +22,7 @@ export class Answer {
   #texts = new Map<number, Text>();
   #rows = new Map<number, ItemRow>();
   readonly #calls = new Map<string, HTMLElement>();
+  readonly #broken = el("p.quiet.broken", {}, "The connection broke. Reconnecting; the answer will go on.");
   #approvals: Approvals | undefined;
 
   constructor() {
@@ -27,9 +32,7 @@ export class Answer {
   event(event: Event): void {
     switch (event.kind) {
       case "start":
-        if (this.#turn.classList.contains("ended")) this.#begin();
-        this.#turn.classList.remove("waiting");
-        return;
+        return this.#open();
       case "text_delta":
       case "refusal_delta":
         return this.#part(event.contentIndex, event.kind).appendData(event.delta);
@@ -40,11 +43,21 @@ export class Answer {
       case "item_progress":
         return this.#progress(event);
       case "done":
-        this.#end(event.report.connectionReused ? "warm" : "cold");
-        this.#finish(event);
-        if (event.stopReason === "length") this.#note("The answer stops here: it reached its limit of length.");
-        if (event.stopReason === "content_filter") this.#note("The answer stops here: a filter cut it.");
+        return this.#finish(event);
     }
+  }
+
+  /** A turn that ended before the page was loaded. */
+  replay(ended: Ended): void {
+    this.#open();
+    for (const event of eventsOf(ended.message)) this.event(event);
+    this.#finish(ended);
+  }
+
+  /** The connection broke, and the answer will go on, or it does. */
+  reconnecting(broken: boolean): void {
+    this.#broken.remove();
+    if (broken) this.#turn.append(this.#broken);
   }
 
   /** Shows what the tools returned, as far as the conversation has it. */
@@ -91,6 +104,11 @@ export class Answer {
     this.#turn.append(notice);
   }
 
+  #open(): void {
+    if (this.#turn.classList.contains("ended")) this.#begin();
+    this.#turn.classList.remove("waiting");
+  }
+
   #begin(): void {
     this.#turn = el("div.turn.running.waiting");
     [this.#parts, this.#texts, this.#rows] = [new Map(), new Map(), new Map()];
@@ -98,6 +116,7 @@ export class Answer {
   }
 
   #end(how: string): void {
+    this.reconnecting(false);
     this.#turn.classList.remove("running", "waiting");
     this.#turn.classList.add("ended", how);
   }
@@ -134,11 +153,14 @@ export class Answer {
   }
 
   /** What only the whole answer says. */
-  #finish({ message, annotations, report }: Done): void {
+  #finish({ message, annotations, report, stopReason }: Ended): void {
+    this.#end(report.connectionReused ? "warm" : "cold");
     for (const [index, { part }] of message.parts.entries()) {
       if (part.case === "upstreamItem") this.#row(index, part.value.type).finish(part.value);
     }
     this.#turn.append(...[citedSources(annotations), reportOf(report)].filter((element) => element !== undefined));
+    if (stopReason === "length") this.#note("The answer stops here: it reached its limit of length.");
+    if (stopReason === "content_filter") this.#note("The answer stops here: a filter cut it.");
   }
 
   #row(index: number, type: string): ItemRow {

@@ -1,6 +1,6 @@
 /** What the model waits for: a person who approves a tool of an MCP server, or something that no page has. */
-import type { Part, UpstreamItemPart } from "trunkline/web";
-import { approval } from "trunkline/web";
+import type { Message, Part, UpstreamItemPart } from "trunkline/web";
+import { approval, upstreamItemsOf } from "trunkline/web";
 import { el } from "./dom.js";
 import { parsed } from "./json.js";
 import { nameOf, toolOf } from "./kinds.js";
@@ -10,6 +10,11 @@ const APPROVAL_REQUEST = "mcp_approval_request";
 /** Whether the reader can answer all of it. The model goes on only when it has every answer. */
 export function answerable(actions: readonly UpstreamItemPart[]): boolean {
   return actions.length > 0 && actions.every(({ type }) => type === APPROVAL_REQUEST);
+}
+
+/** What the reader is asked in a message. */
+export function approvalsIn(message: Message): UpstreamItemPart[] {
+  return upstreamItemsOf(message).filter(({ type }) => type === APPROVAL_REQUEST);
 }
 
 /** What the model waits for, in a sentence. */

@@ -1,14 +1,21 @@
-/** The page: settings, the composer, and one conversation over gRPC-Web. */
-import type { Client, Conversation, Done, Run } from "trunkline/web";
-import { connect, TrunklineError } from "trunkline/web";
+/** The page: its dialog of settings, the composer, and one conversation over gRPC-Web. */
+import type { Client, Conversation, Done, Message, Run } from "trunkline/web";
+import { actionResult, connect, textOf, TrunklineError, user } from "trunkline/web";
 import { Answer, spoken } from "./answer.js";
-import { answerable, waitsFor } from "./approvals.js";
-import { el, known, size } from "./dom.js";
+import { answerable, approvalsIn, waitsFor } from "./approvals.js";
+import { known, size } from "./dom.js";
+import { mayGoOn } from "./failure.js";
+import type { Chat, End, Running } from "./keeping.js";
+import { keep, kept } from "./keeping.js";
+import { questionOf, shownAgain } from "./restore.js";
+import { SETTINGS, setting, settingsNow, store } from "./settings.js";
 import { hosted, reported, tools } from "./tools.js";
 
 const FOLLOW_PX = 120;
-const STORED = "trunkline";
-const SETTINGS = ["address", "model", "instructions", "tools"] as const;
+/** How long the service keeps a turn that nobody reads: for a reload, or until the network is back. */
+const LINGER_MS = 60_000;
+/** Five tries in about ten seconds. */
+const RETRY = { baseMs: 500 };
 
 const log = known("log", HTMLOListElement);
 const message = known("message", HTMLTextAreaElement);
@@ -20,60 +27,116 @@ let token = "";
 let client: Client;
 let conversation: Conversation;
 let run: Run | undefined;
+/** What the run was given, and how many messages there were before. */
+let given: { asked: Message | undefined; before: number } | undefined;
+/** How the answers of the conversation ended. */
+let ends = new WeakMap<Message, End>();
 let saved = 0;
 /** What waits for the reader: the answer, all that is shown since the question, and the number of its first message. */
 let waiting: { shown: Answer; elements: HTMLElement[]; from: number } | undefined;
-
-/** What the address bar says, else what was saved, else the default. */
-function setting(name: (typeof SETTINGS)[number]): string {
-  const stored: unknown = JSON.parse(localStorage.getItem(STORED) ?? "{}");
-  const defaults = {
-    address: `${location.protocol}//${location.hostname}:8080`,
-    model: "gpt-5.6",
-    instructions: "Be brief.",
-    tools: "",
-  };
-  const asked = new URLSearchParams(location.search).get(name);
-  return asked ?? (stored as Record<string, string>)[name] ?? defaults[name];
-}
 
 function begin(): void {
   run?.cancel();
   // Nobody returns to this session. The service would also forget it by itself after a while.
   conversation?.release().catch(() => undefined);
-  client = connect(setting("address"), { token: () => token });
+  keep();
+  open();
+}
+
+/** A new conversation, or one that was kept. */
+function open({ sessionId, said = [], continuation, saved: before = 0 }: Partial<Chat> = {}): void {
+  client = connect(setting("address"), { token: () => token, retry: RETRY });
   const theirs = hosted(setting("tools")) ?? [];
   conversation = client.conversation({
+    sessionId,
     model: setting("model"),
     instructions: setting("instructions"),
     tools: [...tools, ...theirs],
     include: reported(theirs),
+    messages: said.map(([message]) => message),
+    continuation,
+    resume: true,
+    lingerMs: LINGER_MS,
   });
-  saved = 0;
+  ends = new WeakMap(said.flatMap(([message, end]) => (end === undefined ? [] : [[message, end] as const])));
   waiting = undefined;
   log.replaceChildren();
-  known("tally", HTMLElement).textContent = "";
+  tally(before);
   known("welcome", HTMLElement).hidden = false;
   message.focus();
 }
 
-async function ask(question: string): Promise<void> {
+/** Shows what was kept, and goes on where it was. */
+function restore(chat: Chat): void {
+  open(chat);
+  const { elements, question, from, answer: shown } = shownAgain(chat.said);
+  if (elements.length > 0) known("welcome", HTMLElement).hidden = true;
+  log.append(...elements);
+  const [last, end] = chat.said.at(-1) ?? [];
+  if (chat.running !== undefined) resume(chat.running, question, from, shown);
+  else if (last !== undefined && end !== undefined && shown !== undefined) {
+    wait({ stopReason: end.stopReason, actions: approvalsIn(last) }, question, shown, from);
+  }
+  known("page", HTMLElement).scrollTop = known("page", HTMLElement).scrollHeight;
+}
+
+/** Goes on with the run that was kept: the service still has its turn, unless the page was away for too long. */
+function resume({ asked, turnKey, at }: Running, question: HTMLElement, from: number, shown: Answer | undefined): void {
+  const text = asked && textOf(asked);
+  if (Date.now() - at > LINGER_MS) message.value = text ?? "";
+  else if (asked === undefined) void answer(question, undefined, { turnKey, shown, before: from });
+  else void answer(text ? show(questionOf(text)) : (shown?.element ?? question), asked, { turnKey });
+}
+
+/** Keeps what a reload must not lose. */
+function save(): void {
+  const { sessionId, continuation, messages } = conversation;
+  const running = run && runningNow(run);
+  if (messages.length === 0 && running === undefined) return keep();
+  const said = messages.map((message) => [message, ends.get(message)] as const);
+  keep({ settings: settingsNow(), sessionId, continuation, saved, said, running });
+}
+
+/** Between two turns of a run nothing is asked, and its tools may run again. */
+function runningNow({ turn }: Run): Running | undefined {
+  const at = Date.now();
+  if (turn?.done !== undefined) return conversation.openCalls().length > 0 ? { at } : undefined;
+  const begun = given === undefined || conversation.messages.length > given.before;
+  return { asked: begun ? undefined : given?.asked, turnKey: turn?.key, at };
+}
+
+function show(element: HTMLElement): HTMLElement {
   known("welcome", HTMLElement).hidden = true;
+  log.append(element);
+  return element;
+}
+
+async function ask(question: string): Promise<void> {
   leaveWaiting();
   for (const again of log.querySelectorAll(".notice button")) again.remove();
-  const asked = el("li.question", {}, el("span.unseen", {}, "You: "), question);
-  log.append(asked);
-  await answer(asked, () => conversation.run(question));
+  await answer(show(questionOf(question)), user(question));
+}
+
+interface Begun {
+  /** The key of a turn that runs already. */
+  turnKey?: string;
+  /** Where it is shown, and how many messages there were before it, if the run has begun before. */
+  shown?: Answer;
+  before?: number;
 }
 
 /** Shows a run below what began it: a question, or the answer that waited. */
-async function answer(asked: HTMLElement, start: () => Run): Promise<void> {
-  const shown = new Answer();
+async function answer(element: HTMLElement, asked?: Message, begun: Begun = {}): Promise<void> {
+  const { messages } = conversation;
+  const { shown = new Answer(), before = messages.length, turnKey } = begun;
   log.append(shown.element);
   shown.element.scrollIntoView({ block: "end" });
-  const mine = (run = start());
-  const { messages } = conversation;
-  const before = messages.length;
+  const onBreak = (error?: TrunklineError) => {
+    follow(() => shown.reconnecting(error !== undefined));
+    say(error === undefined ? "The answer goes on." : "The connection broke. Reconnecting.");
+  };
+  const mine = (run = conversation.run(asked, { turnKey, onBreak }));
+  given = { asked, before };
   setBusy(true);
   say("The model is answering.");
   try {
@@ -83,24 +146,25 @@ async function answer(asked: HTMLElement, start: () => Run): Promise<void> {
         shown.event(event);
       });
       if (event.kind === "done") {
-        saved += event.report.bytesSaved;
-        known("tally", HTMLElement).textContent = saved > 0 ? `${size(saved)} saved so far` : "";
+        ends.set(event.message, { report: event.report, stopReason: event.stopReason });
+        tally(saved + event.report.bytesSaved);
         say(spoken(event));
       }
     }
     const { done } = mine;
-    if (done !== undefined && messages === conversation.messages) follow(() => wait(done, asked, shown, before));
+    if (done !== undefined && messages === conversation.messages) follow(() => wait(done, element, shown, before));
   } catch (error) {
     if (!(error instanceof TrunklineError)) throw error;
     const begun = messages.length > before; // its first turn has ended well
-    if (!begun) asked.classList.add("undone");
+    if (!begun) element.classList.add("undone");
     follow(() => {
       shown.results(messages.slice(before));
       shown.failed(error, () => {
         if (run !== undefined) return;
-        asked.classList.remove("undone");
+        element.classList.remove("undone");
         shown.element.remove();
-        void answer(asked, begun ? () => conversation.run() : start);
+        const turnKey = mayGoOn(error) ? mine.turn?.key : undefined;
+        void answer(element, begun ? undefined : asked, { turnKey });
       });
     });
     say(error.reason === "CANCELLED" ? "Stopped." : "");
@@ -113,13 +177,13 @@ async function answer(asked: HTMLElement, start: () => Run): Promise<void> {
 }
 
 /** Lets the reader answer what the model waits for; where nobody here can, the conversation goes on without it. */
-function wait({ stopReason, actions }: Done, asked: HTMLElement, shown: Answer, before: number): void {
+function wait({ stopReason, actions }: Pick<Done, "stopReason" | "actions">, asked: HTMLElement, shown: Answer, before: number): void {
   const { elements, from } = waiting ?? { elements: [asked], from: before };
   waiting = undefined;
   if (stopReason !== "action_required") return;
   waiting = { shown, elements: [...elements, shown.element], from };
   if (!answerable(actions)) return leaveWaiting(waitsFor(actions));
-  shown.ask(actions, (answers) => void answer(shown.element, () => conversation.answer(answers)));
+  shown.ask(actions, (answers) => void answer(shown.element, actionResult(...answers)));
 }
 
 /** Takes the turns that wait out of the conversation: no question can be asked before their answer. */
@@ -144,6 +208,12 @@ function setBusy(busy: boolean): void {
   send.hidden = busy;
   stop.hidden = !busy;
   if (focused) (busy ? stop : message).focus();
+}
+
+/** How many bytes the service has saved. */
+function tally(bytes: number): void {
+  saved = bytes;
+  known("tally", HTMLElement).textContent = bytes > 0 ? `${size(bytes)} saved so far` : "";
 }
 
 function say(text: string): void {
@@ -193,8 +263,7 @@ field("tools").addEventListener("input", () => {
 known("cancel", HTMLButtonElement).addEventListener("click", () => settings.close());
 settings.addEventListener("close", () => {
   if (settings.returnValue !== "save") return;
-  const entries = SETTINGS.map((name) => [name, field(name).value.trim()]);
-  localStorage.setItem(STORED, JSON.stringify(Object.fromEntries(entries)));
+  store(Object.fromEntries(SETTINGS.map((name) => [name, field(name).value.trim()])));
   token = field("token").value;
   if (location.search !== "") history.replaceState(null, "", location.pathname);
   begin();
@@ -204,4 +273,12 @@ function field(name: string): HTMLInputElement | HTMLTextAreaElement {
   return settings.querySelector("form")!.elements.namedItem(name) as HTMLInputElement | HTMLTextAreaElement;
 }
 
-begin();
+// The first is the last that a page hears before a reload, the second before a phone takes a hidden page away.
+addEventListener("pagehide", save);
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") save();
+});
+
+const chat = kept(settingsNow());
+if (chat === undefined) begin();
+else restore(chat);

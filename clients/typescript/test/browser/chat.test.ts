@@ -82,21 +82,6 @@ test("a refused call comes through the proxy with its details, and so does a del
   assert.match(alert, /invalid request[\s\S]*model[\s\S]*Nothing was sent to the model/i);
 });
 
-test("a lost connection is shown, and a retry works when it is back", async () => {
-  await ask("sim:slow(n=400, delay_ms=25)");
-  await page.getByText("word3").waitFor();
-  await stack.loseConnection();
-  const alert = page.getByRole("alert");
-  assert.match(await alert.innerText(), /The connection is lost\.[\s\S]*Nobody knows/);
-  await page.getByRole("button", { name: "Try again" }).click();
-  await page.getByRole("alert").waitFor();
-  await stack.restoreConnection();
-  await page.getByRole("button", { name: "Try again" }).click();
-  await page.locator(".turn.running").getByText("word3").waitFor();
-  assert.equal(await page.getByRole("alert").count(), 0);
-  assert.deepEqual(problems, []);
-});
-
 test("by keyboard alone, settings too", async () => {
   await page.keyboard.type("sim:say(text=Typed.)");
   await page.keyboard.press("Enter");
