@@ -66,6 +66,8 @@ export interface Stack {
   /** Drop all connections without a close, like a pulled cable. */
   loseConnection(): Promise<void>;
   restoreConnection(): Promise<void>;
+  /** How many requests the upstream has got. */
+  requests(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -105,6 +107,10 @@ export async function startStack(): Promise<Stack> {
       loseConnection: () => proxy.stop("SIGKILL"),
       restoreConnection: async () => {
         proxy = await run("envoy", web, envoy);
+      },
+      requests: async () => {
+        const response = await fetch(`http://127.0.0.1:${upstream}/sim/requests`);
+        return ((await response.json()) as unknown[]).length;
       },
       stop,
     };
