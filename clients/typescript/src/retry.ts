@@ -23,8 +23,11 @@ export interface Retry {
   readonly patienceMs?: number;
 }
 
-/** How often in a row a call whose connection broke is made again without that an event comes. */
-const RESUMES = 5;
+/**
+ * How often in a row a call whose connection broke is made again without that an event comes. With the waits of `Retry`
+ * that is 8 to 16 s: a proxy or a network that is gone for 5 s costs no answer.
+ */
+const RESUMES = 8;
 
 /** How a connection that breaks ends a call, depending on what breaks it. OK: a stream that just ends. */
 const LOST: ReadonlySet<Status> = new Set(["OK", "CANCELLED", "UNKNOWN", "INTERNAL", "UNAVAILABLE"]);

@@ -95,7 +95,7 @@ test("breaks in a row are bounded, each new event begins the count anew, and eac
   const thrown = await failure(never.client.stream({ ...turn, resume: true }).result());
   assert.deepEqual([thrown.reason, thrown.sent, thrown.reported], ["UNAVAILABLE", undefined, false]);
   assert.deepEqual(textsOf([thrown.partial!]), ["ASSISTANT: a"]);
-  assert.equal(never.requests.length, 6);
+  assert.equal(never.requests.length, 9);
 });
 
 test("a turn that began anew is stopped, and thrown as lost", async (t) => {

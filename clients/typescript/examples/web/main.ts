@@ -14,8 +14,6 @@ import { hosted, reported, tools } from "./tools.js";
 const FOLLOW_PX = 120;
 /** How long the service keeps a turn that nobody reads: for a reload, or until the network is back. */
 const LINGER_MS = 60_000;
-/** Five tries in about ten seconds. */
-const RETRY = { baseMs: 500 };
 
 const log = known("log", HTMLOListElement);
 const message = known("message", HTMLTextAreaElement);
@@ -45,7 +43,7 @@ function begin(): void {
 
 /** A new conversation, or one that was kept. */
 function open({ sessionId, said = [], continuation, saved: before = 0 }: Partial<Chat> = {}): void {
-  client = connect(setting("address"), { token: () => token, retry: RETRY });
+  client = connect(setting("address"), { token: () => token });
   const theirs = hosted(setting("tools")) ?? [];
   conversation = client.conversation({
     sessionId,
