@@ -9,21 +9,30 @@ export interface Turn {
   items?: string[];
   options?: Record<string, unknown>;
   timeout_ms?: number;
-  cancel_on?: "start" | "text";
+  turn_key?: string;
+  after_sequence?: number;
   mask?: boolean;
 }
 
+type Moment = "start" | "text";
+
 export interface Step extends Turn {
   do: string;
+  cancel_on?: Moment;
+  stop_on?: Moment;
+  cut_on?: Moment;
+  cut_after_ms?: number;
   key?: string;
   index?: number;
   max_rounds?: number;
   page_size?: number;
   prime?: boolean;
-  turns?: Turn[];
+  /** Of `together` two turns; of `get` whether the running ones are shown. */
+  turns?: Turn[] | true;
   /** One for each action of the scenario's last end. */
   answers?: string[];
   details?: boolean;
+  kept?: boolean;
 }
 
 export interface Scenario {
@@ -57,6 +66,10 @@ const OPTIONS: Record<string, keyof Options> = {
   reasoning_summary: "reasoningSummary",
   include: "include",
   tool_choice: "toolChoice",
+  store: "store",
+  resume: "resume",
+  linger: "lingerMs",
+  heartbeat: "heartbeatMs",
 };
 
 export function toolOf(suite: Suite, name: string): Tool {
@@ -85,7 +98,8 @@ export function optionsOf({ options = {}, timeout_ms }: Turn): TurnOptions {
   const entries = Object.entries(options).map(([name, value]) => {
     const option = OPTIONS[name];
     if (option === undefined) throw new Error(`unknown option: ${name}`);
-    return [option, option === "toolChoice" ? { definition: value } : value];
+    if (option === "toolChoice") return [option, { definition: value }];
+    return [option, option.endsWith("Ms") ? Number(value) * 1000 : value];
   });
   return { ...Object.fromEntries(entries), timeoutMs: timeout_ms };
 }

@@ -3,7 +3,9 @@
  * clients/conformance/README.md defines. What that page does not describe ends it with 1.
  */
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { connect as connectTo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, Conversation, Done, Event, EventStream } from "../src/node.js";
 import { connect, TrunklineError, user } from "../src/node.js";
@@ -36,7 +38,7 @@ class Runner {
 
   async step(step: Step): Promise<void> {
     this.#transcript.line(`> ${step.do}`);
-    const printer = new EventPrinter(this.#transcript, step.mask ?? false, step.details ?? false);
+    const printer = new EventPrinter(this.#transcript, step);
     try {
       await this.#do(step, printer);
     } catch (error) {
@@ -44,7 +46,7 @@ class Runner {
       printer.error(error);
     }
     this.#ended = printer.ended ?? this.#ended;
-    if (["stream", "complete", "run", "answer", "together"].includes(step.do)) {
+    if (["stream", "complete", "run", "answer", "compact", "together"].includes(step.do)) {
       this.#transcript.history(this.#conversation.messages);
     }
   }
@@ -55,19 +57,23 @@ class Runner {
     const sessionId = conversation.sessionId + (step.key === undefined ? "" : `.${step.key}`);
     switch (step.do) {
       case "stream":
-        return print(conversation.stream(inputOf(step), optionsOf(step)), printer, step.cancel_on);
+        return this.#print(conversation.stream(inputOf(step), optionsOf(step)), printer, step);
       case "run": {
         const options = { ...optionsOf(step), maxRounds: step.max_rounds };
-        return print(conversation.run(inputOf(step), options), printer, step.cancel_on);
+        return this.#print(conversation.run(inputOf(step), options), printer, step);
       }
       case "answer": {
         const answers = answersOf(step, this.#ended?.actions ?? []);
-        return print(conversation.answer(answers, optionsOf(step)), printer, step.cancel_on);
+        return this.#print(conversation.answer(answers, optionsOf(step)), printer, step);
       }
       case "complete":
-        return printer.done(await conversation.complete(inputOf(step), optionsOf(step)));
+        return this.#complete(step, printer);
+      case "call":
+        return this.#print(this.#beside(step), printer, step);
+      case "compact":
+        return this.#transcript.compacted(await conversation.compact());
       case "together":
-        return this.#together(step.turns ?? [], step.mask ?? false);
+        return this.#together(step);
       case "edit":
         conversation.messages[step.index ?? 0] = user(step.text ?? "");
         return;
@@ -77,8 +83,12 @@ class Runner {
         const prime = step.prime ?? false;
         return this.#transcript.session(await this.#client.warmSession(sessionId, { model, instructions, tools, prime }));
       }
-      case "get":
-        return this.#transcript.session(await this.#client.getSession(sessionId));
+      case "get": {
+        const session = await this.#client.getSession(sessionId);
+        this.#transcript.session(session);
+        if (step.turns) for (const turn of session.runningTurns) this.#transcript.turn(turn);
+        return;
+      }
       case "list":
         for await (const session of this.#client.sessions({ pageSize: step.page_size })) {
           if (session.sessionId.startsWith(`${sessionId}.`)) this.#transcript.session(session);
@@ -87,17 +97,56 @@ class Runner {
       case "release":
         await this.#client.releaseSession(sessionId);
         return this.#transcript.line("released");
+      case "cancel_turn":
+        await this.#client.cancelTurn(sessionId, { turnKey: step.turn_key ?? "" });
+        return this.#transcript.line("cancelled");
       default:
         throw new Error(`unknown step: ${step.do}`);
     }
   }
 
-  async #together(turns: readonly Turn[], masked: boolean): Promise<void> {
+  async #print(events: EventStream, printer: EventPrinter, step: Step): Promise<void> {
+    const strikes = new Map<string, (turnId: string) => unknown>();
+    const silent = (strike: (turnId: string) => unknown) => (turnId: string) => {
+      printer.silent = true;
+      return strike(turnId);
+    };
+    if (step.cancel_on) strikes.set(step.cancel_on, silent(() => events.cancel()));
+    if (step.stop_on) strikes.set(step.stop_on, silent((turnId) => this.#stop(turnId)));
+    if (step.cut_on) strikes.set(step.cut_on, cut);
+    let turnId = "";
+    for await (const event of events) {
+      printer.event(event);
+      if (event.kind === "start") turnId = event.turnId;
+      const moment = event.kind.replace("_delta", "");
+      const strike = strikes.get(moment);
+      strikes.delete(moment);
+      await strike?.(turnId);
+    }
+  }
+
+  #stop(turnId: string): Promise<void> {
+    return this.#client.cancelTurn(this.#conversation.sessionId, { turnId });
+  }
+
+  async #complete(step: Step, printer: EventPrinter): Promise<void> {
+    const completing = this.#conversation.complete(inputOf(step), optionsOf(step));
+    const cutting = step.cut_after_ms === undefined ? undefined : sleep(step.cut_after_ms).then(cut);
+    const [done] = await Promise.all([completing, cutting]);
+    printer.done(done);
+  }
+
+  /** A turn of the client, beside the conversation. */
+  #beside(turn: Turn) {
     const { sessionId, model, instructions, tools, messages } = this.#conversation;
-    const [first, second] = turns.map((turn) => {
-      const said = [...messages, user(textOf(turn) ?? "")];
-      return this.#client.stream({ sessionId, model, instructions, tools, messages: said, ...optionsOf(turn) });
-    });
+    const { turn_key: turnKey, after_sequence: afterSequence } = turn;
+    const said = [...messages, user(textOf(turn) ?? "")];
+    const given = { sessionId, model, instructions, tools, messages: said, turnKey, afterSequence };
+    return this.#client.stream({ ...given, ...optionsOf(turn) });
+  }
+
+  async #together({ turns, mask }: Step): Promise<void> {
+    const [first, second] = turns === true ? [] : (turns ?? []).map((turn) => this.#beside(turn));
     if (first === undefined || second === undefined) throw new Error("together: two turns");
     const begin = await collect(first, "start");
     const beside = await collect(second);
@@ -105,7 +154,7 @@ class Runner {
     const collected = [{ events: [...begin.events, ...rest.events], error: rest.error }, beside];
     for (const [index, { events, error }] of collected.entries()) {
       if (index > 0) this.#transcript.line("and");
-      const printer = new EventPrinter(this.#transcript, masked);
+      const printer = new EventPrinter(this.#transcript, { mask });
       for (const event of events) printer.event(event);
       if (error !== undefined) printer.error(error);
     }
@@ -124,14 +173,12 @@ class Runner {
   }
 }
 
-async function print(events: EventStream, printer: EventPrinter, cancelOn: Turn["cancel_on"]): Promise<void> {
-  let struck = false;
-  for await (const event of events) {
-    if (struck) continue;
-    printer.event(event);
-    struck = event.kind === (cancelOn === "text" ? "text_delta" : cancelOn);
-    if (struck) events.cancel();
-  }
+/** Breaks every connection of the client. */
+async function cut(): Promise<void> {
+  const [, host, port] = /^(.*):(\d+)$/.exec(process.env["CONFORMANCE_CUT"] ?? "") ?? [];
+  if (port === undefined) throw new Error("CONFORMANCE_CUT: HOST:PORT");
+  const socket = connectTo({ host, port: Number(port) }).resume();
+  await once(socket, "close");
 }
 
 /** Reads up to an event of this kind, or to the end. */
@@ -162,4 +209,4 @@ for (const scenario of suite.scenarios) {
   const runner = new Runner(client, suite, scenario, run, (line) => process.stdout.write(line));
   for (const step of scenario.steps) await runner.step(step);
 }
-client.close();
+await client.close();

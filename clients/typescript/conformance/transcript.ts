@@ -1,8 +1,20 @@
 /** The transcript of a run, as clients/conformance/README.md defines it: what happened → lines. */
 import { createHash } from "node:crypto";
-import type { Done, Event, Fields, Message, Session, ToolCallPart, TrunklineError, Usage } from "../src/node.js";
+import type {
+  Compaction,
+  Done,
+  Event,
+  Fields,
+  Message,
+  RunningTurn,
+  Session,
+  ToolCallPart,
+  TrunklineError,
+  Usage,
+} from "../src/node.js";
 import { STATUSES } from "../src/errors.js";
 import { Role, ToolCallKind } from "../src/gen/trunkline/v1/message_pb.js";
+import type { Step } from "./given.js";
 
 const LONGEST_TEXT = 200;
 const IDS = /\b([a-z]{2,4})_[0-9a-z]{12,}/g;
@@ -37,9 +49,23 @@ export class Transcript {
     });
   }
 
+  turn({ turnId, turnKey, startedAt, ended, lastSequence }: RunningTurn): void {
+    const started = startedAt !== undefined;
+    this.line("turn", { turn_id: turnId !== "", key: turnKey, started, ended, sequence: lastSequence > 0 });
+  }
+
   history(messages: readonly Message[]): void {
-    const kinds = (message: Message) => message.parts.map(kindOf).join(",");
-    this.line("history", messages.map((message) => `${Role[message.role].toLowerCase()}:${kinds(message)}`));
+    this.line("history", kindsOf(messages));
+  }
+
+  compacted({ messages, usage: cost, responseId, provider, createdAt }: Compaction): void {
+    this.line("compacted", {
+      messages: kindsOf(messages),
+      usage: usage(cost),
+      response_id: responseId !== "",
+      provider,
+      created: createdAt !== undefined,
+    });
   }
 
   #named(id: string, prefix: string): string {
@@ -59,17 +85,22 @@ export class EventPrinter {
   readonly #transcript: Transcript;
   readonly #masked: boolean;
   readonly #details: boolean;
+  readonly #kept: boolean;
   /** The last end. */
   ended: Done | undefined;
+  /** Events are no longer shown: only an error is. */
+  silent = false;
   #open: { key: string; word: string; text: string; value: (text: string) => object } | undefined;
 
-  constructor(transcript: Transcript, masked: boolean, details = false) {
+  constructor(transcript: Transcript, { mask = false, details = false, kept = false }: Omit<Step, "do">) {
     this.#transcript = transcript;
-    this.#masked = masked;
+    this.#masked = mask;
     this.#details = details;
+    this.#kept = kept;
   }
 
   event(event: Event): void {
+    if (this.silent) return;
     switch (event.kind) {
       case "start": {
         const { turnId, model, transport, context } = event;
@@ -117,6 +148,7 @@ export class EventPrinter {
     });
     this.ended = done;
     if (this.#details) this.#whole("details", details(done));
+    if (this.#kept) this.#whole("kept", { attached: report.attached, continuation: done.continuation !== "" });
   }
 
   error(error: TrunklineError): void {
@@ -214,6 +246,10 @@ function details(done: Done): object {
     actions: done.actions.map(({ type }) => type),
     ignored: Object.fromEntries(Object.entries(done.report.ignoredEvents).sort()),
   };
+}
+
+function kindsOf(messages: readonly Message[]): string[] {
+  return messages.map(({ role, parts }) => `${Role[role].toLowerCase()}:${parts.map(kindOf).join(",")}`);
 }
 
 function kindOf({ part }: Message["parts"][number]): string {
