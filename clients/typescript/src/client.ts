@@ -90,7 +90,7 @@ export class Client {
 
   /**
    * In Node: ends the running calls and the connection; used again, the client reconnects. At once, unless turns
-   * run that would go on without their caller: the service is told to stop them first.
+   * run that would go on without their caller: the service stops them first.
    */
   async close(): Promise<void> {
     const stops = this.#lingering.cancelAll();

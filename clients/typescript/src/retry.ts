@@ -61,7 +61,7 @@ export class Attempts {
     return Math.max(1, Math.ceil(this.#deadline - performance.now()));
   }
 
-  /** A new event came: the tries after it are counted anew. */
+  /** A new event came: the tries after it are counted from 1 again. */
   progressed(): void {
     this.#made = Math.min(this.#made, 1);
   }

@@ -5,7 +5,7 @@
  */
 
 /** What to do with an event: it is the one that is due, or came before, or the turn is another one, or one is missing. */
-export type Place = "due" | "again" | "anew" | "gap";
+export type Place = "due" | "again" | "restarted" | "gap";
 
 export class Sequence {
   #last: number;
@@ -33,7 +33,7 @@ export class Sequence {
       this.#last = sequence;
       return "due";
     }
-    if (first && sequence === 1) return "anew";
+    if (first && sequence === 1) return "restarted";
     return sequence <= this.#last ? "again" : "gap";
   }
 

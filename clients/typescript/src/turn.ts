@@ -161,7 +161,7 @@ export class Turn extends EventStream {
         return true;
       case "again":
         return false;
-      case "anew":
+      case "restarted":
         if (event.case === "start") asked.stop({ turnId: event.value.turnId });
         throw this.#lost("the turn was lost with its connection: the service began another one, which is stopped");
       case "gap":

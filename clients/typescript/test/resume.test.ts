@@ -79,17 +79,17 @@ test("a break after done changes nothing", async (t) => {
   assert.equal(fake.requests.length, 1);
 });
 
-test("breaks in a row are bounded, each new event begins the count anew, and each is told", async (t) => {
+test("breaks in a row are bounded, each new event begins the count again, and each is reported", async (t) => {
   const draining: Answer = async function* () {
     throw ours(Code.Unavailable, "SHUTTING_DOWN", { sent: "false" });
   };
   const script = [reads([], broken()), reads([1], broken()), reads([], broken()), draining, reads([2, 3], broken())];
   const fake = await Fake.start(t, [...script, reads([4, 5])]);
-  const told: (string | undefined)[] = [];
-  const stream = fake.client.stream({ ...turn, resume: true, onBreak: (error) => told.push(error?.reason) });
+  const reported: (string | undefined)[] = [];
+  const stream = fake.client.stream({ ...turn, resume: true, onBreak: (error) => reported.push(error?.reason) });
   assert.deepEqual(await kindsOf(stream), KINDS);
   const [lost, back] = ["UNAVAILABLE", undefined];
-  assert.deepEqual(told, [lost, back, lost, lost, "SHUTTING_DOWN", back, lost, back]);
+  assert.deepEqual(reported, [lost, back, lost, lost, "SHUTTING_DOWN", back, lost, back]);
 
   const never = await Fake.start(t, [reads([1, 2], broken()), reads([], broken())]);
   const thrown = await failure(never.client.stream({ ...turn, resume: true }).result());
@@ -98,7 +98,7 @@ test("breaks in a row are bounded, each new event begins the count anew, and eac
   assert.equal(never.requests.length, 9);
 });
 
-test("a turn that began anew is stopped, and thrown as lost", async (t) => {
+test("a turn that began again is stopped, and thrown as lost", async (t) => {
   const fake = await Fake.start(t, [reads([1, 2], broken()), hangs(start, textDelta("x"))]);
   const thrown = await failure(kindsOf(fake.client.stream({ ...turn, resume: true })));
   assert.match(thrown.message, /the turn was lost with its connection/);

@@ -42,7 +42,7 @@ test("nothing else is tried again", async (t) => {
   }
 });
 
-test("where a turn is resumed, breaks in a row are waited for longer, and each new event begins anew", () => {
+test("where a turn is resumed, breaks in a row are waited for longer, and each new event begins the count again", () => {
   const attempts = new Attempts({ baseMs: 100 }, undefined, true);
   const lost = new TrunklineError("UNAVAILABLE", "reset", { status: "UNAVAILABLE" });
   const waits = (events: number) => {

@@ -12,7 +12,7 @@ test("each event counts once and in order, over all calls", () => {
 
 test("a call that begins with 1 after others reads another turn", () => {
   const sequence = new Sequence(2);
-  assert.equal(sequence.place(1), "anew");
+  assert.equal(sequence.place(1), "restarted");
   assert.equal(sequence.last, 2);
 });
 

@@ -54,7 +54,7 @@ final class Attempts {
     return made > 0;
   }
 
-  /** A new event came: the tries after it are counted anew. */
+  /** A new event came: the tries after it are counted from 1 again. */
   void progressed() {
     made = Math.min(made, 1);
   }

@@ -11,7 +11,7 @@ final class EventOrder {
     /** It was there before, or is no event: a heartbeat. */
     OLD,
     /** The first of its call, and of another turn: the one that was to go on is lost. */
-    ANEW,
+    RESTARTED,
     /** An event before it is missing. */
     AHEAD
   }
@@ -52,6 +52,6 @@ final class EventOrder {
       last = place == Place.NEXT ? number : last;
       return place;
     }
-    return begins && number == 1 ? Place.ANEW : Place.OLD;
+    return begins && number == 1 ? Place.RESTARTED : Place.OLD;
   }
 }

@@ -220,7 +220,7 @@ final class TurnCall {
         }
         switch (order.place(message)) {
           case NEXT -> event = receive(message);
-          case ANEW -> wrong = anew(message.getStart().getTurnId());
+          case RESTARTED -> wrong = restarted(message.getStart().getTurnId());
           case AHEAD -> wrong = ahead(message.getSequence());
           case OLD -> {} // the caller has it
         }
@@ -276,7 +276,7 @@ final class TurnCall {
   }
 
   /** The events that the caller has belong to a turn that is gone. The other one is not theirs: it is stopped. */
-  private TrunklineException anew(String turnId) {
+  private TrunklineException restarted(String turnId) {
     end("it is another turn");
     lingering.ifPresent(turn -> turn.replaced(turnId));
     return Failures.lost(

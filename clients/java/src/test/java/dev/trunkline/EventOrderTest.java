@@ -45,14 +45,14 @@ class EventOrderTest {
     assertEquals(Place.OLD, order.place(event(1)));
     order.open();
     assertEquals(Place.OLD, order.place(heartbeat(0)));
-    assertEquals(Place.ANEW, order.place(event(1)));
+    assertEquals(Place.RESTARTED, order.place(event(1)));
   }
 
   @Test
   void whatWasAskedForCountsAsHad() {
     EventOrder order = new EventOrder(5, true);
     order.open();
-    assertEquals(Place.ANEW, order.place(event(1)));
+    assertEquals(Place.RESTARTED, order.place(event(1)));
     order.open();
     assertEquals(Place.NEXT, order.place(event(6)));
   }
