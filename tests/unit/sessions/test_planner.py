@@ -206,6 +206,23 @@ def test_a_chain_that_its_line_took_along_is_noticed():
         turn.consume(plan, LINE)
 
 
+def test_a_chain_that_goes_while_the_turn_is_planned_is_noticed():
+    """A large request is planned in a thread, and its line may close meanwhile."""
+    one = after_one_turn(store=False)
+
+    class Closing:
+        def open(self, *_: object) -> None:
+            one.history.line_closed(LINE)
+
+    turn = planner(one, QUESTION, ANSWER, QUESTION, ANSWER, QUESTION, store=False, token="x")
+    closing: Any = Closing()
+    turn._tokens = closing
+    plan = turn.plan(LINE)
+    assert plan.incremental
+    with pytest.raises(TurnError, match="the line closed"):
+        turn.consume(plan, LINE)
+
+
 def test_a_turn_that_moves_continues_what_is_stored_and_nothing_else():
     for store in (True, False):
         turn = planner(after_one_turn(store=store), QUESTION, ANSWER, QUESTION, store=store)
