@@ -60,10 +60,20 @@ class FakeTurn:
 
 
 class FakeFinder:
-    """Remembers what was to be cancelled."""
+    """Shows sessions, and remembers what was to be cancelled."""
 
     def __init__(self):
+        self.views = {}
         self.cancelled = []
+
+    def session(self, tenant, session_id):
+        if (tenant, session_id) not in self.views:
+            raise TurnError(Reason.SESSION_NOT_FOUND, "unknown")
+        return self.views[tenant, session_id]
+
+    def sessions(self, tenant, after, limit):
+        names = sorted(name for owner, name in self.views if owner == tenant and name > after)
+        return [self.views[tenant, name] for name in names[:limit]]
 
     async def cancel(self, tenant, session_id, **name):
         self.cancelled.append((tenant, session_id, name))
@@ -82,8 +92,8 @@ class FakeManager:
         self.begun = asyncio.Event()
         self.calls = []
         self.turns = []
-        self.views = {}
         self.finder = FakeFinder()
+        self.views = self.finder.views
 
     def refused_unread(self):
         """A request was refused in the middle."""
@@ -118,15 +128,6 @@ class FakeManager:
             raise self.refused
         view = self.views[tenant, session_id] = SessionView(session_id, LineState.IDLE, 0, 0, 0, 1.0, 1.0)
         return view
-
-    def session(self, tenant, session_id):
-        if (tenant, session_id) not in self.views:
-            raise TurnError(Reason.SESSION_NOT_FOUND, "unknown")
-        return self.views[tenant, session_id]
-
-    def sessions(self, tenant, after, limit):
-        names = sorted(name for owner, name in self.views if owner == tenant and name > after)
-        return [self.views[tenant, name] for name in names[:limit]]
 
     def release(self, tenant, session_id):
         self.views.pop((tenant, session_id), None)

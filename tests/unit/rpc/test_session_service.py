@@ -117,7 +117,7 @@ async def test_a_warm_up_is_refused_before_its_request_is_read(sessions):
 
 
 async def test_a_bug_ends_the_call_as_internal(sessions):
-    sessions.manager.views = None
+    sessions.manager.finder.views = None
     request = pb.GetSessionRequest(session_id="a")
     assert await sessions.refused("GetSession", request) is grpc.StatusCode.INTERNAL
 
