@@ -117,11 +117,6 @@ class KeptTurn:
         return self._reader
 
     @property
-    def task(self) -> asyncio.Task[None]:
-        assert self._task is not None, "it has been started"
-        return self._task
-
-    @property
     def dispatched(self) -> bool:
         """Whether something may have reached the upstream."""
         return self._end.dispatched if self._turn is None else self._turn.dispatched
@@ -141,8 +136,8 @@ class KeptTurn:
 
     # The turn's task
 
-    def start(self, running: AbstractAsyncContextManager[Turn], hold: Hold) -> None:
-        """Start the turn. Its request's bytes are held until it has ended."""
+    def start(self, running: AbstractAsyncContextManager[Turn], hold: Hold) -> asyncio.Task[None]:
+        """Start the turn and return its task. Its request's bytes are held until it has ended."""
         hold.pin()
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -151,6 +146,12 @@ class KeptTurn:
 
         self._task = asyncio.create_task(self._run(running), name="turn")
         self._task.add_done_callback(ended)
+        return self._task
+
+    async def stopped(self) -> None:
+        """Wait until the turn's task has ended."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     async def _run(self, running: AbstractAsyncContextManager[Turn]) -> None:
         async with running as turn, aclosing(turn.batches()) as batches:
@@ -198,7 +199,7 @@ class KeptTurn:
             self._account(size_of(self._end.partial))
         if not task.cancelled():
             task.exception()  # a failure after the last event concerns nobody
-        self._turn = None
+        self._turn = self._task = None  # a task that is done still refers to its context, and so to the call
         self._advance(Signal.END)
         self.news.set()
         if self.state is State.GONE:
@@ -242,7 +243,8 @@ class KeptTurn:
         self._advance(Signal.FORGET)
         self._stop_timer()
         self._gone()
-        self.task.cancel()
+        if self._task is not None:
+            self._task.cancel()
         self._clear()
 
     def _wait(self) -> None:

@@ -132,7 +132,8 @@ class KeptTurns:
         self, caller: Caller, request: CompletionRequest, digest: bytes, hold: Hold, call: Call | None
     ) -> KeptTurn:
         tenant, key = caller.tenant, (request.session_id, request.turn_key)
-        self._room.check(tenant)
+        if request.turn_key:
+            self._room.check(tenant)
         kept = KeptTurn(
             tenant,
             self._room,
@@ -143,9 +144,9 @@ class KeptTurns:
         )
         if request.turn_key:
             self._tenants.setdefault(tenant, {})[key] = kept, digest
-        kept.start(self._begin(caller, request, call), hold)
-        self._tasks.add(kept.task)
-        kept.task.add_done_callback(self._tasks.discard)
+        task = kept.start(self._begin(caller, request, call), hold)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return kept
 
     def _gone(self, tenant: str, key: Key) -> None:

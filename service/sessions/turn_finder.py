@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -61,7 +60,7 @@ class TurnFinder:
         kept = self._kept_turn(tenant, session_id, turn_id, turn_key)
         if kept is not None:
             kept.forget()
-            await asyncio.wait([kept.task])
+            await kept.stopped()
             return
         for turn in self._running_of(tenant):
             if turn_id and (turn.session.id, turn.view().turn_id) == (session_id, turn_id):

@@ -67,5 +67,4 @@ class Keeping:
 
     async def ended(self):
         """Wait until the only turn has ended."""
-        await asyncio.wait([self.turn.task])
-        await asyncio.sleep(0)
+        await self.turn.stopped()

@@ -32,7 +32,7 @@ async def test_a_turn_lives_through_its_states():
     assert (turn.state, turn.reader) == (State.LINGERING, None)
     go.set()
     await keeping.ended()
-    assert (turn.state, turn._turn) == (State.KEPT, None)
+    assert (turn.state, turn._turn, turn._task) == (State.KEPT, None, None)
     async with keeping.read(after=1) as reader:
         assert (turn.state, turn.reader) == (State.ENDED_READ, reader)
     assert repr(turn).startswith("KeptTurn(kept, 3 events, ")
@@ -48,8 +48,7 @@ async def test_alone_it_is_stopped_after_the_linger():
         turn = keeping.turn
     await keeping.begun[0].left.wait()
     assert keeping.begun[0].left_by is asyncio.CancelledError
-    await asyncio.wait([turn.task])
-    await asyncio.sleep(0)
+    await turn.stopped()
     assert (turn.state, keeping.room.bytes, turn.failure.reason) == (State.GONE, 0, Reason.CANCELLED)
 
 

@@ -55,6 +55,7 @@ async def test_over_the_bound_no_turn_begins():
     with pytest.raises(TurnError, match="TRUNKLINE_MAX_KEPT_BYTES"):
         await keeping.events()
     assert keeping.begun == []
+    assert await keeping.events("", linger_s=0.0) == [STARTED]  # without a key nothing is kept
 
 
 async def test_closing_stops_what_runs():
