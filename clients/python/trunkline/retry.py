@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from trunkline.errors import TrunklineError
 
 RESUMES = 8
-"""How often in a row a call whose connection broke is made again without that an event comes.
+"""How often in a row a call whose connection broke is made again before the next event comes.
 
 With the default pauses that is 8 to 16 s: a proxy or a network that is gone for 5 s costs no answer.
 """

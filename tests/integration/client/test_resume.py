@@ -84,7 +84,7 @@ async def test_it_comes_to_an_end(face, service, conversation):
     assert conversation.messages == []
 
 
-async def test_a_turn_that_began_anew_is_stopped_and_raised(face, service, conversation):
+async def test_a_turn_that_began_again_is_stopped_and_raised(face, service, conversation):
     service.scripts = [[*EVENTS[:2], BROKEN], [HEARTBEAT, *numbered(ANOTHER, delta("x")), WAIT]]
     with pytest.raises(TrunklineError, match="lost with its connection") as caught:
         await face.events(conversation.stream("hi"))
