@@ -23,6 +23,9 @@ import type { Tool } from "./tools.js";
 import { toolProto } from "./tools.js";
 import { Turn } from "./turn.js";
 
+/** So many in a row say that a connection is broken. */
+const MISSED_HEARTBEATS = 3;
+
 /** What every call takes. */
 export interface CallOptions {
   /** Stops the call. */
@@ -186,6 +189,7 @@ export class Client {
           remove?.();
           settle?.(done);
         },
+        silenceMs: resume && request.heartbeatMs ? MISSED_HEARTBEATS * request.heartbeatMs : undefined,
         stop: (turn: TurnName) => this.#lingering.stop(request.sessionId, turn),
         open: async (signal: AbortSignal, timeoutMs: number | undefined, after: number) => {
           const headers = await this.#headers(request.sessionId);

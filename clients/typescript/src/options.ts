@@ -61,7 +61,10 @@ export interface Options {
    * A turn then has a key, and lingers for 60 s unless `lingerMs` says otherwise.
    */
   readonly resume?: boolean;
-  /** How often the service shows, while the model is silent, that the turn runs. Not an event for the caller. */
+  /**
+   * How often the service shows, while the model is silent, that the turn runs; at least 1000. Not an event for the
+   * caller. With `resume` a connection over which nothing comes for three times as long counts as broken.
+   */
   readonly heartbeatMs?: number;
 }
 

@@ -2,6 +2,7 @@
  * One streamed turn: open, read, wait before a retry, stop. It ends once. A turn with `resume` may have several
  * calls: each asks, by the key of the turn, for the events after the last one that came.
  */
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { AttachOptions } from "./client.js";
 import { TrunklineError } from "./errors.js";
 import type { Done, Event, Start } from "./events.js";
@@ -26,6 +27,8 @@ export interface Asked {
   settle?(done: Done | undefined): void;
   /** Tells the service to stop a turn, without waiting for it. */
   stop(turn: TurnName): void;
+  /** After so long without a message, once there was one, the connection counts as broken. Undefined: never. */
+  readonly silenceMs?: number;
 }
 
 /** The events of one turn: `for await (const event of turn)`. */
@@ -39,6 +42,8 @@ export class Turn extends EventStream {
   readonly #sequence: Sequence;
   #heard = false;
   #broken = false;
+  /** Ends the call, or the one before the next try. */
+  #call = new AbortController();
   #start: Start | undefined;
   #done: Done | undefined;
   #error: pb.Error | undefined;
@@ -74,9 +79,8 @@ export class Turn extends EventStream {
 
   protected override async *read(signal: AbortSignal): AsyncGenerator<Event, void, void> {
     const asked = this.#ask();
-    const call = new AbortController(); // ends with the reading, however that ends
     const stop = () => {
-      call.abort();
+      this.#call.abort();
       this.#leave(asked);
     };
     signal.addEventListener("abort", stop);
@@ -85,26 +89,29 @@ export class Turn extends EventStream {
         let thrown: unknown;
         try {
           if (signal.aborted) throw signal.reason;
-          yield* this.#try(asked, call.signal);
+          yield* this.#try(asked);
         } catch (caught) {
           thrown = caught;
         }
+        this.#call.abort();
         if (this.#done === undefined) await sleep(this.#delay(thrown, asked, signal), signal);
       }
     } finally {
       signal.removeEventListener("abort", stop);
       if (this.#done === undefined) asked.settle?.(undefined);
-      call.abort();
+      this.#call.abort();
     }
   }
 
-  async *#try(asked: Asked, call: AbortSignal): AsyncGenerator<Event, void, void> {
+  async *#try(asked: Asked): AsyncGenerator<Event, void, void> {
     this.#heard = false;
     this.#sequence.begin();
+    const { signal } = (this.#call = new AbortController());
     const timeoutMs = this.#attempts.begin();
-    const responses = (await asked.open(call, timeoutMs, this.sequence))[Symbol.asyncIterator]();
+    const responses = (await asked.open(signal, timeoutMs, this.sequence))[Symbol.asyncIterator]();
     try {
-      for (let next = await responses.next(); !next.done; next = await responses.next()) {
+      // Before its first message a call may wait for a place, in silence.
+      for (let next = await responses.next(); !next.done; next = await within(asked.silenceMs, responses.next())) {
         const event = this.#receive(next.value, asked);
         if (event?.kind === "done") asked.settle?.(event);
         if (event !== undefined) yield event;
@@ -112,7 +119,7 @@ export class Turn extends EventStream {
       }
     } finally {
       if (this.#done !== undefined) {
-        await Promise.race([responses.next().catch(() => undefined), sleep(SETTLE_MS, call)]);
+        await Promise.race([responses.next().catch(() => undefined), sleep(SETTLE_MS, signal)]);
       }
     }
   }
@@ -173,4 +180,15 @@ export class Turn extends EventStream {
   #lost(why: string): TrunklineError {
     return new TrunklineError("UNAVAILABLE", why, { status: "UNAVAILABLE", partial: this.#partial.message() });
   }
+}
+
+/** The next message. Throws where it does not come in time. */
+async function within<T>(ms: number | undefined, next: Promise<T>): Promise<T> {
+  if (ms === undefined) return next;
+  let timer: ReturnType<typeof setTimeout>;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ConnectError(`nothing came for ${ms} ms`, Code.Unavailable)), ms);
+  });
+  next.catch(() => undefined); // where silence wins, the call is ended: nobody else hears of that
+  return Promise.race([next, silence]).finally(() => clearTimeout(timer));
 }

@@ -1,6 +1,7 @@
 /** Turns that go on where their connection breaks. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { EventStream, Tool } from "../src/node.js";
 import type { Answer, Response } from "./fake.js";
@@ -71,6 +72,24 @@ test("events that come again are dropped, and heartbeats are no events", async (
   };
   const fake = await Fake.start(t, [reads([1, 2, 3], broken()), again]);
   assert.deepEqual(await kindsOf(fake.client.stream({ ...turn, resume: true })), KINDS);
+});
+
+test("with heartbeats a silent connection is a broken one, but not before its first message", async (t) => {
+  const late: Answer = async function* (request, context) {
+    await sleep(400);
+    yield* hangs(...EVENTS.slice(0, 2))(request, context);
+  };
+  const beats: Answer = async function* (request, context) {
+    for (let count = 0; count < 5; count += 1) {
+      yield { ...HEARTBEAT, sequence: 2n };
+      await sleep(100);
+    }
+    yield* reads(numbers(3))(request, context);
+  };
+  const fake = await Fake.start(t, [late, beats]);
+  assert.deepEqual(await kindsOf(fake.client.stream({ ...turn, resume: true, heartbeatMs: 100 })), KINDS);
+  assert.equal(fake.requests.length, 2);
+  await until(() => fake.left === 1);
 });
 
 test("a break after done changes nothing", async (t) => {

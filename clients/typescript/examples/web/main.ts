@@ -14,6 +14,7 @@ import { hosted, reported, tools } from "./tools.js";
 const FOLLOW_PX = 120;
 /** How long the service keeps a turn that nobody reads: for a reload, or until the network is back. */
 const LINGER_MS = 60_000;
+const HEARTBEAT_MS = 3000;
 
 const log = known("log", HTMLOListElement);
 const message = known("message", HTMLTextAreaElement);
@@ -55,6 +56,7 @@ function open({ sessionId, said = [], continuation, saved: before = 0 }: Partial
     continuation,
     resume: true,
     lingerMs: LINGER_MS,
+    heartbeatMs: HEARTBEAT_MS,
   });
   ends = new WeakMap(said.flatMap(([message, end]) => (end === undefined ? [] : [[message, end] as const])));
   waiting = undefined;

@@ -144,6 +144,21 @@ for (const [what, lose, restore] of [
   });
 }
 
+test("a network that swallows everything is noticed by its silence", async () => {
+  await ask("sim:slow(n=600, delay_ms=25)");
+  await page.getByText("word9").waitFor();
+  stack.silence();
+  try {
+    await page.locator(".broken").waitFor();
+  } finally {
+    stack.goOn();
+  }
+  await reports(1);
+  assert.equal(await page.locator(".text").innerText(), words(600));
+  assert.equal(await paid(), 1);
+  assert.deepEqual(problems, []);
+});
+
 test("a connection that stays away is shown, and another try goes on with the same answer", async () => {
   await ask("sim:slow(n=100, delay_ms=25)");
   await page.getByText("word9").waitFor();

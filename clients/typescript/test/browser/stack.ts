@@ -50,6 +50,10 @@ class Program {
     return this;
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     if (this.#process.pid === undefined || this.#process.exitCode !== null) return;
     this.#process.kill(signal);
@@ -66,6 +70,9 @@ export interface Stack {
   /** Drop all connections without a close, like a pulled cable. */
   loseConnection(): Promise<void>;
   restoreConnection(): Promise<void>;
+  /** Envoy keeps its connections and says nothing, until `goOn`. */
+  silence(): void;
+  goOn(): void;
   /** How many requests the upstream has got. */
   requests(): Promise<number>;
   stop(): Promise<void>;
@@ -108,6 +115,8 @@ export async function startStack(): Promise<Stack> {
       restoreConnection: async () => {
         proxy = await run("envoy", web, envoy);
       },
+      silence: () => proxy.signal("SIGSTOP"),
+      goOn: () => proxy.signal("SIGCONT"),
       requests: async () => {
         const response = await fetch(`http://127.0.0.1:${upstream}/sim/requests`);
         return ((await response.json()) as unknown[]).length;
