@@ -364,3 +364,31 @@ async def test_no_room_for_one_more(start, options):
     assert (events, failure.reason) == ([], "OVERLOADED")
     assert "TRUNKLINE_MAX_KEPT_BYTES" in failure.message
     assert await replica.done(request("Hello."))  # without a key nothing is kept
+
+
+async def test_a_deadline_is_a_caller_who_leaves(replica, options):
+    replica.simulator.enqueue(Script(Start(), Gate("go"), Say("Hello.")))
+    wanted = keyed(options=options)
+    first = Reading(replica, wanted, timeout=1.0)
+    assert (await failed(first.rest())).code is grpc.StatusCode.DEADLINE_EXCEEDED
+    await left_alone(replica)
+    replica.simulator.open_gate("go")
+    done = whole(first.events, await resumed(replica, wanted, len(first.events)))
+    assert (done.report.attached, replica.simulator.stats.requests_total) == (True, 1)
+
+
+async def test_a_large_request_is_held_until_its_turn_has_ended(replica, options):
+    replica.simulator.enqueue(Script(Start(), Gate("go"), Say("Hello.")))
+    wanted = keyed("word " * 40_000, options=options)
+    first = Reading(replica, wanted)
+    await first.read(1)
+    await first.leave()
+    await left_alone(replica)
+    budget = replica.manager._budget
+    assert budget.bytes >= 200_000
+    replica.simulator.open_gate("go")
+    await until(lambda: [kept.ended for kept in turns(replica)] == [True])
+    await until(lambda: budget.bytes == 0)
+    assert whole(first.events, await resumed(replica, wanted, 1)).report.attached
+    other = keyed("word " * 40_001, options=options)
+    assert (await failed_stream(replica, other))[1].fields == ["turn_key"]
