@@ -23,6 +23,7 @@ Cancelled, each later write would send them again, and fail for ever. So a task 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 from typing import TYPE_CHECKING
@@ -185,23 +186,25 @@ class _Stream:
         """Write one event. Cancellation leaves the write to grpc: see the top of the module."""
         self._done = isinstance(event, Completed)
         self._sent += 1
-        await self._write(event_out(event, self._sent, turn.report))
+        self._writing = True
+        writing = self._context.write(event_out(event, self._sent, turn.report))
+        await (writing if self._begun else self._begin(writing))
+        self._writing = False
 
     async def beat(self) -> None:
         """Write that nothing happened since the last event."""
-        await self._write(pb.StreamCompletionResponse(sequence=self._sent, heartbeat=pb.Heartbeat()))
-
-    async def _write(self, message: pb.StreamCompletionResponse) -> None:
         self._writing = True
-        writing = self._context.write(message)
-        if not self._begun:
-            self._begun = True
-            first = asyncio.ensure_future(writing)
-            first.add_done_callback(_retrieve)
-            await asyncio.shield(first)
-        else:
-            await writing
+        heartbeat = pb.StreamCompletionResponse(sequence=self._sent, heartbeat=pb.Heartbeat())
+        writing = self._context.write(heartbeat)
+        await (writing if self._begun else self._begin(writing))
         self._writing = False
+
+    async def _begin(self, writing: Awaitable[None]) -> None:
+        """Wait for the first write of the call, in a task of its own: see the top of the module."""
+        self._begun = True
+        first = asyncio.ensure_future(writing)
+        first.add_done_callback(_retrieve)
+        await asyncio.shield(first)
 
     def check_done(self) -> None:
         """Raise RuntimeError when the turn ended without a Completed event, and the caller has none."""
