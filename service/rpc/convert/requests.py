@@ -34,10 +34,7 @@ def read_completion(
 ) -> CompletionRequest:
     """Read a turn. `size`: the bytes of the request as received."""
     found = Violations()
-    found.session_id(request.session_id)
-    found.required("model", request.model)
-    found.at_most("model", request.model, MAX_MODEL)
-    found.at_most("request_id", request.request_id, MAX_REQUEST_ID)
+    _check_names(found, request)
     found.at_most("continuation", request.continuation, MAX_CONTINUATION)
     messages = read_messages(found, request.messages, max_messages)
     tools = read_tools(found, request.tools)
@@ -65,10 +62,7 @@ def read_compaction(
 ) -> CompletionRequest:
     """Read what is to be compacted, as a turn with the few options that it has. `size`: as received."""
     found = Violations()
-    found.session_id(request.session_id)
-    found.required("model", request.model)
-    found.at_most("model", request.model, MAX_MODEL)
-    found.at_most("request_id", request.request_id, MAX_REQUEST_ID)
+    _check_names(found, request)
     found.at_most("prompt_cache_key", request.prompt_cache_key, MAX_CACHE_KEY)
     found.at_most("service_tier", request.service_tier, MAX_OPTION)
     messages = read_messages(found, request.messages, max_messages)
@@ -86,6 +80,18 @@ def read_compaction(
         request_id=request.request_id,
         size=size,
     )
+
+
+def _check_names(
+    found: Violations,
+    request: completion_pb2.StreamCompletionRequest
+    | completion_pb2.CompleteRequest
+    | completion_pb2.CompactRequest,
+) -> None:
+    found.session_id(request.session_id)
+    found.required("model", request.model)
+    found.at_most("model", request.model, MAX_MODEL)
+    found.at_most("request_id", request.request_id, MAX_REQUEST_ID)
 
 
 def _check_key(
