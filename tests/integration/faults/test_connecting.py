@@ -270,10 +270,15 @@ async def test_a_forced_turn_learns_it_too(start):
 
 async def test_a_caller_who_does_not_wait_for_the_first_word_says_nothing_of_the_line(replica):
     replica.simulator.enqueue(*[SILENT] * 3)
+    stats = replica.simulator.stats
     for number in range(3):
-        with pytest.raises(grpc.aio.AioRpcError):
-            await replica.turn(request("Hello.", session=f"s{number}"), timeout=0.2)
-    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 3, PATIENCE_S)
+        turn = asyncio.ensure_future(replica.turn(request("Hello.", session=f"s{number}")))
+        await replica.simulator.wait_for(lambda: stats.in_flight == 1, PATIENCE_S)
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        await replica.simulator.wait_for(lambda: stats.in_flight == 0, PATIENCE_S)
+    assert stats.aborted == 3
     assert await routes(replica, 1) == [("WEBSOCKET", "preferred")]
 
 
