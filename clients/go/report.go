@@ -32,6 +32,7 @@ type Report struct {
 	BytesSaved       int64          // what the same request would have had more, sent in full
 	IgnoredEvents    map[string]int // events of the upstream that were skipped: how many of each type
 	Attached         bool           // the call did not start the turn: it attached to one that its key names
+	Upstream         string         // the name of the upstream that answered; empty: the only one
 }
 
 // Timings says how long each phase took. The last three count from the start of the turn; zero: it did not happen.
@@ -82,5 +83,6 @@ func reportFrom(report *pb.TurnReport) Report {
 		BytesSaved:    report.GetBytesSaved(),
 		IgnoredEvents: ignored,
 		Attached:      report.GetAttached(),
+		Upstream:      report.GetUpstream(),
 	}
 }

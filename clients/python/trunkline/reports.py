@@ -47,6 +47,7 @@ class Report:
     "preferred" or "history_edited". A value that is newer than this client comes through as it is.
     `ignored_events` counts, by type, what the upstream sent and the service did not understand.
     `attached`: this call did not start the turn, but joined one that its turn key names.
+    `upstream` is the name of the upstream that answered; empty: the only one.
     """
 
     response_id: str = ""
@@ -61,6 +62,7 @@ class Report:
     bytes_saved: int = 0
     ignored_events: Mapping[str, int] = field(default_factory=dict, hash=False)
     attached: bool = False
+    upstream: str = ""
 
     @property
     def incremental(self) -> bool:
@@ -113,6 +115,7 @@ def report_from(message: pb.TurnReport) -> Report:
         bytes_saved=message.bytes_saved,
         ignored_events=dict(message.ignored_events),
         attached=message.attached,
+        upstream=message.upstream,
     )
 
 

@@ -49,6 +49,8 @@ export interface Report {
   readonly ignoredEvents: Readonly<Record<string, number>>;
   /** This call did not start the turn: it joined one that its key names. */
   readonly attached: boolean;
+  /** The name of the upstream that answered; empty: the only one. */
+  readonly upstream: string;
 }
 
 /** `Transport.SSE` → "sse"; unspecified → ""; a number that this client does not know → its digits. */
@@ -87,6 +89,7 @@ export function reportFrom(report: pb.TurnReport | undefined): Report {
     bytesSaved: Number(report?.bytesSaved ?? 0),
     ignoredEvents: { ...report?.ignoredEvents },
     attached: report?.attached ?? false,
+    upstream: report?.upstream ?? "",
   };
 }
 

@@ -157,11 +157,13 @@ def test_numbers_of_usage_and_report():
             connection_reused=True,
             ignored_events={"new": 2},
             attached=True,
+            upstream="azure",
         )
     )
     assert (report.response_id, report.bytes_sent, report.bytes_saved) == ("r", 7, 9)
     assert report.connection_reused
     assert report.attached
+    assert report.upstream == "azure"
     assert not report.incremental
     assert report.ignored_events == {"new": 2}
 

@@ -2647,7 +2647,9 @@ type TurnReport struct {
 	// types; the rest counts as "other".
 	IgnoredEvents map[string]int32 `protobuf:"bytes,11,rep,name=ignored_events,json=ignoredEvents,proto3" json:"ignored_events,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// This call did not start the turn: it attached to one that its turn key names.
-	Attached      bool `protobuf:"varint,12,opt,name=attached,proto3" json:"attached,omitempty"`
+	Attached bool `protobuf:"varint,12,opt,name=attached,proto3" json:"attached,omitempty"`
+	// The name of the upstream that answered, or that was asked last. Empty where only one is configured, without a name.
+	Upstream      string `protobuf:"bytes,13,opt,name=upstream,proto3" json:"upstream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2764,6 +2766,13 @@ func (x *TurnReport) GetAttached() bool {
 		return x.Attached
 	}
 	return false
+}
+
+func (x *TurnReport) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
 }
 
 // How long each phase of a turn took. `first_event`, `first_content` and `total` count from the start of the turn.
@@ -3049,7 +3058,7 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\routput_tokens\x18\x04 \x01(\x03R\foutputTokens\x12)\n" +
 	"\x10reasoning_tokens\x18\x05 \x01(\x03R\x0freasoningTokens\x12!\n" +
 	"\ftotal_tokens\x18\x06 \x01(\x03R\vtotalTokens\x12!\n" +
-	"\fdetails_json\x18\a \x01(\tR\vdetailsJson\"\xd3\x04\n" +
+	"\fdetails_json\x18\a \x01(\tR\vdetailsJson\"\xef\x04\n" +
 	"\n" +
 	"TurnReport\x12\x1f\n" +
 	"\vresponse_id\x18\x01 \x01(\tR\n" +
@@ -3067,7 +3076,8 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	" \x01(\x03R\n" +
 	"bytesSaved\x12R\n" +
 	"\x0eignored_events\x18\v \x03(\v2+.trunkline.v1.TurnReport.IgnoredEventsEntryR\rignoredEvents\x12\x1a\n" +
-	"\battached\x18\f \x01(\bR\battached\x1a@\n" +
+	"\battached\x18\f \x01(\bR\battached\x12\x1a\n" +
+	"\bupstream\x18\r \x01(\tR\bupstream\x1a@\n" +
 	"\x12IgnoredEventsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x9c\x02\n" +

@@ -20,6 +20,7 @@ import java.util.Optional;
  * @param bytesSaved how many more bytes the same request would have had, sent in full
  * @param ignoredEvents events of the upstream that were skipped: how many of each type
  * @param attached this call did not start the turn: it attached to one that its turn key names
+ * @param upstream the name of the upstream that answered; empty: the only one
  */
 public record Report(
     String responseId,
@@ -33,7 +34,8 @@ public record Report(
     long bytesSent,
     long bytesSaved,
     Map<String, Integer> ignoredEvents,
-    boolean attached) {
+    boolean attached,
+    String upstream) {
 
   /** How much of a conversation was sent. */
   public enum Context {
@@ -103,6 +105,7 @@ public record Report(
         wire.getBytesSent(),
         wire.getBytesSaved(),
         Map.copyOf(wire.getIgnoredEventsMap()),
-        wire.getAttached());
+        wire.getAttached(),
+        wire.getUpstream());
   }
 }

@@ -58,7 +58,7 @@ class ValuesTest {
     wire.getMessageBuilder().addPartsBuilder().setToolCall(ToolCallPart.newBuilder().setName("f"));
     wire.setCreatedAt(Timestamp.newBuilder().setSeconds(5));
     wire.setContinuation("c1");
-    wire.getReportBuilder().setContextValue(2).setTransportValue(99).setAttached(true);
+    wire.getReportBuilder().setContextValue(2).setTransportValue(99).setAttached(true).setUpstream("azure");
     wire.getReportBuilder().getTimingsBuilder().getTotalBuilder().setNanos(1_000_000);
     Done done = Done.from(wire.build());
     assertEquals("no", done.refusal());
@@ -67,6 +67,7 @@ class ValuesTest {
     assertTrue(done.report().incremental());
     assertEquals("incremental", done.report().context().toString());
     assertTrue(done.report().attached());
+    assertEquals("azure", done.report().upstream());
     assertEquals("c1", done.continuation());
     assertEquals(Transport.UNKNOWN, done.report().transport());
     assertEquals(Optional.of(Duration.ofMillis(1)), done.report().timings().total());
