@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.agents.table import PROPERTY, table
 from tests.e2e.conftest import PATIENCE_S, running
 
 HERE = Path(__file__).parent
@@ -84,3 +85,18 @@ async def upstream() -> AsyncIterator[Upstream]:
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of the adapters. The properties of a test reach this process from all others."""
+    cells = [
+        (tuple(value), outcome == "passed")
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, value in report.user_properties
+        if name == PROPERTY and report.when == "call"
+    ]
+    if cells:
+        terminalreporter.write_sep("=", "adapters")
+        for line in table(cells):
+            terminalreporter.write_line(line)
