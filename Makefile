@@ -174,8 +174,8 @@ type: $(VENV_DONE) ## Types (mypy, strict)
 
 proto-check: $(VENV_DONE) $(NPM_DONE) ## Stubs match the protos; buf lint; nothing breaks against the baseline
 	@$(PY) -m tools.generate_protos --check
-	@$(BUF) lint
-	@$(BUF) breaking --against $(BASELINE)
+	@$(BUF) lint protos
+	@$(BUF) breaking protos --against $(BASELINE)
 	@echo 'proto: stubs, lint and compatibility are fine'
 
 coverage: $(DEPLOY_DONE) ## All tests, the slow ones too, with the gates: pure rooms 100 % of branches, the rest of the service 95 %
@@ -184,7 +184,7 @@ coverage: $(DEPLOY_DONE) ## All tests, the slow ones too, with the gates: pure r
 	@$(PY) -m coverage report --omit='$(PURE),service/gen/*' --fail-under=95
 
 proto-baseline: $(NPM_DONE) ## On a release: make today's protos what later ones must not break
-	@$(BUF) build --exclude-source-info --output $(BASELINE)
+	@$(BUF) build protos --exclude-source-info --output $(BASELINE)
 
 COMPOSE = docker compose
 

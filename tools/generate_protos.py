@@ -1,6 +1,6 @@
 """Generate the Python stubs from protos/trunkline/: one copy for the service, one for the client package.
 
-protoc's only root is `protos/`, so a file is named `trunkline/v1/x.proto` in the descriptors of both
+protoc's root for them is `protos/`, so a file is named `trunkline/v1/x.proto` in the descriptors of both
 copies, and one process can load both. Generated imports are then made relative, so that each copy
 imports its own files. With --check nothing is written: the exit code is 1, and the files are listed, if
 the committed stubs differ from the protos.
@@ -17,6 +17,7 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parents[1]
 PROTOS = ROOT / "protos"
+THIRD_PARTY = ROOT / "third_party"
 COPIES = (ROOT / "service/gen", ROOT / "clients/python/trunkline/gen")
 INIT = b'"""Generated code. Made by `make proto`, never edited."""\n'
 OWN_IMPORT = re.compile(rb"^from trunkline\.v1 import ", re.MULTILINE)
@@ -27,7 +28,7 @@ def generate() -> dict[Path, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         arguments = [f"--{plugin}_out={out}" for plugin in ("python", "pyi", "grpc_python")]
-        roots = [f"-I{PROTOS}", f"-I{files('grpc_tools') / '_proto'}"]
+        roots = [f"-I{PROTOS}", f"-I{THIRD_PARTY}", f"-I{files('grpc_tools') / '_proto'}"]
         sources = sorted(map(str, PROTOS.glob("trunkline/**/*.proto")))
         if protoc.main(["protoc", *roots, *arguments, *sources]):
             sys.exit("proto: protoc failed")

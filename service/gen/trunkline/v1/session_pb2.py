@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from . import message_pb2 as trunkline_dot_v1_dot_message__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atrunkline/v1/session.proto\x12\x0ctrunkline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrunkline/v1/message.proto\"\xab\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04live\x18\x02 \x01(\x08\x12+\n\nline_state\x18\x03 \x01(\x0e\x32\x17.trunkline.v1.LineState\x12\r\n\x05turns\x18\x04 \x01(\x03\x12\x19\n\x11incremental_turns\x18\x05 \x01(\x03\x12\x13\n\x0b\x62ytes_saved\x18\x06 \x01(\x03\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rrunning_turns\x18\t \x03(\x0b\x32\x19.trunkline.v1.SessionTurn\"\x98\x01\n\x0bSessionTurn\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x10\n\x08turn_key\x18\x02 \x01(\t\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttached\x18\x04 \x01(\x08\x12\r\n\x05\x65nded\x18\x05 \x01(\x08\x12\x15\n\rlast_sequence\x18\x06 \x01(\x03\"\x7f\n\x12WarmSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0cinstructions\x18\x03 \x01(\t\x12!\n\x05tools\x18\x04 \x03(\x0b\x32\x12.trunkline.v1.Tool\x12\r\n\x05prime\x18\x05 \x01(\x08\"=\n\x13WarmSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.trunkline.v1.Session\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"<\n\x12GetSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.trunkline.v1.Session\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x14ListSessionsResponse\x12\'\n\x08sessions\x18\x01 \x03(\x0b\x32\x15.trunkline.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07replica\x18\x03 \x01(\t\"+\n\x15ReleaseSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x18\n\x16ReleaseSessionResponse\"V\n\x11\x43\x61ncelTurnRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\x07turn_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08turn_key\x18\x03 \x01(\tH\x00\x42\x06\n\x04turn\"\x14\n\x12\x43\x61ncelTurnResponse*~\n\tLineState\x12\x1a\n\x16LINE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLINE_STATE_NONE\x10\x01\x12\x16\n\x12LINE_STATE_DIALING\x10\x02\x12\x13\n\x0fLINE_STATE_IDLE\x10\x03\x12\x13\n\x0fLINE_STATE_BUSY\x10\x04\x32\xba\x03\n\x0eSessionService\x12R\n\x0bWarmSession\x12 .trunkline.v1.WarmSessionRequest\x1a!.trunkline.v1.WarmSessionResponse\x12O\n\nGetSession\x12\x1f.trunkline.v1.GetSessionRequest\x1a .trunkline.v1.GetSessionResponse\x12U\n\x0cListSessions\x12!.trunkline.v1.ListSessionsRequest\x1a\".trunkline.v1.ListSessionsResponse\x12[\n\x0eReleaseSession\x12#.trunkline.v1.ReleaseSessionRequest\x1a$.trunkline.v1.ReleaseSessionResponse\x12O\n\nCancelTurn\x12\x1f.trunkline.v1.CancelTurnRequest\x1a .trunkline.v1.CancelTurnResponseB\\\n\x10\x64\x65v.trunkline.v1P\x01ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atrunkline/v1/session.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrunkline/v1/message.proto\"\xab\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04live\x18\x02 \x01(\x08\x12+\n\nline_state\x18\x03 \x01(\x0e\x32\x17.trunkline.v1.LineState\x12\r\n\x05turns\x18\x04 \x01(\x03\x12\x19\n\x11incremental_turns\x18\x05 \x01(\x03\x12\x13\n\x0b\x62ytes_saved\x18\x06 \x01(\x03\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rrunning_turns\x18\t \x03(\x0b\x32\x19.trunkline.v1.SessionTurn\"\x98\x01\n\x0bSessionTurn\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x10\n\x08turn_key\x18\x02 \x01(\t\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttached\x18\x04 \x01(\x08\x12\r\n\x05\x65nded\x18\x05 \x01(\x08\x12\x15\n\rlast_sequence\x18\x06 \x01(\x03\"\x7f\n\x12WarmSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x14\n\x0cinstructions\x18\x03 \x01(\t\x12!\n\x05tools\x18\x04 \x03(\x0b\x32\x12.trunkline.v1.Tool\x12\r\n\x05prime\x18\x05 \x01(\x08\"=\n\x13WarmSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.trunkline.v1.Session\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"<\n\x12GetSessionResponse\x12&\n\x07session\x18\x01 \x01(\x0b\x32\x15.trunkline.v1.Session\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x14ListSessionsResponse\x12\'\n\x08sessions\x18\x01 \x03(\x0b\x32\x15.trunkline.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07replica\x18\x03 \x01(\t\"+\n\x15ReleaseSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x18\n\x16ReleaseSessionResponse\"V\n\x11\x43\x61ncelTurnRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\x07turn_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08turn_key\x18\x03 \x01(\tH\x00\x42\x06\n\x04turn\"\x14\n\x12\x43\x61ncelTurnResponse*~\n\tLineState\x12\x1a\n\x16LINE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLINE_STATE_NONE\x10\x01\x12\x16\n\x12LINE_STATE_DIALING\x10\x02\x12\x13\n\x0fLINE_STATE_IDLE\x10\x03\x12\x13\n\x0fLINE_STATE_BUSY\x10\x04\x32\xee\x04\n\x0eSessionService\x12}\n\x0bWarmSession\x12 .trunkline.v1.WarmSessionRequest\x1a!.trunkline.v1.WarmSessionResponse\")\x82\xd3\xe4\x93\x02#\"\x1e/v1/sessions/{session_id}/warm:\x01*\x12r\n\nGetSession\x12\x1f.trunkline.v1.GetSessionRequest\x1a .trunkline.v1.GetSessionResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/sessions/{session_id}\x12k\n\x0cListSessions\x12!.trunkline.v1.ListSessionsRequest\x1a\".trunkline.v1.ListSessionsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/sessions\x12~\n\x0eReleaseSession\x12#.trunkline.v1.ReleaseSessionRequest\x1a$.trunkline.v1.ReleaseSessionResponse\"!\x82\xd3\xe4\x93\x02\x1b*\x19/v1/sessions/{session_id}\x12|\n\nCancelTurn\x12\x1f.trunkline.v1.CancelTurnRequest\x1a .trunkline.v1.CancelTurnResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/sessions/{session_id}/cancel:\x01*B\\\n\x10\x64\x65v.trunkline.v1P\x01ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,32 +35,42 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trunkline.v1.session_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.trunkline.v1P\001ZFgithub.com/trunkline/trunkline/clients/go/gen/trunkline/v1;trunklinev1'
-  _globals['_LINESTATE']._serialized_start=1207
-  _globals['_LINESTATE']._serialized_end=1333
-  _globals['_SESSION']._serialized_start=106
-  _globals['_SESSION']._serialized_end=405
-  _globals['_SESSIONTURN']._serialized_start=408
-  _globals['_SESSIONTURN']._serialized_end=560
-  _globals['_WARMSESSIONREQUEST']._serialized_start=562
-  _globals['_WARMSESSIONREQUEST']._serialized_end=689
-  _globals['_WARMSESSIONRESPONSE']._serialized_start=691
-  _globals['_WARMSESSIONRESPONSE']._serialized_end=752
-  _globals['_GETSESSIONREQUEST']._serialized_start=754
-  _globals['_GETSESSIONREQUEST']._serialized_end=793
-  _globals['_GETSESSIONRESPONSE']._serialized_start=795
-  _globals['_GETSESSIONRESPONSE']._serialized_end=855
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=857
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=917
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=919
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1024
-  _globals['_RELEASESESSIONREQUEST']._serialized_start=1026
-  _globals['_RELEASESESSIONREQUEST']._serialized_end=1069
-  _globals['_RELEASESESSIONRESPONSE']._serialized_start=1071
-  _globals['_RELEASESESSIONRESPONSE']._serialized_end=1095
-  _globals['_CANCELTURNREQUEST']._serialized_start=1097
-  _globals['_CANCELTURNREQUEST']._serialized_end=1183
-  _globals['_CANCELTURNRESPONSE']._serialized_start=1185
-  _globals['_CANCELTURNRESPONSE']._serialized_end=1205
-  _globals['_SESSIONSERVICE']._serialized_start=1336
-  _globals['_SESSIONSERVICE']._serialized_end=1778
+  _globals['_SESSIONSERVICE'].methods_by_name['WarmSession']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['WarmSession']._serialized_options = b'\202\323\344\223\002#\"\036/v1/sessions/{session_id}/warm:\001*'
+  _globals['_SESSIONSERVICE'].methods_by_name['GetSession']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['GetSession']._serialized_options = b'\202\323\344\223\002\033\022\031/v1/sessions/{session_id}'
+  _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\202\323\344\223\002\016\022\014/v1/sessions'
+  _globals['_SESSIONSERVICE'].methods_by_name['ReleaseSession']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['ReleaseSession']._serialized_options = b'\202\323\344\223\002\033*\031/v1/sessions/{session_id}'
+  _globals['_SESSIONSERVICE'].methods_by_name['CancelTurn']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['CancelTurn']._serialized_options = b'\202\323\344\223\002%\" /v1/sessions/{session_id}/cancel:\001*'
+  _globals['_LINESTATE']._serialized_start=1237
+  _globals['_LINESTATE']._serialized_end=1363
+  _globals['_SESSION']._serialized_start=136
+  _globals['_SESSION']._serialized_end=435
+  _globals['_SESSIONTURN']._serialized_start=438
+  _globals['_SESSIONTURN']._serialized_end=590
+  _globals['_WARMSESSIONREQUEST']._serialized_start=592
+  _globals['_WARMSESSIONREQUEST']._serialized_end=719
+  _globals['_WARMSESSIONRESPONSE']._serialized_start=721
+  _globals['_WARMSESSIONRESPONSE']._serialized_end=782
+  _globals['_GETSESSIONREQUEST']._serialized_start=784
+  _globals['_GETSESSIONREQUEST']._serialized_end=823
+  _globals['_GETSESSIONRESPONSE']._serialized_start=825
+  _globals['_GETSESSIONRESPONSE']._serialized_end=885
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=887
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=947
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=949
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1054
+  _globals['_RELEASESESSIONREQUEST']._serialized_start=1056
+  _globals['_RELEASESESSIONREQUEST']._serialized_end=1099
+  _globals['_RELEASESESSIONRESPONSE']._serialized_start=1101
+  _globals['_RELEASESESSIONRESPONSE']._serialized_end=1125
+  _globals['_CANCELTURNREQUEST']._serialized_start=1127
+  _globals['_CANCELTURNREQUEST']._serialized_end=1213
+  _globals['_CANCELTURNRESPONSE']._serialized_start=1215
+  _globals['_CANCELTURNRESPONSE']._serialized_end=1235
+  _globals['_SESSIONSERVICE']._serialized_start=1366
+  _globals['_SESSIONSERVICE']._serialized_end=1988
 # @@protoc_insertion_point(module_scope)
