@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { test } from "node:test";
 import { context, propagation } from "@opentelemetry/api";
 import { build } from "esbuild";
@@ -9,28 +10,54 @@ import { baseUrl } from "../src/connect.js";
 import { done, Fake, says, start } from "./fake.js";
 
 const ROOT = new URL("../../", import.meta.url);
+const require = createRequire(import.meta.url);
+const PACKAGE = require("trunkline/package.json");
+const NAMES = Object.keys(PACKAGE.exports)
+  .filter((path) => path !== "./package.json")
+  .map((path) => path.replace(".", "trunkline"));
 
 test("the version is that of the package", () => {
-  assert.equal(JSON.parse(readFileSync(new URL("package.json", ROOT), "utf8")).version, VERSION);
+  assert.equal(PACKAGE.version, VERSION);
 });
 
-test("the lock names no address", () => {
-  assert.ok(!readFileSync(new URL("package-lock.json", ROOT), "utf8").includes("://"));
+test("the lock does not say where a package was downloaded from", () => {
+  assert.ok(!readFileSync(new URL("package-lock.json", ROOT), "utf8").includes('"resolved"'));
 });
 
-test("the browser's entry needs nothing of Node", async () => {
-  const { metafile, warnings } = await build({
-    entryPoints: [new URL("src/web.ts", ROOT).pathname],
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    write: false,
-    metafile: true,
-    logLevel: "silent",
+for (const name of NAMES) {
+  test(`${name} is the same as an ES module and in CommonJS`, async () => {
+    const module = await import(name);
+    assert.deepEqual(Object.keys(require(name)).sort(), Object.keys(module).sort());
+    assert.match(require.resolve(name), /dist\/cjs/);
+    assert.match(import.meta.resolve(name), /dist\/esm/);
   });
-  assert.deepEqual(warnings, []);
-  assert.ok(!Object.keys(metafile.inputs).some((path) => path.includes("connect-node")));
+}
+
+test("a CommonJS program makes calls", async (t) => {
+  const { address } = await Fake.start(t, says(start, done()));
+  const client = require("trunkline").connect(address);
+  t.after(() => client.close());
+  const { text } = await client.stream({ sessionId: "s", model: "m", messages: [] }).result();
+  assert.equal(text, "Hello.");
 });
+
+for (const statement of ['export * from "trunkline"', 'module.exports = require("trunkline")']) {
+  test(`the browser's build of ${statement} needs nothing of Node`, async () => {
+    const { metafile, warnings } = await build({
+      stdin: { contents: statement, resolveDir: ROOT.pathname },
+      tsconfigRaw: {}, // the package as it is built, not the sources that the paths of tsconfig.json name
+      bundle: true,
+      platform: "browser",
+      write: false,
+      metafile: true,
+      logLevel: "silent",
+    });
+    assert.deepEqual(warnings, []);
+    const inputs = Object.keys(metafile.inputs);
+    assert.ok(inputs.some((path) => /^dist\/(esm|cjs)\/web\.js$/.test(path)));
+    assert.ok(!inputs.some((path) => path.includes("connect-node")));
+  });
+}
 
 test("both entries have the same names", async () => {
   const names = async (path: string) => Object.keys(await import(path)).sort();
