@@ -1,5 +1,9 @@
-"""The one error that a call raises. Reasons are an open set, so none is listed here."""
+"""The errors that a call raises: `TrunklineError`, and a class for each kind of failure.
 
+Reasons are an open set: a failure with one that is not in the tables below is a `TrunklineError` itself.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import grpc
@@ -84,7 +88,8 @@ class TrunklineError(Exception):
 
     def __repr__(self) -> str:
         return (
-            f"TrunklineError({self.reason}, {self.message!r}, retryable={self.retryable}, sent={self.sent})"
+            f"{type(self).__name__}({self.reason}, {self.message!r},"
+            f" retryable={self.retryable}, sent={self.sent})"
         )
 
     @property
@@ -96,3 +101,102 @@ class TrunklineError(Exception):
     def lost(self) -> bool:
         """The connection broke before the service said how the call ended."""
         return not self.reported and self.status in BROKEN
+
+
+class InvalidRequestError(TrunklineError):
+    """The service or the upstream refuses the request. `violations` names the fields: correct them."""
+
+
+class ContextLengthError(InvalidRequestError):
+    """The conversation does not fit the model. Shorten it: `conversation.compact` does."""
+
+
+class AuthenticationError(TrunklineError):
+    """The service does not know the caller. Correct the token or the key."""
+
+
+class PermissionDeniedError(TrunklineError):
+    """The caller may not do this: use this model, or bring a key."""
+
+
+class NotFoundError(TrunklineError):
+    """The replica has no such session or turn."""
+
+
+class RateLimitError(TrunklineError):
+    """A rate limit of the upstream. Try again after `retry_after`."""
+
+
+class QuotaError(TrunklineError):
+    """The upstream's quota is used up, or its bill is not paid. Do not try again."""
+
+
+class OverloadedError(TrunklineError):
+    """A limit of the service. Try again after `retry_after`."""
+
+
+class ConnectionFailedError(TrunklineError):
+    """The service or its upstream was not reached, or was lost. `sent` says whether a try may cost twice."""
+
+
+class TimedOutError(TrunklineError):
+    """The time was up: the caller's own, or one of the service's waits, which the message names."""
+
+
+class UpstreamError(TrunklineError):
+    """The upstream failed, refuses the service's key, or gave an invalid answer. `upstream` has its words."""
+
+
+class InternalError(TrunklineError):
+    """A bug of the service. Its log has the details."""
+
+
+class TurnCancelledError(TrunklineError):
+    """The turn was stopped: by `cancel()`, by `cancel_turn`, or since nobody read it."""
+
+
+class TakenOverError(TrunklineError):
+    """A newer call with the same turn key reads the turn now."""
+
+
+CLASSES: Mapping[str, type[TrunklineError]] = {
+    "INVALID_REQUEST": InvalidRequestError,
+    "MESSAGE_TOO_BIG": InvalidRequestError,
+    "CONTEXT_LENGTH_EXCEEDED": ContextLengthError,
+    "UNAUTHENTICATED": AuthenticationError,
+    "PERMISSION_DENIED": PermissionDeniedError,
+    "SESSION_NOT_FOUND": NotFoundError,
+    "TURN_NOT_FOUND": NotFoundError,
+    "RATE_LIMITED": RateLimitError,
+    "QUOTA_EXHAUSTED": QuotaError,
+    "OVERLOADED": OverloadedError,
+    "CONNECT_FAILED": ConnectionFailedError,
+    "CONNECTION_LOST": ConnectionFailedError,
+    "INTERRUPTED": ConnectionFailedError,
+    "SHUTTING_DOWN": ConnectionFailedError,
+    "TIMEOUT": TimedOutError,
+    "UPSTREAM_AUTH": UpstreamError,
+    "UPSTREAM_ERROR": UpstreamError,
+    "PROTOCOL_ERROR": UpstreamError,
+    "INTERNAL": InternalError,
+    "CANCELLED": TurnCancelledError,
+    "TAKEN_OVER": TakenOverError,
+}
+"""The class of each reason that the service reports."""
+
+BARE: Mapping[grpc.StatusCode, type[TrunklineError]] = {
+    grpc.StatusCode.OK: ConnectionFailedError,
+    grpc.StatusCode.UNKNOWN: ConnectionFailedError,
+    grpc.StatusCode.INTERNAL: ConnectionFailedError,
+    grpc.StatusCode.UNAVAILABLE: ConnectionFailedError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: TimedOutError,
+    grpc.StatusCode.CANCELLED: TurnCancelledError,
+    grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
+}
+"""The class of a status that comes alone: from gRPC itself, or from a proxy."""
+
+
+def class_of(reason: str, status: grpc.StatusCode, *, reported: bool) -> type[TrunklineError]:
+    """Return the class of a failure. `reported` as in `TrunklineError`."""
+    return (CLASSES.get(reason) if reported else BARE.get(status)) or TrunklineError

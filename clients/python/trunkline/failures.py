@@ -1,4 +1,4 @@
-"""Turn a failed call into a `TrunklineError`.
+"""Turn a failed call into a `TrunklineError` of its class.
 
 Reads the status, its details, and the `error` event if there was one. Where they disagree the event wins,
 since it carries more. Unknown details, and those that a proxy made up, are ignored.
@@ -19,7 +19,7 @@ from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]  # an
 )
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # as above
 
-from trunkline.errors import TrunklineError, Upstream, Violation
+from trunkline.errors import TrunklineError, Upstream, Violation, class_of
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.reports import report_from, seconds, usage_from
@@ -48,8 +48,10 @@ def read(
     """`partial` is what the client has gathered; what the service reports takes precedence."""
     found = _parse(details)
     reported = event or found.error or pb.Error()
-    return TrunklineError(
-        reported.reason or found.info.reason or status.name,
+    ours = found.ours or event is not None or found.error is not None
+    reason = reported.reason or found.info.reason or status.name
+    return class_of(reason, status, reported=ours)(
+        reason,
         reported.message or message,
         status=status,
         retryable=reported.retryable if reported.reason else _says_later(status, found),
@@ -61,7 +63,7 @@ def read(
         report=report_from(reported.report) if reported.HasField("report") else None,
         violations=tuple(Violation(bad.field, bad.description) for bad in found.bad.field_violations),
         metadata=dict(found.info.metadata),
-        reported=found.ours or event is not None or found.error is not None,
+        reported=ours,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import grpc
 
-from trunkline.errors import TrunklineError
+from trunkline.errors import TurnCancelledError
 from trunkline.events import ACTION_REQUIRED, Done, Event
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.history import History
@@ -45,7 +45,7 @@ class ToolLoop:
         if self._cancelled:
             self._cancelled, self._ended = False, True
             status = grpc.StatusCode.CANCELLED
-            raise TrunklineError(status.name, "cancel() was called", status=status, sent=False)
+            raise TurnCancelledError(status.name, "cancel() was called", status=status, sent=False)
         if self._ended or self._rounds_left == 0 or self._waits():
             return False
         return self._first or bool(self._history.open_calls())

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 import grpc
 
-from trunkline.errors import TrunklineError
+from trunkline.errors import ConnectionFailedError, TrunklineError, TurnCancelledError
 from trunkline.events import Done, Event, Start, event_from
 from trunkline.failures import error_from, read
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
@@ -177,7 +177,7 @@ class Turn(Generic[C]):
         if self._stop is not None and any(turn.values()):
             self._stop(cancel_request(self.request.session_id, **turn))
         status = grpc.StatusCode.UNAVAILABLE
-        raise TrunklineError(status.name, why, status=status, partial=self._partial.message())
+        raise ConnectionFailedError(status.name, why, status=status, partial=self._partial.message())
 
     def _fail(self, call: grpc.RpcError) -> float:
         """The call failed: how long to wait before the next try. Raises where there is none."""
@@ -195,7 +195,7 @@ class Turn(Generic[C]):
             return self._try_again(read(grpc.StatusCode.OK, "", event=self._error, partial=partial))
         message = "the stream ended without `done`"
         return self._try_again(
-            TrunklineError("PROTOCOL_ERROR", message, status=grpc.StatusCode.OK, partial=partial)
+            ConnectionFailedError("PROTOCOL_ERROR", message, status=grpc.StatusCode.OK, partial=partial)
         )
 
     def _try_again(self, error: TrunklineError, cause: grpc.RpcError | None = None) -> float:
@@ -214,7 +214,7 @@ class Turn(Generic[C]):
             self._cancelled = False
             status = grpc.StatusCode.CANCELLED
             partial = self._partial.message()
-            raise TrunklineError(status.name, "cancel() was called", status=status, partial=partial)
+            raise TurnCancelledError(status.name, "cancel() was called", status=status, partial=partial)
 
     def _leave(self) -> None:
         """The caller goes before the end: a turn that would go on without them is stopped."""

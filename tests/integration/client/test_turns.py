@@ -16,7 +16,7 @@ from tests.integration.client.scripted import (
     failed,
     says,
 )
-from trunkline import Done, TrunklineError, user
+from trunkline import ConnectionFailedError, Done, TimedOutError, TrunklineError, TurnCancelledError, user
 
 Code = grpc.StatusCode
 LOST = Fail(Code.ABORTED, "CONNECTION_LOST", sent="true")
@@ -68,7 +68,7 @@ async def test_an_unknown_event_is_passed_over(face, service, conversation):
 async def test_an_error_event_and_its_status_raise_once(face, service, conversation):
     service.scripts = [[START, delta("hal"), failed("CONNECTION_LOST"), LOST]]
     turn = conversation.stream("hi")
-    with pytest.raises(TrunklineError) as caught:
+    with pytest.raises(ConnectionFailedError) as caught:
         await face.events(turn)
     error = caught.value
     assert (error.reason, error.message, error.status) == ("CONNECTION_LOST", "reported", Code.ABORTED)
@@ -80,7 +80,7 @@ async def test_an_error_event_and_its_status_raise_once(face, service, conversat
 @pytest.mark.parametrize("script", [[], [START], [START, delta("x")]], ids=["empty", "start", "content"])
 async def test_an_ok_without_done_raises(face, service, conversation, script):
     service.scripts = [script]
-    with pytest.raises(TrunklineError) as caught:
+    with pytest.raises(ConnectionFailedError) as caught:
         await face.events(conversation.stream("hi"))
     assert caught.value.reason == "PROTOCOL_ERROR"
 
@@ -108,7 +108,7 @@ async def test_complete_is_tried_again_too(face, service, conversation):
 
 async def test_tries_come_to_an_end(face, service, conversation):
     service.scripts = [[DRAINING]] * 4
-    with pytest.raises(TrunklineError) as caught:
+    with pytest.raises(ConnectionFailedError) as caught:
         await face.result(conversation.stream("hi"))
     assert (caught.value.reason, caught.value.sent, len(service.requests)) == ("SHUTTING_DOWN", False, 4)
 
@@ -131,7 +131,7 @@ async def test_everything_else_is_not(face, service, conversation, fail, way):
 
 async def test_nobody_there_is_an_unknown_outcome(face):
     client = face.client("127.0.0.1:1")
-    with pytest.raises(TrunklineError) as caught:
+    with pytest.raises(ConnectionFailedError) as caught:
         await face.call(client.get_session, "s1")
     await face.close(client)
     assert (caught.value.reason, caught.value.sent) == ("UNAVAILABLE", None)
@@ -139,7 +139,7 @@ async def test_nobody_there_is_an_unknown_outcome(face):
 
 async def test_the_deadline_reaches_the_service_and_ends_the_turn(face, service, conversation):
     service.scripts = [[START, delta("hal"), WAIT]]
-    with pytest.raises(TrunklineError) as caught:
+    with pytest.raises(TimedOutError) as caught:
         await face.events(conversation.stream("hi", timeout=0.2))
     assert (caught.value.reason, caught.value.sent) == ("DEADLINE_EXCEEDED", None)
     assert caught.value.partial == trunkline.assistant("hal")
@@ -169,7 +169,7 @@ async def test_cancel_ends_the_reader_with_an_error(face, service, conversation)
     reading = asyncio.ensure_future(face.events(turn, heard))
     await heard.wait()
     turn.cancel()
-    with pytest.raises(TrunklineError) as caught:
+    with pytest.raises(TurnCancelledError) as caught:
         await reading
     assert (caught.value.reason, caught.value.partial) == ("CANCELLED", trunkline.assistant("hal"))
     await service.left.wait()

@@ -124,7 +124,7 @@ def test_what_was_gathered_is_better_than_nothing():
 
 def test_repr():
     error = error_from(rpc_error(Code.UNAVAILABLE, "x"))
-    assert repr(error) == "TrunklineError(UNAVAILABLE, 'x', retryable=False, sent=None)"
+    assert repr(error) == "ConnectionFailedError(UNAVAILABLE, 'x', retryable=False, sent=None)"
     assert str(error_from(rpc_error(Code.CANCELLED))) == "CANCELLED"
 
 
