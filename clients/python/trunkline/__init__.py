@@ -12,16 +12,19 @@ from trunkline.aio.run import AsyncRun
 from trunkline.aio.turn import AsyncTurn
 from trunkline.compaction import Compaction
 from trunkline.errors import (
+    AnswerError,
     AuthenticationError,
     ConnectionFailedError,
     ContextLengthError,
     InternalError,
     InvalidRequestError,
     NotFoundError,
+    OutputError,
     OverloadedError,
     PermissionDeniedError,
     QuotaError,
     RateLimitError,
+    RefusalError,
     TakenOverError,
     TimedOutError,
     TrunklineError,
@@ -76,6 +79,7 @@ from trunkline.messages import (
     user,
 )
 from trunkline.options import Options, allow_tools, choice_definition, force_tool, json_schema
+from trunkline.output import Output, Parsed
 from trunkline.reports import Report, Timings, Usage
 from trunkline.retry import Retry
 from trunkline.sessions import RunningTurn, Session, SessionPage
@@ -87,6 +91,7 @@ from trunkline.tools import Tool, custom_tool, tool, tool_definition
 
 __all__ = [
     "TOOL_CALL_KIND_CUSTOM",
+    "AnswerError",
     "AsyncClient",
     "AsyncConversation",
     "AsyncRun",
@@ -108,13 +113,17 @@ __all__ = [
     "Message",
     "NotFoundError",
     "Options",
+    "Output",
+    "OutputError",
     "OverloadedError",
+    "Parsed",
     "Part",
     "PermissionDeniedError",
     "QuotaError",
     "RateLimitError",
     "ReasoningDelta",
     "RefusalDelta",
+    "RefusalError",
     "Report",
     "Retry",
     "RunningTurn",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from trunkline.events import Done
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.reports import Report, Usage
 
@@ -153,6 +154,37 @@ class InternalError(TrunklineError):
 
 class TurnCancelledError(TrunklineError):
     """The turn was stopped: by `cancel()`, by `cancel_turn`, or since nobody read it."""
+
+
+class AnswerError(TrunklineError):
+    """The turn ended well, but its answer is not what was asked for. `done` is that answer."""
+
+    def __init__(self, reason: str, message: str, done: Done) -> None:
+        super().__init__(
+            reason,
+            message,
+            status=grpc.StatusCode.OK,
+            sent=True,
+            partial=done.message,
+            usage=done.usage,
+            report=done.report,
+            reported=True,
+        )
+        self.done = done
+
+
+class RefusalError(AnswerError):
+    """The model refuses to answer. Its words are the message."""
+
+    def __init__(self, done: Done) -> None:
+        super().__init__("REFUSAL", done.refusal, done)
+
+
+class OutputError(AnswerError):
+    """The answer does not fit the type that was asked for."""
+
+    def __init__(self, done: Done, message: str) -> None:
+        super().__init__("INVALID_OUTPUT", message, done)
 
 
 class TakenOverError(TrunklineError):

@@ -94,6 +94,11 @@ def text_of(message: Message) -> str:
     return "".join(part.text.text for part in message.parts)
 
 
+def final_text_of(message: Message) -> str:
+    """The text of the answer itself: what the model said on the way to it (`commentary`) is left out."""
+    return "".join(part.text.text for part in message.parts if part.text.phase != "commentary")
+
+
 def refusal_of(message: Message) -> str:
     return "".join(part.refusal.text for part in message.parts)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from trunkline.aio.run import AsyncRun
 from trunkline.aio.turn import AsyncTurn
@@ -14,11 +14,14 @@ from trunkline.items import Items, action_result, as_items
 from trunkline.loop import MAX_ROUNDS
 from trunkline.messages import Input
 from trunkline.options import Options
+from trunkline.output import Output, Parsed
 from trunkline.sessions import Session
 from trunkline.tools import Tools
 
 if TYPE_CHECKING:
     from trunkline.aio.client import AsyncClient
+
+T = TypeVar("T")
 
 
 class AsyncConversation(History):
@@ -77,6 +80,34 @@ class AsyncConversation(History):
             return self.stream(given, timeout=timeout, request_id=request_id, **options)
 
         return AsyncRun(self, turn, given, max_rounds)
+
+    async def parse(
+        self,
+        given: Input | None,
+        kind: type[T] | Output[T],
+        *,
+        tools: Tools = (),
+        max_rounds: int = MAX_ROUNDS,
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> Parsed[T]:
+        """Ask for an answer that fits a type, calling tools as `run` does: its value is `done.parsed`.
+
+        Raises RefusalError where the model refuses, and OutputError where the answer does not fit; it is kept
+        in `messages` all the same. See `Output`.
+        """
+        output = kind if isinstance(kind, Output) else Output(kind)
+        options["text_format"] = output.format
+        async with self.run(
+            given,
+            tools=tools,
+            max_rounds=max_rounds,
+            timeout=timeout,
+            request_id=request_id,
+            **options,
+        ) as run:
+            return output.parse(await run.result())
 
     def answer(
         self,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from trunkline.compaction import Compaction
 from trunkline.events import Done
@@ -13,6 +13,7 @@ from trunkline.items import Items, action_result, as_items
 from trunkline.loop import MAX_ROUNDS
 from trunkline.messages import Input
 from trunkline.options import Options
+from trunkline.output import Output, Parsed
 from trunkline.sessions import Session
 from trunkline.sync.run import SyncRun
 from trunkline.sync.turn import SyncTurn
@@ -20,6 +21,8 @@ from trunkline.tools import Tools
 
 if TYPE_CHECKING:
     from trunkline.sync.client import Client
+
+T = TypeVar("T")
 
 
 class Conversation(History):
@@ -78,6 +81,34 @@ class Conversation(History):
             return self.stream(given, timeout=timeout, request_id=request_id, **options)
 
         return SyncRun(self, turn, given, max_rounds)
+
+    def parse(
+        self,
+        given: Input | None,
+        kind: type[T] | Output[T],
+        *,
+        tools: Tools = (),
+        max_rounds: int = MAX_ROUNDS,
+        timeout: float | None = None,
+        request_id: str = "",
+        **options: Unpack[Options],
+    ) -> Parsed[T]:
+        """Ask for an answer that fits a type, calling tools as `run` does: its value is `done.parsed`.
+
+        Raises RefusalError where the model refuses, and OutputError where the answer does not fit; it is kept
+        in `messages` all the same. See `Output`.
+        """
+        output = kind if isinstance(kind, Output) else Output(kind)
+        options["text_format"] = output.format
+        with self.run(
+            given,
+            tools=tools,
+            max_rounds=max_rounds,
+            timeout=timeout,
+            request_id=request_id,
+            **options,
+        ) as run:
+            return output.parse(run.result())
 
     def answer(
         self,
