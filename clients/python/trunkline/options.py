@@ -14,11 +14,33 @@ from trunkline.gen.trunkline.v1.completion_pb2 import JsonSchemaFormat, ToolChoi
 
 E = TypeVar("E")
 
+Transport = Literal["auto", "websocket", "sse"]
+"""The contract's own set, so it is closed. Those below are the upstream's: an editor offers the names known
+today, and any other is sent as it is."""
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | str
+Summary = Literal["auto", "concise", "detailed"] | str
+Verbosity = Literal["low", "medium", "high"] | str
+ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"] | str
+Truncation = Literal["auto", "disabled"] | str
+Include = (
+    Literal[
+        "code_interpreter_call.outputs",
+        "computer_call_output.output.image_url",
+        "file_search_call.results",
+        "message.input_image.image_url",
+        "message.output_text.logprobs",
+        "reasoning.encrypted_content",
+        "web_search_call.action.sources",
+        "web_search_call.results",
+    ]
+    | str
+)
+
 
 class Options(TypedDict, total=False):
     """How to run a turn. A conversation has defaults; each turn may have its own on top."""
 
-    transport: Literal["auto", "websocket", "sse"] | None
+    transport: Transport | None
     temperature: float | None
     top_p: float | None
     max_output_tokens: int | None
@@ -26,18 +48,18 @@ class Options(TypedDict, total=False):
     store: bool | None
     tool_choice: Literal["auto", "none", "required"] | ToolChoice | None
     """See also `force_tool`, `allow_tools` and `choice_definition`."""
-    reasoning_effort: str | None
-    reasoning_summary: str | None
+    reasoning_effort: Effort | None
+    reasoning_summary: Summary | None
     text_format: Literal["plain", "json_object"] | JsonSchemaFormat | None
     """See also `json_schema`."""
-    verbosity: str | None
+    verbosity: Verbosity | None
     metadata: Mapping[str, str] | None
     prompt_cache_key: str | None
-    service_tier: str | None
-    truncation: str | None
+    service_tier: ServiceTier | None
+    truncation: Truncation | None
     safety_identifier: str | None
     warm_up: bool | None
-    include: Sequence[str] | None
+    include: Sequence[Include] | None
     """More of what the upstream can include in its answer, for example "file_search_call.results"."""
     extra_body: Mapping[str, Any] | str | None
     """Upstream keys that have no name here: an object, or its JSON."""
@@ -49,7 +71,11 @@ class Options(TypedDict, total=False):
     """After how many seconds of silence the service shows that the turn runs. Not an event for the caller."""
 
 
-TRANSPORTS = {"auto": pb.TRANSPORT_AUTO, "websocket": pb.TRANSPORT_WEBSOCKET, "sse": pb.TRANSPORT_SSE}
+TRANSPORTS = {
+    "auto": pb.TRANSPORT_AUTO,
+    "websocket": pb.TRANSPORT_WEBSOCKET,
+    "sse": pb.TRANSPORT_SSE,
+}
 TOOL_CHOICES = {
     "auto": pb.TOOL_CHOICE_MODE_AUTO,
     "none": pb.TOOL_CHOICE_MODE_NONE,

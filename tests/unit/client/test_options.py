@@ -1,8 +1,12 @@
+from typing import get_args
+
 import pytest
+from openai.types.responses import ResponseIncludable
+from openai.types.shared import ReasoningEffort
 
 import trunkline
 from trunkline.gen.trunkline.v1 import completion_pb2 as pb
-from trunkline.options import Options, completion_options
+from trunkline.options import TRANSPORTS, Effort, Include, Options, Transport, completion_options
 from trunkline.reports import seconds
 
 
@@ -107,3 +111,27 @@ def test_choosing_tools():
 def test_a_slip_is_reported_at_once(given, error):
     with pytest.raises(error):
         completion_options(given)
+
+
+def test_the_transports_are_those_of_the_contract():
+    assert set(get_args(Transport)) == set(TRANSPORTS)
+    assert len(TRANSPORTS) == len(pb.Transport.items()) - 1  # all but UNSPECIFIED
+
+
+def known(kind):
+    """The names that an editor offers; the other member of the union is `str`."""
+    names, rest = get_args(kind)
+    assert rest is str
+    return set(get_args(names))
+
+
+def test_an_editor_offers_the_names_of_the_upstream():
+    assert known(Include) == set(get_args(ResponseIncludable))
+    assert known(Effort) == set(get_args(get_args(ReasoningEffort)[0]))
+
+
+def test_a_name_that_is_newer_than_the_client_is_sent():
+    options = completion_options(
+        {"reasoning_effort": "newest", "service_tier": "newest", "verbosity": "newest"}
+    )
+    assert options.reasoning.effort == options.service_tier == options.text.verbosity == "newest"

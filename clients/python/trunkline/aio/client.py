@@ -19,7 +19,7 @@ from trunkline.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
 from trunkline.gen.trunkline.v1.message_pb2 import Message
 from trunkline.gen.trunkline.v1.session_pb2_grpc import SessionServiceStub
 from trunkline.lingering import STOP_S, is_left
-from trunkline.options import Options
+from trunkline.options import Options, ServiceTier
 from trunkline.requests import cancel_request, compact_request, turn_request
 from trunkline.tools import Tools
 from trunkline.tracing import CallSpan
@@ -156,7 +156,7 @@ class AsyncClient(AsyncSessionCalls):
         instructions: str = "",
         store: bool | None = None,
         prompt_cache_key: str | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | None = None,
         timeout: float | None = None,
         request_id: str = "",
     ) -> Compaction:
