@@ -40,7 +40,7 @@ final class Failures {
     Status.Code code = status.getCode();
     String said = status.getDescription() == null ? "" : status.getDescription();
     var error =
-        new TrunklineException.Builder(
+        new Failure(
             first(reported.getReason(), found.info.getReason(), code.name()), first(reported.getMessage(), said), code);
     error.cause = status.getCause();
     error.retryable = reported.getReason().isEmpty() ? found.saysLater(code) : reported.getRetryable();
@@ -54,33 +54,33 @@ final class Failures {
         found.bad.getFieldViolationsList().stream()
             .map(one -> new Violation(one.getField(), one.getDescription()))
             .toList();
-    error.metadata = found.info.getMetadataMap();
+    error.metadata = Map.copyOf(found.info.getMetadataMap());
     error.reported = event.isPresent() || found.ours() || !found.error.equals(Error.getDefaultInstance());
-    return error.build();
+    return error.exception();
   }
 
   /** A stream that ended with OK, which is correct only after {@code done}. */
   static TrunklineException endless(Optional<Message> partial) {
     var error =
-        new TrunklineException.Builder("PROTOCOL_ERROR", "the stream ended without `done`", Status.Code.OK);
+        new Failure("PROTOCOL_ERROR", "the stream ended without `done`", Status.Code.OK);
     error.partial = partial.orElse(null);
-    return error.build();
+    return error.exception();
   }
 
   /** A turn that was to go on, and does not. */
   static TrunklineException lost(String message, Optional<Message> partial) {
     Status.Code status = Status.Code.UNAVAILABLE;
-    var error = new TrunklineException.Builder(status.name(), message, status);
+    var error = new Failure(status.name(), message, status);
     error.partial = partial.orElse(null);
-    return error.build();
+    return error.exception();
   }
 
   static TrunklineException cancelled(String message, Boolean sent, Optional<Message> partial) {
     Status.Code status = Status.Code.CANCELLED;
-    var error = new TrunklineException.Builder(status.name(), message, status);
+    var error = new Failure(status.name(), message, status);
     error.sent = sent;
     error.partial = partial.orElse(null);
-    return error.build();
+    return error.exception();
   }
 
   /** Nothing in it is null. {@code info} is empty unless it is the service's own: others may use the same reasons. */

@@ -3,43 +3,33 @@ package dev.trunkline;
 import dev.trunkline.v1.Message;
 import io.grpc.Status;
 import java.io.Serial;
+import java.io.Serializable;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * A call failed. Thrown once, with everything that is known.
  *
  * <p>Reasons are an open set: those in the service's docs/protocol.md, or, where the failure is not the service's own,
- * the name of the gRPC status ({@code UNAVAILABLE}, {@code DEADLINE_EXCEEDED}, {@code CANCELLED}).
+ * the name of the gRPC status ({@code UNAVAILABLE}, {@code DEADLINE_EXCEEDED}, {@code CANCELLED}). Those that call for
+ * different handling are classes of their own; a reason that is newer than this client is a plain one of this class:
+ *
+ * <pre>{@code
+ * try {
+ *   chat.complete("…");
+ * } catch (TrunklineException.RateLimited limited) {
+ *   Thread.sleep(limited.retryAfter().orElse(ofSeconds(1)).toMillis());
+ * } catch (TrunklineException.ConnectionFailed | TrunklineException.TimedOut failed) {
+ *   again(failed.sent());
+ * }
+ * }</pre>
  */
-public final class TrunklineException extends RuntimeException {
+public sealed class TrunklineException extends RuntimeException {
   @Serial private static final long serialVersionUID = 1L;
 
-  /** How a connection that breaks ends a call, depending on what breaks it. OK: a stream that just ends. */
-  private static final Set<Status.Code> BROKEN =
-      Set.of(
-          Status.Code.OK,
-          Status.Code.CANCELLED,
-          Status.Code.UNKNOWN,
-          Status.Code.INTERNAL,
-          Status.Code.UNAVAILABLE);
-
-  private final String reason;
-  private final String detail;
-  private final Status.Code status;
-  private final boolean retryable;
-  private final Duration retryAfter;
-  private final Boolean sent;
-  private final Message partial;
-  private final Upstream upstream;
-  private final Usage usage;
-  private final Report report;
-  private final List<Violation> violations;
-  private final Map<String, String> metadata;
-  private final boolean reported;
+  private final Failure failure;
 
   /**
    * The upstream's own error.
@@ -49,7 +39,7 @@ public final class TrunklineException extends RuntimeException {
    * @param status the HTTP status, or the close code of the WebSocket; 0: none
    * @param requestId its request id, or the id of the response
    */
-  public record Upstream(String code, String type, int status, String requestId) {}
+  public record Upstream(String code, String type, int status, String requestId) implements Serializable {}
 
   /**
    * One thing that is wrong with the request.
@@ -57,140 +47,216 @@ public final class TrunklineException extends RuntimeException {
    * @param field the path of the field
    * @param description what to do
    */
-  public record Violation(String field, String description) {}
+  public record Violation(String field, String description) implements Serializable {}
 
-  private TrunklineException(Builder builder) {
-    super(builder.detail.isEmpty() ? builder.reason : builder.reason + ": " + builder.detail, builder.cause);
-    reason = builder.reason;
-    detail = builder.detail;
-    status = builder.status;
-    retryable = builder.retryable;
-    retryAfter = builder.retryAfter;
-    sent = builder.sent;
-    partial = builder.partial;
-    upstream = builder.upstream;
-    usage = builder.usage;
-    report = builder.report;
-    violations = builder.violations;
-    metadata = builder.metadata;
-    reported = builder.reported;
+  TrunklineException(Failure failure) {
+    super(failure.message(), failure.cause);
+    this.failure = failure;
   }
 
   /** Why, for programs, for example {@code RATE_LIMITED}. */
   public String reason() {
-    return reason;
+    return failure.reason;
   }
 
   /** What happened, for people, without the reason in front of it. */
   public String detail() {
-    return detail;
+    return failure.detail;
   }
 
   /** The status of the call; OK where it ended well without an answer. */
   public Status.Code status() {
-    return status;
+    return failure.status;
   }
 
   /** Whether the same request may succeed later. It may cost money twice unless {@link #sent} is false. */
   public boolean retryable() {
-    return retryable;
+    return failure.retryable;
   }
 
   /** When to try again, where that is known. */
   public Optional<Duration> retryAfter() {
-    return Optional.ofNullable(retryAfter);
+    return Optional.ofNullable(failure.retryAfter);
   }
 
   /** Whether the request reached the upstream; empty: unknown. */
   public Optional<Boolean> sent() {
-    return Optional.ofNullable(sent);
+    return Optional.ofNullable(failure.sent);
   }
 
   /** The answer received before the failure. */
   public Optional<Message> partial() {
-    return Optional.ofNullable(partial);
+    return Optional.ofNullable(failure.partial);
   }
 
   /** The upstream's own error, if it sent one. */
   public Optional<Upstream> upstream() {
-    return Optional.ofNullable(upstream);
+    return Optional.ofNullable(failure.upstream);
   }
 
   /** What it cost, where the upstream reported it. */
   public Optional<Usage> usage() {
-    return Optional.ofNullable(usage);
+    return Optional.ofNullable(failure.usage);
   }
 
   /** How the turn ran, once something was sent. */
   public Optional<Report> report() {
-    return Optional.ofNullable(report);
+    return Optional.ofNullable(failure.report);
   }
 
   /** What is wrong with the request. */
   public List<Violation> violations() {
-    return violations;
+    return failure.violations;
   }
 
   /** The metadata of the service's ErrorInfo, for what has no method here. */
   public Map<String, String> metadata() {
-    return metadata;
+    return failure.metadata;
   }
 
   /** The service reports that nothing was sent upstream and another try may succeed. */
   boolean unsent() {
-    return status == Status.Code.UNAVAILABLE && Boolean.FALSE.equals(sent);
+    return failure.unsent();
   }
 
   /** The connection broke before the service said how the call ended. */
   boolean lost() {
-    return !reported && BROKEN.contains(status);
+    return failure.lost();
   }
 
   /** The caller's own end of the call: its time was up, or its context was cancelled. */
   boolean left() {
-    return !reported && (status == Status.Code.DEADLINE_EXCEEDED || status == Status.Code.CANCELLED);
+    return failure.left();
   }
 
   /** The same, of a call of which an earlier try may have been sent. */
   TrunklineException sentUnknown() {
-    Builder same = new Builder(reason, detail, status);
-    same.cause = getCause();
-    same.retryable = retryable;
-    same.retryAfter = retryAfter;
-    same.partial = partial;
-    same.upstream = upstream;
-    same.usage = usage;
-    same.report = report;
-    same.violations = violations;
-    same.metadata = metadata;
-    same.reported = reported;
-    return same.build();
+    return failure.sentUnknown().exception();
   }
 
-  static final class Builder {
-    private final String reason;
-    private final String detail;
-    private final Status.Code status;
-    Throwable cause;
-    boolean retryable;
-    Duration retryAfter;
-    Boolean sent;
-    Message partial;
-    Upstream upstream;
-    Usage usage;
-    Report report;
-    List<Violation> violations = List.of();
-    Map<String, String> metadata = Map.of();
-    boolean reported; // by the service itself, and not by what is between
+  /** The service or the upstream refuses the request: {@link #violations} names the fields. */
+  public static sealed class InvalidRequest extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
 
-    Builder(String reason, String detail, Status.Code status) {
-      this.reason = reason;
-      this.detail = detail;
-      this.status = status;
+    InvalidRequest(Failure failure) {
+      super(failure);
     }
+  }
 
-    TrunklineException build() {
-      return new TrunklineException(this);
+  /** The conversation does not fit the model: shorten it, for example by {@link Conversation#compact}. */
+  public static final class ContextLength extends InvalidRequest {
+    @Serial private static final long serialVersionUID = 1L;
+
+    ContextLength(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** The service does not know the caller: correct the token or the key. */
+  public static final class Unauthenticated extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    Unauthenticated(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** The caller may not do this: use this model, or bring a key. */
+  public static final class PermissionDenied extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    PermissionDenied(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** The replica has no such session or turn. */
+  public static final class NotFound extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    NotFound(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** A rate limit of the upstream: try again after {@link #retryAfter}. */
+  public static final class RateLimited extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    RateLimited(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** The upstream's quota is used up, or its bill is not paid: do not try again. */
+  public static final class QuotaExhausted extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    QuotaExhausted(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** A limit of the service: try again after {@link #retryAfter}. */
+  public static final class Overloaded extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    Overloaded(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** The service or its upstream was not reached, or was lost. {@link #sent}: whether a try may cost twice. */
+  public static final class ConnectionFailed extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    ConnectionFailed(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** The time was up: the caller's own, or a wait of the service, which the message names. */
+  public static final class TimedOut extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    TimedOut(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** The upstream failed, refuses the service's key, or answered what is invalid: {@link #upstream}. */
+  public static final class UpstreamFailed extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    UpstreamFailed(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** A bug of the service. Its log has the details. */
+  public static final class Internal extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    Internal(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** The turn was stopped: by its caller, by {@code cancelTurn}, or since nobody read it. */
+  public static final class Cancelled extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    Cancelled(Failure failure) {
+      super(failure);
+    }
+  }
+
+  /** A newer call with the same turn key reads the turn now. */
+  public static final class TakenOver extends TrunklineException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    TakenOver(Failure failure) {
+      super(failure);
     }
   }
 }

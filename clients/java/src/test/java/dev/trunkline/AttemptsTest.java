@@ -14,10 +14,10 @@ import org.junit.jupiter.api.Test;
 
 class AttemptsTest {
   private static TrunklineException unsent(Duration retryAfter) {
-    var error = new TrunklineException.Builder("SHUTTING_DOWN", "", Status.Code.UNAVAILABLE);
+    var error = new Failure("SHUTTING_DOWN", "", Status.Code.UNAVAILABLE);
     error.sent = false;
     error.retryAfter = retryAfter;
-    return error.build();
+    return error.exception();
   }
 
   private static Attempts attempts(Retry retry, Duration timeout, double jitter) {
@@ -62,7 +62,7 @@ class AttemptsTest {
   }
 
   private static TrunklineException lost() {
-    return new TrunklineException.Builder("UNAVAILABLE", "", Status.Code.UNAVAILABLE).build();
+    return new Failure("UNAVAILABLE", "", Status.Code.UNAVAILABLE).exception();
   }
 
   @Test
