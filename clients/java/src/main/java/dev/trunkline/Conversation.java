@@ -162,6 +162,20 @@ public final class Conversation {
     return state.client().complete(request, options(), state.openTurn(given));
   }
 
+  /**
+   * One turn whose answer is a record, by {@link Options#jsonSchema(Class)}. An answer that is none: {@link
+   * OutputParsingException}.
+   */
+  public <T extends Record> Parsed<T> parse(Class<T> kind, String text) {
+    return parse(kind, Messages.user(text));
+  }
+
+  /** The same turn of messages. */
+  public <T extends Record> Parsed<T> parse(Class<T> kind, Message... messages) {
+    Done done = with(o -> o.jsonSchema(kind)).complete(messages);
+    return new Parsed<>(done.parsed(kind), done);
+  }
+
   // ---- the tool loop
 
   /** Calls the tools that the model asks for, turn after turn, until it stops asking. */

@@ -64,6 +64,14 @@ public record Done(
     return Messages.annotationsOf(message);
   }
 
+  /**
+   * The answer as a record, where {@link Options#jsonSchema(Class)} asked for one. One that was refused, is cut short or
+   * does not fit: {@link OutputParsingException}.
+   */
+  public <T extends Record> T parsed(Class<T> kind) {
+    return Output.read(this, kind);
+  }
+
   /** The log probabilities of the text, where they were asked for: each a JSON object of the upstream. */
   public List<String> logprobs() {
     return Messages.logprobsOf(message);

@@ -10,25 +10,25 @@ import com.google.gson.JsonPrimitive;
 import com.google.gson.Strictness;
 import java.util.List;
 
-/** The little JSON that tools need. What goes to the service otherwise is the caller's own string. */
+/** The little JSON that tools and typed answers need. What goes to the service otherwise is the caller's own string. */
 final class Json {
   private static final Gson GSON =
       new GsonBuilder().setStrictness(Strictness.STRICT).disableHtmlEscaping().serializeNulls().create();
 
   private Json() {}
 
-  /** Throws {@link IllegalArgumentException} with words for the model. */
+  /** Throws {@link IllegalArgumentException}, which says what the text is not. */
   static JsonObject object(String text) {
     JsonElement read;
     try {
       read = GSON.fromJson(text, JsonElement.class);
     } catch (JsonParseException broken) {
-      throw new IllegalArgumentException("the arguments are not valid JSON");
+      throw new IllegalArgumentException("not valid JSON");
     }
     if (read instanceof JsonObject object) {
       return object;
     }
-    throw new IllegalArgumentException("the arguments are not a JSON object");
+    throw new IllegalArgumentException("not a JSON object");
   }
 
   /** The object of a text; without fields where the text is no object. */

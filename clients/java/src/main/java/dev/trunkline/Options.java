@@ -160,6 +160,14 @@ public final class Options {
     return set(it -> it.getTextBuilder().setJsonSchema(format));
   }
 
+  /**
+   * The text is JSON that the upstream forces to fit a record, which {@link Done#parsed} reads: String, int, long, double,
+   * boolean, enums, List, records, and Optional of these for what may be null. {@link Description} explains one.
+   */
+  public Options jsonSchema(Class<? extends Record> kind) {
+    return jsonSchema(kind.getSimpleName(), Records.strictSchemaOf(kind), true);
+  }
+
   /** {@code low}, {@code medium} or {@code high}. */
   public Options verbosity(String verbosity) {
     return set(it -> it.getTextBuilder().setVerbosity(verbosity));

@@ -56,8 +56,8 @@ public final class Tool {
     return ofJson(
         name,
         description,
-        Arguments.schemaOf(arguments),
-        json -> function.call(Arguments.read(Json.object(json), arguments)));
+        Records.schemaOf(arguments),
+        json -> function.call(Records.read(Json.object(json), arguments)));
   }
 
   /** A tool with a JSON Schema of its own; it gets its arguments as a JSON object. */
@@ -144,7 +144,7 @@ public final class Tool {
         Json.object(call.getArguments());
       }
     } catch (IllegalArgumentException broken) {
-      return CompletableFuture.completedFuture(failed(id, broken.getMessage()));
+      return CompletableFuture.completedFuture(failed(id, "the arguments are " + broken.getMessage()));
     }
     try {
       Object output = tool.get().function.call(call.getArguments());

@@ -99,7 +99,7 @@ class ToolTest {
         "{\"city\": 1}            | city is of the wrong type",
         "{}                       | city is missing",
         "{\"city\": null}         | city is missing",
-        "{\"city\": \"a\", \"x\": 1} | x is no parameter",
+        "{\"city\": \"a\", \"x\": 1} | x is unknown",
         "[]                       | the arguments are not a JSON object",
         "null                     | the arguments are not a JSON object",
         "{city: 1}                | the arguments are not valid JSON",

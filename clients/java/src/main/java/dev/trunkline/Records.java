@@ -19,20 +19,30 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * A record as the parameters of a tool: its JSON Schema, and the record of a call's arguments.
+ * Records as JSON: the schema of one, and the record that a JSON object is. They are the parameters of a tool, or the
+ * form of an answer.
  *
- * <p>Supports the types that tools use: String, int, long, double, boolean, enums, List, Map with
- * String keys, Optional, and records of these. For anything else, write the schema.
+ * <p>Supports String, int, long, double, boolean, enums, List, Map with String keys, Optional, and records of these.
+ * For anything else, write the schema.
  */
-final class Arguments {
+final class Records {
   private static final Set<Class<?>> INTEGERS = Set.of(int.class, Integer.class, long.class, Long.class);
   private static final Set<Class<?>> NUMBERS = Set.of(double.class, Double.class);
   private static final Set<Class<?>> BOOLEANS = Set.of(boolean.class, Boolean.class);
 
-  private Arguments() {}
+  private Records() {}
 
+  /** What may be left out, an Optional, is not required. */
   static String schemaOf(Class<? extends Record> kind) {
-    return schema(kind).toString();
+    return schema(kind, false).toString();
+  }
+
+  /**
+   * A schema that the upstream can force an answer to fit: it must require every field, so an Optional is there and may
+   * be null. A Map is an {@link IllegalArgumentException}: its keys cannot be named.
+   */
+  static String strictSchemaOf(Class<? extends Record> kind) {
+    return schema(kind, true).toString();
   }
 
   /** Throws {@link IllegalArgumentException} with words for the model. */
@@ -40,41 +50,45 @@ final class Arguments {
     return kind.cast(record(given, kind, ""));
   }
 
-  private static JsonObject schema(Type type) {
+  private static JsonObject schema(Type type, boolean strict) {
     JsonObject schema = new JsonObject();
     Class<?> kind = raw(type);
     if (kind == Optional.class) {
-      return schema(argument(type, 0));
+      JsonObject present = schema(argument(type, 0), strict);
+      return strict ? nullable(present) : present;
     } else if (kind == List.class) {
       schema.addProperty("type", "array");
-      schema.add("items", schema(argument(type, 0)));
+      schema.add("items", schema(argument(type, 0), strict));
     } else if (kind == Map.class && argument(type, 0) == String.class) {
+      if (strict) {
+        throw new IllegalArgumentException(type + ": a strict schema has no maps; use a List of records");
+      }
       schema.addProperty("type", "object");
-      schema.add("additionalProperties", schema(argument(type, 1)));
+      schema.add("additionalProperties", schema(argument(type, 1), false));
     } else if (kind.isEnum()) {
       schema.addProperty("type", "string");
       JsonArray names = new JsonArray();
       Arrays.stream(kind.getEnumConstants()).forEach(constant -> names.add(((Enum<?>) constant).name()));
       schema.add("enum", names);
     } else if (kind.isRecord()) {
-      return recordSchema(kind);
+      return recordSchema(kind, strict);
     } else {
       schema.addProperty("type", word(kind));
     }
     return schema;
   }
 
-  private static JsonObject recordSchema(Class<?> kind) {
+  private static JsonObject recordSchema(Class<?> kind, boolean strict) {
     JsonObject properties = new JsonObject();
     JsonArray required = new JsonArray();
     for (RecordComponent component : kind.getRecordComponents()) {
-      JsonObject one = schema(component.getGenericType());
+      JsonObject one = schema(component.getGenericType(), strict);
       Description description = component.getAnnotation(Description.class);
       if (description != null) {
         one.addProperty("description", description.value());
       }
       properties.add(component.getName(), one);
-      if (component.getType() != Optional.class) {
+      if (strict || component.getType() != Optional.class) {
         required.add(component.getName());
       }
     }
@@ -83,6 +97,17 @@ final class Arguments {
     schema.add("properties", properties);
     schema.add("required", required);
     schema.addProperty("additionalProperties", false);
+    return schema;
+  }
+
+  private static JsonObject nullable(JsonObject present) {
+    JsonObject none = new JsonObject();
+    none.addProperty("type", "null");
+    JsonArray either = new JsonArray();
+    either.add(present);
+    either.add(none);
+    JsonObject schema = new JsonObject();
+    schema.add("anyOf", either);
     return schema;
   }
 
@@ -96,7 +121,7 @@ final class Arguments {
     } else if (BOOLEANS.contains(kind)) {
       return "boolean";
     }
-    throw new IllegalArgumentException(kind.getName() + ": no type of a tool's parameter; write the schema yourself");
+    throw new IllegalArgumentException(kind.getName() + ": no schema is known for it; write the schema yourself");
   }
 
   private static Object value(JsonElement given, Type type, String path) {
@@ -156,7 +181,7 @@ final class Arguments {
       left.remove(name);
     }
     if (!left.isEmpty()) {
-      throw new IllegalArgumentException(path + left.iterator().next() + " is no parameter");
+      throw new IllegalArgumentException(path + left.iterator().next() + " is unknown");
     }
     try {
       Constructor<?> constructor = kind.getDeclaredConstructor(types);
