@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from service.config import parsers, proxies
+from service.config.contradictions import contradictions, is_loopback
+from service.config.rows import count, seconds, setting
 from service.domain.continuation import parse_continuation_keys
 from service.domain.errors import SettingsError
 from service.domain.proxy import DIRECT, ProxyRoute
@@ -28,151 +29,132 @@ _Part = TypeVar("_Part", bound="DataclassInstance")
 PREFIX = "TRUNKLINE_"
 
 
-def _setting(parse: Callable[[str], object], default: str, doc: str, unit: str = "", **more: Any) -> Any:
-    """Declare a row of the table. The default is parsed like a value of the environment."""
-    return dataclasses.field(
-        default_factory=lambda: parse(default),
-        repr=not more.get("secret"),
-        metadata={"parse": parse, "default": default, "doc": doc, "unit": unit, **more},
-    )
-
-
-def _seconds(default: str, doc: str, *, zero: bool = False) -> Any:
-    return _setting(parsers.zero_seconds if zero else parsers.positive_seconds, default, doc, "s")
-
-
-def _count(default: str, doc: str, unit: str = "", *, zero: bool = False) -> Any:
-    return _setting(parsers.zero_count if zero else parsers.positive_count, default, doc, unit)
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings. `given`: the fields that the environment sets. `route`: as its proxy variables say."""
 
-    listen: str = _setting(parsers.address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
-    upstream_url: str = _setting(
+    listen: str = setting(parsers.address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
+    upstream_url: str = setting(
         parsers.url, "https://api.openai.com/v1", "The upstream, without `/responses`."
     )
-    openai_api_key: str = _setting(
+    openai_api_key: str = setting(
         parse_key,
         "",
         "The upstream's key. An https upstream needs one.",
         name="OPENAI_API_KEY",
         secret=True,
     )
-    upstream_key_file: str = _setting(
+    upstream_key_file: str = setting(
         str, "", "A file that holds the upstream's key instead; reloaded.", "path"
     )
-    caller_keys: bool = _setting(
+    caller_keys: bool = setting(
         parsers.flag, "0", "1: a caller may bring the upstream's key, in the metadata `x-upstream-key`."
     )
-    cache_key: Literal["session", "off"] = _setting(
+    cache_key: Literal["session", "off"] = setting(
         parsers.cache_key,
         "session",
         "The `prompt_cache_key` if a caller sets none: `session`, a digest of tenant and session; or `off`.",
     )
-    upstream_ca: str = _setting(
+    upstream_ca: str = setting(
         str, "", "Authorities to trust besides the system's, for the upstream and its proxy; PEM.", "path"
     )
-    tls_relaxed: bool = _setting(
+    tls_relaxed: bool = setting(
         parsers.flag, "0", "1: take certificates of the upstream that Python 3.13 refuses for their form."
     )
-    replay: Literal["once", "safe-only"] = _setting(
+    replay: Literal["once", "safe-only"] = setting(
         parsers.replay,
         "once",
         "Whether a turn lost before content is sent again: `once`, or `safe-only` if it cannot have run.",
     )
-    chain_basis: Literal["minimal", "strict"] = _setting(
+    chain_basis: Literal["minimal", "strict"] = setting(
         parsers.chain_basis,
         "minimal",
         "What ends a chain: `minimal`, or `strict` for upstreams that compare all settings of a request.",
     )
-    continuation_key: tuple[bytes, ...] = _setting(
+    continuation_key: tuple[bytes, ...] = setting(
         parse_continuation_keys,
         "",
         "Seals the tokens that continue a conversation; base64 of 32 bytes, on all replicas the same.",
         secret=True,
     )
-    continuation_key_file: str = _setting(
+    continuation_key_file: str = setting(
         str, "", "A file that holds the key of these tokens instead; reloaded.", "path"
     )
-    effort_updates: tuple[str, ...] = _setting(
+    effort_updates: tuple[str, ...] = setting(
         parsers.models,
         "",
         "Models that take a change of effort as an item: names, or prefixes with *, separated by commas.",
     )
-    connect_timeout_s: float = _seconds("8", "Opening a line to the upstream.")
-    receive_timeout_s: float = _seconds("30", "Receiving a caller's request that is slow to arrive.")
-    send_timeout_s: float = _seconds("10", "Writing a request.")
-    first_event_timeout_s: float = _seconds("30", "From the request to the upstream's first event.")
-    first_event_limit_s: float = _seconds(
+    connect_timeout_s: float = seconds("8", "Opening a line to the upstream.")
+    receive_timeout_s: float = seconds("30", "Receiving a caller's request that is slow to arrive.")
+    send_timeout_s: float = seconds("10", "Writing a request.")
+    first_event_timeout_s: float = seconds("30", "From the request to the upstream's first event.")
+    first_event_limit_s: float = seconds(
         "300", "The same, while bytes arrive that are no event: comments, pings, unknown words."
     )
-    idle_timeout_s: float = _seconds("120", "Between two events of a turn.")
-    turn_timeout_s: float = _seconds("1800", "A whole turn.")
-    cooldown_s: float = _seconds(
+    idle_timeout_s: float = seconds("120", "Between two events of a turn.")
+    turn_timeout_s: float = seconds("1800", "A whole turn.")
+    cooldown_s: float = seconds(
         "60", "Turns go by SSE this long when no WebSocket opens; doubles up to 10 times this.", zero=True
     )
-    session_ttl_s: float = _seconds("300", "A session unused this long is forgotten, its line closed.")
-    max_age_s: float = _seconds("3300", "A line that is older is replaced; the upstream ends it at 3600.")
-    ping_interval_s: float = _seconds("20", "A silent line is pinged this often.")
-    ping_timeout_s: float = _seconds("20", "A line that answers no ping this long is dead.")
-    max_frame_bytes: int = _count("15728640", "A larger request goes by SSE.", "bytes")
-    max_request_bytes: int = _count("33554432", "A larger call is refused.", "bytes")
-    max_request_bytes_in_flight: int = _count(
+    session_ttl_s: float = seconds("300", "A session unused this long is forgotten, its line closed.")
+    max_age_s: float = seconds("3300", "A line that is older is replaced; the upstream ends it at 3600.")
+    ping_interval_s: float = seconds("20", "A silent line is pinged this often.")
+    ping_timeout_s: float = seconds("20", "A line that answers no ping this long is dead.")
+    max_frame_bytes: int = count("15728640", "A larger request goes by SSE.", "bytes")
+    max_request_bytes: int = count("33554432", "A larger call is refused.", "bytes")
+    max_request_bytes_in_flight: int = count(
         "100663296", "Of large calls together, while they run; over it: OVERLOADED.", "bytes"
     )
-    max_linger_s: float = _seconds("300", "The longest `linger` that a turn with a key may ask for.")
-    max_kept_bytes: int = _count("67108864", "Of the events that turns with a key keep.", "bytes")
-    max_kept_bytes_per_turn: int = _count("8388608", "The same, of one turn.", "bytes")
-    max_messages: int = _count("10000", "A conversation of more messages is refused.")
-    max_sessions: int = _count("10000", "Sessions remembered for each tenant.")
-    max_turns: int = _count("1000", "Turns at once; over it: OVERLOADED.")
-    queue_size: int = _count("0", "Turns that wait for a place before that.", zero=True)
-    max_connections: int = _count("1000", "WebSockets to the upstream.")
-    max_dials: int = _count("64", "WebSockets being opened at once.")
-    warm_spares: int = _count("0", "WebSockets that are open before anyone asks.", zero=True)
-    drain_grace_s: float = _seconds("30", "What running turns have left after SIGTERM.", zero=True)
-    drain_notice_s: float = _seconds(
+    max_linger_s: float = seconds("300", "The longest `linger` that a turn with a key may ask for.")
+    max_kept_bytes: int = count("67108864", "Of the events that turns with a key keep.", "bytes")
+    max_kept_bytes_per_turn: int = count("8388608", "The same, of one turn.", "bytes")
+    max_messages: int = count("10000", "A conversation of more messages is refused.")
+    max_sessions: int = count("10000", "Sessions remembered for each tenant.")
+    max_turns: int = count("1000", "Turns at once; over it: OVERLOADED.")
+    queue_size: int = count("0", "Turns that wait for a place before that.", zero=True)
+    max_connections: int = count("1000", "WebSockets to the upstream.")
+    max_dials: int = count("64", "WebSockets being opened at once.")
+    warm_spares: int = count("0", "WebSockets that are open before anyone asks.", zero=True)
+    drain_grace_s: float = seconds("30", "What running turns have left after SIGTERM.", zero=True)
+    drain_notice_s: float = seconds(
         "0", "How long new turns are refused before the port closes: until load balancers know.", zero=True
     )
-    auth_tokens: tuple[tuple[str, str], ...] = _setting(
+    auth_tokens: tuple[tuple[str, str], ...] = setting(
         parsers.tokens, "", "Who may call: `token=tenant,…`. Empty: everybody, as one tenant.", secret=True
     )
-    auth_file: str = _setting(
+    auth_file: str = setting(
         str, "", "Tenants, their token hashes, certificates and limits; reloaded.", "path"
     )
-    tls_cert: str = _setting(str, "", "The service's certificate chain, PEM; reloaded.", "path")
-    tls_key: str = _setting(str, "", "The key of that certificate, PEM, without password; reloaded.", "path")
-    tls_client_ca: str = _setting(
+    tls_cert: str = setting(str, "", "The service's certificate chain, PEM; reloaded.", "path")
+    tls_key: str = setting(str, "", "The key of that certificate, PEM, without password; reloaded.", "path")
+    tls_client_ca: str = setting(
         str, "", "Who signs callers' certificates, PEM; reloaded. Set: nobody connects without one.", "path"
     )
-    allow_insecure: bool = _setting(
+    allow_insecure: bool = setting(
         parsers.flag, "0", "1: serve beyond loopback without authentication or TLS."
     )
-    reflection: bool | None = _setting(
+    reflection: bool | None = setting(
         parsers.optional_flag, "", "1: reflection answers anybody; 0: off. Empty: on, on loopback only."
     )
-    log_level: str = _setting(
+    log_level: str = setting(
         parsers.level, "info", "What is logged: `info`, a line a turn; `debug`, every change."
     )
-    metrics_listen: str = _setting(
-        parsers.address, "", "Where Prometheus reads. Empty: nowhere.", "host:port"
-    )
-    payload_hook: str = _setting(
+    metrics_listen: str = setting(parsers.address, "", "Where Prometheus reads. Empty: nowhere.", "host:port")
+    payload_hook: str = setting(
         parsers.hook, "", "`module:function` that sees each full request and may change it."
     )
-    tuning: frozenset[str] = _setting(
+    tuning: frozenset[str] = setting(
         parsers.tuning, "on", "Tuning of the process: `on`, `off`, or a list of the pieces to leave out."
     )
-    replica: str = _setting(parsers.name, "", "What this process calls itself. Empty: the host's name.")
+    replica: str = setting(parsers.name, "", "What this process calls itself. Empty: the host's name.")
     given: frozenset[str] = frozenset()
     route: ProxyRoute = DIRECT
 
     @property
     def reflects(self) -> bool:
         """Whether reflection is served."""
-        return _is_loopback(self.listen) if self.reflection is None else self.reflection
+        return is_loopback(self.listen) if self.reflection is None else self.reflection
 
     @property
     def cooldown_given(self) -> bool:
@@ -227,7 +209,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         settings = dataclasses.replace(settings, route=proxies.route_to(settings.http_url, environ))
     except ValueError as error:
         problems.append(str(error))
-    if problems := [*problems, *_contradictions(settings)]:
+    if problems := [*problems, *contradictions(settings)]:
         raise SettingsError(*problems)
     return settings
 
@@ -238,42 +220,6 @@ def unknown(name: str) -> str:
     close = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1)
     hint = f"did you mean {PREFIX}{close[0]}?" if close else "docs/settings.md lists them all"
     return f"{name} is not a setting; {hint}"
-
-
-def _contradictions(settings: Settings) -> Iterator[str]:
-    has_key = settings.openai_api_key or settings.upstream_key_file
-    if settings.upstream_url.startswith("https:") and not (has_key or settings.caller_keys):
-        yield "OPENAI_API_KEY is not set; the https upstream of TRUNKLINE_UPSTREAM_URL needs it"
-    if settings.openai_api_key and settings.upstream_key_file:
-        yield "OPENAI_API_KEY and TRUNKLINE_UPSTREAM_KEY_FILE are both set; keep one"
-    if settings.continuation_key and settings.continuation_key_file:
-        yield "TRUNKLINE_CONTINUATION_KEY and TRUNKLINE_CONTINUATION_KEY_FILE are both set; keep one"
-    if bool(settings.tls_cert) != bool(settings.tls_key):
-        yield "TRUNKLINE_TLS_CERT and TRUNKLINE_TLS_KEY go together; set both"
-    if settings.tls_client_ca and not settings.tls_cert:
-        yield "TRUNKLINE_TLS_CLIENT_CA needs TRUNKLINE_TLS_CERT and TRUNKLINE_TLS_KEY"
-    if not (settings.allow_insecure or _is_loopback(settings.listen)):
-        yield from _exposures(settings)
-    if settings.warm_spares > settings.max_connections:
-        yield "TRUNKLINE_WARM_SPARES is more than TRUNKLINE_MAX_CONNECTIONS; lower it"
-
-
-def _exposures(settings: Settings) -> Iterator[str]:
-    """Yield what is missing when other machines can call."""
-    where = "TRUNKLINE_LISTEN reaches beyond this machine and"
-    instead = "or TRUNKLINE_ALLOW_INSECURE=1 where the network is trusted"
-    if not (settings.auth_tokens or settings.auth_file or settings.tls_client_ca):
-        yield f"{where} nobody would have to say who they are; set TRUNKLINE_AUTH_FILE, {instead}"
-    if not settings.tls_cert:
-        yield f"{where} calls would cross the network as they are; set TRUNKLINE_TLS_CERT, {instead}"
-
-
-def _is_loopback(listen: str) -> bool:
-    host = listen.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def table() -> Iterator[str]:

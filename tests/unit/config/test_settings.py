@@ -208,57 +208,6 @@ def test_all_problems_are_reported_at_once():
     assert len(problems_of({"TRUNKLINE_MAX_TURNS": "x", "TRUNKLINE_REPLAY": "x"})) == 2
 
 
-def test_an_https_upstream_needs_the_key():
-    with pytest.raises(SettingsError, match="OPENAI_API_KEY is not set"):
-        load({})
-    assert load({"TRUNKLINE_UPSTREAM_URL": "http://localhost/v1"}).openai_api_key == ""
-    assert load({"TRUNKLINE_UPSTREAM_KEY_FILE": "key"}).upstream_key_file == "key"
-    assert load({"TRUNKLINE_CALLER_KEYS": "1"}).caller_keys
-
-
-TLS = {"TRUNKLINE_TLS_CERT": "c.pem", "TRUNKLINE_TLS_KEY": "k.pem"}
-
-
-@pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1"])
-@pytest.mark.parametrize(
-    "proof",
-    [
-        {"TRUNKLINE_AUTH_TOKENS": "a=one"},
-        {"TRUNKLINE_AUTH_FILE": "a.toml"},
-        {"TRUNKLINE_TLS_CLIENT_CA": "ca.pem"} | TLS,
-    ],
-)
-def test_beyond_loopback_only_with_authentication_and_tls_or_on_purpose(listen, proof):
-    environ = {"TRUNKLINE_LISTEN": listen}
-    nobody, plain = problems_of(environ)
-    assert "nobody would have to say who they are" in nobody
-    assert "calls would cross the network as they are" in plain
-    assert problems_of(environ | TLS) == (nobody,)
-    assert load(KEY | environ | TLS | proof).listen == listen
-    if "TRUNKLINE_TLS_CERT" not in proof:
-        assert problems_of(environ | proof) == (plain,)
-    assert load(KEY | environ | {"TRUNKLINE_ALLOW_INSECURE": "1"}).listen == listen
-
-
-@pytest.mark.parametrize(
-    ("environ", "says"),
-    [
-        ({"TRUNKLINE_UPSTREAM_KEY_FILE": "k"}, "are both set; keep one"),
-        ({"TRUNKLINE_TLS_CERT": "c"}, "go together"),
-        ({"TRUNKLINE_TLS_KEY": "k"}, "go together"),
-        ({"TRUNKLINE_TLS_CLIENT_CA": "ca"}, "TRUNKLINE_TLS_CLIENT_CA needs"),
-    ],
-)
-def test_what_does_not_go_together_is_refused(environ, says):
-    (problem,) = problems_of(environ)
-    assert says in problem
-
-
-def test_more_spares_than_connections_are_refused():
-    environ = {"TRUNKLINE_WARM_SPARES": "11", "TRUNKLINE_MAX_CONNECTIONS": "10"}
-    assert problems_of(environ)[0].startswith("TRUNKLINE_WARM_SPARES is more than")
-
-
 def test_the_addresses_of_the_upstream():
     plain = load({"TRUNKLINE_UPSTREAM_URL": "http://localhost:8080/v1"})
     assert (plain.http_url, plain.ws_url) == (
