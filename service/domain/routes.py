@@ -1,0 +1,90 @@
+"""Decide which upstreams may serve a turn, in which order, and what each is asked for: `Routes`.
+
+An example of two upstreams and one rule:
+
+    openai   serves gpt-5* and o4-mini
+    azure    serves gpt-5, which is asked for as my-deployment
+    rule     gpt-5* of the tenant eu goes to azure only
+
+    tenant search, model gpt-5       openai (gpt-5), azure (my-deployment)
+    tenant search, model gpt-5-mini  openai (gpt-5-mini)
+    tenant eu, model gpt-5           azure (my-deployment)
+    tenant eu, model o4-mini         openai (o4-mini): no rule is about it
+    tenant eu, model gpt-5-mini      nobody: its rule names upstreams that do not serve it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.domain.tenant import covers
+
+ALL = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the upstream of this name serves.
+
+    `models`: names, or prefixes that end with *. `renamed`: pairs of what callers name and what the upstream
+    is asked for; where both end with *, what stands for it is kept. The first pair that fits counts.
+    """
+
+    upstream: str
+    models: tuple[str, ...] = ALL
+    renamed: tuple[tuple[str, str], ...] = ()
+
+    def asked(self, model: str) -> str | None:
+        """Return what the upstream is asked for. Returns None for a model that it does not serve.
+
+        No model, as in a warm-up without one, is served by each.
+        """
+        for named, asked in self.renamed if model else ():
+            if covers(named, model):
+                whole = not (named.endswith("*") and asked.endswith("*"))
+                return asked if whole else asked[:-1] + model[len(named) - 1 :]
+        served = not model or any(covers(one, model) for one in self.models)
+        return model if served else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Turns of these tenants with these models go to these upstreams, in this order, and to no other."""
+
+    upstreams: tuple[str, ...]
+    models: tuple[str, ...] = ALL
+    tenants: tuple[str, ...] = ALL
+
+    def fits(self, tenant: str, model: str) -> bool:
+        return any(covers(one, tenant) for one in self.tenants) and (
+            not model or any(covers(one, model) for one in self.models)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An upstream on the way of a turn, and the model that it is asked for."""
+
+    upstream: str
+    model: str
+
+
+class Routes:
+    """Order the upstreams: by the first rule that fits, and where none does, as they stand in `served`."""
+
+    __slots__ = ("_names", "_rules", "_served")
+
+    def __init__(self, served: Sequence[Served], rules: Sequence[Rule] = ()) -> None:
+        self._served = {one.upstream: one for one in served}
+        self._names = tuple(self._served)
+        self._rules = tuple(rules)
+
+    def __repr__(self) -> str:
+        return f"Routes({', '.join(self._names)}; {len(self._rules)} rules)"
+
+    def order(self, tenant: str, model: str) -> tuple[Stop, ...]:
+        """Return where a turn of the tenant may go, first choice first. Empty: nobody serves the model."""
+        names = next((rule.upstreams for rule in self._rules if rule.fits(tenant, model)), self._names)
+        asked = ((name, self._served[name].asked(model)) for name in names)
+        return tuple(Stop(name, model) for name, model in asked if model is not None)

@@ -1,0 +1,56 @@
+import pytest
+
+from service.domain.routes import Routes, Rule, Served, Stop
+
+OPENAI = Served("openai", ("gpt-5*", "o4-mini"))
+AZURE = Served("azure", (), (("gpt-5", "my-deployment"),))
+ROUTES = Routes([OPENAI, AZURE], [Rule(("azure",), ("gpt-5*",), ("eu",))])
+
+
+@pytest.mark.parametrize(
+    ("tenant", "model", "stops"),
+    [
+        ("search", "gpt-5", [("openai", "gpt-5"), ("azure", "my-deployment")]),
+        ("search", "gpt-5-mini", [("openai", "gpt-5-mini")]),
+        ("search", "gpt-4", []),
+        ("eu", "gpt-5", [("azure", "my-deployment")]),
+        ("eu", "o4-mini", [("openai", "o4-mini")]),
+        ("eu", "gpt-5-mini", []),
+        ("europe", "gpt-5-mini", [("openai", "gpt-5-mini")]),
+    ],
+)
+def test_the_example_of_the_module(tenant, model, stops):
+    assert ROUTES.order(tenant, model) == tuple(Stop(*stop) for stop in stops)
+
+
+def test_no_model_is_served_by_each_and_the_first_rule_of_the_tenant_decides():
+    assert ROUTES.order("search", "") == (Stop("openai", ""), Stop("azure", ""))
+    assert ROUTES.order("eu", "") == (Stop("azure", ""),)
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "model", "becomes"),
+    [
+        ("vendor/*", "*", "vendor/gpt-5", "gpt-5"),
+        ("gpt-*", "eu.gpt-*", "gpt-5", "eu.gpt-5"),
+        ("gpt-*", "one-deployment", "gpt-5", "one-deployment"),
+        ("gpt-5", "literal*", "gpt-5", "literal*"),
+    ],
+)
+def test_a_name_is_replaced_and_what_a_star_stands_for_is_kept(named, asked, model, becomes):
+    assert Served("a", (), ((named, asked),)).asked(model) == becomes
+
+
+def test_the_first_pair_counts_and_renaming_comes_before_serving():
+    served = Served("a", ("*",), (("gpt-5", "one"), ("gpt-*", "two")))
+    assert [served.asked(model) for model in ("gpt-5", "gpt-4", "o4")] == ["one", "two", "o4"]
+
+
+def test_the_first_rule_that_fits_decides_in_its_own_order():
+    routes = Routes(
+        [Served("a"), Served("b")], [Rule(("b", "a"), tenants=("x*",)), Rule(("a",), models=("m",))]
+    )
+    assert [stop.upstream for stop in routes.order("x1", "m")] == ["b", "a"]
+    assert [stop.upstream for stop in routes.order("y", "m")] == ["a"]
+    assert [stop.upstream for stop in routes.order("y", "n")] == ["a", "b"]
+    assert repr(routes) == "Routes(a, b; 2 rules)"
