@@ -58,7 +58,9 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         manager.start()
         address = await server.start()
         process.settle(settings.tuning)
-        logger.info("trunkline listening on %s, upstream %s", address, settings.upstream_url)
+        logger.info(
+            "trunkline listening on %s, upstream %s", address, settings.upstream_url.partition("?")[0]
+        )
         _log_route(settings)
         if providers.metrics_address:
             logger.info("metrics on %s", providers.metrics_address)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import socket
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from service.domain.tenant import parse_key
@@ -17,6 +18,15 @@ MAX_COUNT = 2**30
 MAX_NAME = 256
 ENDPOINTS = ("/responses", "/chat/completions", "/completions")
 """Ends of URLs that are often given in place of the base."""
+OWN_HEADERS = frozenset({
+    "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "cookie",
+    "expect", "host", "keep-alive", "proxy-authorization", "te", "traceparent", "tracestate", "trailer",
+    "transfer-encoding", "upgrade", "user-agent",
+})  # fmt: skip
+"""Headers that the service sets itself, or that belong to the connection."""
+KEY_HEADERS = frozenset({"authorization", "api-key"})
+MAX_HEADERS = 32
+MAX_HEADER = 4096
 TUNING = frozenset(
     {"frame-splitting", "gc", "malloc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"}
 )
@@ -78,7 +88,9 @@ def address(text: str) -> str:
 
 
 def url(text: str) -> str:
-    """Return the base of the API, the scheme in lower case. No error repeats it: it may hold a password."""
+    """Return the base of the API and its query, the scheme in lower case. No error repeats it: it may hold a
+    password.
+    """
     try:
         parts = urlsplit(text)
         sound = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
@@ -90,14 +102,45 @@ def url(text: str) -> str:
         raise ValueError("must be an http or https URL, like https://api.openai.com/v1")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold credentials; put the key into OPENAI_API_KEY")
-    if parts.query or parts.fragment:
-        raise ValueError("must end with its path; drop what follows ? or #: no query is sent to an upstream")
+    if parts.fragment:
+        raise ValueError("must not hold #; drop what follows it")
     path = parts.path.rstrip("/")
     if "//" in path:
         raise ValueError("must not hold // in its path")
     if wrong := next((end for end in ENDPOINTS if path.lower().endswith(end)), ""):
         raise ValueError(f"must be the base of the API, without {wrong} at its end")
-    return f"{parts.scheme}://{parts.netloc}{path}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{path}{query}"
+
+
+def headers(text: str) -> tuple[tuple[str, str], ...]:
+    """Return pairs of name and value. Errors show no value: it may be a secret."""
+    pairs = [entry.strip().partition("=")[::2] for entry in text.split(",")] if text else []
+    return checked_headers(pairs)
+
+
+def checked_headers(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the headers. Raises ValueError if they cannot be sent, or are not the operator's to set."""
+    if len(pairs) > MAX_HEADERS:
+        raise ValueError(f"must be at most {MAX_HEADERS} headers")
+    for number, (name, value) in enumerate(pairs, 1):
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}", name):
+            raise ValueError(f"must be Name=value, like OpenAI-Organization=org_1; entry {number} is not")
+        if name.lower() in KEY_HEADERS:
+            raise ValueError(f"must not hold {name}; the key has settings of its own, and its header, too")
+        if name.lower() in OWN_HEADERS or name.lower().startswith("sec-websocket-"):
+            raise ValueError(f"must not hold {name}, which the service sets itself")
+        if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value) or len(value) > MAX_HEADER:
+            raise ValueError(f"must have a value of printable ASCII for {name}")
+    if len({name.lower() for name, _ in pairs}) < len(pairs):
+        raise ValueError("names a header twice")
+    return tuple(pairs)
+
+
+def key_header(text: str) -> str:
+    if text != "bearer" and (not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) or text.lower() in OWN_HEADERS):
+        raise ValueError("must be bearer, or the name of the header that holds the key, like api-key")
+    return text
 
 
 def replay(text: str) -> str:

@@ -35,7 +35,7 @@ class Settings:
 
     listen: str = setting(parsers.address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
     upstream_url: str = setting(
-        parsers.url, "https://api.openai.com/v1", "The upstream, without `/responses`."
+        parsers.url, "https://api.openai.com/v1", "The upstream, without `/responses`; it may have a query."
     )
     openai_api_key: str = setting(
         parse_key,
@@ -46,6 +46,18 @@ class Settings:
     )
     upstream_key_file: str = setting(
         str, "", "A file that holds the upstream's key instead; reloaded.", "path"
+    )
+    upstream_key_header: str = setting(
+        parsers.key_header,
+        "bearer",
+        "How the key is sent: `bearer` (`Authorization`), or the name of a header, like `api-key`.",
+        own=True,
+    )
+    upstream_headers: tuple[tuple[str, str], ...] = setting(
+        parsers.headers,
+        "",
+        "Sent with each request and handshake: `Name=value,…`, like `OpenAI-Organization=org_1`.",
+        secret=True,
     )
     caller_keys: bool = setting(
         parsers.flag, "0", "1: a caller may bring the upstream's key, in the metadata `x-upstream-key`."
@@ -163,11 +175,19 @@ class Settings:
 
     @property
     def http_url(self) -> str:
-        return f"{self.upstream_url}/responses"
+        return self._address("/responses")
+
+    @property
+    def compact_url(self) -> str:
+        return self._address("/responses/compact")
 
     @property
     def ws_url(self) -> str:
         return f"ws{self.http_url.removeprefix('http')}"
+
+    def _address(self, path: str) -> str:
+        base, question_mark, query = self.upstream_url.partition("?")
+        return f"{base}{path}{question_mark}{query}"
 
     @property
     def splits_frames(self) -> bool:

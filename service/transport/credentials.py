@@ -27,6 +27,9 @@ class Keys:
         read = partial(_read, path) if path else lambda: settings.openai_api_key
         self._own = Watched("TRUNKLINE_UPSTREAM_KEY_FILE", [path] if path else [], read)
         self._caller_keys = settings.caller_keys
+        bearer = settings.upstream_key_header == "bearer"
+        self._header = "Authorization" if bearer else settings.upstream_key_header
+        self._prefix = "Bearer " if bearer else ""
 
     def check(self, key: Credential | None) -> None:
         """Raise TurnError UNAUTHENTICATED when the caller must send a key, since the service has none."""
@@ -34,9 +37,9 @@ class Keys:
             raise TurnError(Reason.UNAUTHENTICATED, "send the upstream's key in the metadata: x-upstream-key")
 
     def headers(self, key: Credential | None) -> dict[str, str]:
-        """Return the headers of a request. `key` None: the service's own key, if it has one."""
+        """Return the header that holds the key. `key` None: the service's own key, if it has one."""
         secret = self._own.current() if key is None else key.secret
-        return {"Authorization": f"Bearer {secret}"} if secret else {}
+        return {self._header: f"{self._prefix}{secret}"} if secret else {}
 
 
 def _read(path: str) -> str:

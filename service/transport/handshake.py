@@ -35,6 +35,7 @@ async def connect_to(
     tls: ssl.SSLContext,
     proxy: Proxy | None = None,
     *,
+    user_agent: str | None = None,
     splits_frames: bool = True,
 ) -> BufferedConnection:
     """Connect, through the proxy if there is one, and complete the handshake.
@@ -51,6 +52,7 @@ async def connect_to(
     connection = await _Dialer(
         url,
         additional_headers=headers,
+        user_agent_header=user_agent,
         proxy=proxy.url if proxy is not None else None,
         happy_eyeballs_delay=_next_address_after(proxy.url if proxy is not None else url),
         create_connection=SplittingConnection if splits_frames else BufferedConnection,

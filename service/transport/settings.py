@@ -12,14 +12,20 @@ from service.domain.proxy import ProxyRoute
 class UpstreamSettings:
     """Where the upstream is, its key, and the bounds of a line and a request. `route`: direct or by proxy.
 
+    `upstream_key_header`: "bearer", or the name of the header that holds the key. `upstream_headers`: sent
+    besides, in pairs of name and value.
+
     `splits_frames`: split plain frames without the library's parser (`frames.py`).
     """
 
     http_url: str
+    compact_url: str
     ws_url: str
     route: ProxyRoute
     openai_api_key: str = field(repr=False)
     upstream_key_file: str
+    upstream_key_header: str
+    upstream_headers: tuple[tuple[str, str], ...] = field(repr=False)
     caller_keys: bool
     cache_key: Literal["session", "off"]
     upstream_ca: str

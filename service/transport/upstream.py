@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
+from service import __version__
 from service.domain.errors import Reason, TurnError
 from service.domain.limits import MAX_JSON_GROWTH
 from service.domain.messages import CompletionRequest, Item
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
 __all__ = ["PROVIDER", "PreparedRequest", "Upstream"]
 
 PROVIDER = "openai"
+USER_AGENT = f"trunkline/{__version__}"
 HTTP_HEADERS = {
+    "User-Agent": USER_AGENT,
     "Content-Type": "application/json",
     "Accept": "text/event-stream",
     "Accept-Encoding": "identity",  # what comes is not decoded
@@ -89,7 +92,7 @@ class Upstream:
         self._proxy = settings.route.proxy
         self._connecting = Connecting(settings.route)
         self._http = httpx.AsyncClient(
-            headers=HTTP_HEADERS,
+            headers=HTTP_HEADERS | dict(settings.upstream_headers),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # callers share the client
             verify=self._tls,
             proxy=self._http_proxy(),
@@ -99,7 +102,7 @@ class Upstream:
         )
 
     def __repr__(self) -> str:
-        return f"Upstream({self._url})"
+        return f"Upstream({self._url.partition('?')[0]})"
 
     async def prepare(self, request: CompletionRequest, tenant: str = "") -> PreparedRequest:
         """Convert the tenant's request to the upstream's format, and apply the operator's hook.
@@ -145,9 +148,10 @@ class Upstream:
             async with asyncio.timeout(self.waits.connect_s):
                 connection = await connect_to(
                     self._settings.ws_url,
-                    self._keys.headers(key),
+                    {**dict(self._settings.upstream_headers), **self._keys.headers(key)},
                     self._tls,
                     self._proxy,
+                    user_agent=USER_AGENT,
                     splits_frames=self._settings.splits_frames,
                 )
         except TimeoutError as exc:
@@ -237,7 +241,7 @@ class Upstream:
         write = partial(encode_compaction, request, cache_key=key, most=self._max_body_bytes)
         body = await maybe_aside(request.large, write)
         headers = {**self._keys.headers(caller.key), **COMPACTION_HEADERS, **tracing}
-        stream = HttpStream(self._http, f"{self._url}/compact", headers, self.pace, self._connecting)
+        stream = HttpStream(self._http, self._settings.compact_url, headers, self.pace, self._connecting)
         return CompactionExchange(stream, body, self.waits)
 
     async def close(self) -> None:

@@ -55,7 +55,7 @@ def test_accepted(kind, text, value):
         ("url", "https://host:0"),
         ("url", "https://[host"),
         ("url", "https://host//v1"),
-        ("url", "https://host/v1?x"),
+        ("url", "https://host/v1#x"),
         ("url", "https://host/v1/responses"),
         ("replay", "twice"),
         ("hook", "module"),

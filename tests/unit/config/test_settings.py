@@ -104,6 +104,9 @@ def test_the_module_prints_its_table():
         ("TRUNKLINE_UPSTREAM_URL", "HTTPS://api.example.org", "https://api.example.org"),
         ("TRUNKLINE_UPSTREAM_URL", "http://[::1]:8080", "http://[::1]:8080"),
         ("TRUNKLINE_UPSTREAM_URL", "https://host/responses-api", "https://host/responses-api"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1/?api-version=1", "https://host/v1?api-version=1"),
+        ("TRUNKLINE_UPSTREAM_HEADERS", "A=1, b-C=x=y z", (("A", "1"), ("b-C", "x=y z"))),
+        ("TRUNKLINE_UPSTREAM_KEY_HEADER", "api-key", "api-key"),
         ("TRUNKLINE_REPLAY", "safe-only", "safe-only"),
         ("TRUNKLINE_CHAIN_BASIS", "strict", "strict"),
         ("TRUNKLINE_CACHE_KEY", "off", "off"),
@@ -166,10 +169,19 @@ def test_no_count(name, number):
         ("TRUNKLINE_UPSTREAM_URL", "http://[::1", "http or https URL"),
         ("TRUNKLINE_UPSTREAM_URL", "http://a b/", "http or https URL"),
         ("TRUNKLINE_UPSTREAM_URL", "https://me:pass@host/v1", "credentials"),
-        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1?x=1", "path"),
-        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1#x", "path"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1#x", "must not hold #"),
+        ("TRUNKLINE_UPSTREAM_HEADERS", "a=1,b", "printable ASCII for b"),
+        ("TRUNKLINE_UPSTREAM_HEADERS", "a b=1", "entry 1 is not"),
+        ("TRUNKLINE_UPSTREAM_HEADERS", "a=", "printable ASCII for a"),
+        ("TRUNKLINE_UPSTREAM_HEADERS", "a=1,A=2", "names a header twice"),
+        ("TRUNKLINE_UPSTREAM_HEADERS", "Authorization=x", "the key has settings of its own"),
+        ("TRUNKLINE_UPSTREAM_HEADERS", "Sec-WebSocket-Key=x", "which the service sets itself"),
+        ("TRUNKLINE_UPSTREAM_HEADERS", "Host=x", "which the service sets itself"),
+        ("TRUNKLINE_UPSTREAM_HEADERS", ",".join(f"a{n}=1" for n in range(33)), "at most 32 headers"),
+        ("TRUNKLINE_UPSTREAM_KEY_HEADER", "a b", "bearer, or the name of the header"),
+        ("TRUNKLINE_UPSTREAM_KEY_HEADER", "host", "bearer, or the name of the header"),
         ("TRUNKLINE_UPSTREAM_URL", "WS://host/v1", "made from it"),
-        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1?api-version=1", "no query"),
+        ("TRUNKLINE_UPSTREAM_URL", "https://host/v1/responses?api-version=1", "without /responses"),
         ("TRUNKLINE_UPSTREAM_URL", "https://host//v1", "must not hold //"),
         ("TRUNKLINE_UPSTREAM_URL", "https://host/v1/responses", "without /responses"),
         ("TRUNKLINE_UPSTREAM_URL", "https://host/v1/Responses//", "without /responses"),
@@ -215,6 +227,9 @@ def test_the_addresses_of_the_upstream():
         "ws://localhost:8080/v1/responses",
     )
     assert load(KEY).ws_url == "wss://api.openai.com/v1/responses"
+    queried = load(KEY | {"TRUNKLINE_UPSTREAM_URL": "https://host/openai/v1?api-version=1&x=y"})
+    assert queried.ws_url == "wss://host/openai/v1/responses?api-version=1&x=y"
+    assert queried.compact_url == "https://host/openai/v1/responses/compact?api-version=1&x=y"
 
 
 def test_the_replica_is_the_host_unless_it_is_named(monkeypatch):
@@ -231,6 +246,8 @@ def test_the_replica_is_the_host_unless_it_is_named(monkeypatch):
         {"TRUNKLINE_UPSTREAM_URL": "https://me:s3cret@host"},
         {"TRUNKLINE_UPSTREAM_URL": "https://me:s3cret"},
         {"OPENAI_API_KEY": "sk-secret s3cret"},
+        KEY | {"TRUNKLINE_UPSTREAM_HEADERS": "x-team=s3cret"},
+        KEY | {"TRUNKLINE_UPSTREAM_HEADERS": "x-team=s3cret\x7f"},
     ],
 )
 def test_secrets_are_never_shown(environ):

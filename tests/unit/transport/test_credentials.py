@@ -16,6 +16,12 @@ def test_a_callers_key_replaces_the_services_own():
     assert keys.headers(Credential("theirs")) == {"Authorization": "Bearer theirs"}
 
 
+def test_the_header_is_the_one_that_the_upstream_reads():
+    keys = Keys(upstream_settings(openai_api_key="own", upstream_key_header="api-key", caller_keys=True))
+    assert keys.headers(None) == {"api-key": "own"}
+    assert keys.headers(Credential("theirs")) == {"api-key": "theirs"}
+
+
 def test_without_any_key_no_header_is_sent():
     assert Keys(upstream_settings()).headers(None) == {}
 

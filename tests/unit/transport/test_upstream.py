@@ -1,11 +1,14 @@
 """Dialling, and what goes over a line: addresses, the key, the gate for frames."""
 
 import asyncio
+import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
+from service import __version__
 from service.config.settings import load
 from service.domain.errors import Reason, TurnError
 from service.domain.history import full_plan
@@ -159,6 +162,37 @@ async def test_the_handshake_goes_to_the_path_of_responses_and_carries_the_key(d
     assert head.startswith("GET /v1/responses HTTP/1.1\r\n")
     assert "\r\nAuthorization: Bearer the-key\r\n" in head
     assert "Sec-WebSocket-Extensions" not in head, "compression costs both sides more than it saves"
+
+
+@pytest.mark.parametrize("transport", ["websocket", "http"])
+async def test_both_transports_send_the_query_the_headers_and_our_name(door, transport):
+    door.reply = refusal("404 Not Found")
+    settings = {"UPSTREAM_HEADERS": "OpenAI-Organization=org_1,x-a=b", "UPSTREAM_KEY_HEADER": "api-key"}
+    async with dialling(f"{door.url}?api-version=1", **settings) as upstream:
+        with suppress(TurnError):  # it is refused, once its head was read
+            if transport == "websocket":
+                await upstream.dial()
+            else:
+                prepared = await upstream.prepare(CompletionRequest("s", "m", ()))
+                plan = full_plan((), ContextReason.FIRST_TURN)
+                async with await upstream.over_http(prepared, plan) as exchange:
+                    await exchange.receive()
+    (head,) = door.heads
+    assert head.partition("\r\n")[0].endswith(" /v1/responses?api-version=1 HTTP/1.1")
+    for line in (
+        "api-key: the-key",
+        "OpenAI-Organization: org_1",
+        "x-a: b",
+        f"User-Agent: trunkline/{__version__}",
+    ):
+        assert f"\r\n{line}\r\n" in head
+    assert "Authorization" not in head
+    assert repr(upstream) == f"Upstream({door.url}/responses)", "a query is not shown"
+
+
+def test_the_version_is_that_of_the_project():
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__
 
 
 async def test_without_a_key_none_is_sent(door):
