@@ -18,6 +18,7 @@ from service.config.contradictions import contradictions, is_loopback
 from service.config.rows import count, seconds, setting
 from service.domain.continuation import parse_continuation_keys
 from service.domain.errors import SettingsError
+from service.domain.key_source import KeySource
 from service.domain.proxy import DIRECT, ProxyRoute
 from service.domain.tenant import parse_key
 
@@ -31,7 +32,10 @@ PREFIX = "TRUNKLINE_"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings. `given`: the fields that the environment sets. `route`: as its proxy variables say."""
+    """All settings. `given`: the fields that the environment sets. `route`: as its proxy variables say.
+
+    `name` and `own_keys` are set for an upstream of the upstreams file only.
+    """
 
     listen: str = setting(parsers.address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
     upstream_url: str = setting(
@@ -66,12 +70,20 @@ class Settings:
         parsers.cache_key,
         "session",
         "The `prompt_cache_key` if a caller sets none: `session`, a digest of tenant and session; or `off`.",
+        own=True,
     )
     upstream_ca: str = setting(
-        str, "", "Authorities to trust besides the system's, for the upstream and its proxy; PEM.", "path"
+        str,
+        "",
+        "Authorities to trust besides the system's, for the upstream and its proxy; PEM.",
+        "path",
+        own=True,
     )
     tls_relaxed: bool = setting(
-        parsers.flag, "0", "1: take certificates of the upstream that Python 3.13 refuses for their form."
+        parsers.flag,
+        "0",
+        "1: take certificates of the upstream that Python 3.13 refuses for their form.",
+        own=True,
     )
     replay: Literal["once", "safe-only"] = setting(
         parsers.replay,
@@ -82,6 +94,7 @@ class Settings:
         parsers.chain_basis,
         "minimal",
         "What ends a chain: `minimal`, or `strict` for upstreams that compare all settings of a request.",
+        own=True,
     )
     continuation_key: tuple[bytes, ...] = setting(
         parse_continuation_keys,
@@ -96,24 +109,30 @@ class Settings:
         parsers.models,
         "",
         "Models that take a change of effort as an item: names, or prefixes with *, separated by commas.",
+        own=True,
     )
-    connect_timeout_s: float = seconds("8", "Opening a line to the upstream.")
+    connect_timeout_s: float = seconds("8", "Opening a line to the upstream.", own=True)
     receive_timeout_s: float = seconds("30", "Receiving a caller's request that is slow to arrive.")
-    send_timeout_s: float = seconds("10", "Writing a request.")
-    first_event_timeout_s: float = seconds("30", "From the request to the upstream's first event.")
+    send_timeout_s: float = seconds("10", "Writing a request.", own=True)
+    first_event_timeout_s: float = seconds("30", "From the request to the upstream's first event.", own=True)
     first_event_limit_s: float = seconds(
-        "300", "The same, while bytes arrive that are no event: comments, pings, unknown words."
+        "300", "The same, while bytes arrive that are no event: comments, pings, unknown words.", own=True
     )
-    idle_timeout_s: float = seconds("120", "Between two events of a turn.")
+    idle_timeout_s: float = seconds("120", "Between two events of a turn.", own=True)
     turn_timeout_s: float = seconds("1800", "A whole turn.")
     cooldown_s: float = seconds(
-        "60", "Turns go by SSE this long when no WebSocket opens; doubles up to 10 times this.", zero=True
+        "60",
+        "Turns go by SSE this long when no WebSocket opens; doubles up to 10 times this.",
+        zero=True,
+        own=True,
     )
     session_ttl_s: float = seconds("300", "A session unused this long is forgotten, its line closed.")
-    max_age_s: float = seconds("3300", "A line that is older is replaced; the upstream ends it at 3600.")
-    ping_interval_s: float = seconds("20", "A silent line is pinged this often.")
-    ping_timeout_s: float = seconds("20", "A line that answers no ping this long is dead.")
-    max_frame_bytes: int = count("15728640", "A larger request goes by SSE.", "bytes")
+    max_age_s: float = seconds(
+        "3300", "A line that is older is replaced; the upstream ends it at 3600.", own=True
+    )
+    ping_interval_s: float = seconds("20", "A silent line is pinged this often.", own=True)
+    ping_timeout_s: float = seconds("20", "A line that answers no ping this long is dead.", own=True)
+    max_frame_bytes: int = count("15728640", "A larger request goes by SSE.", "bytes", own=True)
     max_request_bytes: int = count("33554432", "A larger call is refused.", "bytes")
     max_request_bytes_in_flight: int = count(
         "100663296", "Of large calls together, while they run; over it: OVERLOADED.", "bytes"
@@ -125,9 +144,9 @@ class Settings:
     max_sessions: int = count("10000", "Sessions remembered for each tenant.")
     max_turns: int = count("1000", "Turns at once; over it: OVERLOADED.")
     queue_size: int = count("0", "Turns that wait for a place before that.", zero=True)
-    max_connections: int = count("1000", "WebSockets to the upstream.")
-    max_dials: int = count("64", "WebSockets being opened at once.")
-    warm_spares: int = count("0", "WebSockets that are open before anyone asks.", zero=True)
+    max_connections: int = count("1000", "WebSockets to the upstream.", own=True)
+    max_dials: int = count("64", "WebSockets being opened at once.", own=True)
+    warm_spares: int = count("0", "WebSockets that are open before anyone asks.", zero=True, own=True)
     drain_grace_s: float = seconds("30", "What running turns have left after SIGTERM.", zero=True)
     drain_notice_s: float = seconds(
         "0", "How long new turns are refused before the port closes: until load balancers know.", zero=True
@@ -162,6 +181,8 @@ class Settings:
     replica: str = setting(parsers.name, "", "What this process calls itself. Empty: the host's name.")
     given: frozenset[str] = frozenset()
     route: ProxyRoute = DIRECT
+    name: str = ""
+    own_keys: tuple[KeySource, ...] = ()
 
     @property
     def reflects(self) -> bool:
@@ -172,6 +193,10 @@ class Settings:
     def cooldown_given(self) -> bool:
         """Whether the environment sets the cooldown."""
         return "cooldown_s" in self.given
+
+    @property
+    def keys(self) -> tuple[KeySource, ...]:
+        return self.own_keys or (KeySource(self.openai_api_key, self.upstream_key_file),)
 
     @property
     def http_url(self) -> str:

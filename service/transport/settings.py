@@ -5,25 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from service.domain.key_source import KeySource
 from service.domain.proxy import ProxyRoute
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSettings:
-    """Where the upstream is, its key, and the bounds of a line and a request. `route`: direct or by proxy.
+    """Where the upstream is, its keys, and the bounds of a line and a request.
 
-    `upstream_key_header`: "bearer", or the name of the header that holds the key. `upstream_headers`: sent
-    besides, in pairs of name and value.
-
-    `splits_frames`: split plain frames without the library's parser (`frames.py`).
+    `name`: what the upstreams file calls it; empty without that file. `route`: direct or by proxy. `keys`: at
+    least one. `upstream_key_header`: "bearer", or the name of the header that holds the key.
+    `upstream_headers`: sent besides, in pairs of name and value. `splits_frames`: split plain frames without
+    the library's parser (`frames.py`).
     """
 
+    name: str
     http_url: str
     compact_url: str
     ws_url: str
     route: ProxyRoute
-    openai_api_key: str = field(repr=False)
-    upstream_key_file: str
+    keys: tuple[KeySource, ...]
     upstream_key_header: str
     upstream_headers: tuple[tuple[str, str], ...] = field(repr=False)
     caller_keys: bool

@@ -1,6 +1,10 @@
+from collections import Counter
+from random import Random
+
 import pytest
 
 from service.domain.errors import Reason, SettingsError, TurnError
+from service.domain.key_source import KeySource
 from service.domain.tenant import Credential
 from service.transport.credentials import MAX_KEY_BYTES, Keys
 from tests.parts import upstream_settings
@@ -9,6 +13,19 @@ from tests.parts import upstream_settings
 def test_the_services_own_key_pays_by_default():
     keys = Keys(upstream_settings(openai_api_key="own"))
     assert keys.headers(None) == {"Authorization": "Bearer own"}
+
+
+def test_several_keys_share_by_their_weights():
+    sources = (KeySource("one", weight=3), KeySource("two"))
+    keys = Keys(upstream_settings(name="azure", own_keys=sources), Random(7))
+    sent = Counter(keys.headers(None)["Authorization"] for _ in range(400))
+    assert sent.keys() == {"Bearer one", "Bearer two"}
+    assert 2.4 < sent["Bearer one"] / sent["Bearer two"] < 3.6
+
+
+def test_an_unusable_key_file_names_its_upstream(tmp_path):
+    with pytest.raises(SettingsError, match="a key of upstream azure cannot be used"):
+        Keys(upstream_settings(name="azure", own_keys=(KeySource(file=str(tmp_path / "none")),)))
 
 
 def test_a_callers_key_replaces_the_services_own():
