@@ -61,6 +61,19 @@ def route_to(url: str, environ: Mapping[str, str]) -> ProxyRoute:
     return ProxyRoute(_proxy(chosen), why="")
 
 
+def named_route(text: str, what: str) -> ProxyRoute:
+    """Return the route by the proxy of this URL; "direct": by none. `what` names the setting.
+
+    Raises ValueError, as `route_to` does.
+    """
+    if text == "direct":
+        return ProxyRoute(why=f"{what} says so")
+    given = _parsed(what, text)
+    if given.parts.scheme in SOCKS:
+        raise ValueError(f"{what} names a SOCKS proxy, which is not supported; name an HTTP proxy")
+    return ProxyRoute(_proxy(given), why="")
+
+
 def spare_loopback(environ: MutableMapping[str, str]) -> None:
     """Exclude loopback from proxying for the exporters of telemetry, which read the variables themselves."""
     _, excluded = _value("no", environ)
@@ -86,8 +99,10 @@ def _value(kind: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 def _given(kind: str, environ: Mapping[str, str]) -> _Given | None:
     variable, text = _value(kind, environ)
-    if not text:
-        return None
+    return _parsed(variable, text) if text else None
+
+
+def _parsed(variable: str, text: str) -> _Given:
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         _check(parts)

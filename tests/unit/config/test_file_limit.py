@@ -28,6 +28,12 @@ def test_what_cannot_fit_the_files_is_refused(limits):
     assert limits == [1024, 4096]
 
 
+def test_several_upstreams_need_files_together(limits):
+    raise_file_limit(Settings(), 2000)
+    with pytest.raises(SettingsError, match="max_connections of all upstreams and TRUNKLINE_MAX_TURNS need"):
+        raise_file_limit(Settings(), 3000)
+
+
 def test_where_files_have_no_limit_what_is_needed_is_asked_for(limits):
     limits[1] = resource.RLIM_INFINITY
     raise_file_limit(Settings())
