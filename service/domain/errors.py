@@ -37,6 +37,7 @@ class TurnError(Exception):
     """Report that a call failed.
 
     `retryable` overrides the policy where the upstream's own code is more exact; `retry_after` is in seconds.
+    `limit` names the tenant's own limit for which it is RATE_LIMITED.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class TurnError(Exception):
         retry_after: float | None = None,
         upstream: UpstreamDetail | None = None,
         violations: tuple[Violation, ...] = (),
+        limit: str = "",
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -56,6 +58,7 @@ class TurnError(Exception):
         self.retry_after = retry_after
         self.upstream = upstream
         self.violations = violations
+        self.limit = limit
 
     def __repr__(self) -> str:
         return f"TurnError({self.reason.value}, {self.message!r})"

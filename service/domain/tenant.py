@@ -6,7 +6,7 @@ A secret is in no repr.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from hashlib import sha256
 
 from service.domain.errors import Reason, TurnError, Violation
@@ -34,6 +34,24 @@ def parse_key(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """How many requests and tokens a tenant may use. None: as many as it wants."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    tokens_per_day: int | None = None
+
+    def or_else(self, others: Rates) -> Rates:
+        """Return these limits, and the others' where there is none here."""
+        pairs = zip(astuple(self), astuple(others), strict=True)
+        return Rates(*(other if own is None else own for own, other in pairs))
+
+    def or_none(self) -> Rates | None:
+        """Return None if nothing is limited."""
+        return None if self == Rates() else self
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """The tenant of a call and its limits; None: no limit of its own.
 
@@ -47,6 +65,7 @@ class Caller:
     key: Credential | None = None
     max_request_bytes: int | None = None
     max_connections: int | None = None
+    rates: Rates | None = None
     has_peers: bool = field(default=False, compare=False)
 
     def check_size(self, size: int) -> None:

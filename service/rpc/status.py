@@ -89,7 +89,7 @@ def _attach(status: status_pb2.Status, detail: Message) -> None:
 
 
 def _error_info(error: TurnError, facts: Mapping[str, str], characters: int) -> error_details_pb2.ErrorInfo:
-    metadata = dict(facts)
+    metadata = {**facts, "limit": error.limit}
     if error.upstream is not None:
         metadata["upstream_code"] = error.upstream.code
         metadata["upstream_type"] = error.upstream.type

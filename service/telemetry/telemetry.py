@@ -40,6 +40,9 @@ class Limit(Enum):
     CONNECTIONS = "connections"
     RATE = "rate"
     KEPT = "kept"
+    REQUESTS_PER_MINUTE = "requests_per_minute"
+    TOKENS_PER_MINUTE = "tokens_per_minute"
+    TOKENS_PER_DAY = "tokens_per_day"
 
 
 @dataclass(frozen=True, slots=True)

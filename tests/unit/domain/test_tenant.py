@@ -1,7 +1,7 @@
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.tenant import Caller, Credential, parse_key
+from service.domain.tenant import Caller, Credential, Rates, parse_key
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,12 @@ def test_a_tenant_may_have_a_limit_of_size():
     ) as caught:
         caller.check_size(11)
     assert caught.value.reason is Reason.INVALID_REQUEST
+
+
+def test_limits_of_its_own_come_before_others():
+    assert Rates(1, None, 3).or_else(Rates(4, 5, None)) == Rates(1, 5, 3)
+
+
+def test_limits_of_nothing_are_none():
+    assert Rates().or_none() is None
+    assert Rates(tokens_per_day=1).or_none() == Rates(tokens_per_day=1)

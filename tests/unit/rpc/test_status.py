@@ -55,6 +55,16 @@ def test_error_info_holds_upstream_details_and_facts():
     assert details[error_details_pb2.RetryInfo].retry_delay.ToMilliseconds() == 1500
 
 
+def test_a_limit_of_the_tenant_is_named_and_one_of_the_upstream_is_not():
+    ours = TurnError(Reason.RATE_LIMITED, "used up", retry_after=2.5, limit="tokens_per_day")
+    details = details_of(status_of(ours, {"sent": "false"}))
+    assert dict(details[error_details_pb2.ErrorInfo].metadata) == {
+        "sent": "false",
+        "limit": "tokens_per_day",
+    }
+    assert details[error_details_pb2.RetryInfo].retry_delay.ToMilliseconds() == 2500
+
+
 def test_absent_upstream_details_are_left_out():
     error = TurnError(Reason.UPSTREAM_ERROR, "oops", upstream=UpstreamDetail(code="server_error"))
     assert dict(details_of(status_of(error, {}))[error_details_pb2.ErrorInfo].metadata) == {
