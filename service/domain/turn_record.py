@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from service.domain.errors import Reason, TurnError
-from service.domain.events import Completed, Event, Started
+from service.domain.events import Completed, Event, Started, Usage
 from service.domain.messages import CompletionRequest, Transport
 from service.domain.phases import Acquisition, Attempt, Response
 from service.domain.plan import ContextReason
@@ -50,6 +50,7 @@ class TurnRecord:
         "transport",
         "turn_id",
         "wall_began",
+        "warm_up_usage",
     )
 
     def __init__(
@@ -68,6 +69,8 @@ class TurnRecord:
         """Why the turn went from WebSocket to SSE, if it did."""
         self.replays: list[Reason] = []
         """Why requests that were sent were sent again."""
+        self.warm_up_usage: Usage | None = None
+        """What the upstream reported for the warm-up in the turn; None: nothing, or there was none."""
         self.error: BaseException | None = None
         self.ended: float | None = None
         self._clock = clock
@@ -98,6 +101,12 @@ class TurnRecord:
         """The last phase, if that is an attempt."""
         last = self.phases[-1]
         return last if isinstance(last, Attempt) else None
+
+    @property
+    def tokens(self) -> int:
+        """What the upstream has reported for all requests so far, a warm-up included."""
+        usages = [phase.response.usage for phase in self.phases if isinstance(phase, Attempt)]
+        return sum(usage.total_tokens for usage in (self.warm_up_usage, *usages) if usage is not None)
 
     def report(self) -> TurnReport:
         return TurnReport(
@@ -147,6 +156,10 @@ class TurnRecord:
         acquisition.leased_at, acquisition.reused, acquisition.dial = now, reused, dial
         self._connect_s += connect_s
         self._reused = reused
+
+    def warmed_up(self, usage: Usage | None) -> None:
+        """A warm-up is over, for which the upstream reported this."""
+        self.warm_up_usage = usage
 
     def planned(self, response: Response) -> None:
         """A request is about to be written."""

@@ -1,4 +1,6 @@
-"""Bound how many turns run at once: `Admission` for the replica, `TenantLimits` for each tenant."""
+"""Bound how many turns run at once, `Admission` for the replica and `TenantLimits` for each tenant, and how
+much a tenant uses.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller
+from service.sessions.rate_limits import RateLimits, Used
 from service.telemetry.telemetry import OFF, Limit, Telemetry
 
 RETRY_AFTER_S = 1.0
@@ -85,30 +88,53 @@ class Admission:
 
 
 class TenantLimits:
-    """Count each tenant's turns, including those in the queue, so that none fills it for the others."""
+    """Count each tenant's turns, including those in the queue, so that none fills it for the others.
 
-    def __init__(self, telemetry: Telemetry = OFF) -> None:
+    What takes the place of a turn is a request of its tenant, too, and uses tokens.
+    """
+
+    def __init__(self, clock: Callable[[], float], telemetry: Telemetry = OFF) -> None:
         self._telemetry = telemetry
+        self._rates = RateLimits(clock, telemetry)
         self._turns: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"TenantLimits({self._turns.total()} turns of {len(self._turns)} tenants)"
 
     def check(self, caller: Caller) -> None:
-        """Raise TurnError OVERLOADED when the tenant has as many turns as it may."""
+        """Raise TurnError OVERLOADED when the tenant has as many turns as it may, or RATE_LIMITED when it has
+        used what it may.
+        """
+        self._check_turns(caller)
+        self._rates.check(caller)
+
+    def left(self) -> dict[tuple[str, str], float]:
+        """Return what is left to the tenants of their requests and tokens, by tenant and limit."""
+        return self._rates.left()
+
+    def _check_turns(self, caller: Caller) -> None:
         if caller.max_turns is not None and self._turns[caller.tenant] >= caller.max_turns:
             self._telemetry.refused(Limit.TENANT)
             message = f"tenant {caller.tenant!r} has {caller.max_turns} turns already, its limit (max_turns)"
             raise TurnError(Reason.OVERLOADED, message, retry_after=RETRY_AFTER_S)
 
     @contextmanager
-    def take(self, caller: Caller) -> Iterator[None]:
-        """Count a turn of the tenant for as long as the block lasts. Raises TurnError OVERLOADED."""
-        self.check(caller)
+    def take(self, caller: Caller, used: Used) -> Iterator[None]:
+        """Count a turn of the tenant for as long as the block lasts, and in the end what it has used.
+
+        One of which the error says that nothing was sent is no request. Raises TurnError as `check` does.
+        """
+        self._check_turns(caller)
+        self._rates.take(caller)
         self._turns[caller.tenant] += 1
         try:
             yield
+        except TurnError as error:
+            if error.policy.implies_nothing_sent:
+                self._rates.put_back(caller)
+            raise
         finally:
+            self._rates.spend(caller, used)
             self._turns[caller.tenant] -= 1
             if not self._turns[caller.tenant]:
                 del self._turns[caller.tenant]

@@ -34,6 +34,8 @@ class Compaction:
     def __init__(self, caller: Caller, request: CompletionRequest) -> None:
         self.caller = caller
         self.request = request
+        self.tokens = 0
+        """What the upstream has reported for it."""
         self._exchange: CompactionExchange | None = None
         self._interrupted = False
         self._scope: asyncio.Timeout | None = None
@@ -86,6 +88,7 @@ class Compaction:
             compacted = await self._exchange.answer()
         except TurnError as error:
             raise error.public() from error
+        self.tokens = compacted.usage.total_tokens if compacted.usage is not None else 0
         trace.answered(compacted)
         return compacted
 
@@ -122,7 +125,7 @@ class Compactions:
             try:
                 async with compaction.limited(self._limit_s):
                     self._check_serving()
-                    with self._tenant_limits.take(caller), await self._admission.enter():
+                    with self._tenant_limits.take(caller, compaction), await self._admission.enter():
                         self._check_serving()
                         with self._running.turn(compaction):
                             return await compaction.run(self._upstream, trace)

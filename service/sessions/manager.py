@@ -73,7 +73,7 @@ class Manager:
         self._pool = Pool(upstream, state, breaker, clock, max_dials=settings.max_dials, telemetry=telemetry)
         self._registry = Registry(settings.max_sessions, settings.session_ttl_s, telemetry)
         self._admission = Admission(settings.max_turns, settings.queue_size, telemetry)
-        self._tenant_limits = TenantLimits(telemetry)
+        self._tenant_limits = TenantLimits(clock, telemetry)
         self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes, telemetry)
         basis = STRICT_BASIS if settings.chain_basis == "strict" else MINIMAL_BASIS
         chaining = Chaining(clock, basis, settings.effort_updates)
@@ -108,9 +108,9 @@ class Manager:
     def check(self, caller: Caller, call: Call | None = None, *, warm_up: bool = False) -> None:
         """Refuse what can be refused before the request is read.
 
-        Raises TurnError SHUTTING_DOWN or OVERLOADED. Unless it is a warm-up, that counts as a failed turn of
-        unknown session and model. A tenant that has kept turns may attach to one whatever else is full: its
-        calls are refused once they are read.
+        Raises TurnError SHUTTING_DOWN, OVERLOADED or RATE_LIMITED. Unless it is a warm-up, that counts as a
+        failed turn of unknown session and model. A tenant that has kept turns may attach to one whatever else
+        is full: its calls are refused once they are read.
         """
         if self.kept.has(caller.tenant) and not warm_up:
             return
@@ -167,8 +167,8 @@ class Manager:
     def counts(self) -> Counts:
         """Return the gauges of this moment. A warm-up counts as a turn, whose place it takes."""
         turns, queued, sessions = len(self._running), self._admission.waiting, len(self._registry)
-        kept, hold_s = self.kept, self._upstream.pace.delay_s
-        return Counts(turns, queued, sessions, self._pool.counts(), hold_s, len(kept), kept.kept_bytes)
+        kept, hold_s, left = self.kept, self._upstream.pace.delay_s, self._tenant_limits.left()
+        return Counts(turns, queued, sessions, self._pool.counts(), hold_s, len(kept), kept.kept_bytes, left)
 
     def refuse(self) -> None:
         """Refuse every new turn and warm-up from now on, and those that wait for a place or their rate."""
@@ -215,7 +215,7 @@ class Manager:
             try:
                 async with scope:
                     self._check_serving()
-                    with self._tenant_limits.take(caller), await self._admission.enter():
+                    with self._tenant_limits.take(caller, record), await self._admission.enter():
                         self._check_serving()
                         prepared = None
                         if request is not None:

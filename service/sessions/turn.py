@@ -144,7 +144,7 @@ class Turn:
         """
         with await self._lease(wait=True) as lease:
             if self._prepared is not None:
-                await warm_up(self._deps.upstream, lease.line, self.session, self._prepared)
+                await self._warm_up(lease, self._prepared)
         if self.session.line is None:  # the warm-up ended it
             with await self._lease(wait=True):
                 pass
@@ -226,9 +226,12 @@ class Turn:
         """
         if self._record.request.options.warm_up and not (lease.reused or self.fork or self._primed):
             self._primed = True
-            await warm_up(self._deps.upstream, lease.line, self.session, self._request)
+            await self._warm_up(lease, self._request)
             if not lease.line.open:  # lost in the warm-up: the turn itself has sent nothing
                 raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
+
+    async def _warm_up(self, lease: Lease, prepared: PreparedRequest) -> None:
+        self._record.warmed_up(await warm_up(self._deps.upstream, lease.line, self.session, prepared))
 
     async def _complete(self, completed: Completed, plan: Plan, lease: Lease | None) -> Completed:
         """Keep the answer before the caller gets it: the caller may leave as soon as it has.

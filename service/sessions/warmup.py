@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from service.domain.effort import Efforts
 from service.domain.errors import TurnError
-from service.domain.events import Completed, Event
+from service.domain.events import Completed, Event, Usage
 from service.domain.history import full_plan
 from service.domain.plan import ContextReason
 from service.sessions.rates import Rate
@@ -36,8 +36,11 @@ def warm_up_rate(max_dials: int, clock: Callable[[], float], telemetry: Telemetr
     return Rate(max_dials, per_second, clock, what=what, telemetry=telemetry)
 
 
-async def warm_up(upstream: Upstream, line: Connection, session: Session, prepared: PreparedRequest) -> None:
-    """Send model, instructions and tools ahead over a leased connection.
+async def warm_up(
+    upstream: Upstream, line: Connection, session: Session, prepared: PreparedRequest
+) -> Usage | None:
+    """Send model, instructions and tools ahead over a leased connection. Return what the upstream reports for
+    it; None: nothing.
 
     What the upstream does never fails it, but after it the connection may be closed: the holder checks
     `line.open`. Cancellation: the connection is closed if it was in the middle of an exchange.
@@ -52,10 +55,11 @@ async def warm_up(upstream: Upstream, line: Connection, session: Session, prepar
                 for event in await exchange.receive():
                     answer = event
     except (TurnError, TimeoutError):
-        return
+        return exchange.usage
     finally:
         if not exchange.orderly:
             line.discard()
     if isinstance(answer, Completed) and answer.continuable and not answer.message.parts:
         efforts = Efforts(prepared.effort, prepared.effort)
         session.history.prime(answer.response_id, prepared.fingerprint, line.id, efforts)
+    return exchange.usage

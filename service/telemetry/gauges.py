@@ -18,7 +18,8 @@ from service.telemetry import logs, names
 class Counts:
     """The counts of one moment. `lines`: connections by state. `hold_s`: the delay of reads, in seconds.
 
-    `kept`: turns with a key that run or can still be read.
+    `kept`: turns with a key that run or can still be read. `left`: what tenants may still use, by tenant and
+    limit.
     """
 
     turns: int = 0
@@ -28,6 +29,7 @@ class Counts:
     hold_s: float = 0.0
     kept: int = 0
     kept_bytes: int = 0
+    left: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 class Gauges:
@@ -50,6 +52,9 @@ class Gauges:
             [self._hold],
             "s",
             "How long running answers wait for the next look, because the loop is busy.",
+        )
+        meter.create_observable_gauge(
+            names.RATE_LIMIT_LEFT, [self._left], "1", "Requests and tokens that tenants may still use."
         )
         meter.create_observable_counter(
             names.LOG_LOST, [self._log_lost], "{line}", "Lines of the log that were lost."
@@ -83,6 +88,12 @@ class Gauges:
 
     def _log_lost(self, _: CallbackOptions) -> Iterable[Observation]:
         return (Observation(logs.lost()),)
+
+    def _left(self, _: CallbackOptions) -> Iterable[Observation]:
+        return [
+            Observation(left, {names.LABEL_TENANT: tenant, names.LABEL_LIMIT: limit})
+            for (tenant, limit), left in self._counts.left.items()
+        ]
 
     def _lines(self, _: CallbackOptions) -> Iterable[Observation]:
         return [

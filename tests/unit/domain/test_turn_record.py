@@ -199,3 +199,17 @@ def test_a_turn_that_runs_is_shown_to_its_owner(clock):
     view = turn.view(7)
     assert (view.turn_id, view.turn_key, view.last_sequence) == ("turn_1", "", 7)
     assert (view.started_at, view.attached, view.ended) == (turn.wall_began, True, False)
+
+
+def test_the_tokens_of_all_requests_count(clock):
+    turn = record(clock)
+    assert turn.tokens == 0
+    turn.warmed_up(None)
+    turn.warmed_up(Usage(total_tokens=1))
+    for usage in (Usage(total_tokens=20), None, Usage(total_tokens=300)):
+        turn.asked()
+        exchange = response()
+        exchange.usage = usage
+        turn.planned(exchange)
+        turn.failed(LOST)
+    assert turn.tokens == 321

@@ -1,13 +1,17 @@
 """Places are limited, queued for, and passed on when a waiter leaves."""
 
 import asyncio
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.tenant import Caller
+from service.domain.tenant import Caller, Rates
 from service.sessions.admission import Admission, TenantLimits
+
+NOTHING = SimpleNamespace(tokens=0)
 
 
 async def started(admission: Admission) -> asyncio.Task[Any]:
@@ -93,19 +97,50 @@ async def test_a_place_for_a_cancelled_waiter_goes_to_the_next():
 
 
 def test_a_tenant_is_refused_above_its_limit():
-    shares = TenantLimits()
+    shares = TenantLimits(time.monotonic)
     caller, other = Caller("a", max_turns=2), Caller("b")
-    with shares.take(caller), shares.take(caller):
-        for refused in (shares.check, lambda caller: shares.take(caller).__enter__()):
+    with shares.take(caller, NOTHING), shares.take(caller, NOTHING):
+        for refused in (shares.check, lambda caller: shares.take(caller, NOTHING).__enter__()):
             with pytest.raises(TurnError, match=r"tenant 'a' has 2 turns already, its limit \(max_turns\)"):
                 refused(caller)
-        with shares.take(other):
+        with shares.take(other, NOTHING):
             assert repr(shares) == "TenantLimits(3 turns of 2 tenants)"
     assert repr(shares) == "TenantLimits(0 turns of 0 tenants)"
 
 
 def test_a_failed_turn_releases_its_place():
-    shares, caller = TenantLimits(), Caller("a", max_turns=1)
+    shares, caller = TenantLimits(time.monotonic), Caller("a", max_turns=1)
     for _ in range(3):
-        with pytest.raises(KeyError), shares.take(caller):
+        with pytest.raises(KeyError), shares.take(caller, NOTHING):
             raise KeyError
+
+
+def test_what_a_turn_used_counts_however_it_ended(clock):
+    shares = TenantLimits(clock)
+    caller = Caller("a", rates=Rates(tokens_per_minute=600))
+    with pytest.raises(KeyError), shares.take(caller, SimpleNamespace(tokens=900)):
+        raise KeyError
+    with pytest.raises(TurnError, match="tokens_per_minute") as caught:
+        shares.check(caller)
+    assert (caught.value.reason, caught.value.retry_after) == (Reason.RATE_LIMITED, 30.1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "counts"),
+    [
+        (Reason.OVERLOADED, False),
+        (Reason.CONNECT_FAILED, False),
+        (Reason.SHUTTING_DOWN, False),
+        (Reason.CONNECTION_LOST, True),
+        (Reason.UPSTREAM_ERROR, True),
+    ],
+)
+def test_a_turn_that_sent_nothing_was_no_request(clock, reason, counts):
+    shares, caller = TenantLimits(clock), Caller("a", rates=Rates(requests_per_minute=1))
+    with pytest.raises(TurnError), shares.take(caller, NOTHING):
+        raise TurnError(reason, "so it ended")
+    if counts:
+        with pytest.raises(TurnError, match="requests_per_minute"):
+            shares.check(caller)
+    else:
+        shares.check(caller)

@@ -1,6 +1,7 @@
 """A compaction has a turn's limits, and says how its time ended."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -50,7 +51,7 @@ async def test_a_queue_that_does_not_move_is_overloaded():
     async with managing() as manager:
         compactions = Compactions(
             manager._upstream,
-            tenant_limits=TenantLimits(),
+            tenant_limits=TenantLimits(time.monotonic),
             admission=admission,
             running=Running(),
             check_serving=lambda: None,
