@@ -59,6 +59,10 @@ def zero_count(text: str) -> int:
     return value
 
 
+def optional_count(text: str) -> int | None:
+    return positive_count(text) if text else None
+
+
 def flag(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError("must be 1 (yes) or 0 (no)")

@@ -1,4 +1,4 @@
-"""Declare the rows of the table of settings: `setting`, `seconds`, `count`."""
+"""Declare the rows of the table of settings: `setting`, `seconds`, `count`, `rate`."""
 
 from __future__ import annotations
 
@@ -27,3 +27,7 @@ def seconds(default: str, doc: str, *, zero: bool = False, own: bool = False) ->
 
 def count(default: str, doc: str, unit: str = "", *, zero: bool = False, own: bool = False) -> Any:
     return setting(parsers.zero_count if zero else parsers.positive_count, default, doc, unit, own=own)
+
+
+def rate(doc: str) -> Any:
+    return setting(parsers.optional_count, "", f"{doc} Empty: no limit.")

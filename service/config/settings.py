@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from service.config import parsers, proxies
 from service.config.contradictions import contradictions, is_loopback
-from service.config.rows import count, seconds, setting
+from service.config.rows import count, rate, seconds, setting
 from service.domain.continuation import parse_continuation_keys
 from service.domain.errors import SettingsError
 from service.domain.key_source import KeySource
 from service.domain.proxy import DIRECT, ProxyRoute
-from service.domain.tenant import parse_key
+from service.domain.tenant import Rates, parse_key
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -144,6 +144,11 @@ class Settings:
     max_sessions: int = count("10000", "Sessions remembered for each tenant.")
     max_turns: int = count("1000", "Turns at once; over it: OVERLOADED.")
     queue_size: int = count("0", "Turns that wait for a place before that.", zero=True)
+    requests_per_minute: int | None = rate(
+        "Turns, warm-ups and compactions of each tenant; over it: RATE_LIMITED."
+    )
+    tokens_per_minute: int | None = rate("Tokens that each tenant uses, as the upstream reports them.")
+    tokens_per_day: int | None = rate("The same, in a day.")
     max_connections: int = count("1000", "WebSockets to the upstream.", own=True)
     max_dials: int = count("64", "WebSockets being opened at once.", own=True)
     warm_spares: int = count("0", "WebSockets that are open before anyone asks.", zero=True, own=True)
@@ -197,6 +202,11 @@ class Settings:
     @property
     def keys(self) -> tuple[KeySource, ...]:
         return self.own_keys or (KeySource(self.openai_api_key, self.upstream_key_file),)
+
+    @property
+    def rates(self) -> Rates:
+        """What a tenant without limits of its own may use."""
+        return Rates(self.requests_per_minute, self.tokens_per_minute, self.tokens_per_day)
 
     @property
     def http_url(self) -> str:

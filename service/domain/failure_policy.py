@@ -73,9 +73,10 @@ POLICIES: dict[Reason, Policy] = {
     Reason.RATE_LIMITED: Policy(
         Fault.UPSTREAM,
         retryable=True,
-        meaning="a rate limit of the upstream",
+        meaning="a rate limit of the upstream, or one of the tenant's own, which `limit` in the metadata "
+        "names; of that nothing was sent",
         caller="try again after `retry_after`",
-        operator="a higher limit upstream",
+        operator="a higher limit upstream, or in `AUTH_FILE`",
         connection_reusable=True,
     ),
     Reason.QUOTA_EXHAUSTED: Policy(

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from service.domain.tenant import Rates
+
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where gRPC is served, who may call, and the bounds of a request. `reflects`: serve reflection."""
+    """Where gRPC is served, who may call, and the bounds of a request. `reflects`: serve reflection.
+
+    `rates`: what a tenant without limits of its own may use.
+    """
 
     listen: str
     reflects: bool
@@ -15,6 +20,7 @@ class ServerSettings:
     auth_file: str
     auth_tokens: tuple[tuple[str, str], ...] = field(repr=False)
     caller_keys: bool
+    rates: Rates
     tls_cert: str
     tls_key: str
     tls_client_ca: str

@@ -29,8 +29,9 @@ class Callers:
 
     def __init__(self, settings: ServerSettings) -> None:
         path = settings.auth_file
-        read = TenantReader(path, settings.auth_tokens)
+        read = TenantReader(path, settings.auth_tokens, settings.rates)
         self._tenants = Watched("TRUNKLINE_AUTH_FILE", [path] if path else [], read)
+        self._anybody = Caller(rates=settings.rates.or_none())
         self._named = bool(path or settings.auth_tokens)
         self._takes_keys = settings.caller_keys
         self.certified = bool(settings.tls_client_ca)
@@ -44,7 +45,9 @@ class Callers:
         Without tenants in the settings, every caller is the tenant "". Raises UNAUTHENTICATED, or
         PERMISSION_DENIED for an upstream key where the service accepts none.
         """
-        caller = self._proven(_values(metadata, "authorization"), certificate) if self._named else Caller()
+        caller = (
+            self._proven(_values(metadata, "authorization"), certificate) if self._named else self._anybody
+        )
         key = self._key(_values(metadata, UPSTREAM_KEY))
         return caller if key is None else replace(caller, key=key)
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from service import reload
-from service.domain.tenant import Caller
+from service.domain.tenant import Caller, Rates
 
 MAX_FILE_BYTES = 1024 * 1024
 
@@ -23,6 +23,7 @@ Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Model = Annotated[str, msgspec.Meta(pattern=r"^([^*\s]+\*?|\*)$")]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Limit = Annotated[int, msgspec.Meta(ge=1)]
+Rate = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
 PROOFS = ("token_sha256", "certificates")
 
@@ -36,9 +37,13 @@ class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     max_sessions: Limit | None = None
     max_request_bytes: Limit | None = None
     max_connections: Limit | None = None
+    requests_per_minute: Rate | None = None
+    tokens_per_minute: Rate | None = None
+    tokens_per_day: Rate | None = None
     models: Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)] | None = None
 
-    def caller(self, tenant: str, *, has_peers: bool) -> Caller:
+    def caller(self, tenant: str, defaults: Rates, *, has_peers: bool) -> Caller:
+        rates = Rates(self.requests_per_minute, self.tokens_per_minute, self.tokens_per_day)
         return Caller(
             tenant,
             self.max_turns,
@@ -46,6 +51,7 @@ class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             self.models,
             max_request_bytes=self.max_request_bytes,
             max_connections=self.max_connections,
+            rates=rates.or_else(defaults).or_none(),
             has_peers=has_peers,
         )
 
@@ -88,20 +94,23 @@ class Tenants:
 class TenantReader:
     """Read the tenants of the file ("": none) and of the environment's pairs, whose limits the file may set.
 
+    `defaults`: what those may use that have no such limit in the file.
+
     A file that was truncated (a full disk, a write in progress) is often still valid, but its last tenants
     have lost their limits. So the limits read before are remembered: one that a tenant had is never lifted by
     its absence, and a file without tenants is invalid.
     """
 
-    def __init__(self, path: str, given: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, path: str, given: Sequence[tuple[str, str]], defaults: Rates) -> None:
         self._path = path
         self._given = given
+        self._defaults = defaults
         self._limited: dict[str, frozenset[str]] = {}
 
     def __call__(self) -> Tenants:
         """Read the file. Raises ValueError or OSError that says where it is invalid, without its content."""
         tables = _tables(self._path) if self._path else {}
-        found = _tenants(tables, self._given)
+        found = _tenants(tables, self._given, self._defaults)
         limited = {tenant: table.limits() for tenant, table in tables.items()}
         served = limited | {tenant: limited.get(tenant, frozenset()) for _, tenant in self._given}
         for tenant, limits in served.items():
@@ -114,11 +123,16 @@ class TenantReader:
         return found
 
 
-def _tenants(tables: Mapping[str, _Tenant], given: Sequence[tuple[str, str]]) -> Tenants:
+def _tenants(tables: Mapping[str, _Tenant], given: Sequence[tuple[str, str]], defaults: Rates) -> Tenants:
     has_peers = len({*tables, *(name for _, name in given)}) > 1
-    callers = {tenant: table.caller(tenant, has_peers=has_peers) for tenant, table in tables.items()}
+    callers = {
+        tenant: table.caller(tenant, defaults, has_peers=has_peers) for tenant, table in tables.items()
+    }
     pairs = [
-        (sha256(token.encode()).digest(), callers.get(name) or Caller(name, has_peers=has_peers))
+        (
+            sha256(token.encode()).digest(),
+            callers.get(name) or Caller(name, rates=defaults.or_none(), has_peers=has_peers),
+        )
         for token, name in given
     ]
     certificates: dict[str, Caller] = {}

@@ -32,6 +32,10 @@ models = ["simulated-*", "exactly-this"]
 token_sha256 = ["{digest("t0k3n-slow")}"]
 max_turns = 1
 
+[tenants.paced]
+token_sha256 = ["{digest("t0k3n-paced")}"]
+requests_per_minute = 4
+
 [tenants.small]
 token_sha256 = ["{digest("t0k3n-small")}"]
 max_sessions = 1

@@ -131,6 +131,12 @@ class Failure:
         return str(self.info.metadata["sent"])
 
     @property
+    def retry_s(self) -> float:
+        """After how many seconds the caller may try again."""
+        milliseconds: int = self._detail(error_details_pb2.RetryInfo).retry_delay.ToMilliseconds()
+        return milliseconds / 1000
+
+    @property
     def fields(self) -> list[str]:
         return [field.field for field in self._detail(error_details_pb2.BadRequest).field_violations]
 

@@ -12,6 +12,8 @@ from service.config import parsers
         ("zero_seconds", "0", 0.0),
         ("positive_count", "7", 7),
         ("zero_count", "0", 0),
+        ("optional_count", "", None),
+        ("optional_count", "7", 7),
         ("flag", "1", True),
         ("optional_flag", "", None),
         ("optional_flag", "0", False),

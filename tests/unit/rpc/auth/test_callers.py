@@ -3,7 +3,7 @@ from contextvars import Context
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.tenant import Caller
+from service.domain.tenant import Caller, Rates
 from service.rpc.auth.callers import CALLER, Callers
 from tests.parts import server_settings
 
@@ -50,6 +50,11 @@ def test_refused(metadata):
 
 def test_without_tokens_all_callers_are_one_tenant():
     assert Callers(server_settings()).caller((("authorization", "Bearer anything"),)) == Caller()
+
+
+def test_without_tokens_they_have_the_limits_of_all():
+    caller = Callers(server_settings(tokens_per_day=7)).caller(())
+    assert caller == Caller(rates=Rates(tokens_per_day=7))
 
 
 def test_tokens_are_not_shown():

@@ -2,6 +2,7 @@ from hashlib import sha256
 
 import pytest
 
+from service.domain.tenant import Rates
 from service.rpc.auth.tenants import TenantReader
 
 
@@ -16,7 +17,7 @@ def file(tmp_path):
 
 def reading(file, text: str, *given: tuple[str, str]) -> TenantReader:
     file.write_text(text)
-    return TenantReader(str(file), given)
+    return TenantReader(str(file), given, Rates())
 
 
 def tenant(name: str, *lines: str) -> str:
@@ -29,6 +30,20 @@ def test_a_token_has_the_limits_of_its_tenant(file):
     assert caller is not None
     assert (caller.tenant, caller.max_turns, caller.models) == ("one", 3, ("gpt-*",))
     assert not caller.has_peers
+
+
+def test_a_rate_that_the_file_leaves_out_is_that_of_all(file):
+    defaults = Rates(requests_per_minute=7, tokens_per_day=9)
+    one = tenant(
+        "one", f'token_sha256 = ["{digest("t")}"]', "requests_per_minute = 3", "tokens_per_minute = 5"
+    )
+    file.write_text(one)
+    tenants = TenantReader(str(file), [("s", "two")], defaults)()
+    callers = tenants.of_token(b"t"), tenants.of_token(b"s")
+    assert [caller and caller.rates for caller in callers] == [Rates(3, 5, 9), defaults]
+    tenants = TenantReader("", [("s", "two")], Rates())()
+    assert (caller := tenants.of_token(b"s")) is not None
+    assert caller.rates is None
 
 
 def test_an_unknown_token_is_nobody(file):
@@ -63,6 +78,8 @@ def test_a_certificate_of_two_tenants_proves_neither(file):
         tenant('"a b"'),
         tenant("one", "max_turns = 0"),
         tenant("one", "max_turnes = 1"),
+        tenant("one", "tokens_per_day = 0"),
+        tenant("one", f"tokens_per_day = {10**400}"),
         tenant("one", "models = []"),
         tenant("one", 'token_sha256 = ["s3cret"]'),
         tenant("one", 'certificates = ["a"]') + tenant("two", 'certificates = ["a"]'),
@@ -94,6 +111,6 @@ def test_a_tenant_that_vanished_with_its_tokens_is_removed(file):
 
 
 def test_without_a_file_the_environment_names_the_tenants():
-    caller = TenantReader("", [("s", "one")])().of_token(b"s")
+    caller = TenantReader("", [("s", "one")], Rates())().of_token(b"s")
     assert caller is not None
     assert caller.tenant == "one"
