@@ -30,10 +30,10 @@ DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """How far a conversation has come, as digests: of what all frameworks keep, and of all that was said."""
+    """How far a conversation has come, as digests: of what all frameworks keep, and of what most keep."""
 
     kept: bytes
-    said: bytes
+    exact: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class SessionFinder:
         return FoundSession(known, reader, self._ended)
 
     def _take_at(self, point: Point) -> KnownSession | None:
-        """Take a session that stands here. Of several, one in which the model said exactly the same."""
+        """Take a session that stands here. Of several that read the same, the one that is exactly this."""
         if not (here := self._by_kept.get(point.kept)):
             return None
         found = next((one for one in here.values() if one.point == point), next(reversed(here.values())))
@@ -137,17 +137,18 @@ class Reader:
     """Digests a conversation, part by part.
 
     Of what the model said, all frameworks keep the texts, however they cut them into parts and messages, and
-    the ids of calls. They drop thoughts and items that they do not know, and write arguments in another way.
+    the ids of calls. They drop thoughts and items that they do not know, and write JSON in another way. Most
+    keep the ids of items and sealed thoughts, which no two answers share.
     """
 
     def __init__(self) -> None:
         self._kept = blake2b(digest_size=DIGEST_BYTES)
-        self._said = blake2b(digest_size=DIGEST_BYTES)
+        self._exact = blake2b(digest_size=DIGEST_BYTES)
         self._role: int | None = None
 
     @property
     def point(self) -> Point:
-        return Point(self._kept.digest(), self._said.digest())
+        return Point(self._kept.digest(), self._exact.digest())
 
     def points(self, messages: Iterable[Message]) -> Iterator[Point]:
         """Read the messages, and yield the point after each part."""
@@ -157,14 +158,17 @@ class Reader:
                 yield self.point
 
     def _read(self, role: int, part: Part) -> None:
-        whole = part.SerializeToString(deterministic=True)
-        framed = b"\0part %d %d\0%b" % (role, len(whole), whole)
-        self._said.update(framed)
-        if kept := _kept_by_all(part) if role == ROLE_ASSISTANT else framed:
-            if role != self._role:
-                self._role = role
-                self._kept.update(b"\0role %d\0" % role)
-            self._kept.update(kept)
+        if role == ROLE_ASSISTANT:
+            kept = _kept_by_all(part)
+            self._exact.update(f"\0{part.item_id}\0{part.reasoning.encrypted_content}\0".encode())
+        else:
+            whole = part.SerializeToString(deterministic=True)
+            kept = b"\0part %d\0%b" % (len(whole), whole)
+        if kept and role != self._role:
+            self._role = role
+            kept = b"\0role %d\0%b" % (role, kept)
+        self._kept.update(kept)
+        self._exact.update(kept)
 
 
 def _kept_by_all(said: Part) -> bytes:
