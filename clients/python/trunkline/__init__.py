@@ -100,9 +100,11 @@ from trunkline.sync.client import Client
 from trunkline.sync.conversation import Conversation
 from trunkline.sync.run import SyncRun
 from trunkline.sync.turn import SyncTurn
+from trunkline.tls import TLS
 from trunkline.tools import Tool, custom_tool, tool, tool_definition
 
 __all__ = [
+    "TLS",
     "TOOL_CALL_KIND_CUSTOM",
     "AnswerError",
     "AsyncClient",

@@ -9,6 +9,7 @@ import grpc
 from trunkline.lingering import Lingering
 from trunkline.retry import Attempts, Retry
 from trunkline.settings import DEFAULT_ADDRESS, KEEPALIVE_S, MAX_MESSAGE_BYTES, Metadata, Settings
+from trunkline.tls import TLS
 
 
 class BaseClient:
@@ -19,7 +20,7 @@ class BaseClient:
         address: str = DEFAULT_ADDRESS,
         *,
         token: str | Callable[[], str] | None = None,
-        tls: bool | grpc.ChannelCredentials = False,
+        tls: bool | TLS | grpc.ChannelCredentials = False,
         timeout: float | None = None,
         retry: Retry | None = None,
         keepalive: float | None = KEEPALIVE_S,
@@ -29,8 +30,9 @@ class BaseClient:
         """No connection is made before the first call.
 
         `token` goes as `authorization: Bearer …`; a function is asked for it before each call.
-        `tls` is True for the system's roots; `grpc.ssl_channel_credentials(…)` is for others and for client
-        certificates. `timeout` is for a whole call, retries included, unless the call says otherwise.
+        `tls` is True for the system's roots; `TLS(ca=…, cert=…, key=…)` is for others and for a client
+        certificate, and credentials of grpc's are taken as they are. `timeout` is for a whole call, retries
+        included, unless the call says otherwise.
         """
         self.settings = Settings(
             address=address,

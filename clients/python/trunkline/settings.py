@@ -12,6 +12,7 @@ import grpc
 from trunkline._version import __version__
 from trunkline.retry import Retry
 from trunkline.targets import is_local
+from trunkline.tls import TLS
 from trunkline.tracing import trace_metadata
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
@@ -28,7 +29,7 @@ Metadata = tuple[tuple[str, str], ...]
 class Settings:
     address: str = DEFAULT_ADDRESS
     token: str | Callable[[], str] | None = field(default=None, repr=False)
-    tls: bool | grpc.ChannelCredentials = False
+    tls: bool | TLS | grpc.ChannelCredentials = False
     timeout: float | None = None
     retry: Retry = field(default_factory=Retry)
     keepalive: float | None = KEEPALIVE_S
@@ -37,6 +38,8 @@ class Settings:
 
     def credentials(self) -> grpc.ChannelCredentials | None:
         """None: plain text."""
+        if isinstance(self.tls, TLS):
+            return self.tls.credentials()
         if isinstance(self.tls, bool):
             return grpc.ssl_channel_credentials() if self.tls else None
         return self.tls

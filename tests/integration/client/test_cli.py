@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.integration.auth.pki import HOST, Authority
 from tests.integration.service.conftest import replica, start
 from trunkline import AsyncClient
 from trunkline.cli.arguments import ADDRESS, TOKEN
@@ -205,7 +206,7 @@ async def test_a_running_turn_is_shown_and_cancelled(replica):
         out, _ = await process.communicate()
     assert process.returncode == 1
     assert json.loads(out.splitlines()[-1])["reason"] == "CANCELLED"
-    ended = await run(replica, "cancel", "s1", "--key", turn["turn_key"], "--json")
+    ended = await run(replica, "cancel", "s1", "--turn-key", turn["turn_key"], "--json")
     assert (ended.code, ended.records[0]["reason"]) == (1, "TURN_NOT_FOUND")
 
 
@@ -264,3 +265,22 @@ async def test_a_reader_that_has_enough(replica):
         _, err = await process.communicate(b"sim:long(bytes=1000000)\nHello\n")
     assert process.returncode == 1
     assert b"Traceback" not in err
+
+
+async def test_a_service_that_wants_a_certificate(start, tmp_path):
+    authority = Authority(tmp_path, "ca")
+    serves, calls = authority.issue("serves", HOST), authority.issue("calls")
+    replica = await start(
+        {
+            "TLS_CERT": str(serves.path),
+            "TLS_KEY": str(serves.key_path),
+            "TLS_CLIENT_CA": str(authority.path),
+        }
+    )
+    files = ("--ca", str(authority.path), "--cert", str(calls.path), "--key", str(calls.key_path))
+    ended = await run(replica, "health", *files)
+    assert (ended.code, ended.out) == (0, f"{replica.address}  serving\n")
+    ended = await run(replica, "chat", *files, stdin=b"sim:say(text=Safe.)")
+    assert (ended.code, ended.out) == (0, "Safe.\n")
+    assert (await run(replica, "health", *files[:2])).code == 3
+    assert (await run(replica, "health", "--ca", str(calls.path))).code == 3

@@ -11,6 +11,7 @@ from trunkline._version import __version__
 from trunkline.cli.exits import MEANING
 from trunkline.options import TRANSPORTS
 from trunkline.settings import DEFAULT_ADDRESS
+from trunkline.tls import TLS
 from trunkline.tools import Tool
 
 # Not TRUNKLINE_…: those are the service's settings, and it refuses one that it does not know.
@@ -55,7 +56,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _release(add("release", "Let the service forget a session and close its connection."))
     _cancel(add("cancel", "Stop a turn that runs, or forget one that has ended and is kept."))
     _health(add("health", "Ask one or several replicas whether they take calls."))
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    if given.ca or given.cert or given.key:
+        try:
+            given.tls = TLS(ca=given.ca, cert=given.cert, key=given.key)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+    return given
 
 
 def _chat(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +115,7 @@ def _cancel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session", metavar="SESSION")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--turn", metavar="ID", default="", help="its id, as `trunkline sessions` shows it")
-    which.add_argument("--key", metavar="KEY", default="", help="the turn key that its caller gave it")
+    which.add_argument("--turn-key", metavar="KEY", default="", help="the turn key that its caller gave it")
     _reach(parser)
 
 
@@ -144,6 +151,9 @@ def _reach(
         "--token", default=os.environ.get(TOKEN), help=f"better in {TOKEN}: everybody sees a command line"
     )
     parser.add_argument("--tls", action="store_true", help="encrypted; the service must prove who it is")
+    parser.add_argument("--ca", metavar="FILE", help="TLS: trust these authorities, not the system's (PEM)")
+    parser.add_argument("--cert", metavar="FILE", help="TLS: the certificate that says who you are (PEM)")
+    parser.add_argument("--key", metavar="FILE", help="TLS: the key of --cert (PEM)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, errors included")
     shown = "none" if timeout is None else f"{timeout:.0f}"
     parser.add_argument(

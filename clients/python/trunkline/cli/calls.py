@@ -50,7 +50,7 @@ def release(given: Namespace, terminal: Terminal) -> int:
 def cancel(given: Namespace, terminal: Terminal) -> int:
     async def call() -> int:
         async with connect(given, given.address) as client:
-            await client.cancel_turn(given.session, turn_id=given.turn, turn_key=given.key)
+            await client.cancel_turn(given.session, turn_id=given.turn, turn_key=given.turn_key)
         if given.json:
             record = {"type": "cancelled", "address": given.address, "session_id": given.session}
             terminal.record(record)

@@ -1,7 +1,8 @@
 import pytest
 
 from service.config.settings import PREFIX
-from trunkline import __version__
+from tests.integration.auth.pki import Authority
+from trunkline import TLS, __version__
 from trunkline.cli.arguments import ADDRESS, TOKEN, parse
 from trunkline.cli.exits import USAGE
 from trunkline.settings import DEFAULT_ADDRESS
@@ -50,7 +51,10 @@ def test_several_replicas(monkeypatch, command):
         ["health", "--timeout", "inf"],
         ["chat", "--tools", "/nowhere/tools.py"],
         ["cancel", "s"],
-        ["cancel", "s", "--turn", "t", "--key", "k"],
+        ["cancel", "s", "--turn", "t", "--turn-key", "k"],
+        ["health", "--ca", "/nowhere/ca.pem"],
+        ["health", "--cert", "/nowhere/me.pem"],
+        ["health", "--ca", __file__],
     ],
 )
 def test_an_invalid_command_line_is_refused(arguments, capsys):
@@ -96,3 +100,10 @@ def test_the_version(capsys):
 def test_the_variables_are_none_that_the_service_refuses():
     assert not ADDRESS.startswith(PREFIX)
     assert not TOKEN.startswith(PREFIX)
+
+
+def test_a_file_of_tls_turns_tls_on(tmp_path):
+    path = Authority(tmp_path, "ca").path
+    assert parse(["health", "--ca", str(path)]).tls == TLS(ca=str(path))
+    assert parse(["health", "--tls"]).tls is True
+    assert parse(["health"]).tls is False
