@@ -5,8 +5,10 @@ Each name is a function from parameters to a script. Failures are in `simulator.
 
 import inspect
 import json
+import re
 from collections.abc import Callable
-from typing import Any, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -94,14 +96,56 @@ def default(turn: Turn) -> Script:
     return Script(Say(report(turn)))
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the manual. `room` is the module that has the answer."""
+
+    name: str
+    room: str
+    arguments: tuple[str, ...]
+    about: str
+
+
+def entries() -> list[Entry]:
+    """Return what is known of each name, sorted."""
+    return [
+        Entry(
+            name,
+            builder.__module__.rpartition(".")[2],
+            tuple(_argument(parameter) for parameter in _parameters(builder)),
+            (builder.__doc__ or "").partition("\n\n")[0],
+        )
+        for name, builder in sorted(BUILDERS.items())
+    ]
+
+
 def manual() -> str:
-    """Return one line for each name, with its arguments and what it does."""
-    lines = []
-    for name, builder in sorted(BUILDERS.items()):
-        arguments = [str(parameter) for parameter in list(inspect.signature(builder).parameters.values())[1:]]
-        about = (builder.__doc__ or "").partition("\n")[0]
-        lines.append(f"  sim:{name}({', '.join(arguments)})" + (f"\n      {about}" if about else ""))
+    """Return two lines for each name: its arguments, and what it does."""
+    lines = [f"  sim:{entry.name}({', '.join(entry.arguments)})\n      {entry.about}" for entry in entries()]
     return "\n".join(lines)
+
+
+def _parameters(builder: Builder) -> list[inspect.Parameter]:
+    """The parameters that a directive may give: all but the turn."""
+    return list(inspect.signature(builder, eval_str=True).parameters.values())[1:]
+
+
+def _argument(parameter: inspect.Parameter) -> str:
+    """`name=default`, as a directive writes it, and the other values of a closed set: `at=start|created`."""
+    kinds = (parameter.annotation, *get_args(parameter.annotation))
+    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    match parameter.default:
+        case str(default) if choices:
+            values = [default, *(choice for choice in choices if choice != default)]
+        case None:
+            values = choices or ["…"]
+        case bool(default):
+            values = [str(default).lower()]
+        case str(default):
+            values = [default if re.fullmatch(r"[\w./]+", default) else f'"{default}"']
+        case default:
+            values = [str(default)]
+    return f"{parameter.name}={'|'.join(values)}".replace("\n", "\\n")
 
 
 def report(turn: Turn) -> str:
@@ -124,26 +168,31 @@ def report(turn: Turn) -> str:
 
 @named
 def say(turn: Turn, text: str = "Hello.", phase: Phase | None = None) -> Script:
+    """This text, as a commentary or a final answer where `phase` says so."""
     return Script(Say(text, phase))
 
 
 @named
 def echo(turn: Turn) -> Script:
+    """What the user said, without the directive."""
     return Script(Say(directive.without(turn.user_text)))
 
 
 @named
 def words(turn: Turn, n: int = 10) -> Script:
+    """A text of n words."""
     return Script(Say(_numbered(n)))
 
 
 @named
 def slow(turn: Turn, n: int = 10, delay_ms: float = 50.0) -> Script:
+    """A text of n words, one after the other, with a pause before each delta."""
     return Script(Pace(delay_s=delay_ms / 1000), Say(_numbered(n)))
 
 
 @named
 def long(turn: Turn, bytes: int = 100_000) -> Script:  # noqa: A002 (the name of the directive's argument)
+    """A text of so many bytes."""
     line = "The quick brown fox jumps over the lazy dog. "
     return Script(Pace(delta_size=1024), Say((line * (bytes // len(line) + 1))[:bytes]))
 
@@ -173,16 +222,19 @@ def tools(turn: Turn, n: int = 1, parallel: int = 1) -> Script:
 
 @named
 def reason(turn: Turn, summary: str = "Looking at what was asked.", text: str = "") -> Script:
+    """Reasoning with a summary, and a full text where one is given; then a text."""
     return Script(Reason((summary,) if summary else (), text), Say(report(turn)))
 
 
 @named
 def refuse(turn: Turn, text: str = Refuse().text) -> Script:
+    """A refusal."""
     return Script(Refuse(text))
 
 
 @named
 def phases(turn: Turn) -> Script:
+    """A commentary, then a final answer."""
     return Script(Say("Let me think about it.", "commentary"), Say(report(turn), "final_answer"))
 
 
@@ -196,11 +248,13 @@ def unicode(turn: Turn) -> Script:
 
 @named
 def incomplete(turn: Turn, reason: IncompleteReason = "max_output_tokens") -> Script:
+    """A text that ends before its end, for this reason (`response.incomplete`)."""
     return Script(Say("This answer stops in the", closed=False), Incomplete(reason))
 
 
 @named
 def truncated_call(turn: Turn) -> Script:
+    """A text, then a call whose arguments the limit of tokens cuts off."""
     return Script(
         Say("Let me look."), Call(_function_name(turn), '{"query": "how lo', closed=False), Incomplete()
     )
@@ -208,6 +262,7 @@ def truncated_call(turn: Turn) -> Script:
 
 @named
 def bad_arguments(turn: Turn) -> Script:
+    """A call whose arguments are not valid JSON."""
     return Script(Call(_function_name(turn), '{"query": unquoted,}'))
 
 

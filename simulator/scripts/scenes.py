@@ -131,11 +131,13 @@ def shell(turn: Turn, command: str = "ls /tides", container: bool = False) -> Sc
 
 @named
 def local_shell(turn: Turn) -> Script:
+    """A command for the caller's local shell; goes on once its output comes."""
     return _asked(turn, "local_shell_call_output", actions.local_shell_call(["ls", "/tides"]))
 
 
 @named
 def apply_patch(turn: Turn, path: str = "tides.txt") -> Script:
+    """A patch that the caller applies to a file; goes on once the outcome comes."""
     operation = {"type": "update_file", "path": path, "diff": "@@\n-low\n+high\n"}
     return _asked(turn, "apply_patch_call_output", actions.apply_patch(operation))
 
@@ -190,6 +192,7 @@ def compaction(turn: Turn) -> Script:
 
 @named
 def queued(turn: Turn) -> Script:
+    """A response that is queued before it begins."""
     return Script(Start(queued=True), Say(report(turn)))
 
 

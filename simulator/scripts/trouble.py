@@ -61,6 +61,7 @@ def fail(
     shape: Shape = "natural",
     retry_after: str = "",
 ) -> Script:
+    """An error of this code, HTTP status and shape, with a delay (`retry-after`) where one is given."""
     kind = kind or ("invalid_request_error" if status < 500 else "server_error")
     headers = {"retry-after": retry_after} if retry_after else {}
     return Script(*until(at), Fail(message, code, status, kind, param, headers, shape))
@@ -68,31 +69,37 @@ def fail(
 
 @named
 def drop(turn: Turn, at: At = "content", reset: bool = True) -> Script:
+    """The connection is lost: by a reset, or without one."""
     return Script(*until(at), Drop(reset))
 
 
 @named
 def close(turn: Turn, code: int = 1011, reason: str = "", at: At = "content") -> Script:
+    """A close frame; over HTTP the connection ends in mid-stream."""
     return Script(*until(at), Close(code, reason))
 
 
 @named
 def eof(turn: Turn, at: At = "content") -> Script:
+    """The stream ends properly, but before the end of the response."""
     return Script(*until(at), End())
 
 
 @named
 def hang(turn: Turn, at: At = "start", pongs: bool = True, reads: bool = True) -> Script:
+    """Nothing more comes; without `pongs` no ping is answered, without `reads` nothing is read."""
     return Script(*until(at), Hang(pongs, reads))
 
 
 @named
 def garbage(turn: Turn, kind: GarbageKind = "not_json", at: At = "content") -> Script:
+    """What no upstream should send."""
     return Script(*until(at), _GARBAGE[kind])
 
 
 @named
 def page(turn: Turn, status: int = 502) -> Script:
+    """A page of HTML with this status, as a proxy answers; on a WebSocket, close 1011."""
     return Script(Page(status))
 
 
@@ -112,9 +119,7 @@ def drip(turn: Turn, delay_ms: float = 20.0) -> Script:
 
 @named
 def foreign(turn: Turn) -> Script:
-    """Two other responses between our own events, the second on another lane. Only their beginning and end
-    name them.
-    """
+    """Two other responses between our own events, which only their beginnings and ends name."""
     place = {"output_index": 0, "content_index": 0, "logprobs": [], "delta": "NOT FOR YOU"}
     delta = {"type": "response.output_text.delta", "sequence_number": 7, **place}
     begun = {"type": "response.created", "sequence_number": 6}
@@ -135,6 +140,7 @@ def foreign(turn: Turn) -> Script:
 
 @named
 def unknown_events(turn: Turn) -> Script:
+    """Events of types that no client knows, around and within a text."""
     return Script(
         Emit({"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": 12}}}),
         Start(),
@@ -169,21 +175,25 @@ def prefill(turn: Turn, n: int = 3, every_ms: float = 10.0) -> Script:
 
 @named
 def no_sequence(turn: Turn) -> Script:
+    """Events without numbers."""
     return Script(Say(report(turn)), dialect=Dialect(sequence=False))
 
 
 @named
 def empty_output(turn: Turn) -> Script:
+    """The last event does not repeat the items."""
     return Script(Say(report(turn)), dialect=Dialect(output=False))
 
 
 @named
 def done_alias(turn: Turn) -> Script:
+    """The last event is `response.done`."""
     return Script(Say(report(turn)), dialect=Dialect(done_alias=True))
 
 
 @named
 def usage_alias(turn: Turn) -> Script:
+    """The usage under the names of the older chat API."""
     return Script(Say(report(turn)), dialect=Dialect(usage_alias=True))
 
 
