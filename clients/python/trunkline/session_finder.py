@@ -12,6 +12,7 @@ So one call at a time continues the chain of a session. A wrong guess costs a fu
 service compares the messages with what the upstream knows.
 """
 
+import re
 import threading
 import uuid
 from collections import OrderedDict, deque
@@ -26,6 +27,9 @@ MAX_SESSIONS = 1024
 """How many sessions are remembered. Those are forgotten first whose last turn ended first."""
 
 DIGEST_BYTES = 16
+
+SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+"""What the service takes for an id. A name that is none is replaced by its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class SessionFinder:
         self._lock = threading.Lock()
         self._ended: deque[KnownSession] = deque()
         self._known: OrderedDict[str, KnownSession] = OrderedDict()
+        self._taken: set[str] = set()
         self._by_kept: dict[bytes, dict[str, KnownSession]] = {}
 
     def __len__(self) -> int:
@@ -96,16 +101,27 @@ class SessionFinder:
             self._note_ended()
             return len(self._known)
 
-    def take(self, messages: Iterable[Message]) -> FoundSession:
-        """Return the session that knows most of these messages, or a new one."""
+    def take(self, messages: Iterable[Message], name: str = "") -> FoundSession:
+        """Return the session that knows most of these messages, or a new one.
+
+        `name` is how the framework calls the conversation: the id of the new session, unless one has it
+        already. So a conversation that another process began is found at the service.
+        """
         reader = Reader()
         points = list(reader.points(messages))
         with self._lock:
             self._note_ended()
             known = next(filter(None, map(self._take_at, reversed(points))), None)
-        # A new one whose turn fails stands where it was asked: the same call once more finds it.
-        known = known or KnownSession(uuid.uuid4().hex, reader.point, "")
+            # A new one whose turn fails stands where it was asked: the same call once more finds it.
+            known = known or KnownSession(self._new_id(name), reader.point, "")
+            self._taken.add(known.session_id)
         return FoundSession(known, reader, self._ended)
+
+    def _new_id(self, name: str) -> str:
+        if name and not SESSION_ID.fullmatch(name):
+            name = blake2b(name.encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
+        free = name and name not in self._known and name not in self._taken
+        return name if free else uuid.uuid4().hex
 
     def _take_at(self, point: Point) -> KnownSession | None:
         """Take a session that stands here. Of several that read the same, the one that is exactly this."""
@@ -118,6 +134,7 @@ class SessionFinder:
     def _note_ended(self) -> None:
         while self._ended:
             session = self._ended.popleft()
+            self._taken.discard(session.session_id)
             if before := self._known.get(session.session_id):  # settled twice
                 self._forget(before)
             self._known[session.session_id] = session

@@ -1,3 +1,4 @@
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -220,3 +221,27 @@ def test_settling_takes_no_lock(finder):
     with finder._lock:
         found.settle(None)
     assert len(finder) == 1
+
+
+def test_a_new_session_has_the_name_of_the_conversation():
+    finder = SessionFinder()
+    found = finder.take([user("a")], "thread-1")
+    assert found.session_id == "thread-1"
+    found.settle(done(assistant("A")))
+    assert finder.take([user("a"), assistant("A"), user("b")], "thread-1").session_id == "thread-1"
+
+
+def test_a_name_is_given_once():
+    finder = SessionFinder()
+    running = finder.take([user("a")], "thread-1")
+    beside = finder.take([user("another")], "thread-1")
+    assert beside.session_id != running.session_id == "thread-1"
+    running.settle(done(assistant("A")))
+    assert finder.take([user("a third")], "thread-1").session_id not in ("thread-1", beside.session_id)
+
+
+def test_a_name_that_is_no_id_is_the_same_id_each_time():
+    name = "Zoë's thread \N{SPOOL OF THREAD}"
+    first, second = (SessionFinder().take([user("a")], name).session_id for _ in range(2))
+    assert first == second
+    assert re.fullmatch("[0-9a-f]{32}", first)
