@@ -134,12 +134,22 @@ public final class Options {
     return set(it -> it.setToolChoice(ToolChoice.newBuilder().setDefinitionJson(json)));
   }
 
-  /** How hard the model thinks, for example {@code low}. */
+  /** How hard the model thinks. */
+  public Options reasoningEffort(ReasoningEffort effort) {
+    return reasoningEffort(effort.toString());
+  }
+
+  /** The same by the upstream's word. */
   public Options reasoningEffort(String effort) {
     return set(it -> it.getReasoningBuilder().setEffort(effort));
   }
 
-  /** {@code auto}, {@code concise} or {@code detailed}. */
+  /** Whether the model's reasoning is summarized, and how. */
+  public Options reasoningSummary(ReasoningSummary summary) {
+    return reasoningSummary(summary.toString());
+  }
+
+  /** The same by the upstream's word. */
   public Options reasoningSummary(String summary) {
     return set(it -> it.getReasoningBuilder().setSummary(summary));
   }
@@ -168,7 +178,12 @@ public final class Options {
     return jsonSchema(kind.getSimpleName(), Records.strictSchemaOf(kind), true);
   }
 
-  /** {@code low}, {@code medium} or {@code high}. */
+  /** How much the model writes. */
+  public Options verbosity(Verbosity verbosity) {
+    return verbosity(verbosity.toString());
+  }
+
+  /** The same by the upstream's word. */
   public Options verbosity(String verbosity) {
     return set(it -> it.getTextBuilder().setVerbosity(verbosity));
   }
@@ -183,12 +198,22 @@ public final class Options {
     return set(it -> it.setPromptCacheKey(key));
   }
 
-  /** For example {@code flex} or {@code priority}. */
+  /** How soon, and for what price, the upstream serves the request. */
+  public Options serviceTier(ServiceTier tier) {
+    return serviceTier(tier.toString());
+  }
+
+  /** The same by the upstream's word. */
   public Options serviceTier(String tier) {
     return set(it -> it.setServiceTier(tier));
   }
 
-  /** {@code auto} or {@code disabled}. */
+  /** What the upstream does with a conversation that does not fit the model. */
+  public Options truncation(Truncation truncation) {
+    return truncation(truncation.toString());
+  }
+
+  /** The same by the upstream's word. */
   public Options truncation(String truncation) {
     return set(it -> it.setTruncation(truncation));
   }
@@ -203,7 +228,7 @@ public final class Options {
     return set(it -> it.setWarmUp(warmUp));
   }
 
-  /** More of what the upstream can include in its answer, in place of what was set before. */
+  /** More of what the upstream can include in its answer ({@link Include}), in place of what was set before. */
   public Options include(String... names) {
     return set(it -> it.clearInclude().addAllInclude(Arrays.asList(names)));
   }

@@ -76,6 +76,24 @@ class OptionsTest {
   }
 
   @Test
+  void aConstantIsTheUpstreamsWord() {
+    CompletionOptions sent =
+        Options.NONE
+            .reasoningEffort(ReasoningEffort.XHIGH)
+            .reasoningSummary(ReasoningSummary.CONCISE)
+            .verbosity(Verbosity.LOW)
+            .serviceTier(ServiceTier.FLEX)
+            .truncation(Truncation.DISABLED)
+            .include(Include.WEB_SEARCH_SOURCES, "newer")
+            .toProto();
+    assertEquals("xhigh concise", sent.getReasoning().getEffort() + " " + sent.getReasoning().getSummary());
+    assertEquals("low", sent.getText().getVerbosity());
+    assertEquals("flex disabled", sent.getServiceTier() + " " + sent.getTruncation());
+    assertEquals(List.of("web_search_call.action.sources", "newer"), sent.getIncludeList());
+    assertEquals("newer", Options.NONE.reasoningEffort("newer").toProto().getReasoning().getEffort());
+  }
+
+  @Test
   void optionsOfOneTurnLeaveThoseOfTheConversation() {
     try (Trunkline client = Trunkline.connect("127.0.0.1:1")) {
       Conversation chat = client.conversation("m").options(o -> o.temperature(1));
