@@ -5,7 +5,7 @@ import io.grpc.ClientInterceptor;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannelBuilder;
-import io.grpc.TlsChannelCredentials;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +21,8 @@ public final class TrunklineBuilder {
 
   private final String address;
   private final List<ClientInterceptor> interceptors = new ArrayList<>();
-  private ChannelCredentials credentials = InsecureChannelCredentials.create();
+  private Tls tls = Tls.DEFAULT;
+  private Supplier<ChannelCredentials> credentials = InsecureChannelCredentials::create;
   private Supplier<String> token = () -> "";
   private TracePropagator tracing = carrier -> {};
   private Optional<Duration> timeout = Optional.empty();
@@ -37,12 +38,26 @@ public final class TrunklineBuilder {
 
   /** TLS with the certificate authorities of the JVM. */
   public TrunklineBuilder tls() {
-    return credentials(TlsChannelCredentials.create());
+    return tls(tls);
   }
 
-  /** TLS with other authorities, or with a certificate of one's own: {@link TlsChannelCredentials#newBuilder}. */
+  /** TLS with these certificate authorities only: a file in PEM, which {@link #build} reads. */
+  public TrunklineBuilder tls(Path authorities) {
+    return tls(tls.trusting(authorities));
+  }
+
+  /**
+   * TLS with a certificate of the client's own: the files of its chain and of its key (PKCS 8), in PEM, which {@link
+   * #build} reads.
+   */
+  public TrunklineBuilder certificate(Path chain, Path key) {
+    return tls(tls.with(chain, key));
+  }
+
+  /** Any other credentials, in place of these: certificates from memory, from a key store, renewed while it runs. */
   public TrunklineBuilder credentials(ChannelCredentials credentials) {
-    this.credentials = Objects.requireNonNull(credentials);
+    Objects.requireNonNull(credentials);
+    this.credentials = () -> credentials;
     return this;
   }
 
@@ -102,7 +117,13 @@ public final class TrunklineBuilder {
 
   /** Nothing is connected before the first call. */
   public Trunkline build() {
-    return build(Grpc.newChannelBuilder(address, credentials));
+    return build(Grpc.newChannelBuilder(address, credentials.get()));
+  }
+
+  private TrunklineBuilder tls(Tls tls) {
+    this.tls = tls;
+    this.credentials = tls::credentials;
+    return this;
   }
 
   /** For tests. */
