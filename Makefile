@@ -112,7 +112,7 @@ client-python: $(VENV_DONE) ## The Python client and its program
 	@$(PY) clients/conformance/compare.py --only python,python-sync
 
 client-go: $(VENV_DONE) ## The Go client
-	@command -v go >/dev/null || { echo 'client-go: needs Go >= 1.24, and finds none.' >&2; exit 1; }
+	@command -v go >/dev/null || { echo 'client-go: needs Go >= 1.26, and finds none.' >&2; exit 1; }
 	@cd clients/go && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go test ./...
 	@$(PY) clients/conformance/compare.py --only go
 

@@ -92,7 +92,7 @@ def build() -> None:
     """Build the load and the upstream from bench/load."""
     BUILD.mkdir(exist_ok=True)
     if shutil.which("go") is None:
-        sys.exit("bench: the load and the upstream are Go programs; install Go 1.24 or later")
+        sys.exit("bench: the load and the upstream are Go programs; install Go 1.26 or later")
     command = ["go", "build", "-trimpath", "-o", str(BUILD), "./upstream", "./load"]
     subprocess.run(command, check=True, cwd=BENCH / "load", env=os.environ | {"CGO_ENABLED": "0"})
 
