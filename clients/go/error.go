@@ -26,7 +26,7 @@ const (
 //	var failed *trunkline.Error
 //	if errors.As(err, &failed) && failed.Retryable { … }
 //
-// errors.Is finds [context.Canceled] and [context.DeadlineExceeded] in a call that its context ended.
+// errors.Is finds its kind ([ErrRateLimited] and its like), and [context.Canceled] and [context.DeadlineExceeded] in a call that its context ended.
 type Error struct {
 	// Reason is one of docs/protocol.md ("RATE_LIMITED", an open set), or, where the failure is not the service's own,
 	// the name of the gRPC status ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED").
