@@ -204,7 +204,7 @@ func TestToolErrorsAreReportedToTheModel(t *testing.T) {
 		{"lookup", `{"query":"x"}`, "a=no luck!"},
 		{"lookup", `{"query": unquoted,}`, "a=the arguments are not a JSON object!"},
 		{"lookup", `null`, "a=the arguments are not a JSON object!"},
-		{"lookup", `{}`, `a=the argument "query" is missing!`},
+		{"lookup", `{}`, `a=the arguments do not fit: "query" is missing!`},
 		{"lookup", `{"query":1}`, "a=the arguments do not fit: "},
 		{"lookup", `{"query":"x","more":1}`, "a=the arguments do not fit: "},
 		{"other", `{}`, `a=there is no tool named "other"!`},

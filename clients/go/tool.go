@@ -1,7 +1,6 @@
 package trunkline
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,25 +68,13 @@ func NewCustomTool[Out any](name, description string, function func(context.Cont
 //
 // It panics if In is no struct: that is a mistake in the program.
 func NewTool[In, Out any](name, description string, function func(context.Context, In) (Out, error)) Tool {
-	parameters, required := parametersOf(reflect.TypeFor[In]())
 	return Tool{
 		Name:        name,
 		Description: description,
-		Parameters:  parameters,
+		Parameters:  parametersOf(reflect.TypeFor[In]()),
 		Func: func(ctx context.Context, arguments json.RawMessage) ([]*Part, error) {
-			var given map[string]json.RawMessage
-			if err := json.Unmarshal(arguments, &given); err != nil {
-				return nil, fmt.Errorf("the arguments do not fit: %w", err)
-			}
-			for _, name := range required {
-				if _, ok := given[name]; !ok {
-					return nil, fmt.Errorf("the argument %q is missing", name)
-				}
-			}
 			var in In
-			decoder := json.NewDecoder(bytes.NewReader(arguments))
-			decoder.DisallowUnknownFields()
-			if err := decoder.Decode(&in); err != nil {
+			if err := decode(arguments, reflect.TypeFor[In](), &in); err != nil {
 				return nil, fmt.Errorf("the arguments do not fit: %w", err)
 			}
 			out, err := function(ctx, in)
