@@ -111,7 +111,7 @@ func TestOptions(t *testing.T) {
 		{nil, `{}`},
 		{[]trunkline.Option{
 			trunkline.Temperature(0), trunkline.TopP(0.5), trunkline.MaxOutputTokens(0), trunkline.ParallelToolCalls(false),
-			trunkline.Store(false), trunkline.PromptCacheKey("k"), trunkline.ServiceTier("flex"), trunkline.Truncation("auto"),
+			trunkline.Store(false), trunkline.PromptCacheKey("k"), trunkline.ServiceTier(trunkline.TierFlex), trunkline.Truncation("auto"),
 			trunkline.SafetyIdentifier("u"), trunkline.WarmUp(), trunkline.ExtraBody(`{"a":1}`),
 			trunkline.Labels(map[string]string{"a": "b"}),
 		}, `{"temperature":0,"topP":0.5,"maxOutputTokens":"0","parallelToolCalls":false,"store":false,"promptCacheKey":"k",
@@ -119,7 +119,7 @@ func TestOptions(t *testing.T) {
 			"metadata":{"a":"b"}}`},
 		{[]trunkline.Option{trunkline.Linger(90 * time.Second), trunkline.Heartbeat(1500 * time.Millisecond)},
 			`{"linger":"90s","heartbeat":"1.500s"}`},
-		{[]trunkline.Option{trunkline.Over(""), trunkline.ReasoningEffort("low"), trunkline.ReasoningSummary("auto")},
+		{[]trunkline.Option{trunkline.Over(""), trunkline.ReasoningEffort("low"), trunkline.ReasoningSummary(trunkline.SummaryAuto)},
 			`{"reasoning":{"effort":"low","summary":"auto"}}`},
 		{[]trunkline.Option{trunkline.Over(trunkline.TransportAuto), trunkline.ReasoningSummary("auto"), trunkline.ToolsAuto()},
 			`{"transport":"TRANSPORT_AUTO","reasoning":{"summary":"auto"},"toolChoice":{"mode":"TOOL_CHOICE_MODE_AUTO"}}`},

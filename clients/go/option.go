@@ -119,23 +119,23 @@ func ChoiceDefinition(object string) Option {
 	return toolChoice(&pb.ToolChoice{Choice: &pb.ToolChoice_DefinitionJson{DefinitionJson: object}})
 }
 
-// ReasoningEffort is for example "none", "minimal", "low", "medium" or "high".
-func ReasoningEffort(effort string) Option {
+// ReasoningEffort is how hard the model thinks: [EffortLow] and its like.
+func ReasoningEffort(effort Effort) Option {
 	return option(func(o *pb.CompletionOptions) {
 		if o.Reasoning == nil {
 			o.Reasoning = &pb.ReasoningOptions{}
 		}
-		o.Reasoning.Effort = effort
+		o.Reasoning.Effort = string(effort)
 	})
 }
 
-// ReasoningSummary is "auto", "concise" or "detailed".
-func ReasoningSummary(summary string) Option {
+// ReasoningSummary asks for a summary of the reasoning: [SummaryAuto] and its like.
+func ReasoningSummary(style SummaryStyle) Option {
 	return option(func(o *pb.CompletionOptions) {
 		if o.Reasoning == nil {
 			o.Reasoning = &pb.ReasoningOptions{}
 		}
-		o.Reasoning.Summary = summary
+		o.Reasoning.Summary = string(style)
 	})
 }
 
@@ -159,9 +159,9 @@ func JSONSchema(name, schema string, strict bool) Option {
 	})
 }
 
-// Verbosity is "low", "medium" or "high".
-func Verbosity(verbosity string) Option {
-	return text(func(t *pb.TextOptions) { t.Verbosity = verbosity })
+// Verbosity is how much the model writes: [VerbosityLow] and its like.
+func Verbosity(level VerbosityLevel) Option {
+	return text(func(t *pb.TextOptions) { t.Verbosity = string(level) })
 }
 
 // Labels are for the upstream ("metadata"): at most 16; keys up to 64, values up to 512 characters.
@@ -174,14 +174,14 @@ func PromptCacheKey(key string) Option {
 	return option(func(o *pb.CompletionOptions) { o.PromptCacheKey = key })
 }
 
-// ServiceTier is for example "default", "flex" or "priority".
-func ServiceTier(tier string) Option {
-	return option(func(o *pb.CompletionOptions) { o.ServiceTier = tier })
+// ServiceTier is how soon, and for what price, the upstream serves the request: [TierFlex] and its like.
+func ServiceTier(tier Tier) Option {
+	return option(func(o *pb.CompletionOptions) { o.ServiceTier = string(tier) })
 }
 
-// Truncation is "auto" or "disabled".
-func Truncation(truncation string) Option {
-	return option(func(o *pb.CompletionOptions) { o.Truncation = truncation })
+// Truncation is what happens to a conversation that does not fit the model: [TruncationAuto] or [TruncationDisabled].
+func Truncation(mode TruncationMode) Option {
+	return option(func(o *pb.CompletionOptions) { o.Truncation = string(mode) })
 }
 
 // SafetyIdentifier is a stable, hashed id of the end user, at most 64 characters.
@@ -189,7 +189,7 @@ func SafetyIdentifier(id string) Option {
 	return option(func(o *pb.CompletionOptions) { o.SafetyIdentifier = id })
 }
 
-// Include asks for more of what the upstream can include in its answer, for example "file_search_call.results".
+// Include asks for more of what the upstream can include in its answer: [IncludeFileSearchResults] and its like.
 func Include(names ...string) Option {
 	return option(func(o *pb.CompletionOptions) { o.Include = names })
 }

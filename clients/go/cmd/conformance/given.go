@@ -30,10 +30,10 @@ type turn struct {
 	Items   []string // of the upstream, after the text
 	Options struct {
 		Transport         *string
-		MaxOutputTokens   *int64  `json:"max_output_tokens"`
-		ParallelToolCalls *bool   `json:"parallel_tool_calls"`
-		ReasoningEffort   *string `json:"reasoning_effort"`
-		ReasoningSummary  *string `json:"reasoning_summary"`
+		MaxOutputTokens   *int64                  `json:"max_output_tokens"`
+		ParallelToolCalls *bool                   `json:"parallel_tool_calls"`
+		ReasoningEffort   *trunkline.Effort       `json:"reasoning_effort"`
+		ReasoningSummary  *trunkline.SummaryStyle `json:"reasoning_summary"`
 		Include           []string
 		ToolChoice        *string `json:"tool_choice"`
 		Store             *bool
