@@ -1,12 +1,12 @@
 /**
- * Turns a failed call into a `TrunklineError`.
+ * Turns a failed call into a `TrunklineError` of its class.
  *
  * Reads the status, its details, and the `error` event if there was one. Where they disagree the event wins, since it
  * carries more. Unknown details, and those that a proxy made up, are ignored.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Status, Upstream } from "./errors.js";
-import { STATUSES, TrunklineError } from "./errors.js";
+import type { Status, TrunklineError, Upstream } from "./errors.js";
+import { failed, STATUSES } from "./errors.js";
 import type { ErrorInfo } from "./gen/google/rpc/error_details_pb.js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import type * as pb from "./gen/trunkline/v1/completion_pb.js";
@@ -18,13 +18,13 @@ const DOMAIN = "trunkline";
 
 /** `partial` is what the client has gathered; what the service reports takes precedence. */
 export function errorFrom(thrown: unknown, event?: pb.Error, partial?: Message, known?: Status): TrunklineError {
-  const failed = ConnectError.from(thrown);
+  const error = ConnectError.from(thrown);
   // Other domains may use the same reasons.
-  const info = failed.findDetails(ErrorInfoSchema).find(({ domain }) => domain === DOMAIN);
-  const retry = failed.findDetails(RetryInfoSchema)[0];
-  const reported = event ?? failed.findDetails(ErrorSchema)[0];
-  const status = known ?? statusOf(failed);
-  return new TrunklineError(reported?.reason || info?.reason || status, reported?.message || failed.rawMessage, {
+  const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === DOMAIN);
+  const retry = error.findDetails(RetryInfoSchema)[0];
+  const reported = event ?? error.findDetails(ErrorSchema)[0];
+  const status = known ?? statusOf(error);
+  return failed(reported?.reason || info?.reason || status, reported?.message || error.rawMessage, {
     status,
     // Where the status came alone, UNAVAILABLE and RetryInfo are its two ways to invite another try.
     retryable: reported?.reason
@@ -36,7 +36,7 @@ export function errorFrom(thrown: unknown, event?: pb.Error, partial?: Message, 
     upstream: upstreamOf(reported, info),
     usage: reported?.usage && usageFrom(reported.usage),
     report: reported?.report && reportFrom(reported.report),
-    violations: failed
+    violations: error
       .findDetails(BadRequestSchema)
       .flatMap((bad) => bad.fieldViolations.map(({ field, description }) => ({ field, description }))),
     metadata: { ...info?.metadata },
@@ -49,7 +49,7 @@ export function errorFrom(thrown: unknown, event?: pb.Error, partial?: Message, 
 export function stopped(cause: unknown, failure: { sent?: boolean; partial?: Message }): TrunklineError {
   const timedOut = cause instanceof Error && cause.name === "TimeoutError";
   const status = timedOut ? "DEADLINE_EXCEEDED" : "CANCELLED";
-  return new TrunklineError(status, cause instanceof Error ? cause.message : String(cause), {
+  return failed(status, cause instanceof Error ? cause.message : String(cause), {
     ...failure,
     status,
     cause,
@@ -59,16 +59,16 @@ export function stopped(cause: unknown, failure: { sent?: boolean; partial?: Mes
 /** The stream ended without an error, and without what must stand at its end. */
 export function endedEarly(event: pb.Error | undefined, partial: Message | undefined): TrunklineError {
   if (event !== undefined) return errorFrom(new ConnectError(""), event, partial, "OK");
-  return new TrunklineError("PROTOCOL_ERROR", "the stream ended without `done`", { status: "OK", partial });
+  return failed("PROTOCOL_ERROR", "the stream ended without `done`", { status: "OK", partial });
 }
 
 /**
  * The name of the status. Where nobody sent one the connection broke: for that each platform has codes of its
  * own and gRPC one, a bare UNAVAILABLE, whose outcome is unknown.
  */
-function statusOf(failed: ConnectError): Status {
-  const broken = BROKEN.has(failed.code) || (failed.code === Code.Internal && isSystemError(failed.cause));
-  return broken && !failed.metadata.has("grpc-status") ? "UNAVAILABLE" : (STATUSES[failed.code] ?? "UNKNOWN");
+function statusOf(error: ConnectError): Status {
+  const broken = BROKEN.has(error.code) || (error.code === Code.Internal && isSystemError(error.cause));
+  return broken && !error.metadata.has("grpc-status") ? "UNAVAILABLE" : (STATUSES[error.code] ?? "UNKNOWN");
 }
 
 /** INVALID_ARGUMENT: a message that ends in its middle. */

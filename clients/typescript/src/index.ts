@@ -4,7 +4,23 @@ export type { AttachOptions, CallOptions, ClientOptions, TurnRequest } from "./c
 export type { Compaction, CompactRequest } from "./compaction.js";
 export type { ConnectOptions, TlsOptions } from "./connect.js";
 export type { Conversation, ConversationOptions, RunOptions, TurnOptions } from "./conversation.js";
-export { TrunklineError } from "./errors.js";
+export {
+  AuthenticationError,
+  ConnectionFailedError,
+  ContextLengthError,
+  InternalError,
+  InvalidRequestError,
+  NotFoundError,
+  OverloadedError,
+  PermissionDeniedError,
+  QuotaError,
+  RateLimitError,
+  TakenOverError,
+  TimedOutError,
+  TrunklineError,
+  TurnCancelledError,
+  UpstreamError,
+} from "./errors.js";
 export type { Failure, Status, Upstream, Violation } from "./errors.js";
 export type { Done, Event, ItemProgress, ReasoningDelta, RefusalDelta, Start, TextDelta, ToolCallDelta } from "./events.js";
 export { MessageSchema, ToolCallKind } from "./gen/trunkline/v1/message_pb.js";

@@ -4,7 +4,8 @@
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { AttachOptions } from "./client.js";
-import { TrunklineError } from "./errors.js";
+import type { TrunklineError } from "./errors.js";
+import { failed } from "./errors.js";
 import type { Done, Event, Start } from "./events.js";
 import { eventFrom } from "./events.js";
 import type * as pb from "./gen/trunkline/v1/completion_pb.js";
@@ -178,7 +179,7 @@ export class Turn extends EventStream {
   }
 
   #lost(why: string): TrunklineError {
-    return new TrunklineError("UNAVAILABLE", why, { status: "UNAVAILABLE", partial: this.#partial.message() });
+    return failed("UNAVAILABLE", why, { status: "UNAVAILABLE", partial: this.#partial.message() });
   }
 }
 
