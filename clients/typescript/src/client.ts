@@ -37,7 +37,7 @@ export interface CallOptions {
 }
 
 /** One turn, all of it given. */
-export interface TurnRequest extends Options {
+export interface TurnRequest<T = unknown> extends Options<T> {
   readonly sessionId: string;
   readonly model: string;
   /** The whole conversation, oldest first. */
@@ -70,9 +70,9 @@ export interface ClientOptions {
 }
 
 /** @internal What a turn needs before it can be sent. */
-export interface Prepared {
-  readonly request: TurnRequest & AttachOptions & { readonly requestId?: string };
-  readonly settle?: (done: Done | undefined) => void;
+export interface Prepared<T = unknown> {
+  readonly request: TurnRequest<T> & AttachOptions & { readonly requestId?: string };
+  readonly settle?: (done: Done<T> | undefined) => void;
 }
 
 /** The client of one Trunkline service. Make one with `connect` and keep it: its calls share a connection. */
@@ -107,7 +107,7 @@ export class Client {
   }
 
   /** One turn, all of it given; nothing is kept. A conversation does this for you. */
-  stream(turn: TurnRequest & CallOptions & AttachOptions): Turn {
+  stream<T = unknown>(turn: TurnRequest<T> & CallOptions & AttachOptions): Turn<T> {
     const { signal, timeoutMs, turnKey, afterSequence, onBreak, ...request } = turn;
     completionOptions(request); // what is wrong shows here, not at the first read
     const { resume } = request;
@@ -115,14 +115,15 @@ export class Client {
   }
 
   /** The same turn in one piece. */
-  async complete(turn: TurnRequest & CallOptions & Pick<AttachOptions, "turnKey">): Promise<Done> {
+  async complete<T = unknown>(turn: TurnRequest<T> & CallOptions & Pick<AttachOptions, "turnKey">): Promise<Done<T>> {
     const { signal, timeoutMs, ...request } = turn;
     const { sessionId, resume = false } = request;
     const turnKey = keyOf(request);
     const message = turnRequest({ ...request, turnKey });
     const call = (signal: AbortSignal | undefined) =>
       this.#unary(sessionId, { signal, timeoutMs }, (options) => this.#completions.complete(message, options), resume);
-    return doneFrom(await (resume ? this.#lingering.call(sessionId, { turnKey }, signal, call) : call(signal)));
+    const done = await (resume ? this.#lingering.call(sessionId, { turnKey }, signal, call) : call(signal));
+    return doneFrom(done, request.textFormat);
   }
 
   /** Shortens a conversation at the upstream: the messages of the result replace the given ones. */
@@ -177,7 +178,7 @@ export class Client {
   }
 
   /** @internal A turn whose request is put together when it is first read. */
-  turn(prepare: () => Prepared, options: CallOptions & AttachOptions & Pick<Options, "resume">): Turn {
+  turn<T>(prepare: () => Prepared<T>, options: CallOptions & AttachOptions & Pick<Options, "resume">): Turn<T> {
     const { signal, timeoutMs, resume, ...attach } = options;
     const turnKey = keyOf(options);
     const ask = () => {
@@ -185,7 +186,8 @@ export class Client {
       const message = turnRequest({ ...request, turnKey, resume });
       const remove = resume ? this.#lingering.add((reason) => turn.cancel(reason)) : undefined;
       return {
-        settle: (done: Done | undefined) => {
+        format: request.textFormat,
+        settle: (done: Done<T> | undefined) => {
           remove?.();
           settle?.(done);
         },

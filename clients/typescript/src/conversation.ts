@@ -34,10 +34,10 @@ export interface ConversationOptions extends Options {
 }
 
 /** One turn: its own options, on top of the conversation's. */
-export interface TurnOptions extends Options, CallOptions, AttachOptions {}
+export interface TurnOptions<T = unknown> extends Options<T>, CallOptions, AttachOptions {}
 
 /** A tool loop. The options hold for each of its turns, the timeout too; the signal stops all, a key names the first. */
-export interface RunOptions extends TurnOptions {
+export interface RunOptions<T = unknown> extends TurnOptions<T> {
   /** More tools, or other ones of the same names, from now on. */
   readonly tools?: readonly Tool[];
   /** At most this many turns: 32. */
@@ -76,7 +76,7 @@ export class Conversation {
   }
 
   /** One turn: all messages, then what is given, if anything. Sent when its first event is asked for. */
-  stream(input?: Input, options: TurnOptions = {}): Turn {
+  stream<T = unknown>(input?: Input, options: TurnOptions<T> = {}): Turn<T> {
     const { signal, timeoutMs, requestId, turnKey, afterSequence, onBreak, ...changes } = options;
     const asked = asMessages(input);
     const { resume } = { ...this.options, ...changes };
@@ -91,12 +91,12 @@ export class Conversation {
   }
 
   /** The same turn in one piece. */
-  async complete(input?: Input, options: TurnOptions = {}): Promise<Done> {
+  async complete<T = unknown>(input?: Input, options: TurnOptions<T> = {}): Promise<Done<T>> {
     const { signal, timeoutMs, requestId, turnKey, ...changes } = options;
     const asked = asMessages(input);
     const request = this.#request(asked, requestId, changes);
     const settle = this.#begin(asked);
-    let done: Done | undefined;
+    let done: Done<T> | undefined;
     try {
       done = await this.client.complete({ ...request, turnKey, signal, timeoutMs });
       return done;
@@ -106,14 +106,14 @@ export class Conversation {
   }
 
   /** Calls the tools that the model asks for, turn after turn, until it stops asking: see `Run`. */
-  run(input?: Input, options: RunOptions = {}): Run {
+  run<T = unknown>(input?: Input, options: RunOptions<T> = {}): Run<T> {
     const { tools, maxRounds, ...turnOptions } = options;
     this.tools = merged(this.tools, tools ?? []);
     return new Run(this, input, maxRounds, turnOptions);
   }
 
   /** Sends what answers the last answer's actions (see `done.actions`), and goes on as `run` does. */
-  answer(items: Item | readonly Item[], options: RunOptions = {}): Run {
+  answer<T = unknown>(items: Item | readonly Item[], options: RunOptions<T> = {}): Run<T> {
     return this.run(actionResult(...[items].flat()), options);
   }
 
@@ -154,10 +154,12 @@ export class Conversation {
     return [];
   }
 
-  #request(asked: readonly Message[], requestId: string | undefined, changes: Options) {
+  /** The conversation's own format, where a turn names none, is of an unknown type: nobody then says what T is. */
+  #request<T>(asked: readonly Message[], requestId: string | undefined, changes: Options<T>) {
     const { sessionId, model, instructions, tools, continuation } = this;
     const messages = [...this.messages, ...asked];
-    return { sessionId, model, instructions, tools, messages, continuation, requestId, ...this.options, ...changes };
+    const options = { ...this.options, ...changes } as Options<T>;
+    return { sessionId, model, instructions, tools, messages, continuation, requestId, ...options };
   }
 
   #begin(asked: readonly Message[]): (done: Done | undefined) => void {

@@ -179,6 +179,19 @@ export class TakenOverError extends TrunklineError {
   override readonly name: string = "TakenOverError";
 }
 
+/** The model refused to answer in the format that was asked for; the message is what it said. Thrown by `done.parsed`. */
+export class RefusedError extends TrunklineError {
+  override readonly name: string = "RefusedError";
+}
+
+/**
+ * The answer does not fit the format that was asked for. Thrown by `done.parsed`: the turn itself ended well, and is
+ * part of its conversation; `partial` is the answer, `cause` what the parser threw.
+ */
+export class OutputError extends TrunklineError {
+  override readonly name: string = "OutputError";
+}
+
 type ErrorClass = typeof TrunklineError;
 
 /** @internal The class of each reason that the service reports. */

@@ -13,6 +13,8 @@ import { MessageSchema } from "./gen/trunkline/v1/message_pb.js";
 import type { Fields } from "./items.js";
 import { actionsOf, annotationsOf, logprobsOf, upstreamItemsOf } from "./items.js";
 import { refusalOf, textOf, toolCallsOf } from "./messages.js";
+import type { TextFormat } from "./options.js";
+import { parsedFrom } from "./output.js";
 import type { Report, Usage, Word } from "./reports.js";
 import { enumWord, reportFrom, usageFrom } from "./reports.js";
 
@@ -71,13 +73,18 @@ export interface ItemProgress {
 }
 
 /** The turn ended well. */
-export interface Done {
+export interface Done<T = unknown> {
   readonly kind: "done";
   /** The whole answer; a conversation has added it to its messages already. */
   readonly message: Message;
   /** The texts of `message`, joined. */
   readonly text: string;
   readonly refusal: string;
+  /**
+   * The value of an answer in JSON, as `textFormat` says; undefined for plain text. Throws `RefusedError` or
+   * `OutputError` where the model wrote something else.
+   */
+  readonly parsed: T;
   readonly toolCalls: readonly ToolCallPart[];
   /** The items that have no part of their own, such as the calls of hosted tools. */
   readonly upstreamItems: readonly UpstreamItemPart[];
@@ -100,10 +107,17 @@ export interface Done {
   readonly continuation: string;
 }
 
-export type Event = Start | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ItemProgress | Done;
+export type Event<T = unknown> =
+  | Start
+  | TextDelta
+  | ReasoningDelta
+  | RefusalDelta
+  | ToolCallDelta
+  | ItemProgress
+  | Done<T>;
 
 /** Undefined: an error, or an event kind that this client does not know. */
-export function eventFrom({ event }: pb.StreamCompletionResponse): Event | undefined {
+export function eventFrom<T>({ event }: pb.StreamCompletionResponse, format?: TextFormat<T>): Event<T> | undefined {
   switch (event.case) {
     case "start": {
       const { turnId, model, transport, context } = event.value;
@@ -132,16 +146,17 @@ export function eventFrom({ event }: pb.StreamCompletionResponse): Event | undef
       return { kind: "item_progress", contentIndex, itemType, eventType, json };
     }
     case "done":
-      return doneFrom(event.value);
+      return doneFrom(event.value, format);
     default:
       return undefined;
   }
 }
 
 /** `Done` and `CompleteResponse` have the same fields, so both make the same value. */
-export function doneFrom(done: pb.Done | pb.CompleteResponse): Done {
+export function doneFrom<T>(done: pb.Done | pb.CompleteResponse, format?: TextFormat<T>): Done<T> {
   const message = done.message ?? create(MessageSchema);
   const stopReason = enumWord(StopReason, done.stopReason);
+  let parsed: { value: T } | undefined;
   return {
     kind: "done",
     message,
@@ -149,7 +164,11 @@ export function doneFrom(done: pb.Done | pb.CompleteResponse): Done {
     refusal: refusalOf(message),
     toolCalls: toolCallsOf(message),
     upstreamItems: upstreamItemsOf(message),
-    // Parsed when they are read: an item may hold an image.
+    // Parsed when they are read: an item may hold an image, and a turn that ended well does not fail for its text.
+    get parsed() {
+      parsed ??= { value: parsedFrom(this, format) as T };
+      return parsed.value;
+    },
     get actions() {
       return stopReason === ACTION_REQUIRED ? actionsOf(message) : [];
     },

@@ -8,6 +8,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, isMessage } from "@bufbuild/protobuf";
 import type { Message, Part, ToolCallPart } from "./gen/trunkline/v1/message_pb.js";
 import { MessageSchema, PartSchema, Role } from "./gen/trunkline/v1/message_pb.js";
+import type { Word } from "./reports.js";
 
 /** What may stand in a message: text, or a part made by the functions below. */
 export type Content = string | Part;
@@ -16,7 +17,7 @@ export type Content = string | Part;
 export type Input = string | Part | Message | readonly (string | Part | Message)[];
 
 /** How closely the model looks at an image. */
-export type Detail = "auto" | "low" | "high" | "original";
+export type Detail = Word<"auto" | "low" | "high" | "original">;
 
 /** A message of the person or program that asks. */
 export function user(...content: Content[]): Message {
@@ -49,16 +50,16 @@ export function text(content: string): Part {
 }
 
 /** An image at an https or data URL. */
-export function imageUrl(url: string, detail: Detail | "" = ""): Part {
+export function imageUrl(url: string, detail: Detail = ""): Part {
   return part({ case: "image", value: { source: { case: "url", value: url }, detail } });
 }
 
-export function imageBytes(data: Uint8Array, mimeType: string, detail: Detail | "" = ""): Part {
+export function imageBytes(data: Uint8Array, mimeType: string, detail: Detail = ""): Part {
   return part({ case: "image", value: { source: { case: "data", value: data }, mimeType, detail } });
 }
 
 /** An image that was uploaded to the upstream. */
-export function imageId(fileId: string, detail: Detail | "" = ""): Part {
+export function imageId(fileId: string, detail: Detail = ""): Part {
   return part({ case: "image", value: { source: { case: "fileId", value: fileId }, detail } });
 }
 

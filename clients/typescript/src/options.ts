@@ -20,14 +20,26 @@ export type ToolChoice =
   | { readonly allowed: readonly string[]; readonly required?: boolean }
   | { readonly definition: Json };
 
-/** Plain text, any JSON object, or JSON that fits a schema. */
-export type TextFormat =
-  | "plain"
-  | "json_object"
-  | { readonly name: string; readonly schema: Json; readonly strict?: boolean };
+/** JSON that fits a schema. */
+export interface JsonSchemaFormat {
+  readonly name: string;
+  /** A JSON Schema. */
+  readonly schema: Json;
+  /** Whether the upstream holds the model to the schema. */
+  readonly strict?: boolean;
+}
 
-/** How to run a turn. A conversation has defaults; each turn may have its own on top. */
-export interface Options {
+/** JSON that fits a schema, and what makes a value of your own type of it: `zodFormat` of "trunkline/zod" makes one. */
+export interface ParsedFormat<T> extends JsonSchemaFormat {
+  /** Throws where the value does not fit. */
+  readonly parse: (value: unknown) => T;
+}
+
+/** Plain text, any JSON object, or JSON that fits a schema. */
+export type TextFormat<T = unknown> = "plain" | "json_object" | JsonSchemaFormat | ParsedFormat<T>;
+
+/** How to run a turn. A conversation has defaults; each turn may have its own on top. `T` is the type of `done.parsed`. */
+export interface Options<T = unknown> {
   /** "auto": the session's WebSocket, and HTTP where that is unavailable. */
   readonly transport?: "auto" | "websocket" | "sse";
   readonly temperature?: number;
@@ -38,14 +50,15 @@ export interface Options {
   /** Whether the upstream keeps the response. */
   readonly store?: boolean;
   readonly toolChoice?: ToolChoice;
-  readonly reasoningEffort?: Word<"none" | "minimal" | "low" | "medium" | "high">;
+  readonly reasoningEffort?: Word<"none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max">;
   readonly reasoningSummary?: Word<"auto" | "concise" | "detailed">;
-  readonly textFormat?: TextFormat;
+  /** Not "plain": `done.parsed` is the answer's value. */
+  readonly textFormat?: TextFormat<T>;
   readonly verbosity?: Word<"low" | "medium" | "high">;
   /** Labels for the upstream. */
   readonly metadata?: Readonly<Record<string, string>>;
   readonly promptCacheKey?: string;
-  readonly serviceTier?: string;
+  readonly serviceTier?: Word<"auto" | "default" | "flex" | "scale" | "priority">;
   readonly truncation?: Word<"auto" | "disabled">;
   readonly safetyIdentifier?: string;
   /** Prime a new line with instructions and tools before the turn. */

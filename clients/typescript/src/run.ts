@@ -23,16 +23,16 @@ const MAX_ROUNDS = 32;
  * after a turn that failed, goes on from there. It also ends where the model waits for an action
  * ("action_required"): `conversation.answer` goes on with what answers `done.actions`.
  */
-export class Run extends EventStream {
+export class Run<T = unknown> extends EventStream<T> {
   readonly #conversation: Conversation;
   readonly #maxRounds: number;
-  #options: TurnOptions;
-  #turn: Turn | undefined;
+  #options: TurnOptions<T>;
+  #turn: Turn<T> | undefined;
   #input: Input | undefined;
-  #done: Done | undefined;
+  #done: Done<T> | undefined;
 
   /** @internal */
-  constructor(conversation: Conversation, input: Input | undefined, maxRounds = MAX_ROUNDS, options: TurnOptions) {
+  constructor(conversation: Conversation, input: Input | undefined, maxRounds = MAX_ROUNDS, options: TurnOptions<T>) {
     if (maxRounds < 1) throw new RangeError("maxRounds: at least 1");
     super(options.signal);
     this.#conversation = conversation;
@@ -41,16 +41,16 @@ export class Run extends EventStream {
     this.#options = options;
   }
 
-  override get done(): Done | undefined {
+  override get done(): Done<T> | undefined {
     return this.#done;
   }
 
   /** The turn that runs, or that ran last; undefined: none yet. */
-  get turn(): Turn | undefined {
+  get turn(): Turn<T> | undefined {
     return this.#turn;
   }
 
-  protected override async *read(signal: AbortSignal): AsyncGenerator<Event, void, void> {
+  protected override async *read(signal: AbortSignal): AsyncGenerator<Event<T>, void, void> {
     for (let round = 0; round < this.#maxRounds; round += 1) {
       const calls = this.#conversation.openCalls();
       if (calls.length > 0) {

@@ -10,6 +10,7 @@ import type { Done, Event, Start } from "./events.js";
 import { eventFrom } from "./events.js";
 import type * as pb from "./gen/trunkline/v1/completion_pb.js";
 import { isLate } from "./lingering.js";
+import type { TextFormat } from "./options.js";
 import { Partial } from "./partial.js";
 import type { Attempts } from "./retry.js";
 import { failureOf, sleep } from "./retry.js";
@@ -21,11 +22,13 @@ import { EventStream } from "./stream.js";
 const SETTLE_MS = 1000;
 
 /** A turn that is about to be sent: how to call, and callbacks for its end. */
-export interface Asked {
+export interface Asked<T = unknown> {
   /** Makes the call, once for each try. */
   open(signal: AbortSignal, timeoutMs: number | undefined, after: number): Promise<AsyncIterable<pb.StreamCompletionResponse>>;
   /** Called once with the end of the turn; undefined: it failed, or the caller left. */
-  settle?(done: Done | undefined): void;
+  settle?(done: Done<T> | undefined): void;
+  /** Of the answer. */
+  readonly format?: TextFormat<T>;
   /** Tells the service to stop a turn, without waiting for it. */
   stop(turn: TurnName): void;
   /** After so long without a message, once there was one, the connection counts as broken. Undefined: never. */
@@ -33,10 +36,10 @@ export interface Asked {
 }
 
 /** The events of one turn: `for await (const event of turn)`. */
-export class Turn extends EventStream {
+export class Turn<T = unknown> extends EventStream<T> {
   /** The name of the turn, for other calls. Empty: it has none. */
   readonly key: string;
-  readonly #ask: () => Asked;
+  readonly #ask: () => Asked<T>;
   readonly #attempts: Attempts;
   readonly #onBreak: AttachOptions["onBreak"];
   readonly #partial = new Partial();
@@ -46,11 +49,11 @@ export class Turn extends EventStream {
   /** Ends the call, or the one before the next try. */
   #call = new AbortController();
   #start: Start | undefined;
-  #done: Done | undefined;
+  #done: Done<T> | undefined;
   #error: pb.Error | undefined;
 
   /** @internal */
-  constructor(ask: () => Asked, attempts: Attempts, signal: AbortSignal | undefined, attach: AttachOptions) {
+  constructor(ask: () => Asked<T>, attempts: Attempts, signal: AbortSignal | undefined, attach: AttachOptions) {
     super(signal);
     this.key = attach.turnKey ?? "";
     this.#ask = ask;
@@ -64,7 +67,7 @@ export class Turn extends EventStream {
     return this.#start;
   }
 
-  override get done(): Done | undefined {
+  override get done(): Done<T> | undefined {
     return this.#done;
   }
 
@@ -78,7 +81,7 @@ export class Turn extends EventStream {
     return this.#done?.text ?? this.#partial.text;
   }
 
-  protected override async *read(signal: AbortSignal): AsyncGenerator<Event, void, void> {
+  protected override async *read(signal: AbortSignal): AsyncGenerator<Event<T>, void, void> {
     const asked = this.#ask();
     const stop = () => {
       this.#call.abort();
@@ -104,7 +107,7 @@ export class Turn extends EventStream {
     }
   }
 
-  async *#try(asked: Asked): AsyncGenerator<Event, void, void> {
+  async *#try(asked: Asked<T>): AsyncGenerator<Event<T>, void, void> {
     this.#heard = false;
     this.#sequence.begin();
     const { signal } = (this.#call = new AbortController());
@@ -126,7 +129,7 @@ export class Turn extends EventStream {
   }
 
   /** A try failed: how long to wait before the next one. Throws where there is none. */
-  #delay(thrown: unknown, asked: Asked, signal: AbortSignal): number {
+  #delay(thrown: unknown, asked: Asked<T>, signal: AbortSignal): number {
     const error = failureOf(thrown, this.#attempts, signal, { event: this.#error, partial: this.#partial.message() });
     const delay = this.#attempts.delay(error, this.#heard);
     if (delay === undefined) {
@@ -139,12 +142,12 @@ export class Turn extends EventStream {
   }
 
   /** The caller goes before the end: a turn that would go on without it is stopped. */
-  #leave(asked: Asked): void {
+  #leave(asked: Asked<T>): void {
     if (this.#attempts.resumes && this.#attempts.made > 0 && this.#done === undefined) asked.stop({ turnKey: this.key });
   }
 
   /** Undefined: nothing for the caller, read on. */
-  #receive(response: pb.StreamCompletionResponse, asked: Asked): Event | undefined {
+  #receive(response: pb.StreamCompletionResponse, asked: Asked<T>): Event<T> | undefined {
     this.#heard = true;
     if (this.#broken) this.#onBreak?.(undefined);
     this.#broken = false;
@@ -152,7 +155,7 @@ export class Turn extends EventStream {
     if (!this.#attempts.resumes) this.#sequence.follow(Number(response.sequence));
     // Kept until the status comes: the caller hears of both at once.
     if (response.event.case === "error") this.#error = response.event.value;
-    const event = eventFrom(response);
+    const event = eventFrom(response, asked.format);
     if (event?.kind === "start") this.#start = event;
     else if (event?.kind === "done") this.#done = event;
     else if (event !== undefined) this.#partial.add(event);
@@ -160,7 +163,7 @@ export class Turn extends EventStream {
   }
 
   /** Whether a turn that is resumed goes on with this event. */
-  #isDue({ event, sequence }: pb.StreamCompletionResponse, asked: Asked): boolean {
+  #isDue({ event, sequence }: pb.StreamCompletionResponse, asked: Asked<T>): boolean {
     if (event.case === "heartbeat") return false;
     const due = this.sequence + 1;
     switch (this.#sequence.place(Number(sequence))) {
