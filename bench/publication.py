@@ -23,6 +23,7 @@ from service.domain.turn_record import TurnRecord
 from service.telemetry import calls
 from service.telemetry.gauges import Gauges
 from service.telemetry.instruments import Instruments, views
+from service.telemetry.light_spans import LightTracer
 from service.telemetry.setup import span_limits
 from service.telemetry.telemetry import OFF, SCOPE, Telemetry
 from service.telemetry.turn_publisher import TurnTrace
@@ -76,8 +77,8 @@ def turn(telemetry: Telemetry) -> calls.Call:
     return call
 
 
-def telemetry_of(sampler: Sampler | None) -> tuple[Telemetry, Discard]:
-    """Return metrics as they are set up by default, with spans of this sampler."""
+def telemetry_of(sampler: Sampler | None, *, light: bool = True) -> tuple[Telemetry, Discard]:
+    """Return metrics as they are set up by default, with spans of this sampler, the SDK's or light ones."""
     discard = Discard()
     reader = InMemoryMetricReader()
     meters = MeterProvider(
@@ -87,8 +88,9 @@ def telemetry_of(sampler: Sampler | None) -> tuple[Telemetry, Discard]:
     tracer = None
     if sampler is not None:
         tracers = TracerProvider(sampler, shutdown_on_exit=False, span_limits=span_limits())
-        tracers.add_span_processor(SimpleSpanProcessor(discard))
-        tracer = tracers.get_tracer(SCOPE)
+        processor = SimpleSpanProcessor(discard)
+        tracers.add_span_processor(processor)
+        tracer = LightTracer(tracers, processor, SCOPE) if light else tracers.get_tracer(SCOPE)
     return Telemetry(tracer, Instruments(meter), Gauges(meter)), discard
 
 
@@ -114,6 +116,7 @@ def main() -> None:
         "off": (OFF, Discard()),
         "metrics": telemetry_of(None),
         "metrics, spans not sampled": telemetry_of(ParentBased(ALWAYS_OFF)),
+        "metrics and spans of the SDK": telemetry_of(ALWAYS_ON, light=False),
         "metrics and spans": telemetry_of(ALWAYS_ON),
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in setups}

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
 from service.telemetry.gauges import Gauges
 from service.telemetry.instruments import Instruments, views
+from service.telemetry.light_spans import LightTracer
 from service.telemetry.otel_env import Capture
 from service.telemetry.setup import span_limits
 from service.telemetry.telemetry import SCOPE, Telemetry
@@ -40,12 +41,12 @@ class Seen:
         self._spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         self.tracers = TracerProvider(sampler, shutdown_on_exit=False, span_limits=span_limits())
-        self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
+        processor = SimpleSpanProcessor(self._spans)
+        self.tracers.add_span_processor(processor)
         self.meters = MeterProvider([self._reader], shutdown_on_exit=False, views=views())
         meter = self.meters.get_meter(SCOPE)
-        self.telemetry = Telemetry(
-            self.tracers.get_tracer(SCOPE), Instruments(meter), Gauges(meter), capture, upstream
-        )
+        tracer = LightTracer(self.tracers, processor, SCOPE)
+        self.telemetry = Telemetry(tracer, Instruments(meter), Gauges(meter), capture, upstream)
 
     @property
     def spans(self) -> list[Any]:

@@ -7,6 +7,7 @@ not keep up. A Collector that is unreachable appears in the log and affects noth
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.trace import Tracer
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -37,6 +39,7 @@ from service.telemetry import otel_env
 from service.telemetry.bounds import CONTENT_CHARACTERS
 from service.telemetry.gauges import Gauges
 from service.telemetry.instruments import Instruments, views
+from service.telemetry.light_spans import LightTracer
 from service.telemetry.otel_env import Exporter, Protocol, Signal
 from service.telemetry.scraping import Endpoint
 from service.telemetry.settings import TelemetrySettings
@@ -46,6 +49,9 @@ CLOSE_TIMEOUT_S = 3.0
 """How long closing waits for the last spans to be exported."""
 
 SERVICE_NAME = "trunkline"
+
+LIMIT = re.compile(r"OTEL_\w+_LIMIT")
+"""The limits of spans in the environment. The SDK's own spans honour them."""
 
 
 class Providers:
@@ -65,12 +71,12 @@ class Providers:
             self._scraped = _Scraped(settings.metrics_listen)
             self.metrics_address = self._scraped.address
             readers.append(self._scraped.reader)
-        self._tracers = _tracers(chosen.traces, resource)
+        self._tracers, tracer = _tracing(chosen.traces, resource, environ)
         self._meters = _meters(readers, resource, environ) if readers else None
         meter = self._meters.get_meter(SCOPE) if self._meters else NOOP_METER
         url = urlsplit(settings.upstream_url)
         self.telemetry = Telemetry(
-            self._tracers.get_tracer(SCOPE) if self._tracers else None,
+            tracer,
             Instruments(meter),
             Gauges(meter),
             chosen.capture,
@@ -123,11 +129,13 @@ def _resource(settings: TelemetrySettings) -> Resource:
     return Resource.create({name: value for name, value in ours.items() if name not in given})
 
 
-def _tracers(signal: Signal, resource: Resource) -> TracerProvider | None:
+def _tracing(
+    signal: Signal, resource: Resource, environ: Mapping[str, str]
+) -> tuple[TracerProvider | None, Tracer | None]:
     exporter: SpanExporter
     match signal.exporter, signal.protocol:
         case Exporter.NONE, _:
-            return None
+            return None, None
         case Exporter.CONSOLE, _:
             exporter = ConsoleSpanExporter()
         case _, Protocol.GRPC:
@@ -135,8 +143,10 @@ def _tracers(signal: Signal, resource: Resource) -> TracerProvider | None:
         case _:
             exporter = HttpSpans()
     provider = TracerProvider(resource=resource, shutdown_on_exit=False, span_limits=span_limits())
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    return provider
+    processor = BatchSpanProcessor(exporter)
+    provider.add_span_processor(processor)
+    limited = any(value and LIMIT.fullmatch(name) for name, value in environ.items())
+    return provider, provider.get_tracer(SCOPE) if limited else LightTracer(provider, processor, SCOPE)
 
 
 def span_limits() -> SpanLimits:

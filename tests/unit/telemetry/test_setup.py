@@ -4,6 +4,7 @@ import pytest
 
 from service.domain.errors import SettingsError
 from service.telemetry.bounds import CONTENT_CHARACTERS
+from service.telemetry.light_spans import LightTracer
 from service.telemetry.setup import Providers, span_limits
 from tests.parts import telemetry_settings
 
@@ -13,6 +14,18 @@ def test_nothing_is_exported_unless_asked_for():
     try:
         assert providers.telemetry.tracer is None
         assert providers.metrics_address == ""
+    finally:
+        providers.close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "light"),
+    [({}, True), ({"OTEL_SPAN_EVENT_COUNT_LIMIT": ""}, True), ({"OTEL_ATTRIBUTE_COUNT_LIMIT": "9"}, False)],
+)
+def test_a_limit_of_the_environment_takes_spans_that_honour_it(environ, light):
+    providers = Providers(telemetry_settings(), environ | {"OTEL_TRACES_EXPORTER": "console"})
+    try:
+        assert isinstance(providers.telemetry.tracer, LightTracer) is light
     finally:
         providers.close()
 
