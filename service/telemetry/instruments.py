@@ -10,6 +10,7 @@ from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, V
 
 from service.telemetry import names
 from service.telemetry.bounds import truncate
+from service.telemetry.totals import Total
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """A turn of a reasoning model takes minutes; the buckets of the conventions end at 10 s or 82 s."""
@@ -67,7 +68,9 @@ class Instruments:
         def seconds(name: str, description: str) -> Histogram:
             return meter.create_histogram(name, "s", description)
 
-        count = meter.create_counter
+        def count(name: str, unit: str, description: str) -> Total:
+            return Total(meter, name, unit, description)
+
         self.rpc_duration = seconds(names.RPC_SERVER_CALL_DURATION, "How long calls took.")
         self.operation_duration = seconds(names.OPERATION_DURATION, "How long attempts upstream took.")
         self.first_chunk = seconds(
