@@ -141,7 +141,7 @@ fmt: $(VENV_DONE) ## Format the code, mend what can be mended, generate the bloc
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
 
-proto: $(VENV_DONE) ## Generate the stubs from protos/
+proto: $(VENV_DONE) ## Generate the stubs and Envoy's descriptor set from protos/
 	@$(PY) -m tools.generate_protos
 
 lock: $(VENV_DONE) ## Renew the locks after a change in pyproject.toml; ARGS=--upgrade renews what it does not pin
@@ -172,7 +172,7 @@ type: $(VENV_DONE) ## Types (mypy, strict)
 	@echo 'type: mypy reads the whole tree; longer without its cache'
 	@$(PY) -m mypy
 
-proto-check: $(VENV_DONE) $(NPM_DONE) ## Stubs match the protos; buf lint; nothing breaks against the baseline
+proto-check: $(VENV_DONE) $(NPM_DONE) ## Stubs and descriptors match the protos; buf lint; nothing breaks against the baseline
 	@$(PY) -m tools.generate_protos --check
 	@$(BUF) lint protos
 	@$(BUF) breaking protos --against $(BASELINE)

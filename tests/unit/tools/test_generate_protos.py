@@ -34,5 +34,14 @@ def test_written_copies_have_no_differences(copy):
     assert [path.name for path in copy.rglob("*.py")] == ["a.py"]
 
 
-def test_the_committed_stubs_match_the_protos():
-    assert generate_protos.differences(generate_protos.generate()) == {}
+def test_what_is_committed_matches_the_protos():
+    assert generate_protos.all_differences() == {}
+
+
+def test_a_descriptor_set_of_other_protos_is_found(tmp_path, monkeypatch):
+    old = tmp_path / "old.binpb"
+    monkeypatch.setattr(generate_protos, "DESCRIPTORS", old)
+    [wanted] = generate_protos.all_differences().values()
+    assert wanted is not None
+    old.write_bytes(wanted[:-1])
+    assert generate_protos.all_differences() == {old: wanted}
