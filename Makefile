@@ -55,7 +55,7 @@ up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=
 	  echo '    npx esbuild examples/web/main.ts --bundle --format=esm --outfile=examples/web/app.js' >&2; exit 1; };; esac
 	@COMPOSE_PROFILES=$(PROFILES) $(COMPOSE) up --build --detach --wait --scale trunkline=$(SCALE)
 	@echo
-	@echo "  calls     $$($(COMPOSE) port envoy 50051)   (gRPC and gRPC-Web)"
+	@echo "  calls     $$($(COMPOSE) port envoy 50051)   (gRPC, gRPC-Web, JSON)"
 	@case ,$(PROFILES), in *,web,*) door=http://$$($(COMPOSE) port envoy 50051); \
 	  echo "  page      $$door/?address=$$door";; esac
 	@echo "  traces    http://$$($(COMPOSE) port jaeger 16686)"

@@ -206,9 +206,10 @@ def _envoy_command(
     clusters = {one["name"]: one for one in config["static_resources"]["clusters"]}
     listeners["door"] |= _address(door)
     listeners["stats"] |= _address(stats)
-    config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"][
-        "request_timeout"
-    ] = request_timeout
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    manager["request_timeout"] = request_timeout
+    filters = {one["name"].rpartition(".")[2]: one["typed_config"] for one in manager["http_filters"]}
+    filters["grpc_json_transcoder"]["proto_descriptor"] = str(CONFIG.with_name("trunkline.binpb"))
     config["admin"]["address"] = _address(admin)
     # Addresses in place of the name that stands for all of them.
     trunkline = clusters["trunkline"]

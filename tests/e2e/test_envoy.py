@@ -21,7 +21,7 @@ GET_SESSION = "/trunkline.v1.SessionService/GetSession"
 async def test_envoy_accepts_the_file_and_finds_nothing_to_remark():
     process = await asyncio.create_subprocess_exec(
         ENVOY, "--mode", "validate", "--config-path", CONFIG, "--log-level", "warn",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=CONFIG.parent,
     )  # fmt: skip
     said, _ = await process.communicate()
     assert (process.returncode, said.decode().splitlines()) == (0, [f"configuration '{CONFIG}' OK"])
