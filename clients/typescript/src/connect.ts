@@ -5,9 +5,10 @@ import type { ClientOptions } from "./client.js";
 export interface TlsOptions {
   /** PEM of the roots to trust, in place of the system's. */
   readonly ca?: string | Uint8Array;
-  /** PEM of the client's certificate chain, and of its key. */
+  /** PEM of the client's certificate chain, and of its key: a service that asks for them knows the caller by them. */
   readonly cert?: string | Uint8Array;
   readonly key?: string | Uint8Array;
+  /** Of an encrypted key. */
   readonly passphrase?: string;
   /** The name in the server's certificate, where it is not that of the address. */
   readonly servername?: string;

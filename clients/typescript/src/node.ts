@@ -1,9 +1,9 @@
 /** The entry point of Node: gRPC over HTTP/2. */
-import type { SecureClientSessionOptions } from "node:http2";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Client } from "./client.js";
 import type { ConnectOptions } from "./connect.js";
 import { baseUrl } from "./connect.js";
+import { secured } from "./tls.js";
 import { VERSION } from "./version.js";
 
 export * from "./index.js";
@@ -19,7 +19,7 @@ export function connect(address = "127.0.0.1:50051", options: ConnectOptions = {
   const sessionManager = new Http2SessionManager(
     url,
     { pingIntervalMs: keepaliveMs, pingTimeoutMs: KEEPALIVE_TIMEOUT_MS },
-    typeof tls === "object" ? (tls as SecureClientSessionOptions) : undefined,
+    typeof tls === "object" ? secured(tls) : undefined,
   );
   const transport = createGrpcTransport({
     baseUrl: url,

@@ -1,6 +1,7 @@
 /** A scripted service in this process, over real HTTP/2. */
 import type { AddressInfo, Socket } from "node:net";
-import { createServer } from "node:http2";
+import type { SecureServerOptions } from "node:http2";
+import { createSecureServer, createServer } from "node:http2";
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -65,7 +66,7 @@ export class Fake {
   private constructor(
     readonly answers: Answer[],
     options: ConnectOptions,
-    server: ReturnType<typeof createServer>,
+    server: ReturnType<typeof createServer | typeof createSecureServer>,
   ) {
     this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     this.client = connect(this.address, { retry: RETRY, ...options });
@@ -77,7 +78,12 @@ export class Fake {
     };
   }
 
-  static async start(test: TestContext, answers: Answer | Answer[], options: ConnectOptions = {}): Promise<Fake> {
+  static async start(
+    test: TestContext,
+    answers: Answer | Answer[],
+    options: ConnectOptions = {},
+    tls?: SecureServerOptions,
+  ): Promise<Fake> {
     let fake: Fake;
     const handler = connectNodeAdapter({
       routes: (router) => {
@@ -111,7 +117,7 @@ export class Fake {
         });
       },
     });
-    const server = createServer(handler);
+    const server = tls ? createSecureServer(tls, handler) : createServer(handler);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     fake = new Fake([answers].flat(), options, server);
     test.after(fake.close);
