@@ -36,6 +36,10 @@ class Upstream:
     def change(self, **settings: Any) -> None:
         httpx.post(self._own("settings"), json=settings).raise_for_status()
 
+    def enqueue(self, *directives: str) -> None:
+        """Let the next requests be answered by these, one after the other."""
+        httpx.post(self._own("enqueue"), json=directives).raise_for_status()
+
     def _own(self, name: str) -> str:
         return f"{self.url.removesuffix('/v1')}/sim/{name}"
 
