@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,18 +15,21 @@ from service import reload
 from service.config.doubts import doubts
 from service.config.settings import Settings
 from service.domain.errors import SettingsError
+from service.domain.routes import Routes, Served
 from service.rpc.server import Server
 from service.rpc.settings import ServerSettings
 from service.runtime import memory, process
 from service.sessions.manager import Manager
-from service.sessions.settings import SessionSettings
+from service.sessions.settings import EndpointSettings, Layout, SessionSettings
+from service.sessions.upstreams import Upstreams
 from service.telemetry import logs, sampler
 from service.telemetry.settings import TelemetrySettings
 from service.telemetry.setup import Providers
+from service.telemetry.telemetry import OFF, Telemetry
 from service.transport.pace import Pace
 from service.transport.preload import preload
 from service.transport.settings import UpstreamSettings
-from service.transport.upstream import Upstream
+from service.transport.upstream import PayloadHook
 
 STOP_GRACE_S = 2.0
 """How long calls that have ended may take to write their last message to a slow caller."""
@@ -49,8 +53,8 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
     providers = Providers(settings.part(TelemetrySettings))
     telemetry = providers.telemetry
     hook = _hook(settings.payload_hook)
-    upstream = Upstream(settings.part(UpstreamSettings), hook, pace=pace, telemetry=telemetry)
-    manager = Manager(settings.part(SessionSettings), upstream, trim=memory.trim, telemetry=telemetry)
+    upstreams = upstreams_of(settings, hook, pace=pace, telemetry=telemetry)
+    manager = Manager(settings.part(SessionSettings), upstreams, trim=memory.trim, telemetry=telemetry)
     server = Server(settings.part(ServerSettings), manager, telemetry)
     sampling = asyncio.create_task(sampler.run(telemetry, manager.counts), name="sampler")
     try:
@@ -78,6 +82,21 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         sampling.cancel()
         providers.close()
     return 0
+
+
+def upstreams_of(
+    settings: Settings,
+    hook: PayloadHook | None = None,
+    *,
+    pace: Pace | None = None,
+    telemetry: Telemetry = OFF,
+) -> Upstreams:
+    """Return the upstreams of the settings. Raises SettingsError if a file that they name is invalid."""
+    both = (settings.part(EndpointSettings), settings.part(UpstreamSettings))
+    layout = Layout((both,), Routes([Served("")]))
+    return Upstreams(
+        lambda: layout, clock=time.monotonic, wall=time.time, hook=hook, pace=pace, telemetry=telemetry
+    )
 
 
 def _log_route(settings: Settings) -> None:

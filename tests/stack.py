@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 
+from service.app import upstreams_of
 from service.config.settings import load
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import completion_pb2_grpc, message_pb2, session_pb2_grpc
@@ -20,10 +21,11 @@ from service.rpc.server import Server
 from service.rpc.settings import ServerSettings
 from service.runtime import memory
 from service.sessions.manager import Manager
+from service.sessions.pool import Pool
 from service.sessions.settings import SessionSettings
+from service.sessions.upstreams import Upstreams
 from service.telemetry.telemetry import OFF, Telemetry
 from service.transport.pace import Pace
-from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
 from simulator import Settings as SimulatorSettings
 from simulator import Simulator
@@ -37,11 +39,21 @@ class Stack:
 
     simulator: Simulator
     manager: Manager
+    upstreams: Upstreams
     server: Server
     address: str
     channel: grpc.aio.Channel
     completions: Any
     sessions: Any
+
+    @property
+    def pool(self) -> Pool:
+        """That of the first upstream."""
+        return next(iter(self.upstreams)).pool
+
+    @property
+    def upstream(self) -> Upstream:
+        return next(iter(self.upstreams)).upstream
 
     async def turn(
         self, request: pb.StreamCompletionRequest, **call: Any
@@ -81,8 +93,8 @@ async def stack(
             | environment
             | dict(environ or {})
         )
-        sender = Upstream(loaded.part(UpstreamSettings), hook, pace=pace, telemetry=telemetry)
-        manager = Manager(loaded.part(SessionSettings), sender, trim=memory.trim, telemetry=telemetry)
+        upstreams = upstreams_of(loaded, hook, pace=pace, telemetry=telemetry)
+        manager = Manager(loaded.part(SessionSettings), upstreams, trim=memory.trim, telemetry=telemetry)
         server = Server(loaded.part(ServerSettings), manager, telemetry)
         manager.start()
         address = await server.start()
@@ -91,6 +103,7 @@ async def stack(
                 yield Stack(
                     simulator,
                     manager,
+                    upstreams,
                     server,
                     address,
                     channel,

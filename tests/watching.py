@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
+from service.domain.report import NOBODY, Peer
 from service.telemetry.gauges import Gauges
 from service.telemetry.instruments import Instruments, views
 from service.telemetry.light_spans import LightTracer
@@ -37,7 +38,7 @@ async def until(predicate: Callable[[], object]) -> None:
 class Seen:
     """Everything that was shown so far. `telemetry` is what a service records with."""
 
-    def __init__(self, capture: Capture, upstream: tuple[str, int], sampler: Sampler) -> None:
+    def __init__(self, capture: Capture, upstream: Peer, sampler: Sampler) -> None:
         self._spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         self.tracers = TracerProvider(sampler, shutdown_on_exit=False, span_limits=span_limits())
@@ -94,7 +95,7 @@ class Seen:
 def watching(
     *,
     capture: Capture = Capture.NO_CONTENT,
-    upstream: tuple[str, int] = ("up", 1),
+    upstream: Peer = NOBODY,
     sampler: Sampler = ALWAYS_ON,
 ) -> Iterator[Seen]:
     """What is recorded with `telemetry` of the yielded `Seen` is seen there."""

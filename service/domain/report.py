@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import urlsplit
 
 from service.domain.messages import Transport
 from service.domain.plan import ContextReason
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 FIELD = "field:"
 """What a field that was not understood is counted as in `ignored_events`, followed by its name."""
@@ -45,11 +48,30 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """An upstream, as reports and spans show it. `name`: empty where only one is configured, without one."""
+
+    name: str = ""
+    host: str = ""
+    port: int = 0
+
+    @classmethod
+    def at(cls, name: str, url: str) -> Peer:
+        """Return the upstream of this name, at an http or https URL."""
+        parts = urlsplit(url)
+        return cls(name, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+
+
+NOBODY = Peer()
+"""Of a turn that has no upstream yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnReport:
     """How a turn ran. `context_reason` is None and `attempts` 0 while nothing was sent.
 
     `ignored_events` are what the upstream sent and nobody understood: type and count. `attached`: the call
-    that gets the report did not start the turn.
+    that gets the report did not start the turn. `upstream`: the one that was asked last.
     """
 
     turn_id: str
@@ -65,6 +87,7 @@ class TurnReport:
     bytes_saved: int = 0
     ignored_events: tuple[tuple[str, int], ...] = ()
     attached: bool = False
+    upstream: Peer = NOBODY
 
 
 class LineState(Enum):

@@ -18,7 +18,7 @@ from service.domain.messages import CompletionRequest, Transport
 from service.domain.phases import Acquisition, Attempt, Response
 from service.domain.plan import ContextReason
 from service.domain.replay import Progress, Signal, State
-from service.domain.report import Timings, TransportReason, TurnReport, TurnView
+from service.domain.report import NOBODY, Peer, Timings, TransportReason, TurnReport, TurnView
 
 
 class TurnRecord:
@@ -49,6 +49,7 @@ class TurnRecord:
         "tenant",
         "transport",
         "turn_id",
+        "upstream",
         "wall_began",
         "warm_up_usage",
     )
@@ -61,6 +62,7 @@ class TurnRecord:
         self.request = request
         self.turn_id = ""
         """Empty until the turn was admitted."""
+        self.upstream = NOBODY
         self.progress = Progress()
         self.transport = Transport.SSE if wish is Transport.SSE else Transport.WEBSOCKET
         """The transport that the turn uses now."""
@@ -128,6 +130,7 @@ class TurnRecord:
             self._bytes_sent,
             self._bytes_saved,
             self._ignored_events(),
+            upstream=self.upstream,
         )
 
     def view(self, last_sequence: int) -> TurnView:
@@ -143,6 +146,10 @@ class TurnRecord:
         now = self._clock()
         self._queue_s = now - self.began
         self._acquisition(now).admitted_at = now
+
+    def sent_to(self, upstream: Peer) -> None:
+        """The turn goes to this upstream from now on."""
+        self.upstream = upstream
 
     def asked(self) -> None:
         """The turn asks the pool for a connection."""
@@ -222,6 +229,7 @@ class TurnRecord:
         self._response_id, self._reused = report.response_id, report.connection_reused
         self._incremental, self._context_reason = report.incremental, report.context_reason
         self._bytes_sent, self._bytes_saved = report.bytes_sent, report.bytes_saved
+        self.upstream = report.upstream
 
     def end(self, error: BaseException | None) -> None:
         """The turn is over, with this error. None: nothing failed."""

@@ -15,11 +15,11 @@ from service.domain.messages import CompletionRequest
 from service.domain.tenant import Caller
 from service.sessions.admission import Admission, TenantLimits
 from service.sessions.running import Running
+from service.sessions.upstreams import Choice, Upstreams
 from service.telemetry.calls import Call
 from service.telemetry.compaction_trace import CompactionTrace
 from service.telemetry.telemetry import OFF, Telemetry
 from service.transport.compaction import CompactionExchange
-from service.transport.upstream import Upstream
 
 
 class Compaction:
@@ -76,14 +76,15 @@ class Compaction:
         message = f"the compaction took longer than {limit_s:g} s (TRUNKLINE_TURN_TIMEOUT_S)"
         return TurnError(Reason.TIMEOUT, message)
 
-    async def run(self, upstream: Upstream, trace: CompactionTrace) -> Compacted:
+    async def run(self, choice: Choice, trace: CompactionTrace) -> Compacted:
         """Have the upstream compact the conversation. Raises TurnError.
 
         Cancellation: the upstream's answer is cut off before it is raised.
         """
+        upstream, request = choice.endpoint.upstream, choice.asked(self.request)
         upstream.check_key(self.caller.key)
-        self._exchange = await upstream.compaction(self.request, self.caller, trace.headers())
-        trace.begun(self._exchange.bytes_sent)
+        self._exchange = await upstream.compaction(request, self.caller, trace.headers())
+        trace.begun(choice.endpoint.peer, self._exchange.bytes_sent)
         try:
             compacted = await self._exchange.answer()
         except TurnError as error:
@@ -98,7 +99,7 @@ class Compactions:
 
     def __init__(
         self,
-        upstream: Upstream,
+        upstreams: Upstreams,
         *,
         tenant_limits: TenantLimits,
         admission: Admission,
@@ -107,7 +108,7 @@ class Compactions:
         limit_s: float,
         telemetry: Telemetry = OFF,
     ) -> None:
-        self._upstream = upstream
+        self._upstreams = upstreams
         self._tenant_limits = tenant_limits
         self._admission = admission
         self._running = running
@@ -128,7 +129,8 @@ class Compactions:
                     with self._tenant_limits.take(caller, compaction), await self._admission.enter():
                         self._check_serving()
                         with self._running.turn(compaction):
-                            return await compaction.run(self._upstream, trace)
+                            choice = self._upstreams.choices(caller, compaction.request.model)[0]
+                            return await compaction.run(choice, trace)
             except TimeoutError as exc:
                 if not compaction.expired:
                     raise

@@ -9,38 +9,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from random import Random
 
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest
-from service.domain.plan import MINIMAL_BASIS, STRICT_BASIS
 from service.domain.report import SessionView
 from service.domain.tenant import Caller
 from service.domain.turn_record import TurnRecord
 from service.sessions.admission import Admission, TenantLimits
 from service.sessions.budget import Budget, Hold
-from service.sessions.chaining import Chaining
-from service.sessions.circuit_breaker import Breaker
 from service.sessions.compaction import Compactions
+from service.sessions.endpoint import Endpoint
 from service.sessions.heap import Heap
 from service.sessions.kept_bytes import KeptBytes
 from service.sessions.kept_turns import KeptTurns
-from service.sessions.pool import Pool
-from service.sessions.pool_state import PoolState
 from service.sessions.registry import Registry
 from service.sessions.running import Running
 from service.sessions.session import Session, SessionState
 from service.sessions.settings import SessionSettings
-from service.sessions.tokens import Tokens
-from service.sessions.turn import Dependencies, Turn
+from service.sessions.turn import Turn
 from service.sessions.turn_finder import TurnFinder
+from service.sessions.upstreams import Upstreams
 from service.sessions.warmup import warm_up_rate
 from service.telemetry.calls import Call
 from service.telemetry.gauges import Counts
 from service.telemetry.telemetry import OFF, Telemetry
 from service.telemetry.turn_publisher import TurnTrace
-from service.transport.upstream import Upstream
 
 REAPER_PERIOD_S = 1.0
 
@@ -54,7 +49,7 @@ class Manager:
     def __init__(
         self,
         settings: SessionSettings,
-        upstream: Upstream,
+        upstreams: Upstreams,
         *,
         trim: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
@@ -64,21 +59,13 @@ class Manager:
     ) -> None:
         self._telemetry = telemetry
         self._settings = settings
-        self._upstream = upstream
+        self._upstreams = upstreams
         self._wall = wall
         self._random = random or Random()
-        last = not settings.cooldown_given
-        breaker = Breaker(settings.cooldown_s, refusals_last=last, clock=clock, random=self._random.random)
-        state = PoolState(settings.max_connections)
-        self._pool = Pool(upstream, state, breaker, clock, max_dials=settings.max_dials, telemetry=telemetry)
         self._registry = Registry(settings.max_sessions, settings.session_ttl_s, telemetry)
         self._admission = Admission(settings.max_turns, settings.queue_size, telemetry)
         self._tenant_limits = TenantLimits(clock, telemetry)
         self._budget = Budget(settings.max_request_bytes_in_flight, settings.max_request_bytes, telemetry)
-        basis = STRICT_BASIS if settings.chain_basis == "strict" else MINIMAL_BASIS
-        chaining = Chaining(clock, basis, settings.effort_updates)
-        tokens = Tokens(settings, wall)
-        self._deps = Dependencies(upstream, self._pool, chaining, tokens, settings.replay == "safe-only")
         self._clock = clock
         self._rate = warm_up_rate(settings.max_dials, clock, telemetry)
         self._running = Running()
@@ -87,7 +74,7 @@ class Manager:
         self.finder = TurnFinder(self._registry, self._running, self.kept)
         self._refusing = False
         self.compactions = Compactions(
-            upstream,
+            upstreams,
             tenant_limits=self._tenant_limits,
             admission=self._admission,
             running=self._running,
@@ -99,7 +86,7 @@ class Manager:
         self._reaper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"Manager({self._running!r}, {self._registry!r}, {self._pool!r})"
+        return f"Manager({self._running!r}, {self._registry!r}, {self._upstreams!r})"
 
     def start(self) -> None:
         """Start the reaper: sessions expire, connections rotate and spares are dialled without any call."""
@@ -167,8 +154,9 @@ class Manager:
     def counts(self) -> Counts:
         """Return the gauges of this moment. A warm-up counts as a turn, whose place it takes."""
         turns, queued, sessions = len(self._running), self._admission.waiting, len(self._registry)
-        kept, hold_s, left = self.kept, self._upstream.pace.delay_s, self._tenant_limits.left()
-        return Counts(turns, queued, sessions, self._pool.counts(), hold_s, len(kept), kept.kept_bytes, left)
+        kept, lines, hold_s = self.kept, self._upstreams.counts(), self._upstreams.pace.delay_s
+        left = self._tenant_limits.left()
+        return Counts(turns, queued, sessions, lines, hold_s, len(kept), kept.kept_bytes, left)
 
     def refuse(self) -> None:
         """Refuse every new turn and warm-up from now on, and those that wait for a place or their rate."""
@@ -188,8 +176,7 @@ class Manager:
             self._reaper.cancel()
             await asyncio.wait([self._reaper])
         await self.kept.close()
-        await self._pool.close()
-        await self._upstream.close()
+        await self._upstreams.close()
 
     def _check_serving(self) -> None:
         if self._refusing:
@@ -217,12 +204,14 @@ class Manager:
                     self._check_serving()
                     with self._tenant_limits.take(caller, record), await self._admission.enter():
                         self._check_serving()
+                        choice = self._upstreams.choices(caller, record.request.model)[0]
+                        record.sent_to(choice.endpoint.peer)
                         prepared = None
                         if request is not None:
-                            prepared = await self._upstream.prepare(request, caller.tenant)
-                        session = await self._session(caller, session_id)
+                            prepared = await choice.prepare(request, caller.tenant)
+                        session = await self._session(caller, session_id, choice.endpoint)
                         turn = Turn(
-                            self._deps,
+                            choice.endpoint,
                             session,
                             prepared,
                             caller=caller,
@@ -242,12 +231,12 @@ class Manager:
                     raise TurnError(Reason.OVERLOADED, f"no place became free within {limit:g} s") from exc
                 raise turn.out_of_time(limit) from exc
 
-    async def _session(self, caller: Caller, session_id: str) -> Session:
+    async def _session(self, caller: Caller, session_id: str, endpoint: Endpoint) -> Session:
         """Return the session, after a running warm-up of it: what that opens is for this turn.
 
-        An idle session of another key loses its connection and its history: keys share nothing.
+        An idle session of another upstream or key loses its connection and its history: they share nothing.
         """
-        self._upstream.check_key(caller.key)
+        endpoint.upstream.check_key(caller.key)
         while True:
             session, evicted = self._registry.open(
                 caller.tenant, session_id, self._clock(), self._wall(), caller.max_sessions
@@ -259,8 +248,8 @@ class Manager:
             await session.warmed()
             self._check_serving()  # The drain may have started meanwhile.
         digest = caller.key.digest if caller.key is not None else b""
-        if session.state is SessionState.FREE and session.rebind(digest):
-            self._pool.release(session)
+        if session.state is SessionState.FREE and (before := session.rebind(endpoint, digest)):
+            before.pool.release(session)
         return session
 
     @contextmanager
@@ -279,21 +268,24 @@ class Manager:
 
     def _forget(self, session: Session) -> None:
         self._registry.remove(session)
-        self._pool.release(session)
+        _close(session)
 
     async def _reap(self) -> None:
         while True:
             await asyncio.sleep(REAPER_PERIOD_S)
             for session in self._registry.expire(self._clock()):
-                self._pool.release(session)
-            self._pool.close_expired()
+                _close(session)
             self._heap.tidy()
-            with suppress(TurnError):  # Recorded by the breaker; spares are dialled again when it allows.
-                while await self._pool.dial_spare(self._settings.warm_spares):
-                    pass
+            await self._upstreams.tidy()
 
 
 _UNREAD = CompletionRequest("", "", ())
+
+
+def _close(session: Session) -> None:
+    """Close the connection of a session that was removed; one that carries a turn is closed after it."""
+    if session.endpoint is not None:
+        session.endpoint.pool.release(session)
 
 
 def _shutting_down() -> TurnError:

@@ -17,10 +17,9 @@ from service.domain.history import Chain, History, full_plan, without_reasoning
 from service.domain.messages import Item, Role, items_of
 from service.domain.plan import ContextReason, Plan
 from service.domain.tenant import Credential
-from service.sessions.chaining import Chaining
+from service.sessions.endpoint import Endpoint
 from service.sessions.session import Session
-from service.sessions.tokens import Tokens
-from service.transport.upstream import PreparedRequest, Upstream
+from service.transport.upstream import PreparedRequest
 
 
 class Planner:
@@ -51,9 +50,7 @@ class Planner:
         self,
         session: Session,
         request: PreparedRequest,
-        upstream: Upstream,
-        chaining: Chaining,
-        tokens: Tokens,
+        endpoint: Endpoint,
         *,
         token: str,
         key: Credential | None,
@@ -62,10 +59,10 @@ class Planner:
         self.fork = fork
         self._session = session
         self._request = request
-        self._chaining = chaining
+        self._chaining = endpoint.chaining
         self._history = History() if fork else session.history
-        self._upstream = upstream
-        self._tokens = tokens
+        self._upstream = endpoint.upstream
+        self._tokens = endpoint.tokens
         self._token = token
         self._key = key
         self._base: Chain | None = None

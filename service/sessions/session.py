@@ -17,10 +17,14 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from service.domain.history import History
 from service.domain.report import LineState, SessionView, TurnReport
 from service.transport.connection import Connection
+
+if TYPE_CHECKING:
+    from service.sessions.endpoint import Endpoint
 
 
 class SessionState(Enum):
@@ -41,6 +45,7 @@ class Session:
         "_bytes_saved",
         "_created_at",
         "_credential_digest",
+        "_endpoint",
         "_incremental_turns",
         "_last_used_at",
         "_line",
@@ -64,6 +69,7 @@ class Session:
         self._line: Connection | None = None
         self._line_state = LineState.NONE
         self._credential_digest = b""
+        self._endpoint: Endpoint | None = None
         self._refused_bytes = 0
         self._turns = self._incremental_turns = self._bytes_saved = 0
         self._used_at = now
@@ -177,16 +183,23 @@ class Session:
             self._line_state = LineState.NONE
             self.history.line_closed(line.id)
 
-    def rebind(self, credential_digest: bytes) -> bool:
-        """Bind the session to a key (empty: the service's own). Return whether that is another one.
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The upstream with which the conversation was held last; its pool has the session's connection."""
+        return self._endpoint
 
-        What the upstream knows under one key is nothing under another.
+    def rebind(self, endpoint: Endpoint, credential_digest: bytes) -> Endpoint | None:
+        """Bind the session to an upstream and a key (empty: the service's own).
+
+        Returns the upstream before, whose pool closes the session's connection, if either is another one:
+        what one upstream knows under one key is nothing elsewhere.
         """
-        changed = credential_digest != self._credential_digest
-        self._credential_digest = credential_digest
-        if changed:
-            self.history.rebound()
-        return changed
+        before = self._endpoint
+        if endpoint is before and credential_digest == self._credential_digest:
+            return None
+        self._endpoint, self._credential_digest = endpoint, credential_digest
+        self.history.rebound()
+        return before
 
     def refuse(self, frame_bytes: int) -> None:
         """Remember that the upstream found a frame of this size too big; other sessions may fare better."""

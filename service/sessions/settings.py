@@ -1,28 +1,20 @@
-"""The settings that sessions need: `SessionSettings`."""
+"""The settings that sessions need: `SessionSettings`, and `EndpointSettings` for each upstream."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from service.domain.routes import Routes
+from service.transport.settings import UpstreamSettings
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """How much may run at once, and for how long. `cooldown_given`: the operator has set the cooldown.
+    """How much may run at once, and for how long, whichever upstream it is for."""
 
-    `http_url`: the upstream, to which tokens are bound.
-    """
-
-    replay: Literal["once", "safe-only"]
-    chain_basis: Literal["minimal", "strict"]
-    effort_updates: tuple[str, ...]
-    continuation_key: tuple[bytes, ...] = field(repr=False)
-    continuation_key_file: str
-    http_url: str
     connect_timeout_s: float
     turn_timeout_s: float
-    cooldown_s: float
-    cooldown_given: bool
     session_ttl_s: float
     max_request_bytes: int
     max_request_bytes_in_flight: int
@@ -31,6 +23,33 @@ class SessionSettings:
     max_sessions: int
     max_turns: int
     queue_size: int
+    max_dials: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """How the turns of one upstream run. `cooldown_given`: the operator has set the cooldown.
+
+    `name`: what the upstreams file calls it; empty without that file. Its tokens are bound to `http_url`.
+    """
+
+    name: str
+    http_url: str
+    replay: Literal["once", "safe-only"]
+    chain_basis: Literal["minimal", "strict"]
+    effort_updates: tuple[str, ...]
+    continuation_key: tuple[bytes, ...] = field(repr=False)
+    continuation_key_file: str
+    cooldown_s: float
+    cooldown_given: bool
     max_connections: int
     max_dials: int
     warm_spares: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The upstreams, each with what transport needs of it, and which of them serves what."""
+
+    endpoints: tuple[tuple[EndpointSettings, UpstreamSettings], ...]
+    routes: Routes

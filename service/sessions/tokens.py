@@ -22,7 +22,7 @@ from service.domain.continuation import Claims, parse_continuation_keys
 from service.domain.limits import MAX_CONTINUATION
 from service.domain.tenant import Credential
 from service.reload import Watched
-from service.sessions.settings import SessionSettings
+from service.sessions.settings import EndpointSettings
 
 VERSION = b"\x01"
 NONCE_BYTES = 12
@@ -51,7 +51,7 @@ class Tokens:
     Without a key in the settings one is made, which is this process's own. `wall` is the wall clock.
     """
 
-    def __init__(self, settings: SessionSettings, wall: Callable[[], float]) -> None:
+    def __init__(self, settings: EndpointSettings, wall: Callable[[], float]) -> None:
         self._url = settings.http_url
         self._wall = wall
         path = settings.continuation_key_file

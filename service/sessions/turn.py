@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from service.domain.errors import Reason, TurnError, forget_frames
@@ -22,29 +22,16 @@ from service.domain.replay import Signal
 from service.domain.report import TransportReason, TurnReport, TurnView
 from service.domain.tenant import Caller
 from service.domain.turn_record import TurnRecord
-from service.sessions.chaining import Chaining
 from service.sessions.early_end import early_end
+from service.sessions.endpoint import Endpoint
 from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.planner import Planner
-from service.sessions.pool import Pool
 from service.sessions.session import Session
-from service.sessions.tokens import Tokens
 from service.sessions.warmup import warm_up
 from service.telemetry.turn_publisher import TurnTrace
 from service.transport.exchange import Exchange
-from service.transport.upstream import PreparedRequest, Upstream
+from service.transport.upstream import PreparedRequest
 from service.workers import maybe_aside
-
-
-@dataclass(frozen=True, slots=True)
-class Dependencies:
-    """Hold what every turn needs. `safe_only`: replay only what is proven not to have run."""
-
-    upstream: Upstream
-    pool: Pool
-    chaining: Chaining
-    tokens: Tokens
-    safe_only: bool
 
 
 class Turn:
@@ -55,7 +42,7 @@ class Turn:
 
     def __init__(
         self,
-        deps: Dependencies,
+        endpoint: Endpoint,
         session: Session,
         prepared: PreparedRequest | None,
         *,
@@ -68,7 +55,7 @@ class Turn:
     ) -> None:
         self.fork = fork
         self.warms_up = warms_up
-        self._deps = deps
+        self._endpoint = endpoint
         self.session = session
         self._prepared = prepared
         self._caller = caller
@@ -85,9 +72,7 @@ class Turn:
             self._planner = Planner(
                 session,
                 prepared,
-                deps.upstream,
-                deps.chaining,
-                deps.tokens,
+                endpoint,
                 token=token,
                 key=key,
                 fork=fork,
@@ -188,13 +173,13 @@ class Turn:
     async def _lease(self, *, wait: bool) -> Lease:
         self._record.asked()
         session = None if self.fork else self.session
-        lease = await self._deps.pool.lease(session, self._caller, wait=wait, trace=self._trace)
+        lease = await self._endpoint.pool.lease(session, self._caller, wait=wait, trace=self._trace)
         self._record.leased(reused=lease.reused, connect_s=lease.connect_s, dial=lease.line.dialed)
         return lease
 
     async def _open(self, lease: Lease | None) -> Exchange:
         """Plan the request and return its exchange, over the leased connection or over HTTP."""
-        upstream, prepared, planner = self._deps.upstream, self._request, self._plans
+        upstream, prepared, planner = self._endpoint.upstream, self._request, self._plans
         if lease is not None:
             await self._prime(lease)
         line_id = lease.line.id if lease is not None else None
@@ -231,7 +216,7 @@ class Turn:
                 raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
 
     async def _warm_up(self, lease: Lease, prepared: PreparedRequest) -> None:
-        self._record.warmed_up(await warm_up(self._deps.upstream, lease.line, self.session, prepared))
+        self._record.warmed_up(await warm_up(self._endpoint.upstream, lease.line, self.session, prepared))
 
     async def _complete(self, completed: Completed, plan: Plan, lease: Lease | None) -> Completed:
         """Keep the answer before the caller gets it: the caller may leave as soon as it has.
@@ -258,7 +243,7 @@ class Turn:
             transport=record.transport,
             silent=self._exchange is not None and self._exchange.silent,
             forced=self._forced,
-            safe_only=self._deps.safe_only,
+            safe_only=self._endpoint.safe_only,
         )
         if route is None:
             if isinstance(error, NoConnectionError):

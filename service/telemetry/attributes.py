@@ -21,7 +21,7 @@ from service.domain.messages import (
     ToolKind,
     UpstreamItemPart,
 )
-from service.domain.report import TurnReport
+from service.domain.report import Peer, TurnReport
 from service.telemetry import names
 from service.telemetry.bounds import CONTENT_CHARACTERS, SHOWN_CHARACTERS, truncate
 
@@ -93,6 +93,8 @@ def of_report(report: TurnReport) -> Attributes:
         names.TRANSPORT_REASON: report.transport_reason.value,
         names.REUSED: report.connection_reused,
     }
+    if report.upstream.name:
+        attributes[names.UPSTREAM] = report.upstream.name
     if report.context_reason is not None:
         attributes[names.CONTEXT] = context_of(report)
         attributes[names.CONTEXT_REASON] = report.context_reason.value
@@ -149,9 +151,12 @@ def of_usage(usage: Usage) -> Attributes:
     }
 
 
-def of_upstream(host: str, port: int) -> Attributes:
-    """Return the address of the upstream."""
-    return {names.SERVER_ADDRESS: host, names.SERVER_PORT: port}
+def of_upstream(upstream: Peer) -> Attributes:
+    """Return the address of the upstream, and its name if it has one."""
+    known: Attributes = {names.SERVER_ADDRESS: upstream.host, names.SERVER_PORT: upstream.port}
+    if upstream.name:
+        known[names.UPSTREAM] = upstream.name
+    return known
 
 
 def of_failure(ending: str, error: BaseException | None) -> Attributes:

@@ -11,6 +11,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 
 from service.domain.compaction import Compacted
 from service.domain.messages import CompletionRequest
+from service.domain.report import NOBODY, Peer
 from service.telemetry import attributes, calls, endings, logs, names, propagation, turn_metrics
 from service.telemetry.attributes import Attributes, bounded
 from service.telemetry.bounds import truncate
@@ -37,6 +38,7 @@ class CompactionTrace:
         self._bytes_sent = 0
         self._queue_s = 0.0
         self._compacted: Compacted | None = None
+        self._upstream = NOBODY
         self._span: Span = INVALID_SPAN
 
     def __enter__(self) -> CompactionTrace:
@@ -44,7 +46,6 @@ class CompactionTrace:
         logs.bind(session=request.session_id, request_id=request.request_id)
         if self._telemetry.tracer is not None:
             known = attributes.of_operation(request.model, names.SPAN_COMPACT)
-            known |= attributes.of_upstream(*self._telemetry.upstream)
             above = self._call.context if self._call is not None else Context()
             name = truncate(f"{names.SPAN_COMPACT} {request.model}")
             self._span = self._telemetry.tracer.start_span(name, above, SpanKind.CLIENT, bounded(known))
@@ -65,8 +66,9 @@ class CompactionTrace:
         """Return the headers that make the upstream's spans children of this one."""
         return propagation.headers(self._span.get_span_context())
 
-    def begun(self, size: int) -> None:
-        """It has its place, and a request of this size, in bytes, is about to be sent."""
+    def begun(self, upstream: Peer, size: int) -> None:
+        """It has its place, and a request of this size, in bytes, is about to be sent to this upstream."""
+        self._upstream = upstream
         self._queue_s = time.perf_counter() - self._began
         self._bytes_sent = size
 
@@ -84,6 +86,8 @@ class CompactionTrace:
             names.BYTES_SENT: self._bytes_sent,
             names.ENDING: ending,
         }
+        if self._upstream is not NOBODY:
+            known |= attributes.of_upstream(self._upstream)
         if request.request_id:
             known[names.REQUEST_ID] = request.request_id
         if ending != calls.OK:

@@ -11,4 +11,3 @@ class TelemetrySettings:
 
     metrics_listen: str
     replica: str
-    upstream_url: str

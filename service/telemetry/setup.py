@@ -11,7 +11,6 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import prometheus_client
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetrics
@@ -74,13 +73,11 @@ class Providers:
         self._tracers, tracer = _tracing(chosen.traces, resource, environ)
         self._meters = _meters(readers, resource, environ) if readers else None
         meter = self._meters.get_meter(SCOPE) if self._meters else NOOP_METER
-        url = urlsplit(settings.upstream_url)
         self.telemetry = Telemetry(
             tracer,
             Instruments(meter),
             Gauges(meter),
             chosen.capture,
-            (url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
         )
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from opentelemetry.metrics import NoOpMeter
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind, StatusCode, Tracer
 
 from service.domain.errors import TurnError
+from service.domain.report import NOBODY, Peer
 from service.telemetry import attributes, calls, names
 from service.telemetry.gauges import Gauges
 from service.telemetry.instruments import BoundedLabel, Instruments
@@ -49,15 +50,15 @@ class Limit(Enum):
 class Telemetry:
     """The tracer, the instruments and how content and labels are bounded.
 
-    `tracer`: None where no spans are exported. `upstream`: host and port. `model` and `tenant` bound the
-    values of these labels.
+    `tracer`: None where no spans are exported. `upstream`: the one of which this records.
+    `model` and `tenant` bound the values of these labels.
     """
 
     tracer: Tracer | None = None
     instruments: Instruments = field(default_factory=lambda: Instruments(NOOP_METER))
     gauges: Gauges = field(default_factory=lambda: Gauges(NOOP_METER))
     capture: Capture = Capture.NO_CONTENT
-    upstream: tuple[str, int] = ("", 0)
+    upstream: Peer = NOBODY
     model: BoundedLabel = field(default_factory=BoundedLabel)
     tenant: BoundedLabel = field(default_factory=BoundedLabel)
 
@@ -81,7 +82,7 @@ class Telemetry:
         span: Span = INVALID_SPAN
         result = "ok"
         if self.tracer is not None:
-            address = attributes.of_upstream(*self.upstream)
+            address = attributes.of_upstream(self.upstream)
             span = self.tracer.start_span(names.SPAN_DIAL, parent, SpanKind.CLIENT, address, (), began_ns)
         try:
             yield span.get_span_context()

@@ -112,7 +112,7 @@ class TurnTrace:
             if isinstance(phase, Attempt):
                 model = self.record.request.model
                 name, kind = truncate(f"{names.SPAN_CHAT} {model}"), SpanKind.CLIENT
-                known = attributes.of_operation(model) | attributes.of_upstream(*self._telemetry.upstream)
+                known = attributes.of_operation(model) | attributes.of_upstream(phase.report.upstream)
             else:
                 name, kind, known = names.SPAN_ACQUIRE, SpanKind.INTERNAL, _identity(self.record)
             span = tracer.start_span(

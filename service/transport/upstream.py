@@ -45,7 +45,7 @@ from service.workers import maybe_aside
 if TYPE_CHECKING:
     from service.telemetry.turn_publisher import TurnTrace
 
-__all__ = ["PROVIDER", "PreparedRequest", "Upstream"]
+__all__ = ["PROVIDER", "PayloadHook", "PreparedRequest", "Upstream"]
 
 PROVIDER = "openai"
 USER_AGENT = f"trunkline/{__version__}"
@@ -120,6 +120,11 @@ class Upstream:
     def sizes(self, prepared: PreparedRequest, items: Sequence[Item]) -> list[int]:
         """Return the size of each item in a request, in bytes, separator included."""
         return item_sizes(items, store=prepared.store, large=prepared.large)
+
+    @property
+    def takes_callers_keys(self) -> bool:
+        """Whether callers may bring the key of this upstream."""
+        return self._settings.caller_keys
 
     def check_key(self, key: Credential | None) -> None:
         """Raise TurnError UNAUTHENTICATED when neither the caller nor the service has a key."""

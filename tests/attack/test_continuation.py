@@ -15,7 +15,7 @@ from service.domain.known import Prefix
 from service.domain.limits import MAX_CONTINUATION
 from service.domain.tenant import Credential
 from service.gen.trunkline.v1 import completion_pb2 as pb
-from service.sessions.settings import SessionSettings
+from service.sessions.settings import EndpointSettings
 from service.sessions.tokens import MAX_AGE_S, MAX_AHEAD_S, NONCE_BYTES, Tokens
 from tests.integration.service.talk import Talk, context, failed
 from tests.stack import Stack, stack, user
@@ -182,7 +182,7 @@ async def test_parts_of_two_tokens_make_none(victim):
 
 
 def tokens(moment: float = NOW) -> Tokens:
-    return Tokens(Settings(continuation_key=(b"k" * 32,)).part(SessionSettings), lambda: moment)
+    return Tokens(Settings(continuation_key=(b"k" * 32,)).part(EndpointSettings), lambda: moment)
 
 
 def forgeries(raw: bytes) -> Iterator[str]:

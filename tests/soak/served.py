@@ -27,9 +27,10 @@ def census() -> dict[str, int]:
     gc.unfreeze()  # at its start the service freezes all objects, its manager among them
     gc.collect()
     manager = next(one for one in gc.get_objects() if type(one) is Manager)
-    pool = manager._pool
+    endpoint = next(iter(manager._upstreams))
+    pool = endpoint.pool
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    transport: Any = manager._upstream._http._transport
+    transport: Any = endpoint.upstream._http._transport
     kept = [connection for connection in transport._pool.connections if connection.is_idle()]
     return {
         "tasks": len(asyncio.all_tasks()),

@@ -70,7 +70,7 @@ async def test_a_fork_is_paid_by_its_caller(start):
 
 async def test_a_spare_is_for_the_service_s_own_key(start):
     replica = await start({"CALLER_KEYS": "1", "WARM_SPARES": "1"})
-    await until(lambda: replica.manager._pool._state.spares == 1)
+    await until(lambda: replica.pool._state.spares == 1)
     theirs = await replica.done(request("Hello.", session="theirs"), metadata=pays("sk-1"))
     ours = await replica.done(request("Hello.", session="ours"))
     assert (theirs.report.connection_reused, ours.report.connection_reused) == (False, True)

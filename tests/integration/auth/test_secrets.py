@@ -57,7 +57,7 @@ async def test_of_what_happens(start, auth_file, seen, caplog):
     shown += [
         repr(replica.manager._registry),
         *map(repr, replica.manager._registry),
-        repr(replica.manager._pool),
+        repr(replica.pool),
     ]
 
     assert seen.spans

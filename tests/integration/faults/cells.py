@@ -43,6 +43,6 @@ async def _run(replica: Stack, cell: Cell, scripts: Iterable[Script]) -> Ended:
 
 async def tidy(replica: Stack) -> None:
     """Nothing runs on either side of the service."""
-    state = replica.manager._pool._state
+    state = replica.pool._state
     assert (state.leased, state.dialing, len(replica.manager._running)) == (0, 0, 0)
     await replica.simulator.wait_for(lambda: not replica.simulator.stats.in_flight, PATIENCE_S)

@@ -82,7 +82,7 @@ class World:
                     events.append(event)  # noqa: PERF401  what came before the failure counts
         except grpc.aio.AioRpcError as error:
             failure = error
-        assert self._house.manager._pool._state.leased == 0
+        assert self._house.pool._state.leased == 0
         return Ended(events, failure, [])
 
 

@@ -86,7 +86,7 @@ async def test_when_the_pause_is_over_a_single_dial_probes(start):
     await ended(replica)
     replica.simulator.settings.refuse_websocket = None
     replica.simulator.settings.hang_handshake = True
-    replica.manager._pool._breaker._retry_at = 0.0
+    replica.pool._breaker._retry_at = 0.0
     probe = asyncio.ensure_future(replica.done(request("Hi.", session="probe")))
     await replica.simulator.wait_for(lambda: replica.simulator.stats.handshakes == 2, PATIENCE_S)
     turns = await asyncio.gather(
@@ -101,7 +101,7 @@ async def test_a_probe_that_succeeds_brings_all_lines_back(start):
     replica = await start(upstream=Settings(refuse_websocket=503))
     await ended(replica)
     replica.simulator.settings.refuse_websocket = None
-    replica.manager._pool._breaker._retry_at = 0.0
+    replica.pool._breaker._retry_at = 0.0
     assert route((await ended(replica)).done) == ("WEBSOCKET", "preferred")
     turns = await asyncio.gather(
         *(replica.done(request("Hi.", session=f"s{number}")) for number in range(20))
@@ -291,7 +291,7 @@ async def test_a_close_by_policy_after_a_word_says_nothing_of_the_line(replica):
 
 async def test_a_probe_whose_line_stays_mute_is_a_failed_one_and_a_word_is_none(start):
     replica = await start(HASTE)
-    breaker = replica.manager._pool._breaker
+    breaker = replica.pool._breaker
     replica.simulator.enqueue(SILENT, SAID, SILENT, SAID)
     await routes(replica, 2)
     breaker._retry_at = 0.0

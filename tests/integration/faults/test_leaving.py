@@ -76,9 +76,7 @@ def asked(replica: Stack) -> bool:
 
 def pending(replica: Stack) -> bool:
     """What the service wrote stands before a peer that does not read."""
-    return any(
-        line._connection.transport.get_write_buffer_size() for line in replica.manager._pool._state.lines()
-    )
+    return any(line._connection.transport.get_write_buffer_size() for line in replica.pool._state.lines())
 
 
 def piled_up(replica: Stack) -> bool:
@@ -96,13 +94,13 @@ POINTS = {
     ),
     "after a warm-up": Point(lambda replica: replica.manager._admission.running == 2, beside=warming),
     "waiting for a line": Point(
-        lambda replica: len(replica.manager._pool._waiters),
+        lambda replica: len(replica.pool._waiters),
         options=WEBSOCKET,
         settings={"MAX_CONNECTIONS": "1"},
         beside=busy,
     ),
     "waiting to dial": Point(
-        lambda replica: replica.manager._pool._state.dialing == 2,
+        lambda replica: replica.pool._state.dialing == 2,
         settings={"MAX_DIALS": "1"},
         upstream={"hang_handshake": True},
         beside=dialling,
@@ -173,7 +171,7 @@ class Wire:
 
 def belongings(replica: Stack) -> dict[str, object]:
     """All that a turn may hold."""
-    manager, pool = replica.manager, replica.manager._pool
+    manager, pool = replica.manager, replica.pool
     return {
         "places": manager._admission.running,
         "queued": len(manager._admission._queue),
@@ -188,9 +186,9 @@ def belongings(replica: Stack) -> dict[str, object]:
 
 def sockets(replica: Stack) -> int:
     """Those in use by a turn: lines that are not idle, and HTTP connections with an answer on them."""
-    state = replica.manager._pool._state
+    state = replica.pool._state
     lines = [line for line in state.lines() if line not in state._idle]
-    posts = cast(Any, replica.manager._upstream._http._transport)._pool.connections
+    posts = cast(Any, replica.upstream._http._transport)._pool.connections
     return sum(line.open for line in lines) + sum(not (post.is_idle() or post.is_closed()) for post in posts)
 
 

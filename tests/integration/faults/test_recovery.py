@@ -107,7 +107,7 @@ async def test_after_a_turn_that_was_lost_twice_the_next_one_knows_why(replica):
     await talk.say("Hello.")
     replica.simulator.enqueue(LOST, LOST)
     assert (await ended_call(replica, talk.request())).info.reason == "CONNECTION_LOST"
-    replica.manager._pool._breaker._retry_at = 0.0
+    replica.pool._breaker._retry_at = 0.0
     assert context(await talk.say("And again.")) == (False, "turn_not_completed")
 
 

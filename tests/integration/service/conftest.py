@@ -52,7 +52,7 @@ async def _leave_clean(replica: Stack) -> None:
     """Nobody calls any more: no turn runs, no line is leased. After the end: no line is open."""
     await replica.channel.close(None)
     assert await replica.manager._running.finished(PATIENCE_S)
-    pool, state = replica.manager._pool, replica.manager._pool._state
+    pool, state = replica.pool, replica.pool._state
     assert replica.manager._admission.running == 0
     assert (state.leased, state.dialing, len(pool._waiters)) == (0, 0, 0)
     assert [session for session in replica.manager._registry if session.busy] == []

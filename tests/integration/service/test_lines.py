@@ -96,7 +96,7 @@ async def test_where_all_lines_are_busy_a_forced_turn_waits_for_one(start):
     replica = await start({"MAX_CONNECTIONS": "1"})
     turn = await busy(replica)
     waits = asyncio.create_task(Talk(replica).say("Hello.", options=WEBSOCKET))
-    await until(lambda: len(replica.manager._pool._waiters) == 1)
+    await until(lambda: len(replica.pool._waiters) == 1)
     replica.simulator.open_gate("go")
     await turn
     done = await waits
@@ -110,7 +110,7 @@ async def test_those_who_wait_for_a_line_get_it_in_turn(start):
     waiting = []
     for number in range(5):
         waiting.append(asyncio.create_task(Talk(replica, str(number)).say("Hello.", options=WEBSOCKET)))
-        await until(lambda: len(replica.manager._pool._waiters) == len(waiting))
+        await until(lambda: len(replica.pool._waiters) == len(waiting))
     replica.simulator.open_gate("go")
     await asyncio.gather(turn, *waiting)
     assert replica.simulator.stats.connections_total == 6
@@ -147,7 +147,7 @@ async def test_original_fault_no_cool_down_after_a_connect_failure(start):
     replica = await start({"COOLDOWN_S": "0.5"}, upstream=Settings(refuse_websocket=503))
     assert route(await Talk(replica).say("Hello.")) == ("SSE", "connect_failed")
     assert replica.simulator.stats.handshakes == 1
-    breaker = replica.manager._pool._breaker
+    breaker = replica.pool._breaker
     breaker._retry_at += 3600
     assert route(await Talk(replica).say("Hello.")) == ("SSE", "cooldown")
     assert replica.simulator.stats.handshakes == 1

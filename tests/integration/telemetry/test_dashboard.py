@@ -84,7 +84,7 @@ def exported():
     """Each name that Prometheus reads, and its labels."""
 
     async def run():
-        settings = telemetry_settings(upstream_url="http://up/v1", metrics_listen="127.0.0.1:0")
+        settings = telemetry_settings(metrics_listen="127.0.0.1:0")
         providers = Providers(settings, {})
         telemetry = providers.telemetry
         running = stack({"MAX_TURNS": "1"}, telemetry=telemetry)

@@ -18,7 +18,7 @@ from tests.parts import telemetry_settings
 from tests.stack import MODEL, request, stack
 from tests.watching import until
 
-SETTINGS = telemetry_settings(upstream_url="http://up:7/v1")
+SETTINGS = telemetry_settings()
 IDLE = {"idle": 1, "leased": 0, "dialing": 0}
 RECEIVERS = {"http/protobuf": http_receiver, "grpc": grpc_receiver}
 

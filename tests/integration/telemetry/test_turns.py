@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
@@ -91,8 +92,8 @@ async def test_a_first_turn(service, seen):
         "openai.api.type": "responses",
         "openai.request.service_tier": "flex",
         "openai.response.service_tier": "flex",
-        "server.address": "up",
-        "server.port": 1,
+        "server.address": "127.0.0.1",
+        "server.port": urlsplit(service.simulator.url).port,
         "trunkline.request_id": "r-1",
         "trunkline.turn_id": seen.one(METHOD).attributes[names.TURN_ID],
         "trunkline.attempt": 1,

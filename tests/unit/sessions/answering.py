@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from service.app import upstreams_of
 from service.config.settings import Settings
 from service.domain.messages import CompletionRequest, Message, Options, Role, TextPart
 from service.sessions.manager import Manager
 from service.sessions.settings import SessionSettings
-from service.transport.settings import UpstreamSettings
-from service.transport.upstream import Upstream
 from tests.integration.faults import raw
 
 PATIENCE_S = 30.0
@@ -44,8 +43,7 @@ class Answering:
 @asynccontextmanager
 async def managing(url: str = UNREACHABLE, **settings: Any) -> AsyncIterator[Manager]:
     chosen = Settings(upstream_url=url, openai_api_key="k", **settings)
-    upstream = Upstream(chosen.part(UpstreamSettings))
-    manager = Manager(chosen.part(SessionSettings), upstream, trim=lambda: False)
+    manager = Manager(chosen.part(SessionSettings), upstreams_of(chosen), trim=lambda: False)
     try:
         yield manager
     finally:

@@ -50,7 +50,7 @@ async def test_a_queue_that_does_not_move_is_overloaded():
     admission = Admission(1, 1)
     async with managing() as manager:
         compactions = Compactions(
-            manager._upstream,
+            manager._upstreams,
             tenant_limits=TenantLimits(time.monotonic),
             admission=admission,
             running=Running(),

@@ -1,5 +1,6 @@
 """What one turn plans, attempt by attempt, and what its session knows afterwards."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from service.domain.plan import ContextReason
 from service.sessions.chaining import MISSES, Chaining
 from service.sessions.planner import Planner
 from service.sessions.session import Session
-from service.sessions.settings import SessionSettings
+from service.sessions.settings import EndpointSettings
 from service.sessions.tokens import Tokens
 from service.transport.upstream import PreparedRequest
 
@@ -31,7 +32,7 @@ class Upstream:
 
 
 UPSTREAM: Any = Upstream()
-TOKENS = Tokens(Settings().part(SessionSettings), lambda: 0.0)
+TOKENS = Tokens(Settings().part(EndpointSettings), lambda: 0.0)
 
 
 def session() -> Session:
@@ -44,7 +45,8 @@ def planner(
     settings = {ContextReason.TOOLS_CHANGED: tools}
     prepared = PreparedRequest(tuple(items_of(messages)), b"{}", settings, store)
     chaining = chaining or Chaining(lambda: 0.0)
-    return Planner(one, prepared, UPSTREAM, chaining, TOKENS, token=token, key=None, fork=fork)
+    endpoint: Any = SimpleNamespace(upstream=UPSTREAM, chaining=chaining, tokens=TOKENS)
+    return Planner(one, prepared, endpoint, token=token, key=None, fork=fork)
 
 
 def run(turn: Planner, line_id: int | None = LINE, answer: Message = ANSWER, response_id="resp_1"):

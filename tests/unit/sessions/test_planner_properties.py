@@ -6,6 +6,7 @@ does: a stored response for every connection, another one on its own connection 
 """
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
@@ -19,7 +20,7 @@ from service.domain.plan import MINIMAL_BASIS, STRICT_BASIS, ContextReason, Plan
 from service.sessions.chaining import Chaining
 from service.sessions.planner import Planner
 from service.sessions.session import Session
-from service.sessions.settings import SessionSettings
+from service.sessions.settings import EndpointSettings
 from service.sessions.tokens import Tokens
 from service.transport.upstream import PreparedRequest
 
@@ -110,7 +111,7 @@ class World:
         self.upstream = Model()
         self.sessions = [Session("tenant", "s", 0.0, 0.0) for _ in range(2)]
         self.chaining = [Chaining(lambda: 0.0, basis, models) for models in (["m"], [])]
-        self.tokens = Tokens(Settings().part(SessionSettings), lambda: 0.0)
+        self.tokens = Tokens(Settings().part(EndpointSettings), lambda: 0.0)
         self.messages: list[Message] = []
         self.held: list[str] = []
         self.updates: dict[str, str] = {}
@@ -132,14 +133,14 @@ class World:
             model="m",
             effort=step.effort,
         )
-        upstream: Any = Sizes()
+        endpoint: Any = SimpleNamespace(
+            upstream=Sizes(), chaining=self.chaining[step.replica], tokens=self.tokens
+        )
         token = self.held[-1 - step.token] if 0 <= step.token < len(self.held) else ""
         planner = Planner(
             self.sessions[step.replica],
             request,
-            upstream,
-            self.chaining[step.replica],
-            self.tokens,
+            endpoint,
             token=token,
             key=None,
             fork=step.fork,

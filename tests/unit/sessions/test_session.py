@@ -1,6 +1,7 @@
 """What runs in a session, whose connection it has, and what it shows of both."""
 
 import asyncio
+from typing import Any, cast
 
 import pytest
 
@@ -101,16 +102,18 @@ def test_the_chain_goes_with_its_connection():
     assert one.history.plan((), {}, line.id).reason is ContextReason.NEW_CONNECTION
 
 
-def test_another_key_is_noticed_once():
-    one = session()
-    assert [one.rebind(digest) for digest in (b"", b"a", b"a", b"b", b"")] == [False, True, False, True, True]
+def test_another_key_or_upstream_is_noticed_once():
+    one, here, there = session(), cast(Any, "here"), cast(Any, "there")
+    bound = [(here, b""), (here, b"a"), (here, b"a"), (there, b"a"), (there, b"a"), (here, b"")]
+    assert [one.rebind(*to) for to in bound] == [None, here, None, here, None, there]
+    assert one.endpoint is here
 
 
 def test_another_key_knows_nothing():
     one = session()
     one.history.commit(None, (), (), fingerprint={}, response_id="resp_1", line_id=None)
     assert one.history.plan((), {}, None).reason is ContextReason.EMPTY_SUFFIX
-    one.rebind(b"a")
+    one.rebind(cast(Any, "here"), b"a")
     assert one.history.plan((), {}, 1).reason is ContextReason.NEW_CONNECTION
 
 

@@ -13,7 +13,7 @@ from service.domain.errors import SettingsError
 from service.domain.known import Prefix
 from service.domain.limits import MAX_CONTINUATION
 from service.domain.tenant import Credential
-from service.sessions.settings import SessionSettings
+from service.sessions.settings import EndpointSettings
 from service.sessions.tokens import MAX_AGE_S, MAX_AHEAD_S, VERSION, Tokens
 from service.wire.lifecycle import MAX_ID_CHARACTERS
 
@@ -31,7 +31,7 @@ class Wall:
 
 def tokens(*keys: bytes, wall=None, **settings) -> Tokens:
     chosen = Settings(continuation_key=keys, **settings)
-    return Tokens(chosen.part(SessionSettings), wall or Wall())
+    return Tokens(chosen.part(EndpointSettings), wall or Wall())
 
 
 def seal(of: Tokens, claims: Claims = CLAIMS, tenant="a", key=None) -> str:

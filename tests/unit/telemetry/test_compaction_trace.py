@@ -10,6 +10,7 @@ from service.domain.compaction import Compacted
 from service.domain.errors import Reason, TurnError, UpstreamDetail
 from service.domain.events import Usage
 from service.domain.messages import CompletionRequest, Message, Role, TextPart
+from service.domain.report import Peer
 from service.telemetry import logs, names
 from service.telemetry.calls import Call
 from service.telemetry.compaction_trace import CompactionTrace
@@ -33,7 +34,7 @@ def test_a_compaction_is_a_span_of_its_call_and_is_counted(caplog):
         call = Call(seen.telemetry, {names.RPC_METHOD: "a.B/C"}, {}, INVALID_SPAN_CONTEXT)
         with CompactionTrace(seen.telemetry, call, "one", REQUEST) as trace:
             assert trace.headers()["traceparent"]
-            trace.begun(7)
+            trace.begun(Peer("", "host", 443), 7)
             trace.answered(COMPACTED)
         call.end("OK")
         span = seen.one(SPAN)
@@ -53,7 +54,7 @@ def test_a_compaction_is_a_span_of_its_call_and_is_counted(caplog):
                 names.INPUT_TOKENS: 5,
                 names.IGNORED_EVENTS: ("field:id",),
                 names.ENDING: "OK",
-                names.SERVER_ADDRESS: "up",
+                names.SERVER_ADDRESS: "host",
             }.items()
         )
         assert seen.count(names.TOKENS, tenant="one", model="gpt-1", type="input") == 5

@@ -30,14 +30,6 @@ def test_a_limit_of_the_environment_takes_spans_that_honour_it(environ, light):
         providers.close()
 
 
-def test_the_upstream_is_host_and_port():
-    providers = Providers(telemetry_settings(upstream_url="https://api.example/v1"), {})
-    try:
-        assert providers.telemetry.upstream == ("api.example", 443)
-    finally:
-        providers.close()
-
-
 def test_prometheus_reads_at_the_address_of_the_setting():
     providers = Providers(telemetry_settings(metrics_listen="127.0.0.1:0", replica="r1"), {})
     try:

@@ -5,6 +5,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
 from service.domain.errors import Reason, TurnError
+from service.domain.report import Peer
 from service.telemetry import names
 from service.telemetry.propagation import context_of
 from service.telemetry.telemetry import OFF, Limit
@@ -29,7 +30,7 @@ def test_a_dial_that_failed_is_a_span_with_its_reason(error, result):
 
 
 def test_a_dial_is_a_span_with_the_upstreams_address():
-    with watching(upstream=("host", 443)) as seen:
+    with watching(upstream=Peer("", "host", 443)) as seen:
         with seen.telemetry.dialing(context_of(ABOVE)) as dial:
             pass
         span = seen.one(names.SPAN_DIAL)

@@ -18,6 +18,7 @@ from opentelemetry.trace import (
 )
 
 from service.domain.errors import Reason, TurnError, UpstreamDetail
+from service.domain.report import Peer
 from service.telemetry import names
 from service.telemetry.calls import Call
 from service.telemetry.otel_env import Capture
@@ -110,8 +111,10 @@ def test_an_acquisition_links_to_the_dial_of_its_connection():
 
 def test_an_attempt_shows_request_report_answer_and_tokens():
     response = Response(ignored={"z": 1, "gap": 2})
-    record = attempt(lease(admit(a_record())), response)
-    with watching(upstream=("host", 443)) as seen:
+    record = a_record()
+    record.sent_to(Peer("azure", "host", 443))
+    attempt(lease(admit(record)), response)
+    with watching() as seen:
         publish(seen, record)
         chat = seen.one(CHAT)
     assert chat.kind is SpanKind.CLIENT
@@ -123,6 +126,7 @@ def test_an_attempt_shows_request_report_answer_and_tokens():
     ]
     shown = chat.attributes
     assert (shown[names.SERVER_ADDRESS], shown[names.SERVER_PORT], shown[names.ATTEMPT]) == ("host", 443, 1)
+    assert shown[names.UPSTREAM] == "azure"
     assert (shown[names.RESPONSE_ID], shown[names.INPUT_TOKENS]) == ("resp_1", 5)
     assert shown[names.IGNORED_EVENTS] == ("gap", "z")
     assert shown[names.CONTEXT_REASON] == "first_turn"

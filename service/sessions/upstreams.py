@@ -1,0 +1,138 @@
+"""Hold the upstreams, and choose which of them may serve a turn: `Upstreams`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from random import Random
+
+from service.domain.errors import Reason, TurnError, Violation
+from service.domain.messages import CompletionRequest
+from service.domain.report import Peer
+from service.domain.routes import Routes
+from service.domain.tenant import Caller
+from service.reload import Watched
+from service.sessions.endpoint import Endpoint
+from service.sessions.settings import EndpointSettings, Layout
+from service.telemetry.telemetry import OFF, Telemetry
+from service.transport.pace import Pace
+from service.transport.settings import UpstreamSettings
+from service.transport.upstream import PayloadHook, PreparedRequest, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An upstream that may serve a turn. `model`: what it is asked for; empty: what the caller names."""
+
+    endpoint: Endpoint
+    model: str = ""
+
+    def asked(self, request: CompletionRequest) -> CompletionRequest:
+        """Return the request as this upstream gets it."""
+        return replace(request, model=self.model) if self.model else request
+
+    async def prepare(self, request: CompletionRequest, tenant: str) -> PreparedRequest:
+        """Convert the tenant's request for this upstream. Raises TurnError if that is not possible."""
+        return await self.endpoint.upstream.prepare(self.asked(request), tenant)
+
+
+class Upstreams:
+    """Hold an endpoint for each upstream of the layout that `read` returns, and follow its file.
+
+    `path`: the upstreams file; empty: there is none, and one upstream serves everything. `hook`: the
+    operator's, which sees each request. `wall`: the wall clock.
+
+    Raises SettingsError if the file, or one that it names, cannot be used.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Layout],
+        path: str = "",
+        *,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        hook: PayloadHook | None = None,
+        random: Random | None = None,
+        pace: Pace | None = None,
+        telemetry: Telemetry = OFF,
+    ) -> None:
+        self._read = read
+        self._clock = clock
+        self._wall = wall
+        self._hook = hook
+        self._random = random or Random()
+        self._pace = pace
+        self._telemetry = telemetry
+        self._endpoints: dict[tuple[EndpointSettings, UpstreamSettings], Endpoint] = {}
+        self._watched = Watched("TRUNKLINE_UPSTREAMS_FILE", [path], self._built) if path else None
+        self._routes, self._endpoints = self._watched.current() if self._watched else self._built()
+        self._only = None if path else (Choice(next(iter(self))),)
+
+    def __repr__(self) -> str:
+        return f"Upstreams({', '.join(map(repr, self))})"
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(self._endpoints.values())
+
+    def choices(self, caller: Caller, model: str) -> tuple[Choice, ...]:
+        """Return which upstreams may serve a turn of the caller, the first choice first; at least one.
+
+        Raises TurnError INVALID_REQUEST when nobody serves the model.
+        """
+        if self._only is not None:
+            return self._only
+        by_name = {endpoint.settings.name: endpoint for endpoint in self}
+        stops = self._routes.order(caller.tenant, model)
+        choices = [Choice(by_name[stop.upstream], stop.model) for stop in stops]
+        if caller.key is not None:  # it goes to those only that are said to take it: it is a secret
+            choices = [choice for choice in choices if choice.endpoint.upstream.takes_callers_keys]
+        if not choices:
+            raise _not_served(model, caller)
+        return tuple(choices)
+
+    @property
+    def pace(self) -> Pace:
+        return next(iter(self)).upstream.pace
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of connections by state, of all upstreams together."""
+        total: Counter[str] = Counter()
+        for endpoint in self:
+            total.update(endpoint.pool.counts())
+        return total
+
+    async def tidy(self) -> None:
+        """Close the idle connections that are too old, and dial the spares that are missing."""
+        for endpoint in list(self):
+            endpoint.pool.close_expired()
+            with suppress(TurnError):  # Recorded by the breaker; spares are dialled again when it allows.
+                while await endpoint.pool.dial_spare(endpoint.settings.warm_spares):
+                    pass
+
+    async def close(self) -> None:
+        """Close all connections, including those of running turns."""
+        for endpoint in self:
+            await endpoint.pool.close()
+            await endpoint.upstream.close()
+
+    def _built(self) -> tuple[Routes, dict[tuple[EndpointSettings, UpstreamSettings], Endpoint]]:
+        layout = self._read()
+        return layout.routes, {both: self._made(*both) for both in layout.endpoints}
+
+    def _made(self, settings: EndpointSettings, transport: UpstreamSettings) -> Endpoint:
+        telemetry = replace(self._telemetry, upstream=Peer.at(settings.name, settings.http_url))
+        upstream = Upstream(transport, self._hook, self._random, self._pace, telemetry)
+        return Endpoint(
+            settings, upstream, clock=self._clock, wall=self._wall, random=self._random, telemetry=telemetry
+        )
+
+
+def _not_served(model: str, caller: Caller) -> TurnError:
+    why = f"no upstream serves the model {model[:128]!r} for tenant {caller.tenant!r}"
+    if caller.key is not None:
+        why += " with a key of the caller's own"
+    description = f"{why}; name another, or ask the operator for a route to it"
+    return TurnError(Reason.INVALID_REQUEST, description, violations=(Violation("model", description),))
