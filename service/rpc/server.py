@@ -55,9 +55,8 @@ class Server:
         )
         handlers = [*_ours(settings, manager), self._health.handler()]
         if settings.reflects:
-            handlers.append(
-                ReflectionService((*SERVICES, health.SERVICE.full_name), manager.refused_unread).handler()
-            )
+            reflection = ReflectionService((*SERVICES, health.SERVICE.full_name), manager.refused_unread)
+            handlers.extend(reflection.handlers())
         self._server.add_generic_rpc_handlers(tuple(handlers))
 
     async def start(self) -> str:

@@ -55,6 +55,7 @@ async def test_reflection_needs_no_token(channel):
         "trunkline.v1.CompletionService",
         "trunkline.v1.SessionService",
         "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
     }
     assert (await call.read()).file_descriptor_response.file_descriptor_proto
