@@ -4,6 +4,7 @@ import { Approvals, waitsFor } from "./approvals.js";
 import { el } from "./dom.js";
 import { cost, explained } from "./failure.js";
 import { ItemRow } from "./items.js";
+import { Prose } from "./prose.js";
 import { eventsOf } from "./replay.js";
 import { reportOf } from "./report.js";
 import { citedSources } from "./sources.js";
@@ -14,12 +15,18 @@ export type Ended = Pick<Done, "message" | "annotations" | "report" | "stopReaso
 /** Items that are shown by their own deltas. */
 const SPOKEN = ["message", "reasoning", "function_call", "custom_tool_call"];
 
+/** A text that comes piece by piece. */
+interface Growing {
+  append(text: string): void;
+  end?(): void;
+}
+
 export class Answer {
   readonly element = el("li.answer", {}, el("span.unseen", {}, "The model:"));
   #turn!: HTMLElement;
   /** By the index of the part, as the rows below. */
   #parts = new Map<number, HTMLElement>();
-  #texts = new Map<number, Text>();
+  #texts = new Map<number, Growing>();
   #rows = new Map<number, ItemRow>();
   readonly #calls = new Map<string, HTMLElement>();
   readonly #broken = el("p.quiet.broken", {}, "The connection broke. Reconnecting; the answer will go on.");
@@ -35,11 +42,11 @@ export class Answer {
         return this.#open();
       case "text_delta":
       case "refusal_delta":
-        return this.#part(event.contentIndex, event.kind).appendData(event.delta);
+        return this.#part(event.contentIndex, event.kind).append(event.delta);
       case "reasoning_delta":
-        return this.#part(event.contentIndex, event.kind).appendData(event.delta);
+        return this.#part(event.contentIndex, event.kind).append(event.delta);
       case "tool_call_delta":
-        return this.#call(event.contentIndex, event.callId, event.name).appendData(event.delta);
+        return this.#call(event.contentIndex, event.callId, event.name).append(event.delta);
       case "item_progress":
         return this.#progress(event);
       case "done":
@@ -117,6 +124,7 @@ export class Answer {
 
   #end(how: string): void {
     this.reconnecting(false);
+    for (const text of this.#texts.values()) text.end?.();
     this.#turn.classList.remove("running", "waiting");
     this.#turn.classList.add("ended", how);
   }
@@ -129,21 +137,23 @@ export class Answer {
     this.#turn.append(el("p.quiet", {}, text));
   }
 
-  #part(index: number, kind: "text_delta" | "refusal_delta" | "reasoning_delta"): Text {
-    return this.#at(index, (text) => {
-      if (kind === "text_delta") return el("div.text", {}, text);
+  #part(index: number, kind: "text_delta" | "refusal_delta" | "reasoning_delta"): Growing {
+    return this.#at(index, () => {
+      const prose = new Prose();
+      if (kind === "text_delta") return [prose, prose.element];
       const [title, open] = kind === "reasoning_delta" ? ["Thinking", undefined] : ["The model refuses", ""];
-      const details = el("details.aside", {}, el("summary", {}, title), el("div.text", {}, text));
+      const details = el("details.aside", {}, el("summary", {}, title), prose.element);
       if (open !== undefined) details.setAttribute("open", open);
-      return details;
+      return [prose, details];
     });
   }
 
-  #call(index: number, callId: string, name: string): Text {
-    return this.#at(index, (text) => {
+  #call(index: number, callId: string, name: string): Growing {
+    return this.#at(index, () => {
+      const text = new Text();
       const call = el("dl.call", {}, el("dt", {}, "calls"), el("dd", {}, el("span.name", {}, name), " ", el("code", {}, text)));
       this.#calls.set(callId, call);
-      return call;
+      return [{ append: (delta) => text.appendData(delta) }, call];
     });
   }
 
@@ -174,12 +184,13 @@ export class Answer {
   }
 
   /** The text of a part; made where it comes first. */
-  #at(index: number, make: (text: Text) => HTMLElement): Text {
+  #at(index: number, make: () => [Growing, HTMLElement]): Growing {
     let text = this.#texts.get(index);
     if (text === undefined) {
-      text = new Text();
-      this.#texts.set(index, text);
-      this.#place(index, make(text));
+      const [made, element] = make();
+      text = made;
+      this.#texts.set(index, made);
+      this.#place(index, element);
     }
     return text;
   }

@@ -5,13 +5,13 @@ import { Answer, spoken } from "./answer.js";
 import { answerable, approvalsIn, waitsFor } from "./approvals.js";
 import { known, size } from "./dom.js";
 import { mayGoOn } from "./failure.js";
+import { follow } from "./follow.js";
 import type { Chat, End, Running } from "./keeping.js";
 import { keep, kept } from "./keeping.js";
 import { questionOf, shownAgain } from "./restore.js";
 import { SETTINGS, setting, settingsNow, store } from "./settings.js";
 import { hosted, reported, tools } from "./tools.js";
 
-const FOLLOW_PX = 120;
 /** How long the service keeps a turn that nobody reads: for a reload, or until the network is back. */
 const LINGER_MS = 60_000;
 const HEARTBEAT_MS = 3000;
@@ -193,14 +193,6 @@ function leaveWaiting(why?: string): void {
   waiting.shown.leave(why);
   for (const element of waiting.elements) if (element !== waiting.shown.element) element.classList.add("undone");
   waiting = undefined;
-}
-
-/** Keeps the end in sight, unless the reader has scrolled away from it. */
-function follow(change: () => void): void {
-  const page = known("page", HTMLElement);
-  const near = page.scrollHeight - page.scrollTop - page.clientHeight < FOLLOW_PX;
-  change();
-  if (near) page.scrollTop = page.scrollHeight;
 }
 
 function setBusy(busy: boolean): void {

@@ -164,6 +164,7 @@ async function servePage(): Promise<{ url: string; stop: () => void }> {
   const files: Record<string, [type: string, content: string]> = {
     "/": ["text/html", readFileSync(join(WEB, "index.html"), "utf8")],
     "/style.css": ["text/css", readFileSync(join(WEB, "style.css"), "utf8")],
+    "/prose.css": ["text/css", readFileSync(join(WEB, "prose.css"), "utf8")],
     "/items.css": ["text/css", readFileSync(join(WEB, "items.css"), "utf8")],
     "/app.js": ["text/javascript", outputFiles[0]!.text],
   };

@@ -1,0 +1,45 @@
+/** A text of the model on the page: Markdown, rendered in step with the screen. */
+import { el } from "./dom.js";
+import { follow } from "./follow.js";
+import { GrowingMarkdown } from "./markdown.js";
+
+/** How long a model that pauses may leave its last words unseen. */
+const PAUSE_MS = 250;
+
+export class Prose {
+  readonly element = el("div.text");
+  readonly #markdown = new GrowingMarkdown();
+  #growing: Node[] = [];
+  #frame = 0;
+  #pause = 0;
+
+  append(text: string): void {
+    this.#markdown.append(text);
+    if (!this.#markdown.isDue) this.#pause ||= window.setTimeout(() => follow(() => this.#render()), PAUSE_MS);
+    else this.#frame ||= requestAnimationFrame(() => follow(() => this.#render()));
+  }
+
+  /** Shows all of it at once: nothing more comes. */
+  end(): void {
+    this.#render(true);
+  }
+
+  #render(last = false): void {
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#pause);
+    this.#frame = this.#pause = 0;
+    const { finished, growing } = this.#markdown.render(last);
+    for (const node of this.#growing) this.element.removeChild(node);
+    this.element.append(nodesOf(finished));
+    const nodes = nodesOf(growing);
+    this.#growing = [...nodes.childNodes];
+    this.element.append(nodes);
+  }
+}
+
+/** Of HTML that markdown-it made. */
+function nodesOf(html: string): DocumentFragment {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content;
+}
