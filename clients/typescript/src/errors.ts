@@ -180,8 +180,8 @@ export class TakenOverError extends TrunklineError {
 }
 
 /** The model refused to answer in the format that was asked for; the message is what it said. Thrown by `done.parsed`. */
-export class RefusedError extends TrunklineError {
-  override readonly name: string = "RefusedError";
+export class RefusalError extends TrunklineError {
+  override readonly name: string = "RefusalError";
 }
 
 /**

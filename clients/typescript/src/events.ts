@@ -81,7 +81,7 @@ export interface Done<T = unknown> {
   readonly text: string;
   readonly refusal: string;
   /**
-   * The value of an answer in JSON, as `textFormat` says; undefined for plain text. Throws `RefusedError` or
+   * The value of an answer in JSON, as `textFormat` says; undefined for plain text. Throws `RefusalError` or
    * `OutputError` where the model wrote something else.
    */
   readonly parsed: T;

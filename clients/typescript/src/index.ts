@@ -16,7 +16,7 @@ export {
   PermissionDeniedError,
   QuotaError,
   RateLimitError,
-  RefusedError,
+  RefusalError,
   TakenOverError,
   TimedOutError,
   TrunklineError,

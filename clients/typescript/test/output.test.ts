@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { z } from "zod";
 import { StopReason } from "../src/gen/trunkline/v1/completion_pb.js";
 import { Role } from "../src/gen/trunkline/v1/message_pb.js";
-import { OutputError, RefusedError, TrunklineError } from "../src/node.js";
+import { OutputError, RefusalError, TrunklineError } from "../src/node.js";
 import { zodFormat } from "../src/zod.js";
 import { answer, asks, done, Fake, says, start, turn } from "./fake.js";
 
@@ -85,12 +85,12 @@ test("an answer that does not fit throws where it is read; the turn itself is ke
   assert.deepEqual([end.text, conversation.messages.length], [wrong, 2]);
   const error = thrownBy(() => end.parsed);
   assert.ok(error instanceof OutputError && error instanceof TrunklineError);
-  assert.match(error.message, /^OUTPUT_INVALID: the answer does not fit its schema: .*number.*\n.*celsius/);
+  assert.match(error.message, /^INVALID_OUTPUT: the answer does not fit its schema: .*number.*\n.*celsius/);
   assert.deepEqual([error.partial, error.usage?.totalTokens, error.sent, error.retryable], [end.message, 5, true, false]);
   assert.ok(error.cause instanceof TypeError && error.cause.cause instanceof z.core.$ZodError);
 
   const cut = await conversation.stream("Lima?", { textFormat: forecast }).result();
-  assert.match(String(thrownBy(() => cut.parsed)), /is not valid JSON \(it was cut off: raise maxOutputTokens\)/);
+  assert.match(String(thrownBy(() => cut.parsed)), /the answer is not complete: it ended with "length"/);
 });
 
 test("a refusal, and an answer without text, are no value", async (t) => {
@@ -101,10 +101,10 @@ test("a refusal, and an answer without text, are no value", async (t) => {
   ]);
   const refused = await fake.client.stream({ ...turn, textFormat: forecast }).result();
   const error = thrownBy(() => refused.parsed);
-  assert.ok(error instanceof RefusedError);
+  assert.ok(error instanceof RefusalError);
   assert.equal(error.rawMessage, "I would rather not.");
   const asking = await fake.client.stream({ ...turn, textFormat: forecast }).result();
-  assert.match(String(thrownBy(() => asking.parsed)), /the answer has no text; it ended with "tool_use"/);
+  assert.match(String(thrownBy(() => asking.parsed)), /the answer is not complete: it ended with "tool_use"/);
 });
 
 test("without a schema of zod, JSON is what it is, and text is no value", async (t) => {
@@ -113,4 +113,11 @@ test("without a schema of zod, JSON is what it is, and text is no value", async 
   const values = [];
   for (const textFormat of formats) values.push((await fake.client.stream({ ...turn, textFormat }).result()).parsed);
   assert.deepEqual(values, [[1], [1], undefined, undefined]);
+});
+
+test("what the model says on the way to its answer is no part of the value", async (t) => {
+  const said = [{ text: "Let me look.", phase: "commentary" }, { text: LIMA, phase: "final_answer" }];
+  const parts = said.map((value) => ({ part: { case: "text" as const, value } }));
+  const fake = await Fake.start(t, says(start, done({ role: Role.ASSISTANT, parts })));
+  assert.equal((await fake.client.stream({ ...turn, textFormat: forecast }).result()).parsed.city, "Lima");
 });
