@@ -1,4 +1,4 @@
-"""The TLS context of both transports: which certificates the upstream may have."""
+"""TLS contexts: which certificates the upstream may have, and others that the service connects to."""
 
 from __future__ import annotations
 
@@ -20,11 +20,21 @@ def context_of(settings: UpstreamSettings) -> ssl.SSLContext:
     """
     if _uses_tls(settings):
         _check_system_paths()
-    context = ssl.create_default_context()
-    if path := settings.upstream_ca:
-        _trust(context, path)
+    context = trusting("TRUNKLINE_UPSTREAM_CA", settings.upstream_ca)
     if settings.tls_relaxed:
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def trusting(variable: str, path: str) -> ssl.SSLContext:
+    """Return a context that trusts the system's authorities and those of the file that the variable names;
+    "": none.
+
+    Raises SettingsError if that cannot be used.
+    """
+    context = ssl.create_default_context()
+    if path:
+        _trust(context, variable, path)
     return context
 
 
@@ -33,15 +43,13 @@ def _uses_tls(settings: UpstreamSettings) -> bool:
     return settings.http_url.startswith("https:") or (proxy is not None and proxy.secure)
 
 
-def _trust(context: ssl.SSLContext, path: str) -> None:
+def _trust(context: ssl.SSLContext, variable: str, path: str) -> None:
     try:
         context.load_verify_locations(cafile=path)
     except ssl.SSLError as error:
-        raise SettingsError(
-            f"TRUNKLINE_UPSTREAM_CA names {path}, which holds no certificates in PEM"
-        ) from error
+        raise SettingsError(f"{variable} names {path}, which holds no certificates in PEM") from error
     except OSError as error:
-        raise SettingsError(f"TRUNKLINE_UPSTREAM_CA names {path}: {error.strerror}") from error
+        raise SettingsError(f"{variable} names {path}: {error.strerror}") from error
 
 
 def _check_system_paths() -> None:

@@ -7,7 +7,7 @@ import pytest
 from service.config.settings import load
 from service.domain.errors import SettingsError
 from service.transport.settings import UpstreamSettings
-from service.transport.tls import context_of
+from service.transport.tls import context_of, trusting
 from tests.integration.auth.pki import Authority
 
 HTTPS = {"OPENAI_API_KEY": "k"}
@@ -47,6 +47,11 @@ def problem(environ=HTTPS, **settings: str) -> str:
 def test_an_authority_is_trusted_besides_the_systems(authority):
     added = context(UPSTREAM_CA=str(authority.path)).cert_store_stats()["x509_ca"]
     assert added == context().cert_store_stats()["x509_ca"] + 1
+
+
+def test_a_broken_authority_of_another_setting_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"^TRUNKLINE_JWT_CA names .*ca\.pem: No such file"):
+        trusting("TRUNKLINE_JWT_CA", str(tmp_path / "ca.pem"))
 
 
 @pytest.mark.parametrize(
