@@ -6,7 +6,7 @@ A secret is in no repr.
 from __future__ import annotations
 
 import re
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from hashlib import sha256
 
 from service.domain.errors import Reason, TurnError, Violation
@@ -46,6 +46,11 @@ class Rates:
         pairs = zip(astuple(self), astuple(others), strict=True)
         return Rates(*(other if own is None else own for own, other in pairs))
 
+    def lowest(self, others: Rates) -> Rates:
+        """Return the lower limit of both, each."""
+        pairs = zip(astuple(self), astuple(others), strict=True)
+        return Rates(*(lower(own, other) for own, other in pairs))
+
     def or_none(self) -> Rates | None:
         """Return None if nothing is limited."""
         return None if self == Rates() else self
@@ -68,6 +73,19 @@ class Caller:
     rates: Rates | None = None
     has_peers: bool = field(default=False, compare=False)
 
+    def narrowed(self, other: Caller) -> Caller:
+        """Return this caller with the lower of each limit, and with the models that both may use."""
+        rates = (self.rates or Rates()).lowest(other.rates or Rates())
+        return replace(
+            self,
+            max_turns=lower(self.max_turns, other.max_turns),
+            max_sessions=lower(self.max_sessions, other.max_sessions),
+            max_request_bytes=lower(self.max_request_bytes, other.max_request_bytes),
+            max_connections=lower(self.max_connections, other.max_connections),
+            models=_common(self.models, other.models),
+            rates=rates.or_none(),
+        )
+
     def check_size(self, size: int) -> None:
         """Raise TurnError INVALID_REQUEST when the request has more bytes than the tenant may send."""
         most = self.max_request_bytes
@@ -86,6 +104,19 @@ class Caller:
         raise TurnError(
             Reason.PERMISSION_DENIED, f"tenant {self.tenant!r} may not use the model {model[:128]!r}"
         )
+
+
+def lower(one: int | None, other: int | None) -> int | None:
+    """Return the lower of two limits. None is no limit."""
+    return min((limit for limit in (one, other) if limit is not None), default=None)
+
+
+def _common(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return what both allow. Of two names or prefixes one covers the other, or they share nothing."""
+    if one is None or other is None:
+        return other if one is None else one
+    pairs = [(a, b) if covers(b, a) else (b, a) for a in one for b in other]
+    return tuple(dict.fromkeys(narrow for narrow, wide in pairs if covers(wide, narrow)))
 
 
 def covers(allowed: str, model: str) -> bool:

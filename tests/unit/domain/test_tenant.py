@@ -71,3 +71,32 @@ def test_limits_of_its_own_come_before_others():
 def test_limits_of_nothing_are_none():
     assert Rates().or_none() is None
     assert Rates(tokens_per_day=1).or_none() == Rates(tokens_per_day=1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (None, None, None),
+        (("a",), None, ("a",)),
+        (None, ("a",), ("a",)),
+        (("a*",), ("ab*", "abc", "b"), ("ab*", "abc")),
+        (("ab*", "abc"), ("a*",), ("ab*", "abc")),
+        (("a",), ("b",), ()),
+        (("a", "a*"), ("a",), ("a",)),
+        ((), ("a",), ()),
+        (("*",), ("a*",), ("a*",)),
+    ],
+)
+def test_models_of_two_are_those_that_both_allow(one, other, both):
+    assert Caller("a", models=one).narrowed(Caller("b", models=other)).models == both
+
+
+def test_limits_of_two_are_the_lower_ones():
+    own = Caller("a", max_turns=1, max_sessions=2, key=Credential("k"), rates=Rates(1, 5), has_peers=True)
+    other = Caller(
+        "b", max_turns=2, max_sessions=1, max_request_bytes=3, max_connections=4, rates=Rates(2, 3, 4)
+    )
+    both = own.narrowed(other)
+    assert both == Caller("a", 1, 1, None, own.key, 3, 4, Rates(1, 3, 4))
+    assert both.has_peers
+    assert Caller("a").narrowed(Caller("b")) == Caller("a")
