@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
+from hashlib import sha256
 
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller, Credential
@@ -57,7 +58,7 @@ class Callers:
         holder = tenants.of_certificate(certificate)
         if holder is not None and not authorization:
             return holder
-        caller = tenants.of_token(_bearer(authorization))
+        caller = tenants.of_token(sha256(_bearer(authorization)).digest())
         if caller is None:
             raise TurnError(Reason.UNAUTHENTICATED, "the bearer token is not known here")
         if holder is not None and holder.tenant != caller.tenant:

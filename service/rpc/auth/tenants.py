@@ -7,7 +7,9 @@ guess that a slow hash would protect.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Annotated
 
@@ -18,21 +20,21 @@ from service.domain.tenant import Caller, Rates
 
 MAX_FILE_BYTES = 1024 * 1024
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+NAME = r"[A-Za-z0-9_.:-]{1,128}"
+Name = Annotated[str, msgspec.Meta(pattern=f"^{NAME}$")]
 Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Model = Annotated[str, msgspec.Meta(pattern=r"^([^*\s]+\*?|\*)$")]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Limit = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
-PROOFS = ("token_sha256", "certificates")
+PROOFS = ("token_sha256", "certificates", "subjects")
+NO_RATES = Rates()
 
 
-class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One table of the file. A limit that it omits does not apply."""
+class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The limits of a tenant. One that is left out does not apply."""
 
-    token_sha256: tuple[Digest, ...] = ()
-    certificates: tuple[Text, ...] = ()
     max_turns: Limit | None = None
     max_sessions: Limit | None = None
     max_request_bytes: Limit | None = None
@@ -40,20 +42,35 @@ class _Tenant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     requests_per_minute: Rate | None = None
     tokens_per_minute: Rate | None = None
     tokens_per_day: Rate | None = None
-    models: Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)] | None = None
 
-    def caller(self, tenant: str, defaults: Rates, *, has_peers: bool) -> Caller:
+    def caller(
+        self,
+        tenant: str,
+        models: tuple[str, ...] | None = None,
+        defaults: Rates = NO_RATES,
+        *,
+        has_peers: bool = True,
+    ) -> Caller:
         rates = Rates(self.requests_per_minute, self.tokens_per_minute, self.tokens_per_day)
         return Caller(
             tenant,
             self.max_turns,
             self.max_sessions,
-            self.models,
+            models,
             max_request_bytes=self.max_request_bytes,
             max_connections=self.max_connections,
             rates=rates.or_else(defaults).or_none(),
             has_peers=has_peers,
         )
+
+
+class _Tenant(Limits, forbid_unknown_fields=True, frozen=True):
+    """One table of the file."""
+
+    token_sha256: tuple[Digest, ...] = ()
+    certificates: tuple[Text, ...] = ()
+    subjects: tuple[Text, ...] = ()
+    models: Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)] | None = None
 
     def limits(self) -> frozenset[str]:
         """Return the names of the limits that are set."""
@@ -67,17 +84,29 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Tenants:
-    """The callers by token and by certificate."""
+    """The callers by token, by certificate, and by what a JWT says. `unknown` has the limits of those that
+    nothing names.
+    """
 
-    def __init__(self, tokens: Sequence[tuple[bytes, Caller]], certificates: Mapping[str, Caller]) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[tuple[bytes, Caller]],
+        certificates: Mapping[str, Caller],
+        subjects: Mapping[str, Caller],
+        named: Mapping[str, Caller],
+        unknown: Caller,
+    ) -> None:
         self._tokens = tokens
         self._certificates = certificates
+        self._subjects = subjects
+        self._named = named
+        self._unknown = unknown
 
     def __repr__(self) -> str:
         return f"Tenants({len(self._tokens)} tokens, {len(self._certificates)} certificates)"
 
-    def of_token(self, token: bytes) -> Caller | None:
-        given = sha256(token).digest()
+    def of_token(self, given: bytes) -> Caller | None:
+        """Return the caller who holds the token of this SHA-256."""
         found = None
         for known, caller in self._tokens:  # always all of them: constant time
             if hmac.compare_digest(known, given):
@@ -90,19 +119,33 @@ class Tenants:
         tenants = {caller.tenant for caller in found.values()}
         return next(iter(found.values())) if len(tenants) == 1 else None
 
+    def of_subject(self, subject: str) -> Caller | None:
+        """Return the caller whom an issuer calls so: the tenant that has this subject, or this name.
+
+        Returns None for what cannot be a tenant's name.
+        """
+        caller = self._subjects.get(subject) or self._named.get(subject)
+        if caller is None and re.fullmatch(NAME, subject):
+            caller = replace(self._unknown, tenant=subject)
+        return caller
+
 
 class TenantReader:
     """Read the tenants of the file ("": none) and of the environment's pairs, whose limits the file may set.
 
-    `defaults`: what those may use that have no such limit in the file.
+    `defaults`: what those may use that have no such limit in the file. `has_peers`: there may be tenants that
+    neither names.
 
     A file that was truncated (a full disk, a write in progress) is often still valid, but its last tenants
     have lost their limits. So the limits read before are remembered: one that a tenant had is never lifted by
     its absence, and a file without tenants is invalid.
     """
 
-    def __init__(self, path: str, given: Sequence[tuple[str, str]], defaults: Rates) -> None:
+    def __init__(
+        self, path: str, given: Sequence[tuple[str, str]], defaults: Rates, *, has_peers: bool = False
+    ) -> None:
         self._path = path
+        self._has_peers = has_peers
         self._given = given
         self._defaults = defaults
         self._limited: dict[str, frozenset[str]] = {}
@@ -110,7 +153,7 @@ class TenantReader:
     def __call__(self) -> Tenants:
         """Read the file. Raises ValueError or OSError that says where it is invalid, without its content."""
         tables = _tables(self._path) if self._path else {}
-        found = _tenants(tables, self._given, self._defaults)
+        found = _tenants(tables, self._given, self._defaults, has_peers=self._has_peers)
         limited = {tenant: table.limits() for tenant, table in tables.items()}
         served = limited | {tenant: limited.get(tenant, frozenset()) for _, tenant in self._given}
         for tenant, limits in served.items():
@@ -123,27 +166,32 @@ class TenantReader:
         return found
 
 
-def _tenants(tables: Mapping[str, _Tenant], given: Sequence[tuple[str, str]], defaults: Rates) -> Tenants:
-    has_peers = len({*tables, *(name for _, name in given)}) > 1
+def _tenants(
+    tables: Mapping[str, _Tenant], given: Sequence[tuple[str, str]], defaults: Rates, *, has_peers: bool
+) -> Tenants:
+    has_peers = has_peers or len({*tables, *(name for _, name in given)}) > 1
+    unknown = Caller(rates=defaults.or_none(), has_peers=has_peers)
     callers = {
-        tenant: table.caller(tenant, defaults, has_peers=has_peers) for tenant, table in tables.items()
+        tenant: table.caller(tenant, table.models, defaults, has_peers=has_peers)
+        for tenant, table in tables.items()
     }
     pairs = [
-        (
-            sha256(token.encode()).digest(),
-            callers.get(name) or Caller(name, rates=defaults.or_none(), has_peers=has_peers),
-        )
+        (sha256(token.encode()).digest(), callers.get(name) or replace(unknown, tenant=name))
         for token, name in given
     ]
     certificates: dict[str, Caller] = {}
+    subjects: dict[str, Caller] = {}
     for tenant, table in tables.items():
         pairs += [(bytes.fromhex(digest), callers[tenant]) for digest in table.token_sha256]
         if certificates.keys() & set(table.certificates):
             raise ValueError(f"tenant {tenant}: a certificate of it is another's too")
+        if subjects.keys() & set(table.subjects) or (tables.keys() - {tenant}) & set(table.subjects):
+            raise ValueError(f"tenant {tenant}: a subject of it is another's too, or another's name")
         certificates |= dict.fromkeys(table.certificates, callers[tenant])
+        subjects |= dict.fromkeys(table.subjects, callers[tenant])
     if len({digest for digest, _ in pairs}) < len(set(pairs)):
         raise ValueError("two tenants have the same token; give each caller one of its own")
-    return Tenants(pairs, certificates)
+    return Tenants(pairs, certificates, subjects, callers, unknown)
 
 
 def _tables(path: str) -> dict[str, _Tenant]:

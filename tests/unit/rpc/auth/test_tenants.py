@@ -26,7 +26,7 @@ def tenant(name: str, *lines: str) -> str:
 
 def test_a_token_has_the_limits_of_its_tenant(file):
     text = tenant("one", f'token_sha256 = ["{digest("t")}"]', "max_turns = 3", 'models = ["gpt-*"]')
-    caller = reading(file, text)().of_token(b"t")
+    caller = reading(file, text)().of_token(sha256(b"t").digest())
     assert caller is not None
     assert (caller.tenant, caller.max_turns, caller.models) == ("one", 3, ("gpt-*",))
     assert not caller.has_peers
@@ -39,20 +39,23 @@ def test_a_rate_that_the_file_leaves_out_is_that_of_all(file):
     )
     file.write_text(one)
     tenants = TenantReader(str(file), [("s", "two")], defaults)()
-    callers = tenants.of_token(b"t"), tenants.of_token(b"s")
+    callers = tenants.of_token(sha256(b"t").digest()), tenants.of_token(sha256(b"s").digest())
     assert [caller and caller.rates for caller in callers] == [Rates(3, 5, 9), defaults]
     tenants = TenantReader("", [("s", "two")], Rates())()
-    assert (caller := tenants.of_token(b"s")) is not None
+    assert (caller := tenants.of_token(sha256(b"s").digest())) is not None
     assert caller.rates is None
 
 
 def test_an_unknown_token_is_nobody(file):
-    assert reading(file, tenant("one", f'token_sha256 = ["{digest("t")}"]'))().of_token(b"T") is None
+    assert (
+        reading(file, tenant("one", f'token_sha256 = ["{digest("t")}"]'))().of_token(sha256(b"T").digest())
+        is None
+    )
 
 
 def test_the_file_limits_a_tenant_of_the_environment(file):
     tenants = reading(file, tenant("one", "max_turns = 3"), ("s", "one"), ("u", "two"))()
-    one, two = tenants.of_token(b"s"), tenants.of_token(b"u")
+    one, two = tenants.of_token(sha256(b"s").digest()), tenants.of_token(sha256(b"u").digest())
     assert one is not None
     assert two is not None
     assert (one.max_turns, two.max_turns, one.has_peers) == (3, None, True)
@@ -105,12 +108,12 @@ def test_a_limit_that_vanished_is_a_file_cut_off(file):
 def test_a_tenant_that_vanished_with_its_tokens_is_removed(file):
     one = tenant("one", f'token_sha256 = ["{digest("t")}"]', "max_turns = 3")
     read = reading(file, one + tenant("two"))
-    assert read().of_token(b"t") is not None
+    assert read().of_token(sha256(b"t").digest()) is not None
     file.write_text(tenant("two"))
-    assert read().of_token(b"t") is None
+    assert read().of_token(sha256(b"t").digest()) is None
 
 
 def test_without_a_file_the_environment_names_the_tenants():
-    caller = TenantReader("", [("s", "one")], Rates())().of_token(b"s")
+    caller = TenantReader("", [("s", "one")], Rates())().of_token(sha256(b"s").digest())
     assert caller is not None
     assert caller.tenant == "one"
