@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -275,16 +274,3 @@ def unknown(name: str) -> str:
     close = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1)
     hint = f"did you mean {PREFIX}{close[0]}?" if close else "docs/settings.md lists them all"
     return f"{name} is not a setting; {hint}"
-
-
-def table() -> Iterator[str]:
-    """Yield the lines of the table in docs/settings.md."""
-    yield "| variable | default | unit | what it is |"
-    yield "|---|---|---|---|"
-    for name, row in ROWS.items():
-        default = f"`{row.metadata['default']}`" if row.metadata["default"] else ""
-        yield f"| `{name}` | {default} | {row.metadata['unit']} | {row.metadata['doc']} |"
-
-
-if __name__ == "__main__":
-    sys.stdout.writelines(f"{line}\n" for line in table())

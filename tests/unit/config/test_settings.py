@@ -1,12 +1,9 @@
 import dataclasses
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from service.config import parsers
-from service.config.settings import ROWS, Settings, load, table
+from service.config.settings import ROWS, Settings, load
 from service.domain.errors import SettingsError
 
 KEY = {"OPENAI_API_KEY": "sk-secret"}
@@ -84,16 +81,6 @@ def test_every_field_but_the_derived_is_a_row():
 
 def test_every_row_is_documented_in_one_line():
     assert all(row.metadata["doc"].endswith(".") and "\n" not in row.metadata["doc"] for row in ROWS.values())
-
-
-def test_the_table_of_the_docs_is_the_table():
-    page = (Path(__file__).parents[3] / "docs/settings.md").read_text(encoding="utf-8")
-    assert [line for line in page.splitlines() if line.startswith("|")] == list(table())
-
-
-def test_the_module_prints_its_table():
-    done = subprocess.run([sys.executable, "-m", "service.config.settings"], capture_output=True, check=True)
-    assert done.stdout.decode().splitlines() == list(table())
 
 
 @pytest.mark.parametrize(
