@@ -23,10 +23,23 @@ def contradictions(settings: Settings) -> Iterator[str]:
         yield "TRUNKLINE_TLS_CERT and TRUNKLINE_TLS_KEY go together; set both"
     if settings.tls_client_ca and not settings.tls_cert:
         yield "TRUNKLINE_TLS_CLIENT_CA needs TRUNKLINE_TLS_CERT and TRUNKLINE_TLS_KEY"
+    yield from _of_tokens(settings)
     if not (settings.allow_insecure or is_loopback(settings.listen)):
         yield from _exposures(settings)
     if settings.warm_spares > settings.max_connections:
         yield "TRUNKLINE_WARM_SPARES is more than TRUNKLINE_MAX_CONNECTIONS; lower it"
+
+
+def _of_tokens(settings: Settings) -> Iterator[str]:
+    needed = {
+        "TRUNKLINE_JWT_ISSUER": settings.jwt_issuer,
+        "TRUNKLINE_JWT_AUDIENCE": settings.jwt_audience,
+        "TRUNKLINE_JWT_JWKS": settings.jwt_jwks,
+    }
+    missing = [name for name, value in needed.items() if not value]
+    more = sorted(name for name in settings.given if name.startswith("jwt_"))
+    if more and missing:
+        yield f"TRUNKLINE_{more[0].upper()} needs {' and '.join(missing)}; set all three or none"
 
 
 def is_loopback(listen: str) -> bool:
@@ -42,7 +55,7 @@ def _exposures(settings: Settings) -> Iterator[str]:
     """Yield what is missing when other machines can call."""
     where = "TRUNKLINE_LISTEN reaches beyond this machine and"
     instead = "or TRUNKLINE_ALLOW_INSECURE=1 where the network is trusted"
-    if not (settings.auth_tokens or settings.auth_file or settings.tls_client_ca):
+    if not (settings.auth_tokens or settings.auth_file or settings.jwt_issuer or settings.tls_client_ca):
         yield f"{where} nobody would have to say who they are; set TRUNKLINE_AUTH_FILE, {instead}"
     if not settings.tls_cert:
         yield f"{where} calls would cross the network as they are; set TRUNKLINE_TLS_CERT, {instead}"

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from service.config.proxies import is_loopback
 from service.domain.tenant import parse_key
 
 MAX_SECONDS = 365 * 86_400
@@ -27,6 +28,11 @@ OWN_HEADERS = frozenset({
 KEY_HEADERS = frozenset({"authorization", "api-key"})
 MAX_HEADERS = 32
 MAX_HEADER = 4096
+ALGORITHMS = frozenset(
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+)
+"""Of signatures with a public key. With a symmetric one, whoever can verify could sign."""
+
 TUNING = frozenset(
     {"frame-splitting", "gc", "malloc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"}
 )
@@ -189,6 +195,44 @@ def tokens(text: str) -> tuple[tuple[str, str], ...]:
     if len({token for token, _ in pairs}) < len(pairs):
         raise ValueError("names a token twice; give each caller one of its own")
     return tuple(pairs)
+
+
+def word(text: str) -> str:
+    if len(text) > MAX_NAME or not re.fullmatch(r"[!-~]*", text):
+        raise ValueError(f"must be at most {MAX_NAME} printable ASCII characters without spaces")
+    return text
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the entries of a list, none of them empty."""
+    entries = tuple(word(entry.strip()) for entry in text.split(",")) if text else ()
+    if not all(entries):
+        raise ValueError("must be a list without empty entries, separated by commas")
+    return entries
+
+
+def algorithms(text: str) -> tuple[str, ...]:
+    if not (found := words(text)) or not set(found) <= ALGORITHMS:
+        raise ValueError(f"must be a list of {', '.join(sorted(ALGORITHMS))}")
+    return found
+
+
+def jwks(text: str) -> str:
+    """Parse a path, or a URL whose answer nobody can forge. No error repeats it: it may hold a password."""
+    if "://" not in text:
+        return text
+    try:
+        parts = urlsplit(text)
+        sound = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:  # its brackets or its port
+        parts, sound = urlsplit(""), False
+    if not sound or parts.fragment or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("must be a path, or a URL like https://issuer.example.org/jwks.json")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold credentials")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must be https: whoever can change the keys on the way can be any caller")
+    return text
 
 
 def level(text: str) -> str:

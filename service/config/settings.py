@@ -31,7 +31,8 @@ PREFIX = "TRUNKLINE_"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings. `given`: the fields that the environment sets. `route`: as its proxy variables say.
+    """All settings. `given`: the fields that the environment sets. `route`, `jwt_route`: as its proxy
+    variables say.
 
     `name` and `own_keys` are set for an upstream of the upstreams file only.
     """
@@ -161,6 +162,22 @@ class Settings:
     auth_file: str = setting(
         str, "", "Tenants, their token hashes, certificates and limits; reloaded.", "path"
     )
+    jwt_issuer: str = setting(
+        parsers.word, "", "Who issues the JWTs by which callers are known: their `iss`."
+    )
+    jwt_audience: tuple[str, ...] = setting(parsers.words, "", "For whom they are: their `aud`; a list.")
+    jwt_jwks: str = setting(parsers.jwks, "", "The keys that sign them, as JWKS; reloaded.", "path or URL")
+    jwt_ca: str = setting(str, "", "Authorities to trust besides the system's, for that URL; PEM.", "path")
+    jwt_algorithms: tuple[str, ...] = setting(
+        parsers.algorithms, "RS256,ES256,EdDSA", "How they may be signed; none is symmetric."
+    )
+    jwt_tenant_claim: str = setting(parsers.word, "sub", "Their claim that names the tenant.")
+    jwt_models_claim: str = setting(
+        parsers.word, "", "The one that lists models. Empty: those of the tenant."
+    )
+    jwt_limits_claim: str = setting(
+        parsers.word, "", "The one that holds limits. Empty: those of the tenant."
+    )
     tls_cert: str = setting(str, "", "The service's certificate chain, PEM; reloaded.", "path")
     tls_key: str = setting(str, "", "The key of that certificate, PEM, without password; reloaded.", "path")
     tls_client_ca: str = setting(
@@ -185,6 +202,7 @@ class Settings:
     replica: str = setting(parsers.name, "", "What this process calls itself. Empty: the host's name.")
     given: frozenset[str] = frozenset()
     route: ProxyRoute = DIRECT
+    jwt_route: ProxyRoute = DIRECT
     name: str = ""
     own_keys: tuple[KeySource, ...] = ()
 
@@ -260,7 +278,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(*problems)
     settings = Settings(**values, given=frozenset(values))
     try:
-        settings = dataclasses.replace(settings, route=proxies.route_to(settings.http_url, environ))
+        route = proxies.route_to(settings.http_url, environ)
+        jwt_route = proxies.route_to(settings.jwt_jwks, environ) if "://" in settings.jwt_jwks else DIRECT
+        settings = dataclasses.replace(settings, route=route, jwt_route=jwt_route)
     except ValueError as error:
         problems.append(str(error))
     if problems := [*problems, *contradictions(settings)]:

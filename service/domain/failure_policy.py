@@ -34,9 +34,9 @@ POLICIES: dict[Reason, Policy] = {
     ),
     Reason.UNAUTHENTICATED: Policy(
         Fault.CALLER,
-        meaning="no token, an unknown one, or no key where one must be brought",
-        caller="correct the token or the key",
-        operator="`AUTH_FILE`, `AUTH_TOKENS`",
+        meaning="no token, one that is unknown or not valid, or no key where one must be brought",
+        caller="correct the token or the key; a new JWT where the old one has expired",
+        operator="`AUTH_FILE`, `AUTH_TOKENS`, `JWT_ISSUER` and what goes with it",
     ),
     Reason.PERMISSION_DENIED: Policy(
         Fault.CALLER,

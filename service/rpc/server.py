@@ -48,9 +48,10 @@ class Server:
     def __init__(self, settings: ServerSettings, manager: Manager, telemetry: Telemetry = OFF) -> None:
         self._listen = settings.listen
         self._credentials = server_credentials(settings)
+        self._callers = Callers(settings)
         self._health = HealthService(SERVICES, manager.refused_unread)
         self._server = grpc.aio.server(
-            interceptors=[Observation(METHODS, telemetry), Authentication(Callers(settings))],
+            interceptors=[Observation(METHODS, telemetry), Authentication(self._callers)],
             options=list(options(settings).items()),
         )
         handlers = [*_ours(settings, manager), self._health.handler()]
@@ -70,6 +71,7 @@ class Server:
             raise SettingsError(problem) from error
         self._health.set_status(health.SERVING)
         await self._server.start()
+        self._callers.start()
         return f"{self._listen.rpartition(':')[0]}:{port}"
 
     def _bind(self) -> int:
@@ -84,6 +86,7 @@ class Server:
     async def stop(self, grace_s: float) -> None:
         """Close the port, wait `grace_s` seconds for calls to end, and cancel the rest."""
         await self._server.stop(grace_s)
+        await self._callers.close()
 
 
 def _ours(settings: ServerSettings, manager: Manager) -> Iterator[GenericHandler]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from service.domain.proxy import ProxyRoute
 from service.domain.tenant import Rates
 
 
@@ -11,7 +12,8 @@ from service.domain.tenant import Rates
 class ServerSettings:
     """Where gRPC is served, who may call, and the bounds of a request. `reflects`: serve reflection.
 
-    `rates`: what a tenant without limits of its own may use.
+    `rates`: what a tenant without limits of its own may use. `jwt_issuer`: whose JWTs identify callers; "":
+    nobody's. `jwt_route`: the way to the URL of their keys.
     """
 
     listen: str
@@ -28,5 +30,14 @@ class ServerSettings:
     max_request_bytes: int
     max_messages: int
     max_linger_s: float
+    jwt_issuer: str
+    jwt_audience: tuple[str, ...]
+    jwt_jwks: str
+    jwt_algorithms: tuple[str, ...]
+    jwt_tenant_claim: str
+    jwt_models_claim: str
+    jwt_limits_claim: str
+    jwt_ca: str
+    jwt_route: ProxyRoute
     max_turns: int
     queue_size: int

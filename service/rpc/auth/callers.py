@@ -1,6 +1,7 @@
 """Authenticate calls: metadata and certificate become a `Caller`.
 
-No secret appears in an error or a log, nor does an error say which part of a proof was wrong.
+No secret appears in an error or a log. Nor does an error say which part of a proof was wrong, but for a JWT
+that its issuer has signed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller, Credential
 from service.reload import Watched
 from service.rpc.auth.tenants import TenantReader
+from service.rpc.auth.web_tokens import web_tokens
 from service.rpc.settings import ServerSettings
 
 CALLER: ContextVar[Caller] = ContextVar("caller")
@@ -30,35 +32,53 @@ class Callers:
 
     def __init__(self, settings: ServerSettings) -> None:
         path = settings.auth_file
-        read = TenantReader(path, settings.auth_tokens, settings.rates)
+        read = TenantReader(path, settings.auth_tokens, settings.rates, has_peers=bool(settings.jwt_issuer))
         self._tenants = Watched("TRUNKLINE_AUTH_FILE", [path] if path else [], read)
+        self._web_tokens = web_tokens(settings)
         self._anybody = Caller(rates=settings.rates.or_none())
-        self._named = bool(path or settings.auth_tokens)
+        self._named = bool(path or settings.auth_tokens or settings.jwt_issuer)
         self._takes_keys = settings.caller_keys
         self.certified = bool(settings.tls_client_ca)
 
     def __repr__(self) -> str:
         return f"Callers({self._tenants.current()!r})"
 
-    def caller(self, metadata: Metadata, certificate: Collection[str] = ()) -> Caller:
+    def start(self) -> None:
+        """Begin to fetch the keys of JWTs, where a URL serves them."""
+        if self._web_tokens is not None:
+            self._web_tokens.start()
+
+    async def close(self) -> None:
+        """Stop fetching."""
+        if self._web_tokens is not None:
+            await self._web_tokens.close()
+
+    async def caller(self, metadata: Metadata, certificate: Collection[str] = ()) -> Caller:
         """Return who sends this metadata over a connection with a certificate of these names.
 
-        Without tenants in the settings, every caller is the tenant "". Raises UNAUTHENTICATED, or
-        PERMISSION_DENIED for an upstream key where the service accepts none.
+        Without tenants in the settings, every caller is the tenant "". It waits for nothing but the keys of
+        JWTs, when one names a key that is not known. Raises UNAUTHENTICATED, or PERMISSION_DENIED for an
+        upstream key where the service accepts none.
         """
-        caller = (
-            self._proven(_values(metadata, "authorization"), certificate) if self._named else self._anybody
-        )
+        caller = self._anybody
+        if self._named:
+            caller = await self._proven(_values(metadata, "authorization"), certificate)
         key = self._key(_values(metadata, UPSTREAM_KEY))
         return caller if key is None else replace(caller, key=key)
 
-    def _proven(self, authorization: list[bytes], certificate: Collection[str]) -> Caller:
-        """Identify by token, certificate, or both if they agree: neither overrides the other."""
+    async def _proven(self, authorization: list[bytes], certificate: Collection[str]) -> Caller:
+        """Identify by token, by certificate, or by both if they agree: neither overrides the other."""
         tenants = self._tenants.current()
         holder = tenants.of_certificate(certificate)
         if holder is not None and not authorization:
             return holder
-        caller = tenants.of_token(sha256(_bearer(authorization)).digest())
+        token = _bearer(authorization)
+        digest, web_tokens = sha256(token).digest(), self._web_tokens
+        caller = web_tokens.known(digest, tenants) if web_tokens is not None else None
+        if caller is None:
+            caller = tenants.of_token(digest)
+        if caller is None and web_tokens is not None:
+            caller = await web_tokens.caller(token, digest, tenants)
         if caller is None:
             raise TurnError(Reason.UNAUTHENTICATED, "the bearer token is not known here")
         if holder is not None and holder.tenant != caller.tenant:

@@ -44,7 +44,7 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # g
             metadata = handler_call_details.invocation_metadata
             return self._identified(await continuation(handler_call_details), metadata)
         try:
-            CALLER.set(self._callers.caller(handler_call_details.invocation_metadata))
+            CALLER.set(await self._callers.caller(handler_call_details.invocation_metadata))
         except TurnError as error:
             return _refusal(error)
         return await continuation(handler_call_details)
@@ -63,7 +63,7 @@ class Authentication(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # g
         async def identified(messages: object, context: Context) -> object:
             try:
                 names = certificate_names(context.auth_context())
-                CALLER.set(self._callers.caller(metadata, names))
+                CALLER.set(await self._callers.caller(metadata, names))
             except TurnError as error:
                 await end(context, error, NOTHING_SENT)
             return await behaviour(messages, context)

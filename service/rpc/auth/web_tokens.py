@@ -22,14 +22,20 @@ from jwt import PyJWK
 
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller
-from service.rpc.auth.jwks import INTERVAL_S, KeySet, KeySource
+from service.rpc.auth.jwks import INTERVAL_S, MAX_BYTES, KeyFile, KeySet, KeySource, KeyUrl
 from service.rpc.auth.tenants import Limits, Model, Tenants
+from service.rpc.settings import ServerSettings
+from service.transport import tls
+from service.transport.fetching import Document
 
 MAX_TOKEN_BYTES = 8192
 MAX_REMEMBERED = 10_000
 """Verified tokens; about 6 MiB. The one that was verified first makes room."""
 
 MAX_MODELS = 100
+FETCH_S = 5.0
+"""How long a URL may take to serve the keys. Calls whose token names an unknown key wait so long at most."""
+
 LEEWAY_S = 30
 """How far the clocks of the issuer and of this machine may be apart."""
 
@@ -59,6 +65,32 @@ class _Verified:
     until: float
     keys: KeySet
     tenants: Tenants
+
+
+def web_tokens(settings: ServerSettings) -> WebTokens | None:
+    """Return what verifies the tokens of the settings' issuer. Returns None without one.
+
+    Raises SettingsError if a file of the settings cannot be used.
+    """
+    if not settings.jwt_issuer:
+        return None
+    where, algorithms = settings.jwt_jwks, settings.jwt_algorithms
+    keys: KeySource
+    if "://" in where:
+        context = tls.trusting("TRUNKLINE_JWT_CA", settings.jwt_ca)
+        document = Document(where, settings.jwt_route, context, max_bytes=MAX_BYTES, limit_s=FETCH_S)
+        keys = KeyUrl(document.fetch, algorithms)
+    else:
+        keys = KeyFile(where, algorithms)
+    expected = Expected(
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        algorithms,
+        settings.jwt_tenant_claim,
+        settings.jwt_models_claim,
+        settings.jwt_limits_claim,
+    )
+    return WebTokens(expected, keys)
 
 
 class WebTokens:

@@ -22,6 +22,7 @@ def test_an_https_upstream_needs_the_key():
     assert load({"TRUNKLINE_CALLER_KEYS": "1"}).caller_keys
 
 
+JWT = {"TRUNKLINE_JWT_ISSUER": "i", "TRUNKLINE_JWT_AUDIENCE": "a", "TRUNKLINE_JWT_JWKS": "jwks.json"}
 TLS = {"TRUNKLINE_TLS_CERT": "c.pem", "TRUNKLINE_TLS_KEY": "k.pem"}
 
 
@@ -32,6 +33,7 @@ TLS = {"TRUNKLINE_TLS_CERT": "c.pem", "TRUNKLINE_TLS_KEY": "k.pem"}
         {"TRUNKLINE_AUTH_TOKENS": "a=one"},
         {"TRUNKLINE_AUTH_FILE": "a.toml"},
         {"TRUNKLINE_TLS_CLIENT_CA": "ca.pem"} | TLS,
+        JWT,
     ],
 )
 def test_beyond_loopback_only_with_authentication_and_tls_or_on_purpose(listen, proof):
@@ -53,6 +55,15 @@ def test_beyond_loopback_only_with_authentication_and_tls_or_on_purpose(listen, 
         ({"TRUNKLINE_TLS_CERT": "c"}, "go together"),
         ({"TRUNKLINE_TLS_KEY": "k"}, "go together"),
         ({"TRUNKLINE_TLS_CLIENT_CA": "ca"}, "TRUNKLINE_TLS_CLIENT_CA needs"),
+        (
+            {"TRUNKLINE_JWT_ISSUER": "i"},
+            "TRUNKLINE_JWT_ISSUER needs TRUNKLINE_JWT_AUDIENCE and TRUNKLINE_JWT_JWKS; set all three or none",
+        ),
+        (
+            JWT | {"TRUNKLINE_JWT_AUDIENCE": ""},
+            "TRUNKLINE_JWT_ISSUER needs TRUNKLINE_JWT_AUDIENCE; set all three or none",
+        ),
+        ({"TRUNKLINE_JWT_MODELS_CLAIM": "m"}, "TRUNKLINE_JWT_MODELS_CLAIM needs TRUNKLINE_JWT_ISSUER and "),
     ],
 )
 def test_what_does_not_go_together_is_refused(environ, says):

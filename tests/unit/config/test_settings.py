@@ -7,6 +7,11 @@ from service.config.settings import ROWS, Settings, load
 from service.domain.errors import SettingsError
 
 KEY = {"OPENAI_API_KEY": "sk-secret"}
+JWT = {
+    "TRUNKLINE_JWT_ISSUER": "https://issuer.example",
+    "TRUNKLINE_JWT_AUDIENCE": "trunkline",
+    "TRUNKLINE_JWT_JWKS": "jwks.json",
+}
 PRODUCT = {
     "LISTEN": "127.0.0.1:50051",
     "UPSTREAM_URL": "https://api.openai.com/v1",
@@ -39,6 +44,9 @@ PRODUCT = {
     "DRAIN_GRACE_S": 30,
     "WARM_SPARES": 0,
     "AUTH_TOKENS": (),
+    "JWT_ISSUER": "",
+    "JWT_ALGORITHMS": ("RS256", "ES256", "EdDSA"),
+    "JWT_TENANT_CLAIM": "sub",
     "METRICS_LISTEN": "",
     "ALLOW_INSECURE": False,
     "PAYLOAD_HOOK": "",
@@ -76,7 +84,7 @@ def test_a_part_has_the_values_of_its_names(environ, given):
 
 def test_every_field_but_the_derived_is_a_row():
     fields = {field.name for field in dataclasses.fields(Settings)}
-    assert fields - {row.name for row in ROWS.values()} == {"given", "route", "name", "own_keys"}
+    assert fields - {row.name for row in ROWS.values()} == {"given", "route", "jwt_route", "name", "own_keys"}
 
 
 def test_every_row_is_documented_in_one_line():
@@ -113,11 +121,17 @@ def test_every_row_is_documented_in_one_line():
         ("TRUNKLINE_TUNING", "on", frozenset()),
         ("TRUNKLINE_TUNING", "off", parsers.TUNING),
         ("TRUNKLINE_TUNING", "gc, tls-buffers", frozenset({"gc", "tls-buffers"})),
+        ("TRUNKLINE_JWT_AUDIENCE", "a, b", ("a", "b")),
+        ("TRUNKLINE_JWT_ALGORITHMS", "PS256", ("PS256",)),
+        ("TRUNKLINE_JWT_JWKS", "/secrets/jwks.json", "/secrets/jwks.json"),
+        ("TRUNKLINE_JWT_JWKS", "https://issuer.example/keys?v=1", "https://issuer.example/keys?v=1"),
+        ("TRUNKLINE_JWT_JWKS", "http://127.0.0.1:8080/keys", "http://127.0.0.1:8080/keys"),
+        ("TRUNKLINE_JWT_JWKS", "http://[::1]/keys", "http://[::1]/keys"),
         ("OPENAI_API_KEY", "sk-other", "sk-other"),
     ],
 )
 def test_value(name, text, value):
-    settings = load(KEY | {name: text})
+    settings = load(KEY | (JWT if "JWT" in name else {}) | {name: text})
     assert getattr(settings, ROWS[name].name) == value
     assert ROWS[name].name in settings.given
 
@@ -186,6 +200,18 @@ def test_no_count(name, number):
         ("TRUNKLINE_AUTH_TOKENS", "a=", "entry 1 must be token=tenant"),
         ("TRUNKLINE_AUTH_TOKENS", "a=one,a=two", "names a token twice"),
         ("TRUNKLINE_AUTH_TOKENS", "a b=one", "printable ASCII"),
+        ("TRUNKLINE_JWT_ISSUER", "a b", "without spaces"),
+        ("TRUNKLINE_JWT_AUDIENCE", "a,,b", "without empty entries"),
+        ("TRUNKLINE_JWT_ALGORITHMS", "RS256,HS256", "must be a list of ES256, "),
+        ("TRUNKLINE_JWT_ALGORITHMS", "none", "must be a list of ES256, "),
+        ("TRUNKLINE_JWT_ALGORITHMS", ",", "without empty entries"),
+        ("TRUNKLINE_JWT_TENANT_CLAIM", "x" * 257, "at most 256"),
+        ("TRUNKLINE_JWT_JWKS", "ftp://issuer.example/keys", "a path, or a URL"),
+        ("TRUNKLINE_JWT_JWKS", "https://[issuer/keys", "a path, or a URL"),
+        ("TRUNKLINE_JWT_JWKS", "https:///keys", "a path, or a URL"),
+        ("TRUNKLINE_JWT_JWKS", "https://issuer.example/#keys", "a path, or a URL"),
+        ("TRUNKLINE_JWT_JWKS", "https://me:s3cret@issuer.example/", "must not hold credentials"),
+        ("TRUNKLINE_JWT_JWKS", "http://issuer.example/keys", "must be https"),
         ("OPENAI_API_KEY", "sk-secret\n", "line end"),
     ],
 )
@@ -193,6 +219,7 @@ def test_refused(name, text, says):
     (problem,) = problems_of({name: text})
     assert problem.startswith(f"{name} ")
     assert says in problem
+    assert "s3cret" not in problem
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest_name():

@@ -20,8 +20,8 @@ CALLERS = Callers(server_settings(auth_tokens=(("s3cret-one", "one"), ("s3cret-t
     ],
     ids=["plain", "lower case", "bytes", "spaces"],
 )
-def test_a_known_token_is_its_tenant(authorization, tenant):
-    assert CALLERS.caller((("x", "y"), ("authorization", authorization))) == Caller(tenant)
+async def test_a_known_token_is_its_tenant(authorization, tenant):
+    assert await CALLERS.caller((("x", "y"), ("authorization", authorization))) == Caller(tenant)
 
 
 REFUSED = {
@@ -41,19 +41,19 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("metadata", REFUSED.values(), ids=REFUSED.keys())
-def test_refused(metadata):
+async def test_refused(metadata):
     with pytest.raises(TurnError) as caught:
-        CALLERS.caller(metadata)
+        await CALLERS.caller(metadata)
     assert caught.value.reason is Reason.UNAUTHENTICATED
     assert "s3cret" not in caught.value.message
 
 
-def test_without_tokens_all_callers_are_one_tenant():
-    assert Callers(server_settings()).caller((("authorization", "Bearer anything"),)) == Caller()
+async def test_without_tokens_all_callers_are_one_tenant():
+    assert await Callers(server_settings()).caller((("authorization", "Bearer anything"),)) == Caller()
 
 
-def test_without_tokens_they_have_the_limits_of_all():
-    caller = Callers(server_settings(tokens_per_day=7)).caller(())
+async def test_without_tokens_they_have_the_limits_of_all():
+    caller = await Callers(server_settings(tokens_per_day=7)).caller(())
     assert caller == Caller(rates=Rates(tokens_per_day=7))
 
 

@@ -14,6 +14,7 @@ from service.rpc.auth.jwks import INTERVAL_S, KeySet, parse
 from service.rpc.auth.tenants import Tenants
 from service.rpc.auth.web_tokens import LEEWAY_S, MAX_TOKEN_BYTES, Expected, WebTokens
 from tests.integration.auth.issuer import AUDIENCE, HOUR_S, ISSUER, Key, claims, document, encoded
+from tests.parts import server_settings
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 KEY, OTHER = Key("k1"), Key("k2")
@@ -277,3 +278,7 @@ async def test_what_is_remembered_has_a_bound(monkeypatch, verified):
         assert await caller(token, tokens) == ALPHA
     assert len(verified) == 4
     assert repr(tokens) == f"WebTokens({ISSUER}, 2 remembered)"
+
+
+def test_without_an_issuer_there_is_none():
+    assert web_tokens.web_tokens(server_settings()) is None
