@@ -8,7 +8,6 @@ its turn ended.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from service.sessions.dial_places import Dials
 from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.pool_state import PoolState
 from service.sessions.session import Session, SessionState
+from service.sessions.waiters import Waiters
 from service.telemetry.telemetry import OFF, Limit, Telemetry
 from service.transport.connection import Connection
 from service.transport.upstream import Upstream
@@ -55,11 +55,12 @@ class Pool:
         self._breaker = breaker
         self._clock = clock
         self._dials = Dials(max_dials)
-        self._waiters: deque[tuple[asyncio.Future[None], Caller]] = deque()
+        self._waiters = Waiters(state)
         # The connection that was opened last, now and when a silent one was last counted.
         self._newest = self._judged_up_to = 0
         # At most SEVERAL are remembered: the pool only has to know whether there is more than one.
         self._tenants: set[str] = set()
+        self._retired = False
 
     def __repr__(self) -> str:
         return f"Pool({self._state!r}, {self._breaker!r})"
@@ -90,7 +91,7 @@ class Pool:
                 return self._leased(decision.line, session, reused=True)
             if decision.dial:
                 return await self._dial(session, caller.tenant, caller.key, trace)
-            if not wait or not await self._place(caller, deadline):
+            if not wait or not await self._waiters.place(caller, deadline - self._clock()):
                 self._telemetry.refused(Limit.CONNECTIONS)
                 raise self._full(caller, capped=decision.capped)
 
@@ -119,13 +120,13 @@ class Pool:
         if not line.open or not clean:
             self._drop(line, session)
             line.discard()
-        elif session is None or session.state is SessionState.RELEASED:
+        elif session is None or session.state is SessionState.RELEASED or self._retired:
             self._drop(line, session)
             line.close()
         else:
             self._state.release(line, session)
             line.rest()
-        self._wake()
+        self._waiters.wake()
 
     def release(self, session: Session) -> None:
         """Close the connection of a session that was removed; one that carries a turn is closed after it."""
@@ -133,7 +134,7 @@ class Pool:
             line = session.line
             self._state.forget(line)
             line.close()
-            self._wake()
+            self._waiters.wake()
 
     async def dial_spare(self, wanted: int) -> bool:
         """Open one spare connection if fewer than `wanted` are idle. Return False when none is wanted.
@@ -145,8 +146,13 @@ class Pool:
         lease = await self._dial(None, None, None)
         self._state.release(lease.line, None)
         lease.line.rest()
-        self._wake()
+        self._waiters.wake()
         return True
+
+    def retire(self) -> None:
+        """Close the idle connections, and from now on each one whose lease ends: no new turn comes."""
+        self._retired = True
+        self._close(tuple(self._state.take_idle()))
 
     def close_expired(self) -> None:
         """Close the idle connections that are too old for another turn."""
@@ -204,7 +210,7 @@ class Pool:
                 session.rest()
             self._state.dialed(line, tenant)
             if line is None:
-                self._wake()
+                self._waiters.wake()
         return self._leased(line, session, reused=False, connect_s=self._clock() - started)
 
     @asynccontextmanager
@@ -258,7 +264,7 @@ class Pool:
     def _lost(self, line: Connection) -> None:
         """Forget a connection whose socket was closed, by either side."""
         self._state.forget(line)
-        self._wake()
+        self._waiters.wake()
 
     def _drop(self, line: Connection, session: Session | None) -> None:
         self._state.forget(line)
@@ -268,30 +274,3 @@ class Pool:
     def _close(self, lines: tuple[Connection, ...]) -> None:
         for line in lines:
             line.close()
-
-    async def _place(self, caller: Caller, deadline: float) -> bool:
-        """Wait until a place may be free. Return False when the deadline passes first."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (waiter, caller)
-        self._waiters.append(entry)
-        came = False
-        try:
-            async with asyncio.timeout(max(deadline - self._clock(), 0.0)):
-                await waiter
-                came = True
-        except TimeoutError:
-            pass
-        finally:
-            if entry in self._waiters:
-                self._waiters.remove(entry)
-            elif not came:
-                self._wake()  # The place came as the wait ended: pass it on.
-        return came
-
-    def _wake(self) -> None:
-        """Wake the waiter of the tenant with the fewest connections, of those for which a place is free."""
-        able = [entry for entry in self._waiters if not entry[0].done() and self._state.obtainable(entry[1])]
-        if able:
-            entry = min(able, key=lambda entry: self._state.held(entry[1].tenant))
-            self._waiters.remove(entry)
-            entry[0].set_result(None)

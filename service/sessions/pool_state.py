@@ -181,6 +181,13 @@ class PoolState:
             self._drop_idle(line)
         return lines
 
+    def take_idle(self) -> list[Connection]:
+        """Remove and return all idle connections."""
+        lines = list(self._idle)
+        for line in lines:
+            self._drop_idle(line)
+        return lines
+
     def lines(self) -> list[Connection]:
         return [*self._leased, *self._idle]
 

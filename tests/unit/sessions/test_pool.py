@@ -557,7 +557,7 @@ class PoolMachine(RuleBasedStateMachine):
     @invariant()
     def no_waiter_is_lost(self) -> None:
         if hasattr(self, "pool"):
-            for _, caller in self.pool._waiters:
+            for _, caller in self.pool._waiters._waiting:
                 assert not self.state.obtainable(caller)
 
     @invariant()
