@@ -9,11 +9,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from service import reload
 from service.config.doubts import doubts
+from service.config.file_limit import raise_file_limit
 from service.config.settings import Settings
+from service.config.upstreams import read_upstreams
 from service.domain.errors import SettingsError
 from service.domain.routes import Routes, Served
 from service.rpc.server import Server
@@ -62,10 +65,10 @@ async def serve(settings: Settings, pace: Pace | None = None) -> int:
         manager.start()
         address = await server.start()
         process.settle(settings.tuning)
-        logger.info(
-            "trunkline listening on %s, upstream %s", address, settings.upstream_url.partition("?")[0]
-        )
-        _log_route(settings)
+        where = settings.upstreams_file or settings.upstream_url.partition("?")[0]
+        logger.info("trunkline listening on %s, upstream %s", address, where)
+        if not settings.upstreams_file:
+            _log_route(settings)
         if providers.metrics_address:
             logger.info("metrics on %s", providers.metrics_address)
         for doubt in doubts(settings, os.environ):
@@ -92,19 +95,37 @@ def upstreams_of(
     telemetry: Telemetry = OFF,
 ) -> Upstreams:
     """Return the upstreams of the settings. Raises SettingsError if a file that they name is invalid."""
-    both = (settings.part(EndpointSettings), settings.part(UpstreamSettings))
-    layout = Layout((both,), Routes([Served("")]))
     return Upstreams(
-        lambda: layout, clock=time.monotonic, wall=time.time, hook=hook, pace=pace, telemetry=telemetry
+        partial(_layout, settings),
+        settings.upstreams_file,
+        clock=time.monotonic,
+        wall=time.time,
+        hook=hook,
+        pace=pace,
+        telemetry=telemetry,
     )
 
 
+def _layout(settings: Settings) -> Layout:
+    """Return the upstreams of the settings, or of the file that they name. Raises ValueError or OSError."""
+    if not settings.upstreams_file:
+        return Layout((_both(settings),), Routes([Served("")]))
+    found = read_upstreams(settings.upstreams_file, settings, os.environ)
+    raise_file_limit(settings, found.connections)
+    for one in found.settings:
+        _log_route(one)
+    return Layout(tuple(map(_both, found.settings)), found.routes)
+
+
+def _both(settings: Settings) -> tuple[EndpointSettings, UpstreamSettings]:
+    return settings.part(EndpointSettings), settings.part(UpstreamSettings)
+
+
 def _log_route(settings: Settings) -> None:
-    logger.info("upstream is reached %s", settings.route)
+    logger.info("%s is reached %s", f"upstream {settings.name}".strip(), settings.route)
     if settings.route.proxy is not None and settings.upstream_url.startswith("http:"):
-        logger.warning(
-            "TRUNKLINE_UPSTREAM_URL is http: the proxy sees the key and all that is said; use https"
-        )
+        where = f"the url of upstream {settings.name}" if settings.name else "TRUNKLINE_UPSTREAM_URL"
+        logger.warning("%s is http: the proxy sees the key and all that is said; use https", where)
 
 
 def _hook(path: str) -> Callable[[dict[str, Any]], object] | None:

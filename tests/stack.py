@@ -84,12 +84,10 @@ async def stack(
     """
     async with Simulator(port=0, settings=upstream or SimulatorSettings()) as simulator:
         environment = {f"TRUNKLINE_{name}": value for name, value in (settings or {}).items()}
+        one = {} if "UPSTREAMS_FILE" in (settings or {}) else {"TRUNKLINE_UPSTREAM_URL": simulator.url}
         loaded = load(
-            {
-                "TRUNKLINE_LISTEN": "127.0.0.1:0",
-                "TRUNKLINE_UPSTREAM_URL": simulator.url,
-                "OPENAI_API_KEY": key,
-            }
+            {"TRUNKLINE_LISTEN": "127.0.0.1:0", "OPENAI_API_KEY": key}
+            | one
             | environment
             | dict(environ or {})
         )

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.config.settings import Settings
 
+ONE_UPSTREAM = frozenset({"upstream_url", "upstream_key_file", "upstream_key_header", "upstream_headers"})
+"""Settings that say where the only upstream is and who pays: in the file each upstream has its own."""
+
 
 def contradictions(settings: Settings) -> Iterator[str]:
     """Yield what is wrong with the settings together, a line each."""
-    has_key = settings.openai_api_key or settings.upstream_key_file
-    if settings.upstream_url.startswith("https:") and not (has_key or settings.caller_keys):
-        yield "OPENAI_API_KEY is not set; the https upstream of TRUNKLINE_UPSTREAM_URL needs it"
+    if settings.upstreams_file:
+        for name in sorted(ONE_UPSTREAM & settings.given):
+            yield f"TRUNKLINE_UPSTREAMS_FILE and TRUNKLINE_{name.upper()} are both set; keep one"
+    else:
+        yield from _without_key(settings)
     if settings.openai_api_key and settings.upstream_key_file:
         yield "OPENAI_API_KEY and TRUNKLINE_UPSTREAM_KEY_FILE are both set; keep one"
     if settings.continuation_key and settings.continuation_key_file:
@@ -40,6 +45,12 @@ def _of_tokens(settings: Settings) -> Iterator[str]:
     more = sorted(name for name in settings.given if name.startswith("jwt_"))
     if more and missing:
         yield f"TRUNKLINE_{more[0].upper()} needs {' and '.join(missing)}; set all three or none"
+
+
+def _without_key(settings: Settings) -> Iterator[str]:
+    has_key = settings.openai_api_key or settings.upstream_key_file
+    if settings.upstream_url.startswith("https:") and not (has_key or settings.caller_keys):
+        yield "OPENAI_API_KEY is not set; the https upstream of TRUNKLINE_UPSTREAM_URL needs it"
 
 
 def is_loopback(listen: str) -> bool:

@@ -41,6 +41,9 @@ class Settings:
     upstream_url: str = setting(
         parsers.url, "https://api.openai.com/v1", "The upstream, without `/responses`; it may have a query."
     )
+    upstreams_file: str = setting(
+        str, "", "Several upstreams and what each serves, in place of the one above; reloaded.", "path"
+    )
     openai_api_key: str = setting(
         parse_key,
         "",

@@ -16,7 +16,7 @@ class Compacted:
 
     `response_id` is the upstream's id of the compaction, `created_at` in seconds of the epoch; 0: not
     reported. `usage` is None where the upstream reported none. `ignored`: what was not understood, and how
-    often. `size`: of the answer, in bytes.
+    often. `size`: of the answer, in bytes. `upstream`: the name of the one that has answered.
     """
 
     response_id: str
@@ -25,6 +25,7 @@ class Compacted:
     usage: Usage | None
     ignored: Mapping[str, int]
     size: int
+    upstream: str = ""
 
 
 def is_compaction(part: Part) -> bool:

@@ -57,9 +57,9 @@ class Rule:
     tenants: tuple[str, ...] = ALL
 
     def fits(self, tenant: str, model: str) -> bool:
-        return any(covers(one, tenant) for one in self.tenants) and (
-            not model or any(covers(one, model) for one in self.models)
-        )
+        """Return whether the rule is about such turns; about all models is about turns without one, too."""
+        by_tenant = any(covers(one, tenant) for one in self.tenants)
+        return by_tenant and any(covers(one, model) for one in self.models)
 
 
 @dataclass(frozen=True, slots=True)

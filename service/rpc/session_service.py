@@ -65,7 +65,7 @@ class SessionService:
             prime = read_prime(request, len(raw))
         if request.model:
             caller.check_model(request.model)
-        view = await self._manager.warm(caller, request.session_id, prime)
+        view = await self._manager.warm(caller, request.session_id, prime, request.model)
         return pb.WarmSessionResponse(session=session_out(view))
 
     @_reporting_errors

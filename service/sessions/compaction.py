@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from service.domain.compaction import Compacted
 from service.domain.errors import Reason, TurnError
 from service.domain.messages import CompletionRequest
 from service.domain.tenant import Caller
 from service.sessions.admission import Admission, TenantLimits
+from service.sessions.endpoint import Endpoint
 from service.sessions.running import Running
 from service.sessions.upstreams import Choice, Upstreams
 from service.telemetry.calls import Call
@@ -36,6 +38,7 @@ class Compaction:
         self.request = request
         self.tokens = 0
         """What the upstream has reported for it."""
+        self.endpoint: Endpoint | None = None
         self._exchange: CompactionExchange | None = None
         self._interrupted = False
         self._scope: asyncio.Timeout | None = None
@@ -81,6 +84,7 @@ class Compaction:
 
         Cancellation: the upstream's answer is cut off before it is raised.
         """
+        self.endpoint = choice.endpoint
         upstream, request = choice.endpoint.upstream, choice.asked(self.request)
         upstream.check_key(self.caller.key)
         self._exchange = await upstream.compaction(request, self.caller, trace.headers())
@@ -91,7 +95,7 @@ class Compaction:
             raise error.public() from error
         self.tokens = compacted.usage.total_tokens if compacted.usage is not None else 0
         trace.answered(compacted)
-        return compacted
+        return replace(compacted, upstream=choice.endpoint.peer.name)
 
 
 class Compactions:

@@ -131,16 +131,19 @@ class Manager:
         """
         return self._run(caller, request.session_id, request, call)
 
-    async def warm(self, caller: Caller, session_id: str, prime: CompletionRequest | None) -> SessionView:
+    async def warm(
+        self, caller: Caller, session_id: str, prime: CompletionRequest | None, model: str = ""
+    ) -> SessionView:
         """Open the session's connection, and with `prime` warm it up; return when it is open.
 
+        `model`: the one that its turns will name, if that is known; it decides on the upstream.
         A warm-up takes the place of a turn. A session that is busy needs none. Raises TurnError when there is
         no place or no connection; the drain ends a warm-up at once with SHUTTING_DOWN.
         """
         known = self._registry.find(caller.tenant, session_id)
         if known is None or known.line is None:
             await self._rate.wait(caller.tenant, self._settings.connect_timeout_s)
-        async with self._run(caller, session_id, prime, warms_up=True) as turn:
+        async with self._run(caller, session_id, prime, warms_up=True, model=model) as turn:
             if not turn.fork:
                 await turn.warm_up()
         return turn.session.view()
@@ -191,6 +194,7 @@ class Manager:
         call: Call | None = None,
         *,
         warms_up: bool = False,
+        model: str = "",
     ) -> AsyncGenerator[Turn, None]:
         """Run a turn or a warm-up in its place. A warm-up is published nowhere."""
         limit = self._settings.turn_timeout_s
@@ -204,7 +208,7 @@ class Manager:
                     self._check_serving()
                     with self._tenant_limits.take(caller, record), await self._admission.enter():
                         self._check_serving()
-                        choice = self._upstreams.choices(caller, record.request.model)[0]
+                        choice = self._upstreams.choices(caller, model or record.request.model)[0]
                         record.sent_to(choice.endpoint.peer)
                         prepared = None
                         if request is not None:
@@ -276,7 +280,7 @@ class Manager:
             for session in self._registry.expire(self._clock()):
                 _close(session)
             self._heap.tidy()
-            await self._upstreams.tidy()
+            await self._upstreams.tidy(self._running)
 
 
 _UNREAD = CompletionRequest("", "", ())

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from service.sessions.endpoint import Endpoint
 
 INTERRUPTED_TURNS_S = 5.0
 """How long interrupted turns may take to report their end."""
 
 
 class Interruptible(Protocol):
-    """What takes the place of a turn. `warms_up`: a drain does not wait for it."""
+    """What takes the place of a turn. `warms_up`: a drain does not wait for it. `endpoint`: where it runs."""
 
     @property
     def warms_up(self) -> bool: ...
+
+    @property
+    def endpoint(self) -> Endpoint | None: ...
 
     def interrupt(self) -> None:
         """End it now."""

@@ -84,6 +84,11 @@ class Turn:
         return f"Turn({self._record.turn_id}, {self._record!r})"
 
     @property
+    def endpoint(self) -> Endpoint:
+        """The upstream that the turn goes to now."""
+        return self._endpoint
+
+    @property
     def dispatched(self) -> bool:
         """Whether something may have reached the upstream. While the exchange waits only it knows that."""
         return self._record.dispatched or (self._exchange is not None and self._exchange.dispatched)

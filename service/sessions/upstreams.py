@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
@@ -15,11 +15,17 @@ from service.domain.routes import Routes
 from service.domain.tenant import Caller
 from service.reload import Watched
 from service.sessions.endpoint import Endpoint
+from service.sessions.running import Interruptible
 from service.sessions.settings import EndpointSettings, Layout
 from service.telemetry.telemetry import OFF, Telemetry
 from service.transport.pace import Pace
 from service.transport.settings import UpstreamSettings
 from service.transport.upstream import PayloadHook, PreparedRequest, Upstream
+
+RETIRED_S = 60.0
+"""How long an upstream that left the file stays usable at least: for turns that have chosen it already, and
+wait for a place or a warm-up.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class Upstreams:
         self._random = random or Random()
         self._pace = pace
         self._telemetry = telemetry
+        self._retired: dict[Endpoint, float] = {}
         self._endpoints: dict[tuple[EndpointSettings, UpstreamSettings], Endpoint] = {}
         self._watched = Watched("TRUNKLINE_UPSTREAMS_FILE", [path], self._built) if path else None
         self._routes, self._endpoints = self._watched.current() if self._watched else self._built()
@@ -84,14 +91,17 @@ class Upstreams:
         """
         if self._only is not None:
             return self._only
+        self._follow()
         by_name = {endpoint.settings.name: endpoint for endpoint in self}
         stops = self._routes.order(caller.tenant, model)
         choices = [Choice(by_name[stop.upstream], stop.model) for stop in stops]
-        if caller.key is not None:  # it goes to those only that are said to take it: it is a secret
-            choices = [choice for choice in choices if choice.endpoint.upstream.takes_callers_keys]
-        if not choices:
-            raise _not_served(model, caller)
-        return tuple(choices)
+        # A caller's key is a secret: it goes to those only that the operator says may have it.
+        able = tuple(choice for choice in choices if choice.endpoint.upstream.takes(caller.key))
+        if able:
+            return able
+        if choices and caller.key is None:
+            choices[0].endpoint.upstream.check_key(None)
+        raise _not_served(model, caller)
 
     @property
     def pace(self) -> Pace:
@@ -104,8 +114,12 @@ class Upstreams:
             total.update(endpoint.pool.counts())
         return total
 
-    async def tidy(self) -> None:
-        """Close the idle connections that are too old, and dial the spares that are missing."""
+    async def tidy(self, running: Iterable[Interruptible]) -> None:
+        """Close the idle connections that are too old, dial the spares that are missing, and close upstreams
+        that are in the file no more, once none of the `running` turns uses them.
+        """
+        self._follow()
+        await self._close_retired({turn.endpoint for turn in running})
         for endpoint in list(self):
             endpoint.pool.close_expired()
             with suppress(TurnError):  # Recorded by the breaker; spares are dialled again when it allows.
@@ -114,13 +128,34 @@ class Upstreams:
 
     async def close(self) -> None:
         """Close all connections, including those of running turns."""
-        for endpoint in self:
+        for endpoint in (*self, *self._retired):
             await endpoint.pool.close()
             await endpoint.upstream.close()
 
+    def _follow(self) -> None:
+        """Take what the file says now. Turns that run at an upstream that is gone or changed end there."""
+        if self._watched is None:
+            return
+        before = self._endpoints
+        self._routes, self._endpoints = self._watched.current()
+        if self._endpoints is not before:
+            for both, endpoint in before.items():
+                if both not in self._endpoints:
+                    endpoint.pool.retire()
+                    self._retired[endpoint] = self._clock()
+
+    async def _close_retired(self, used: Set[Endpoint | None]) -> None:
+        for endpoint, since in list(self._retired.items()):
+            if endpoint not in used and self._clock() - since >= RETIRED_S:
+                del self._retired[endpoint]
+                await endpoint.pool.close()
+                await endpoint.upstream.close()
+
     def _built(self) -> tuple[Routes, dict[tuple[EndpointSettings, UpstreamSettings], Endpoint]]:
         layout = self._read()
-        return layout.routes, {both: self._made(*both) for both in layout.endpoints}
+        return layout.routes, {
+            both: self._endpoints.get(both) or self._made(*both) for both in layout.endpoints
+        }
 
     def _made(self, settings: EndpointSettings, transport: UpstreamSettings) -> Endpoint:
         telemetry = replace(self._telemetry, upstream=Peer.at(settings.name, settings.http_url))

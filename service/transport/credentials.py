@@ -33,9 +33,14 @@ class Keys:
         self._header = "Authorization" if bearer else settings.upstream_key_header
         self._prefix = "Bearer " if bearer else ""
 
+    @property
+    def suffice(self) -> bool:
+        """Whether callers need not bring a key: the service has one, or none is needed."""
+        return not self._caller_keys or bool(self._chosen())
+
     def check(self, key: Credential | None) -> None:
         """Raise TurnError UNAUTHENTICATED when the caller must send a key, since the service has none."""
-        if key is None and self._caller_keys and not self._chosen():
+        if key is None and not self.suffice:
             raise TurnError(Reason.UNAUTHENTICATED, "send the upstream's key in the metadata: x-upstream-key")
 
     def headers(self, key: Credential | None) -> dict[str, str]:

@@ -121,10 +121,9 @@ class Upstream:
         """Return the size of each item in a request, in bytes, separator included."""
         return item_sizes(items, store=prepared.store, large=prepared.large)
 
-    @property
-    def takes_callers_keys(self) -> bool:
-        """Whether callers may bring the key of this upstream."""
-        return self._settings.caller_keys
+    def takes(self, key: Credential | None) -> bool:
+        """Return whether it can be asked with this key of a caller's; None: with its own."""
+        return self._settings.caller_keys if key is not None else self._keys.suffice
 
     def check_key(self, key: Credential | None) -> None:
         """Raise TurnError UNAUTHENTICATED when neither the caller nor the service has a key."""

@@ -91,7 +91,7 @@ def _ended(kind: type[_Ended], event: Completed, report: TurnReport) -> _Ended:
         stop_reason=STOP_REASONS[event.stop_reason],
         usage=_usage(event.usage),
         model=event.model,
-        provider=PROVIDER,
+        provider=report.upstream.name or PROVIDER,
         created_at=_timestamp(event.created_at),
         report=report_out(report),
         service_tier=event.service_tier,
@@ -106,7 +106,7 @@ def compact_out(compacted: Compacted) -> pb.CompactResponse:
         usage=None if compacted.usage is None else _usage(compacted.usage),
         response_id=compacted.response_id,
         created_at=_timestamp(compacted.created_at),
-        provider=PROVIDER,
+        provider=compacted.upstream or PROVIDER,
     )
 
 
@@ -167,6 +167,7 @@ def report_out(report: TurnReport) -> pb.TurnReport:
         bytes_saved=report.bytes_saved,
         ignored_events={truncate(kind, MAX_KIND): count for kind, count in report.ignored_events},
         attached=report.attached,
+        upstream=report.upstream.name,
     )
 
 

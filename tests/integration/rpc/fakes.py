@@ -121,7 +121,7 @@ class FakeManager:
         if self.at_exit is not None:
             raise self.at_exit
 
-    async def warm(self, caller, session_id, prime):
+    async def warm(self, caller, session_id, prime, model=""):
         tenant = caller.tenant
         self.calls.append((tenant, prime))
         if self.refused is not None:

@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
+from simulator import Simulator
 from tests.integration.service.talk import PATIENCE_S, Talk
+from tests.integration.service.two import Two, UpstreamsFile
 from tests.stack import Stack, stack
 
 Start = Callable[..., Awaitable[Stack]]
+StartTwo = Callable[..., Awaitable[Two]]
 
 
 @pytest.fixture
@@ -24,6 +28,22 @@ async def start() -> AsyncIterator[Start]:
 
         yield started
     await _no_task_is_left()
+
+
+@pytest.fixture
+async def two(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartTwo]:
+    """Starts a service with two upstreams, a and b: `await two(a="models = [\"m\"]", rest="[[routes]]…")`."""
+    monkeypatch.setenv("KEY", "k")
+    async with AsyncExitStack() as simulators:
+
+        async def started(a: str = "", b: str = "", rest: str = "", **settings: str) -> Two:
+            both = [await simulators.enter_async_context(Simulator(port=0)) for _ in "ab"]
+            file = UpstreamsFile(tmp_path / "upstreams.toml", [one.url for one in both])
+            file.write(a, b, rest)
+            replica = await start({"UPSTREAMS_FILE": str(file.path)} | settings)
+            return Two(replica, both[0], both[1], file)
+
+        yield started
 
 
 @pytest.fixture
@@ -52,9 +72,11 @@ async def _leave_clean(replica: Stack) -> None:
     """Nobody calls any more: no turn runs, no line is leased. After the end: no line is open."""
     await replica.channel.close(None)
     assert await replica.manager._running.finished(PATIENCE_S)
-    pool, state = replica.pool, replica.pool._state
+    endpoints = list(replica.upstreams)
+    states = [endpoint.pool._state for endpoint in endpoints]
     assert replica.manager._admission.running == 0
-    assert (state.leased, state.dialing, len(pool._waiters)) == (0, 0, 0)
+    for endpoint, state in zip(endpoints, states, strict=True):
+        assert (state.leased, state.dialing, len(endpoint.pool._waiters)) == (0, 0, 0)
     assert [session for session in replica.manager._registry if session.busy] == []
     await replica.server.stop(0)
     await replica.manager.close()
@@ -62,5 +84,6 @@ async def _leave_clean(replica: Stack) -> None:
         lambda: not replica.simulator.stats.open_connections and not replica.simulator.stats.in_flight,
         PATIENCE_S,
     )
-    assert (state.leased, state.idle, state.dialing) == (0, 0, 0)
+    for state in states:
+        assert (state.leased, state.idle, state.dialing) == (0, 0, 0)
     assert (len(replica.manager.kept), replica.manager.kept._room.bytes) == (0, 0)

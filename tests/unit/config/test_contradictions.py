@@ -71,6 +71,17 @@ def test_what_does_not_go_together_is_refused(environ, says):
     assert says in problem
 
 
+@pytest.mark.parametrize(
+    "name", ["UPSTREAM_URL", "UPSTREAM_KEY_FILE", "UPSTREAM_KEY_HEADER", "UPSTREAM_HEADERS"]
+)
+def test_the_file_and_what_says_where_the_only_upstream_is_are_refused_together(name):
+    value = {"UPSTREAM_URL": "http://localhost/v1", "UPSTREAM_HEADERS": "a=b"}.get(name, "x")
+    environ = {"TRUNKLINE_UPSTREAMS_FILE": "u.toml"}
+    with pytest.raises(SettingsError, match=f"TRUNKLINE_{name} are both set"):
+        load(environ | {f"TRUNKLINE_{name}": value})
+    assert load(environ).upstreams_file == "u.toml", "the key of the only upstream is not needed"
+
+
 def test_more_spares_than_connections_are_refused():
     environ = {"TRUNKLINE_WARM_SPARES": "11", "TRUNKLINE_MAX_CONNECTIONS": "10"}
     assert problems_of(environ)[0].startswith("TRUNKLINE_WARM_SPARES is more than")

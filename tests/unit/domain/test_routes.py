@@ -23,9 +23,9 @@ def test_the_example_of_the_module(tenant, model, stops):
     assert ROUTES.order(tenant, model) == tuple(Stop(*stop) for stop in stops)
 
 
-def test_no_model_is_served_by_each_and_the_first_rule_of_the_tenant_decides():
-    assert ROUTES.order("search", "") == (Stop("openai", ""), Stop("azure", ""))
-    assert ROUTES.order("eu", "") == (Stop("azure", ""),)
+def test_no_model_is_served_by_each_and_only_a_rule_about_all_models_decides():
+    assert ROUTES.order("eu", "") == (Stop("openai", ""), Stop("azure", ""))
+    assert Routes([OPENAI, AZURE], [Rule(("azure",))]).order("eu", "") == (Stop("azure", ""),)
 
 
 @pytest.mark.parametrize(

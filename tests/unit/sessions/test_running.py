@@ -8,6 +8,7 @@ from service.sessions.running import Running
 class Turn:
     def __init__(self, *, warms_up=False):
         self.warms_up = warms_up
+        self.endpoint = None
         self.ended = asyncio.Event()
         self.interrupted = False
 
