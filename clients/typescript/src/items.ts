@@ -96,7 +96,7 @@ export function word(fields: Fields, name: string): string {
   return typeof value === "string" ? value : "";
 }
 
-function listOf(written: string): Fields[] {
+export function listOf(written: string): Fields[] {
   const value = parsed(written);
   return Array.isArray(value) ? value : [];
 }
