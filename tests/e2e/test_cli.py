@@ -89,6 +89,19 @@ async def test_nothing_that_the_model_says_steers_the_terminal(world):
         assert await screen.ends() == 0
 
 
+async def test_lines_break_between_words(world):
+    async with trunkline(world, "chat") as screen:
+        await prompt(screen)
+        screen.type("sim:words(n=60)\r")
+        answer = await screen.shows(r"(?s)\nword1 .*?word60\n")
+        await prompt(screen)
+        screen.type(CTRL_D)
+        assert await screen.ends() == 0
+    lines = answer.strip().splitlines()
+    assert " ".join(lines).split() == [f"word{number}" for number in range(1, 61)]
+    assert [90 < len(line) <= 100 for line in lines] == [True] * (len(lines) - 1) + [False]
+
+
 async def test_the_table_of_sessions_lives_until_ctrl_c(world):
     async with AsyncClient(world.address) as client:
         conversation = client.conversation("first", model="m")

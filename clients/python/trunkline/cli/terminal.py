@@ -1,6 +1,6 @@
 """Write results to standard output, everything else to standard error.
 
-Colours are used only on a terminal. Control characters in text from elsewhere are made visible, so that they
+On a terminal text has colours, and breaks between words. Control characters in text from elsewhere are made visible, so that they
 cannot steer the terminal.
 """
 
@@ -10,6 +10,8 @@ import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
+
+from trunkline.cli.wrapping import Wrapping
 
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -23,6 +25,8 @@ class Terminal:
         self.out = out or sys.stdout
         self.err = err or sys.stderr
         self._open: TextIO | None = None
+        self._style = ""
+        self._wrapping = Wrapping(lambda: self.columns)
 
     @property
     def columns(self) -> int:
@@ -48,16 +52,31 @@ class Terminal:
         self._put(self.out, json.dumps(record) + "\n")
 
     def write(self, stream: TextIO, text: str, style: str = "") -> None:
-        """A piece of a line."""
-        if text:
-            self._put(stream, self.paint(stream, text, style))
-            self._open = None if text.endswith("\n") else stream
+        """A piece of a line. On a terminal its last word is written with what follows."""
+        if not text:
+            return
+        if self._open is not None and (stream, style) != (self._open, self._style):
+            self._finish_word()
+        self._open, self._style = stream, style
+        # Seen as they are shown, control characters are counted as they are shown.
+        ready = self._wrapping.feed(text.translate(CONTROLS)) if stream.isatty() else text
+        if ready:
+            self._put(stream, self.paint(stream, ready, style))
+        if text.endswith("\n"):
+            self._open = None
 
     def fresh_line(self) -> None:
         """Ends a line that is open."""
         if self._open is not None:
+            self._finish_word()
+            if self._open.isatty():
+                self._wrapping.feed("\n")
             self._put(self._open, "\n")
             self._open = None
+
+    def _finish_word(self) -> None:
+        if self._open is not None and (word := self._wrapping.flush()):
+            self._put(self._open, self.paint(self._open, word, self._style))
 
     def prompt(self, text: str) -> str:
         """What input() is to show: nothing where that would end up in a file; then it is shown here."""

@@ -65,8 +65,8 @@ def test_parts_stand_on_lines_of_their_own():
 
 def test_reasoning_is_dim_and_text_is_plain(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
-    said = shown(START, ReasoningDelta(0, "hm", "text"), TextDelta(1, "yes"), tty=True)
-    assert said == "\033[2mhm\033[0m\nyes"
+    said = shown(START, ReasoningDelta(0, "hm", "text"), TextDelta(1, "yes\n"), tty=True)
+    assert said == "\033[2mhm\033[0m\nyes\n"
 
 
 def test_the_report_ends_a_turn():

@@ -52,6 +52,28 @@ def test_no_text_steers_the_terminal():
     assert Terminal.paint(io.StringIO(), hostile) == hostile
 
 
+def test_lines_break_between_words_on_a_terminal_only(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "12")
+    for stream, written in (
+        (Tty(), "one two\nthree␛four\nfive\n"),
+        (io.StringIO(), "one two three\x1bfour five\n"),
+    ):
+        terminal = Recorded(stream)
+        for piece in ("one t", "wo thr", "ee\x1bfour", " five"):
+            terminal.write(terminal.out, piece)
+        terminal.fresh_line()
+        assert terminal.text == written
+
+
+def test_a_word_that_waits_keeps_its_style(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Recorded(Tty())
+    terminal.write(terminal.err, "→ look ", "cyan")
+    terminal.write(terminal.err, "{}", "dim")
+    terminal.note("done", "dim")
+    assert terminal.text == "\033[36m→ look\033[0m\033[2m {}\033[0m\n\033[2mdone\033[0m\n"
+
+
 def test_a_record_is_one_line_to_everybody():
     terminal = Recorded()
     record = {"type": "x", "text": "a\u2028b\x85c\n 你"}
