@@ -207,7 +207,9 @@ class AsyncClient(AsyncSessionCalls):
         self, request: pb.CompleteRequest, *, timeout: float | None = None, resume: bool = False
     ) -> Done:
         try:
-            return done_from(await self._unary(CompletionServiceStub, "Complete", request, timeout, resume))
+            return done_from(
+                await self._unary(CompletionServiceStub, "Complete", request, timeout, resume=resume)
+            )
         except BaseException as error:
             if resume and is_left(error):
                 self._stop(cancel_request(request.session_id, turn_key=request.turn_key))
@@ -219,7 +221,14 @@ class AsyncClient(AsyncSessionCalls):
         return compaction_from(await self._unary(CompletionServiceStub, "Compact", request, timeout))
 
     async def _unary(
-        self, service: Any, method: str, request: Any, timeout: float | None, resume: bool = False
+        self,
+        service: Any,
+        method: str,
+        request: Any,
+        timeout: float | None,
+        *,
+        resume: bool = False,
+        near: str = "",
     ) -> Any:
         attempts = self._attempts(timeout, resumes=resume)
         while True:
@@ -227,7 +236,7 @@ class AsyncClient(AsyncSessionCalls):
             call = getattr(service(channel), method)
             try:
                 with CallSpan(service, method):
-                    metadata = self._metadata(getattr(request, "session_id", ""))
+                    metadata = self._metadata(near or getattr(request, "session_id", ""))
                     return await call(request, timeout=attempts.begin(), metadata=metadata)
             except grpc.RpcError as failed:
                 error = error_from(failed)

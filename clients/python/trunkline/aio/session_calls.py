@@ -1,5 +1,6 @@
 """The calls about sessions of the asyncio client."""
 
+import uuid
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from typing import Any
@@ -36,21 +37,25 @@ class AsyncSessionCalls(BaseClient):
         return session_from((await self._unary(SessionServiceStub, "GetSession", request, timeout)).session)
 
     async def list_sessions(
-        self, *, page_size: int = 0, page_token: str = "", timeout: float | None = None
+        self, *, page_size: int = 0, page_token: str = "", near: str = "", timeout: float | None = None
     ) -> SessionPage:
-        """One page of the caller's sessions on the replica that answers. `sessions` reads all pages."""
-        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
-        return page_from(await self._unary(SessionServiceStub, "ListSessions", request, timeout))
+        """One page of the caller's sessions on the replica that answers. `sessions` reads all pages.
 
-    async def sessions(self, *, timeout: float | None = None) -> AsyncIterator[Session]:
-        """All of the caller's sessions on the replica that answers, page after page."""
-        page = await self.list_sessions(timeout=timeout)
+        `near` is a session id: the load balancer leads the call to the replica of that session.
+        """
+        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
+        return page_from(await self._unary(SessionServiceStub, "ListSessions", request, timeout, near=near))
+
+    async def sessions(self, *, near: str = "", timeout: float | None = None) -> AsyncIterator[Session]:
+        """All of the caller's sessions on one replica, page after page: that of `near`, or any."""
+        near = near or uuid.uuid4().hex
+        page = await self.list_sessions(near=near, timeout=timeout)
         while True:
             for session in page.sessions:
                 yield session
             if not page.next_page_token:
                 return
-            page = await self.list_sessions(page_token=page.next_page_token, timeout=timeout)
+            page = await self.list_sessions(page_token=page.next_page_token, near=near, timeout=timeout)
 
     async def release_session(self, session_id: str, *, timeout: float | None = None) -> None:
         """Lets the service forget a session and close its line. Unknown: nothing happens."""
@@ -70,6 +75,13 @@ class AsyncSessionCalls(BaseClient):
 
     @abstractmethod
     async def _unary(
-        self, service: Any, method: str, request: Any, timeout: float | None, resume: bool = False
+        self,
+        service: Any,
+        method: str,
+        request: Any,
+        timeout: float | None,
+        *,
+        resume: bool = False,
+        near: str = "",
     ) -> Any:
         """Make a call with one answer, and try again where that is safe. Raises `TrunklineError`."""

@@ -1,6 +1,6 @@
 """`trunkline sessions`: what the replicas remember, once or as a live table.
 
-All replicas are asked at once. One that does not answer is shown as a row, and does not end the table.
+All addresses are asked at once. One that does not answer is shown as a row, and does not end the table.
 """
 
 import asyncio
@@ -8,16 +8,12 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 
-from trunkline.aio.client import AsyncClient
 from trunkline.cli.exits import OK, UNAVAILABLE, code_of
 from trunkline.cli.reach import connect
 from trunkline.cli.records import error_record, session_record
+from trunkline.cli.replicas import ReplicaFinder
 from trunkline.cli.table import Replica, heading_and_rows, problems, summary
 from trunkline.cli.terminal import Terminal
-from trunkline.errors import TrunklineError
-from trunkline.sessions import Session
-
-PAGE_SIZE = 1000
 
 # The terminal's second screen, without a cursor; what stood on the first one comes back after it.
 ENTER, LEAVE = "\033[?1049h\033[?25l", "\033[?25h\033[?1049l"
@@ -32,7 +28,7 @@ def sessions(given: Namespace, terminal: Terminal) -> int:
 
 async def _once(given: Namespace, terminal: Terminal) -> int:
     async with AsyncExitStack() as stack:
-        replicas = await _look(await _connected(given, stack))
+        replicas = await _look(await _finders(given, stack))
     if given.json:
         _records(replicas, terminal)
     else:
@@ -47,9 +43,9 @@ async def _live(given: Namespace, terminal: Terminal) -> int:
     try:
         with _second_screen(terminal):
             async with AsyncExitStack() as stack:
-                clients = await _connected(given, stack)
+                finders = await _finders(given, stack)
                 while True:
-                    replicas = await _look(clients)
+                    replicas = await _look(finders)
                     _draw(replicas, terminal)
                     await asyncio.sleep(given.interval)
     finally:
@@ -57,26 +53,15 @@ async def _live(given: Namespace, terminal: Terminal) -> int:
             _print(replicas, terminal)
 
 
-async def _connected(given: Namespace, stack: AsyncExitStack) -> list[AsyncClient]:
-    return [await stack.enter_async_context(connect(given, address)) for address in given.address]
+async def _finders(given: Namespace, stack: AsyncExitStack) -> list[ReplicaFinder]:
+    return [
+        ReplicaFinder(await stack.enter_async_context(connect(given, address))) for address in given.address
+    ]
 
 
-async def _look(clients: Sequence[AsyncClient]) -> list[Replica]:
-    return await asyncio.gather(*map(_ask, clients))
-
-
-async def _ask(client: AsyncClient) -> Replica:
-    found: list[Session] = []
-    token = ""
-    try:
-        while True:
-            page = await client.list_sessions(page_size=PAGE_SIZE, page_token=token)
-            found += page.sessions
-            token = page.next_page_token
-            if not token:
-                return Replica(client.settings.address, page.replica, tuple(found))
-    except TrunklineError as error:
-        return Replica(client.settings.address, error=error)
+async def _look(finders: Sequence[ReplicaFinder]) -> list[Replica]:
+    looks = await asyncio.gather(*(finder.look() for finder in finders))
+    return [replica for look in looks for replica in look]
 
 
 def _records(replicas: Sequence[Replica], terminal: Terminal) -> None:

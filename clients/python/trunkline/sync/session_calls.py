@@ -1,6 +1,7 @@
 # Generated from trunkline/aio/session_calls.py by `make fmt`, never edited.
 """The calls about sessions of the blocking client."""
 
+import uuid
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -37,20 +38,24 @@ class SyncSessionCalls(BaseClient):
         return session_from((self._unary(SessionServiceStub, "GetSession", request, timeout)).session)
 
     def list_sessions(
-        self, *, page_size: int = 0, page_token: str = "", timeout: float | None = None
+        self, *, page_size: int = 0, page_token: str = "", near: str = "", timeout: float | None = None
     ) -> SessionPage:
-        """One page of the caller's sessions on the replica that answers. `sessions` reads all pages."""
-        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
-        return page_from(self._unary(SessionServiceStub, "ListSessions", request, timeout))
+        """One page of the caller's sessions on the replica that answers. `sessions` reads all pages.
 
-    def sessions(self, *, timeout: float | None = None) -> Iterator[Session]:
-        """All of the caller's sessions on the replica that answers, page after page."""
-        page = self.list_sessions(timeout=timeout)
+        `near` is a session id: the load balancer leads the call to the replica of that session.
+        """
+        request = session_pb2.ListSessionsRequest(page_size=page_size, page_token=page_token)
+        return page_from(self._unary(SessionServiceStub, "ListSessions", request, timeout, near=near))
+
+    def sessions(self, *, near: str = "", timeout: float | None = None) -> Iterator[Session]:
+        """All of the caller's sessions on one replica, page after page: that of `near`, or any."""
+        near = near or uuid.uuid4().hex
+        page = self.list_sessions(near=near, timeout=timeout)
         while True:
             yield from page.sessions
             if not page.next_page_token:
                 return
-            page = self.list_sessions(page_token=page.next_page_token, timeout=timeout)
+            page = self.list_sessions(page_token=page.next_page_token, near=near, timeout=timeout)
 
     def release_session(self, session_id: str, *, timeout: float | None = None) -> None:
         """Lets the service forget a session and close its line. Unknown: nothing happens."""
@@ -70,6 +75,13 @@ class SyncSessionCalls(BaseClient):
 
     @abstractmethod
     def _unary(
-        self, service: Any, method: str, request: Any, timeout: float | None, resume: bool = False
+        self,
+        service: Any,
+        method: str,
+        request: Any,
+        timeout: float | None,
+        *,
+        resume: bool = False,
+        near: str = "",
     ) -> Any:
         """Make a call with one answer, and try again where that is safe. Raises `TrunklineError`."""
