@@ -1,7 +1,7 @@
 """Write results to standard output, everything else to standard error.
 
-On a terminal text has colours, and breaks between words. Control characters in text from elsewhere are made visible, so that they
-cannot steer the terminal.
+On a terminal text has colours, and breaks between words. Control characters in text from elsewhere are made
+visible, so that they cannot steer the terminal.
 """
 
 import json

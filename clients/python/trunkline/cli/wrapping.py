@@ -1,7 +1,8 @@
 """Break lines between words, for text that comes in pieces.
 
-A word is written when its end is known, so that it never has to move. The spaces before it wait with it: where the
-line breaks they are dropped. What is wider than a line is left to the terminal, which breaks it anywhere.
+A word is written when its end is known, so that it never has to move. The spaces before it wait with it:
+where the line breaks they are dropped. What is wider than a line is left to the terminal, which breaks it
+anywhere.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Callable
 TAB = 8
 
 # Words, single newlines, and runs of other white space.
-_TOKEN = re.compile(r"\n|[^\S\n]+|\S+")
+_PIECE = re.compile(r"\n|[^\S\n]+|\S+")
 
 
 class Wrapping:
@@ -26,16 +27,16 @@ class Wrapping:
     def feed(self, text: str) -> str:
         """Take a piece. Return what is to be written now."""
         ready = []
-        for token in _TOKEN.findall(text):
-            if not token.isspace():
-                self._word += token
+        for piece in _PIECE.findall(text):
+            if not piece.isspace():
+                self._word += piece
                 continue
             ready.append(self.flush())
-            if token == "\n":
+            if piece == "\n":
                 self._column, self._spaces = 0, ""
                 ready.append("\n")
             else:
-                self._spaces += token
+                self._spaces += piece
         return "".join(ready)
 
     def flush(self) -> str:
@@ -62,7 +63,7 @@ def _after(column: int, text: str) -> int:
 
 
 def _width(sign: str) -> int:
-    """How many columns a sign takes: two for most of the signs of East Asia, none for an accent of its own."""
+    """How many columns a sign takes: two for most signs of East Asia, none for an accent of its own."""
     if unicodedata.combining(sign) or unicodedata.category(sign) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
