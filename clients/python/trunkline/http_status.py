@@ -27,3 +27,12 @@ def http_status(error: TrunklineError) -> int | None:
     """Return the upstream's status, or the one that says the same. None: nobody answered."""
     status = error.upstream.status if error.upstream is not None else 0
     return status if 400 <= status < 600 else BY_REASON.get(error.reason)
+
+
+ANSWERED = ("RATE_LIMITED", "QUOTA_EXHAUSTED", "OVERLOADED", "UPSTREAM_ERROR")
+"""Somebody said that there is no answer."""
+
+
+def pays_once(error: TrunklineError) -> bool:
+    """Return whether another try cannot pay for a second answer: there was none, and none is on its way."""
+    return error.sent is False or (error.reason in ANSWERED and error.partial is None)

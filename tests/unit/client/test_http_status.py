@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from trunkline import TrunklineError, Upstream
-from trunkline.http_status import BY_REASON, http_status
+from trunkline import TrunklineError, Upstream, assistant
+from trunkline.http_status import BY_REASON, http_status, pays_once
 
 DOCS = Path(__file__).parents[3] / "docs/errors.md"
 WITHOUT = {"SESSION_NOT_FOUND", "TURN_NOT_FOUND", "CANCELLED", "CONNECTION_LOST", "INTERRUPTED"}
@@ -30,3 +30,19 @@ def test_each_documented_reason_has_a_status_or_has_none():
     table = DOCS.read_text(encoding="utf-8").split("## What a caller gets")[1].split("\n## ")[0]
     reasons = set(re.findall(r"^\| ([A-Z_]+) \|", table, re.MULTILINE))
     assert reasons == BY_REASON.keys() | WITHOUT
+
+
+@pytest.mark.parametrize(
+    ("reason", "sent", "partial", "once"),
+    [
+        ("CONNECT_FAILED", False, None, True),
+        ("RATE_LIMITED", True, None, True),
+        ("UPSTREAM_ERROR", True, None, True),
+        ("UPSTREAM_ERROR", True, assistant("half"), False),
+        ("CONNECTION_LOST", True, None, False),
+        ("UNAVAILABLE", None, None, False),
+        ("TIMEOUT", True, None, False),
+    ],
+)
+def test_whether_another_try_pays_twice(reason, sent, partial, once):
+    assert pays_once(TrunklineError(reason, "", sent=sent, partial=partial)) is once

@@ -3,12 +3,10 @@
 from agents.retry import ModelRetryAdvice, ModelRetryNormalizedError
 
 from trunkline.errors import TrunklineError, Upstream
-from trunkline.http_status import http_status
+from trunkline.http_status import http_status, pays_once
 
 TIMEOUTS = ("TIMEOUT", "DEADLINE_EXCEEDED")
 NETWORK = ("CONNECT_FAILED", "CONNECTION_LOST", "INTERRUPTED", "SHUTTING_DOWN")
-ANSWERED = ("RATE_LIMITED", "QUOTA_EXHAUSTED", "OVERLOADED", "UPSTREAM_ERROR")
-"""Somebody said that there is no answer, so another try does not pay for a second one."""
 
 
 def advice(error: TrunklineError) -> ModelRetryAdvice:
@@ -17,7 +15,7 @@ def advice(error: TrunklineError) -> ModelRetryAdvice:
     return ModelRetryAdvice(
         suggested=error.retryable,
         retry_after=error.retry_after,
-        replay_safety="safe" if error.sent is False or error.reason in ANSWERED else "unsafe",
+        replay_safety="safe" if pays_once(error) else "unsafe",
         reason=str(error),
         response_started=error.partial is not None,
         normalized=ModelRetryNormalizedError(
