@@ -1,0 +1,86 @@
+import pytest
+
+from trunkline import Message, Part, ToolCallPart, assistant, upstream_item, user
+from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, ReasoningPart, RefusalPart, TextPart
+from trunkline.said_parts import SaidParts
+
+
+def thought(*summary, item_id="rs_1"):
+    return Part(reasoning=ReasoningPart(id=item_id, summary=summary, encrypted_content="s"), item_id=item_id)
+
+
+def call(arguments, **more):
+    return Part(tool_call=ToolCallPart(call_id="c", name="f", arguments=arguments), **more)
+
+
+SAID = [
+    thought("one", "two"),
+    Part(text=TextPart(text="A", phase="commentary"), item_id="msg_1"),
+    Part(refusal=RefusalPart(text="no"), item_id="msg_1"),
+    call('{"x": 1}', item_id="fc_1", extra_json='{"namespace": "n"}'),
+    Part(
+        upstream_item=upstream_item('{"type":"web_search_call","id":"ws_1","q":[1]}').upstream_item,
+        item_id="ws_1",
+    ),
+]
+
+
+@pytest.fixture
+def known():
+    parts = SaidParts()
+    parts.keep((f"p_{number}", part) for number, part in enumerate(SAID))
+    return parts
+
+
+def restored(known, *parts, role=ROLE_ASSISTANT):
+    message = Message(role=role, parts=parts)
+    known.restore([message])
+    return list(message.parts)
+
+
+def test_what_a_framework_kept_less_of_is_what_the_model_said(known):
+    came_back = [
+        thought("onetwo", item_id="p_0"),
+        Part(text=TextPart(text="A"), item_id="p_1"),
+        Part(refusal=RefusalPart(text="no"), item_id="p_2"),
+        call('{"x": 1}', item_id="p_3"),
+        Part(
+            upstream_item=upstream_item({"type": "web_search_call", "id": "p_4"}).upstream_item, item_id="p_4"
+        ),
+    ]
+    assert restored(known, *came_back) == SAID
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Part(text=TextPart(text="edited"), item_id="p_1"),
+        Part(text=TextPart(text="A"), item_id="another"),
+        call('{"x": 2}', item_id="p_3"),
+        thought("one", item_id="p_1"),
+    ],
+    ids=["text", "id", "arguments", "kind"],
+)
+def test_what_was_changed_stays_as_it_is(known, part):
+    assert restored(known, part) == [part]
+
+
+def test_what_a_caller_says_stays_as_it_is(known):
+    part = Part(text=TextPart(text="A"), item_id="p_1")
+    assert restored(known, part, role=user("x").role) == [part]
+
+
+def test_what_was_said_first_is_forgotten():
+    said = Part(text=TextPart(text="A" * 100), item_id="msg")
+    parts = SaidParts(max_bytes=3 * said.ByteSize())
+    for number in (0, 1, 2, 0, 3):
+        parts.keep([(f"p_{number}", said)])
+    came_back = [Part(text=TextPart(text="A" * 100), item_id=f"p_{number}") for number in range(4)]
+    assert [part.item_id for part in restored(parts, *came_back)] == ["msg", "p_1", "msg", "msg"]
+
+
+def test_one_that_is_larger_than_all_is_not_remembered():
+    parts = SaidParts(max_bytes=10)
+    parts.keep([("p", assistant("A" * 100).parts[0])])
+    came_back = Part(text=TextPart(text="A" * 100), item_id="p")
+    assert restored(parts, came_back) == [came_back]
