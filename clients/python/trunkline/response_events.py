@@ -1,13 +1,15 @@
 """Write the events of a turn as the events of a streamed response, for frameworks that read these.
 
 Deltas come before the ids of their items. So until an item is done it has a placeholder for an id, and
-`output_index`, which is the index of the item's first part, says what belongs together.
+`output_index`, which is the index of the item's first part, says what belongs together. Where a framework
+joins by ids what belongs together, the placeholders last: `SaidParts` then knows what each stood for.
 """
 
 import time
 from collections.abc import Iterator, Set
 from typing import Any
 
+from trunkline.errors import TrunklineError
 from trunkline.events import (
     Done,
     Event,
@@ -31,13 +33,17 @@ INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 class ResponseEvents:
     """The events of one response, numbered from 0.
 
-    `custom` are the names of custom tools: the arguments of their calls are free text.
+    `custom` are the names of custom tools: the arguments of their calls are free text. `lasting`: each item
+    has a placeholder of its own, by `lasting_id`, and keeps it.
     """
 
-    def __init__(self, model: str, *, placeholder_id: str, custom: Set[str] = frozenset()) -> None:
+    def __init__(
+        self, model: str, *, placeholder_id: str, custom: Set[str] = frozenset(), lasting: bool = False
+    ) -> None:
         self._model = model
         self._placeholder = placeholder_id
         self._custom = custom
+        self._lasting = lasting
         self._count = 0
         self._open: set[int] = set()
         self._created_at = time.time()
@@ -61,6 +67,14 @@ class ResponseEvents:
                 yield from self._progress(event)
             case Done():
                 yield from self._done(event)
+
+    def fail(self, error: TrunklineError) -> Json:
+        """Return the end of a response that failed."""
+        code = error.upstream.code if error.upstream is not None else ""
+        outcome: Json = {"error": {"code": code or error.reason, "message": str(error)}}
+        if error.usage is not None:
+            outcome["usage"] = response_usage(error.usage)
+        return self._event("response.failed", response=self._response("failed") | outcome)
 
     def _message(self, index: int, part: Json) -> Iterator[Json]:
         if index not in self._open:
@@ -100,15 +114,19 @@ class ResponseEvents:
             yield self._event(event.event_type, **fields | {"output_index": index})
 
     def _done(self, done: Done) -> Iterator[Json]:
-        for index, item in items_from_message(done.message).items():
+        items = items_from_message(done.message)
+        for index, item in items.items():
+            if self._lasting and not done.message.parts[index].HasField("upstream_item"):
+                item["id"] = self._item_id(index)
             if index not in self._open:
                 yield self._added(index, item)
             yield from self._item_done(index, item)
         status = "incomplete" if done.stop_reason in INCOMPLETE else "completed"
-        yield self._event(f"response.{status}", response=self._response(status) | self._outcome(done))
+        outcome = _outcome(done) | {"output": list(items.values())}
+        yield self._event(f"response.{status}", response=self._response(status) | outcome)
 
     def _item_done(self, index: int, item: Json) -> Iterator[Json]:
-        item_id = item.get("id", self._placeholder)
+        item_id = item.get("id", self._item_id(index))
         match item:
             case {"type": "message", "content": [*contents]}:
                 for number, part in enumerate(contents):
@@ -128,11 +146,14 @@ class ResponseEvents:
 
     def _added(self, index: int, item: Json) -> Json:
         self._open.add(index)
-        item = {"id": self._placeholder} | item
+        item = {"id": self._item_id(index)} | item
         return self._event("response.output_item.added", output_index=index, item=item)
 
     def _at(self, index: int, kind: str, **fields: Any) -> Json:
-        return self._event(kind, **{"item_id": self._placeholder, "output_index": index} | fields)
+        return self._event(kind, **{"item_id": self._item_id(index), "output_index": index} | fields)
+
+    def _item_id(self, index: int) -> str:
+        return lasting_id(self._placeholder, index) if self._lasting else self._placeholder
 
     def _event(self, kind: str, **fields: Any) -> Json:
         number, self._count = self._count, self._count + 1
@@ -151,20 +172,23 @@ class ResponseEvents:
             "parallel_tool_calls": True,
         }
 
-    def _outcome(self, done: Done) -> Json:
-        outcome: Json = {
-            "output": list(items_from_message(done.message).values()),
-            "usage": response_usage(done.usage),
-        }
-        if done.report.response_id:
-            outcome["id"] = done.report.response_id
-        if done.model:
-            outcome["model"] = done.model
-        if done.service_tier:
-            outcome["service_tier"] = done.service_tier
-        if reason := INCOMPLETE.get(done.stop_reason):
-            outcome["incomplete_details"] = {"reason": reason}
-        return outcome
+
+def lasting_id(placeholder_id: str, index: int) -> str:
+    """Return the placeholder of the item that begins with a part of this index."""
+    return f"{placeholder_id}_{index}"
+
+
+def _outcome(done: Done) -> Json:
+    outcome: Json = {"usage": response_usage(done.usage)}
+    if done.report.response_id:
+        outcome["id"] = done.report.response_id
+    if done.model:
+        outcome["model"] = done.model
+    if done.service_tier:
+        outcome["service_tier"] = done.service_tier
+    if reason := INCOMPLETE.get(done.stop_reason):
+        outcome["incomplete_details"] = {"reason": reason}
+    return outcome
 
 
 def response_usage(usage: Usage) -> Json:

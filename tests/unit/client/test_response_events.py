@@ -15,6 +15,8 @@ from trunkline import (
     TextDelta,
     ToolCallDelta,
     ToolCallPart,
+    TrunklineError,
+    Upstream,
     Usage,
     text,
     upstream_item,
@@ -26,7 +28,7 @@ from trunkline.gen.trunkline.v1.message_pb2 import (
     RefusalPart,
     TextPart,
 )
-from trunkline.response_events import ResponseEvents, response_usage
+from trunkline.response_events import ResponseEvents, lasting_id, response_usage
 
 START = Start("t", "m", "websocket", "full")
 
@@ -155,6 +157,28 @@ def test_an_answer_that_was_cut_off(stop_reason, reason):
     assert end["type"] == "response.incomplete"
     assert (end["response"]["status"], end["response"]["service_tier"]) == ("incomplete", "flex")
     assert end["response"]["incomplete_details"] == {"reason": reason}
+
+
+def test_a_response_that_failed():
+    writer = ResponseEvents("m", placeholder_id="later")
+    error = TrunklineError(
+        "UPSTREAM_ERROR", "no", upstream=Upstream(code="server_error"), usage=Usage(1, 0, 0, 2, 0, 3)
+    )
+    events = [*writer.write(START), *writer.write(TextDelta(0, "A")), writer.fail(error)]
+    end = events[-1]
+    assert (end["type"], end["sequence_number"]) == ("response.failed", len(events) - 1)
+    assert end["response"]["error"] == {"code": "server_error", "message": "UPSTREAM_ERROR: no"}
+    assert end["response"]["usage"]["total_tokens"] == 3
+    assert writer.fail(TrunklineError("TIMEOUT", ""))["response"]["error"]["code"] == "TIMEOUT"
+
+
+def test_placeholders_that_last():
+    part, search = Part(text=TextPart(text="A"), item_id="msg_1"), upstream_item({"type": "x", "id": "x_1"})
+    writer = ResponseEvents("m", placeholder_id="r", lasting=True)
+    events = [*writer.write(TextDelta(0, "A")), *writer.write(done(part, search))]
+    assert [event["item"]["id"] for event in events if "item" in event] == ["r_0", "r_0", "x_1", "x_1"]
+    assert {event["item_id"] for event in events if "item_id" in event} == {"r_0"} == {lasting_id("r", 0)}
+    assert [item["id"] for item in events[-1]["response"]["output"]] == ["r_0", "x_1"]
 
 
 def test_usage_keeps_what_the_upstream_wrote():
