@@ -20,6 +20,8 @@ checksum  = $(shell cksum < $(1) | cut -d ' ' -f 1)
 VENV_DONE   := $(VENV)/.installed-$(call checksum,requirements/dev.lock)
 AGENTS_DONE := tests/agents/.venv/.installed-$(call checksum,requirements/agents.lock)
 AGENTS_NPM  := tests/agents/node_modules/.installed-$(call checksum,tests/agents/package-lock.json)
+AGENTS_CLIENT := tests/agents/node_modules/trunkline/.packed-$(shell cd clients/typescript && cat package.json package-lock.json \
+                 tsconfig*.json $$(find src -name '*.ts' | LC_ALL=C sort) | cksum | cut -d ' ' -f 1)
 BENCH_DONE  := bench/.build/installed-$(call checksum,requirements/bench.lock)-$(call checksum,requirements/bench-litellm.lock)
 DEPLOY_DONE := $(VENV)/.installed-deploy-$(call checksum,requirements/deploy.lock)
 NPM_DONE    := node_modules/.installed-$(call checksum,package-lock.json)
@@ -87,7 +89,7 @@ soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, 
 attack: $(DEPLOY_DONE) ## The heavy attacks: bombs, endless messages, the worst requests; the light ones are in `make test`
 	@$(PY) -m pytest -m "heavy and not deployment" tests/attack $(ARGS)
 
-agents: $(VENV_DONE) $(AGENTS_DONE) $(AGENTS_NPM) ## Clients of others against the simulator: Codex, the Agents SDKs, the AI SDK; needs Node.js
+agents: $(VENV_DONE) $(AGENTS_DONE) $(AGENTS_CLIENT) ## Clients of others against the simulator: Codex, the Agents SDKs, the AI SDK; needs Node.js
 	@$(PY) -m pytest $(PARALLEL) -m agents tests/agents $(ARGS)
 
 bench: $(BENCH_DONE) ## The service beside LiteLLM, direct clients and two floors: table, JSON, plots; 15 minutes, Go
@@ -237,6 +239,15 @@ $(AGENTS_NPM):
 	@command -v npm >/dev/null || { echo 'agents: needs Node.js >= 20 with npm, and finds none.' >&2; exit 1; }
 	@echo 'agents: installing Codex and the SDKs into tests/agents/node_modules, 500 MB; only when their lock changes'
 	@cd tests/agents && npm ci --loglevel=error --no-audit --no-fund
+	@touch $@
+
+# After AGENTS_NPM, which removes it. As npm would install it from the packed file, but that it brings no packages along.
+$(AGENTS_CLIENT): | $(AGENTS_NPM)
+	@echo 'agents: packing the TypeScript client into tests/agents/node_modules; only when it changes'
+	@cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@rm -rf $(dir $@) && mkdir $(dir $@)
+	@cd clients/typescript && npm pack --silent --pack-destination ../../$(dir $@) >/dev/null
+	@tar -xzf $(dir $@)trunkline-*.tgz -C $(dir $@) --strip-components 1
 	@touch $@
 
 # The programs are built each time (Go knows what changed); the environments apart from .venv, and neither is a must:
