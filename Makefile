@@ -41,7 +41,7 @@ help: ## Show this
 demo: $(VENV_DONE) ## Hold a conversation through the service and see what each turn did
 	@$(PY) -m tools.demo
 
-trace: $(VENV_DONE) ## The demo with Jaeger: the tree of each turn as text, and an address to look at
+trace: $(VENV_DONE) ## The demo, and the tree of each turn as text; with Jaeger, where it is found, an address to look at
 	@$(PY) -m tools.trace $(ARGS)
 
 run: $(VENV_DONE) ## Serve until Ctrl-C; upstream is the simulator unless OPENAI_API_KEY is set
