@@ -1,6 +1,7 @@
 """`trunkline` at a terminal: a person types, and Ctrl-C is a key."""
 
 import asyncio
+import re
 import sys
 
 import pytest
@@ -87,6 +88,51 @@ async def test_nothing_that_the_model_says_steers_the_terminal(world):
         await prompt(screen)
         screen.type(CTRL_D)
         assert await screen.ends() == 0
+
+
+async def test_commands(world):
+    async with trunkline(world, "chat") as screen:
+
+        async def types(line: str, shown: str) -> str:
+            await prompt(screen)
+            screen.type(f"{line}\r")
+            found: str = await screen.shows(shown)
+            return found
+
+        await types("/help", r"\n/model NAME .*(?s:.*)\nA space before the slash")
+        await types("/report", "No turn of this conversation has ended")
+        await types("sim:say(text=One.)", r"\nOne\.\n.*full \(first_turn\)")
+        await types("/model m2", "From the next turn on: m2")
+        await types("sim:say(text=Two.)", r"\nTwo\.\n")
+        copy = await types("/fork", r"A copy, session \w+; /back returns to \w+\.")
+        await types("sim:say(text=Three.)", r"\nThree\.\n")
+        assert await types("/back", r"Back in session (\w+)\.") in copy.replace(
+            "/back returns to", "Back in session"
+        )
+        await types("sim:say(text=Four.)", r"\nFour\.\n")
+        report = await types("/report", r"(?s)last turn .*\nall turns .*? saved(?=\n)")
+        assert "\nall turns  3, 1 of them incremental (33 %)" in report
+        assert re.search(r"\nresponse   \S+ · m2 · openai\nphases     queue ", report)
+        await types("/new", r"A new conversation, session \w+\.")
+        await types("sim:say(text=Five.)", r"\nFive\.\n")
+        await types("/quit now", r"There is no /quit; /help lists")
+        await types("/new now", r"/new takes nothing after it\.")
+        await types(" /etc/hosts", r"You said: \"\s*/etc/hosts\"")
+        await prompt(screen)
+        screen.type(CTRL_D)
+        assert await screen.ends() == 0
+    seen = await world.ask("/sim/requests")
+    # The copy leaves the chain of its original as it was: the turn after it is incremental.
+    assert [(one["new_items"], one["known_items"]) for one in seen] == [
+        (1, 0),
+        (3, 0),
+        (5, 0),
+        (1, 4),
+        (1, 0),
+        (1, 2),
+    ]
+    async with AsyncClient(world.address) as client:
+        assert [session async for session in client.sessions()] == []  # all were the chat's own
 
 
 async def test_lines_break_between_words(world):

@@ -23,7 +23,8 @@ INTERVAL_S = 2.0
 
 CHAT = """\
 Hold a conversation: each line is a turn. Ctrl-C stops the turn; a second Ctrl-C at the prompt, or Ctrl-D,
-leaves. From a pipe: the answers go to standard output, all else to standard error, and the first turn that
+leaves. /help lists commands: a new conversation, a copy of it, another model, a report. From a pipe each line
+is for the model: the answers go to standard output, all else to standard error, and the first turn that
 fails ends it.
 """
 MEANINGS = "\n".join(f"  {code:<14} {meaning}" for code, meaning in MEANING.items())

@@ -1,4 +1,4 @@
-"""`trunkline chat`: each line is a turn.
+"""`trunkline chat`: each line is a turn, or at a terminal a command.
 
 Ctrl-C during a turn stops the turn; at the prompt, the second one in a row leaves. The event loop runs only
 while a turn does: waiting for a person is plain reading.
@@ -13,13 +13,15 @@ from contextlib import contextmanager, suppress
 
 from trunkline.aio.conversation import AsyncConversation
 from trunkline.aio.run import AsyncRun
+from trunkline.cli.commands import SLASH, Commands
 from trunkline.cli.exits import FAILED, INTERRUPTED, OK, code_of
 from trunkline.cli.items import tool_name
 from trunkline.cli.reach import connect
 from trunkline.cli.screen import Records, Screen, Show
+from trunkline.cli.talks import Talks
 from trunkline.cli.terminal import Terminal
 from trunkline.errors import TrunklineError
-from trunkline.events import Start
+from trunkline.events import Done, Start
 from trunkline.gen.trunkline.v1.message_pb2 import ROLE_TOOL, Part, UpstreamItemPart
 from trunkline.items import APPROVAL_REQUEST, approval, fields_of
 from trunkline.options import Options
@@ -27,7 +29,6 @@ from trunkline.options import Options
 PROMPT = "> "
 APPROVE = "Approve {}? [y/N] "
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
-GOODBYE_S = 2.0
 
 
 def chat(given: Namespace, terminal: Terminal) -> int:
@@ -44,34 +45,37 @@ def chat(given: Namespace, terminal: Terminal) -> int:
         with suppress(ImportError):
             import readline  # noqa: F401, PLC0415 - makes input() edit and remember lines; not everywhere
         terminal.note(f"{given.model} at {given.address}, session {conversation.session_id}", "dim")
-        terminal.note("Ctrl-C stops an answer, Ctrl-D leaves.", "dim")
+        terminal.note("Ctrl-C stops an answer, Ctrl-D leaves, /help lists commands.", "dim")
     show = Records(terminal) if given.json else Screen(terminal, given.address)
+    talks = Talks(conversation, named=given.session is not None)
     with asyncio.Runner() as runner:
-        talk = Chat(conversation, runner, terminal, show, interactive=interactive)
         try:
-            return talk.run()
+            return Chat(talks, runner, terminal, show, interactive=interactive).run()
         finally:
-            # A session that nobody can name again need not wait for its end.
-            runner.run(_leave(conversation, release=talk.began and given.session is None))
+            runner.run(talks.close())
 
 
 class Chat:
     def __init__(
         self,
-        conversation: AsyncConversation,
+        talks: Talks,
         runner: asyncio.Runner,
         terminal: Terminal,
         show: Show,
         *,
         interactive: bool,
     ) -> None:
-        self._conversation = conversation
+        self._talks = talks
+        self._commands = Commands(talks, terminal)
         self._runner = runner
         self._terminal = terminal
         self._show = show
         self._interactive = interactive
         self._interrupted = False
-        self.began = False
+
+    @property
+    def _conversation(self) -> AsyncConversation:
+        return self._talks.current.conversation
 
     def run(self) -> int:
         """Until the lines end, or, where nobody sits there, until a turn does not end well."""
@@ -81,7 +85,7 @@ class Chat:
                 line = self._read()
                 if line is None:
                     return OK
-                code = self._turn(line) if line.strip() else OK
+                code = self._do(line) if line.strip() else OK
                 if code != OK and not self._interactive:
                     return code
                 warned = False
@@ -105,6 +109,13 @@ class Chat:
             if not line:
                 return None
         return line.rstrip("\r\n")
+
+    def _do(self, line: str) -> int:
+        """A command, from a person only: what a script pipes in is for the model."""
+        if not (self._interactive and line.startswith(SLASH)):
+            return self._turn(line)
+        self._runner.run(self._commands.run(line))
+        return OK
 
     def _turn(self, line: str) -> int:
         """A line, and what the model asks a person meanwhile. Kept only where nothing waits in the end."""
@@ -146,7 +157,7 @@ class Chat:
                 return ANSWERS[said]
 
     def _follow_to_end(self, run: AsyncRun) -> int:
-        self.began, self._interrupted = True, False
+        self._talks.current.began, self._interrupted = True, False
         try:
             self._runner.run(self._follow(run))
         except asyncio.CancelledError:
@@ -175,14 +186,9 @@ class Chat:
                             if message.role == ROLE_TOOL:
                                 self._show.results(message)
                         shown = len(messages)
+                    elif isinstance(event, Done):
+                        self._talks.current.reports.append(event)
                     self._show.event(event)
-
-
-async def _leave(conversation: AsyncConversation, *, release: bool) -> None:
-    if release:
-        with suppress(TrunklineError):
-            await conversation.release(timeout=GOODBYE_S)
-    await conversation.client.aclose()
 
 
 @contextmanager
