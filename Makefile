@@ -94,7 +94,7 @@ agents: $(VENV_DONE) $(AGENTS_DONE) $(AGENTS_CLIENT) ## Clients of others agains
 
 bench: $(BENCH_DONE) ## The service beside LiteLLM, direct clients and two floors: table, JSON, plots; 15 minutes, Go
 	@$(PY) -m bench.run $(ARGS)
-	@$(PLOT) bench/plots.py bench/results/bench.json || echo 'bench: no plots'
+	@$(PLOT) -m bench.plots bench/results/bench.json || echo 'bench: no plots'
 
 bench-quick: $(BENCH_DONE) ## The same in two minutes: fewer loads, one round
 	@$(PY) -m bench.run --quick $(ARGS)

@@ -1,72 +1,143 @@
-"""Plot the result of `make bench`: `bench/.plots/bin/python bench/plots.py bench/results/bench.json`.
+"""Plot the result of `make bench`: `bench/.plots/bin/python -m bench.plots bench/results/bench.json`.
 
-Writes three PNGs beside the result. This is the only file that needs matplotlib, which has its own
-environment.
+Writes three PNGs beside the result, for screens of twice the density. This is the only file that needs
+matplotlib, which has its own environment.
 """
 
 import json
 import sys
+from math import isnan
 from pathlib import Path
-from statistics import median
 
 import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-NAMES = (
-    "service",
-    "service, all off",
-    "grpc.aio floor",
-    "C relay",
-    "LiteLLM",
-    "direct WebSocket",
-    "direct SSE",
-)
-PACED = {1: "1 x 50/s", 50: "50 x 50/s", 200: "200 x 50/s", 1000: "1000 x 50/s"}
+from bench.captions import PACED, Result, cpu_caption, idle_caption, points, ttft_caption
 
+COLOURS = {
+    "service": "#ab4e17",
+    "service, all off": "#e0a37f",
+    "LiteLLM": "#3f658a",
+    "grpc.aio floor": "#8a8378",
+    "C relay": "#b5aea2",
+    "direct WebSocket": "#5f7f5a",
+    "direct SSE": "#a8bda4",
+}
+INK, QUIET = "#1f1d1a", "#6a655c"
+SIZE_IN, DPI = (8.0, 4.5), 220
+LABEL_APART = 0.05
+"""Of the height of the plot: labels at the ends of lines would otherwise overlap."""
 
-def points(loads: dict, name: str, key: str) -> tuple[list[int], list[float]]:
-    values_at = {
-        streams: median(values)
-        for streams, load in PACED.items()
-        if (values := [f[key] for f in loads.get(load, {}).get(name, []) if f.get(key, -1) > 0])
-    }
-    return list(values_at), list(values_at.values())
-
-
-def by_streams(result: dict, key: str, title: str, file: Path) -> None:
-    figure, axes = plt.subplots(figsize=(8, 4.5))
-    for name in NAMES:
-        streams, values = points(result["loads"], name, key)
-        if values:
-            axes.plot(streams, values, marker="o", label=name)
-    axes.set(xscale="log", yscale="log", xlabel="streams at 50 deltas a second", title=title)
-    axes.set_xticks(list(PACED), labels=list(PACED))
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    figure.savefig(file, dpi=110, bbox_inches="tight")
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": "#c9c2b6",
+    "axes.labelcolor": QUIET,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "grid.color": "#e3ded4",
+}
 
 
-def idle(result: dict, file: Path) -> None:
-    figure, axes = plt.subplots(figsize=(8, 4.5))
-    for tls, name in ((False, "plain"), (True, "TLS")):
-        rows = [row for row in result["idle"] if row.get("tls") is tls]
+def by_streams(result: Result, key: str, caption: str, unit: str, file: Path) -> None:
+    _, axes = plt.subplots(figsize=SIZE_IN)
+    ends = {}
+    for name, colour in COLOURS.items():
+        values = points(result, name, key)
+        if all(map(isnan, values)):
+            continue
+        ours = name == "service"
         axes.plot(
-            [row["sessions"] for row in rows], [row["kib"] / 1024 for row in rows], marker="o", label=name
+            list(PACED),
+            values,
+            "o-",
+            color=colour,
+            linewidth=2.5 if ours else 1.5,
+            markersize=5,
+            zorder=3 if ours else 2,
         )
-    axes.set(xlabel="idle sessions", title="Memory of the service, MiB", ylim=(0, None))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(file, dpi=110, bbox_inches="tight")
+        ends[name] = values[-1]
+    axes.set(xscale="log", yscale="log", xlabel="streams, each with 50 deltas a second (logarithmic)")
+    axes.set_xticks(list(PACED), labels=[f"{streams:,}" for streams in PACED])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    label_ends(axes, ends)
+    save(axes, caption, f"{unit}, logarithmic; less is better", file)
+
+
+def label_ends(axes: Axes, ends: dict[str, float]) -> None:
+    """The name of each line at its end, from the lowest up, apart from each other."""
+    free = 0.0
+    for name, value in sorted(
+        (item for item in ends.items() if not isnan(item[1])), key=lambda item: item[1]
+    ):
+        height = axes.transAxes.inverted().transform(axes.transData.transform((1, value)))[1]
+        free = max(float(height), free)
+        axes.text(
+            1.01, free, name, color=COLOURS[name], va="center", transform=axes.transAxes,
+            fontweight="bold" if name == "service" else "normal",
+        )  # fmt: skip
+        free += LABEL_APART
+
+
+def idle(result: Result, file: Path) -> None:
+    _, axes = plt.subplots(figsize=SIZE_IN)
+    for tls, name, colour in ((False, "plain text", COLOURS["service"]), (True, "TLS", COLOURS["LiteLLM"])):
+        rows = [row for row in result["idle"] if row.get("tls") is tls]
+        if not rows:
+            continue
+        mebibytes = [row["kib"] / 1024 for row in rows]
+        axes.plot([row["sessions"] for row in rows], mebibytes, "o-", color=colour, linewidth=2.5)
+        axes.annotate(
+            name,
+            (rows[-1]["sessions"], mebibytes[-1]),
+            (8, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+        )
+    axes.set(xlabel="idle sessions, each with an open WebSocket", xlim=(0, None), ylim=(0, None))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    save(axes, idle_caption(result), "memory of the service, MiB", file)
+
+
+def save(axes: Axes, caption: str, unit: str, file: Path) -> None:
+    axes.grid()
+    axes.set_axisbelow(True)
+    axes.tick_params(which="both", length=0)
+    axes.set_title(unit, loc="left", fontsize=10, color=QUIET, pad=8)
+    axes.annotate(
+        caption,
+        (0, 1),
+        (0, 28),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=13,
+        fontweight="bold",
+    )
+    axes.figure.savefig(file, dpi=DPI, bbox_inches="tight", pad_inches=0.15)
 
 
 def main() -> None:
     source = Path(sys.argv[1])
     result = json.loads(source.read_text())
-    by_streams(result, "cpu_us", "CPU per delta, µs", source.with_name(f"{source.stem}-cpu.png"))
-    by_streams(result, "ttft_p99_ms", "TTFT p99, ms", source.with_name(f"{source.stem}-ttft.png"))
-    idle(result, source.with_name(f"{source.stem}-idle.png"))
+
+    def named(what: str) -> Path:
+        return source.with_name(f"{source.stem}-{what}.png")
+
+    with plt.rc_context(STYLE):
+        by_streams(result, "cpu_us", cpu_caption(result), "CPU per delta, µs", named("cpu"))
+        by_streams(
+            result, "ttft_p99_ms", ttft_caption(result), "first delta, 99th percentile, ms", named("ttft")
+        )
+        idle(result, named("idle"))
 
 
 if __name__ == "__main__":
