@@ -30,7 +30,7 @@ JAVA_CLEAN  := clients/java/target/.clean-$(shell cat clients/java/pom.xml proto
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo trace run up down logs e2e test agents attack soak bench bench-quick bench-guard bench-lock check clients client-python client-go client-typescript client-java lint type proto-check coverage fmt proto proto-baseline lock clean
+.PHONY: help setup demo trace run up down logs e2e test agents java-installed attack soak bench bench-quick bench-guard bench-lock check clients client-python client-go client-typescript client-java lint type proto-check coverage fmt proto proto-baseline lock clean
 
 help: ## Show this
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -89,7 +89,7 @@ soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, 
 attack: $(DEPLOY_DONE) ## The heavy attacks: bombs, endless messages, the worst requests; the light ones are in `make test`
 	@$(PY) -m pytest -m "heavy and not deployment" tests/attack $(ARGS)
 
-agents: $(VENV_DONE) $(AGENTS_DONE) $(AGENTS_CLIENT) ## Clients of others against the simulator: Codex, the Agents SDKs, the AI SDK; needs Node.js
+agents: $(VENV_DONE) $(AGENTS_DONE) $(AGENTS_CLIENT) java-installed ## Clients of others against the simulator: Codex, the Agents SDKs, the AI SDK; needs Node.js, Maven
 	@$(PY) -m pytest $(PARALLEL) -m agents tests/agents $(ARGS)
 
 bench: $(BENCH_DONE) ## The service beside LiteLLM, direct clients and two floors: table, JSON, plots; 15 minutes, Go
@@ -128,11 +128,10 @@ client-typescript: $(DEPLOY_DONE) ## The TypeScript client, and the page in a re
 	@$(PY) clients/conformance/compare.py --only typescript
 	@cd clients/typescript && npm run -s test:browser
 
-client-java: $(VENV_DONE) ## The Java client
-	@for tool in java mvn; do command -v $$tool >/dev/null || \
-	  { echo "client-java: needs $$tool (Debian: apt install maven openjdk-17-jdk-headless), and finds none." >&2; exit 1; }; done
-	@test -e $(JAVA_CLEAN) || { rm -rf clients/java/target && mkdir -p $(dir $(JAVA_CLEAN)) && touch $(JAVA_CLEAN); }
+client-java: $(VENV_DONE) $(JAVA_CLEAN) ## The Java client, and its adapter of LangChain4j
+	@$(NEED_JAVA)
 	@mvn --batch-mode --quiet --file clients/java install
+	@mvn --batch-mode --quiet --file clients/java/langchain4j install
 	@mvn --batch-mode --quiet --file clients/java/examples compile
 	@$(PY) clients/conformance/compare.py --only java
 
@@ -158,7 +157,7 @@ bench-lock: $(VENV_DONE) ## Renew the locks of LiteLLM and of the plots (require
 	@$(COMPILE:lock'=bench-lock') requirements/bench-litellm.in $(ARGS) --output-file requirements/bench-litellm.lock
 
 clean: ## Remove everything that the targets above have installed or cached
-	@rm -rf clients/typescript/node_modules clients/typescript/build clients/java/target clients/java/examples/target
+	@rm -rf clients/typescript/node_modules clients/typescript/build clients/java/target clients/java/examples/target clients/java/langchain4j/target
 	@rm -rf tests/agents/.venv tests/agents/node_modules
 	@rm -rf $(VENV) node_modules bench/.build bench/.litellm bench/.plots .coverage .coverage.* .hypothesis .*_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
@@ -197,6 +196,8 @@ COMPILE    = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 -
 LOCK       = $(COMPILE) pyproject.toml
 LOCK_GROUP = $(COMPILE) --group pyproject.toml
 PLOT       = bench/.plots/bin/python
+NEED_JAVA  = for tool in java mvn; do command -v $$tool >/dev/null || \
+             { echo "$@: needs $$tool (Debian: apt install maven openjdk-17-jdk-headless), and finds none." >&2; exit 1; }; done
 
 # A lock names every package, so pip need not resolve anything (--no-deps). Where it does, it looks for a newer version of
 # what somebody asks for with an extra, and then refuses that one for having no hash.
@@ -234,6 +235,15 @@ $(AGENTS_DONE): | $(VENV_DONE)
 	@tests/agents/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
 	  --requirement requirements/agents.lock
 	@touch $@
+
+# In Maven's local repository, for programs that use them. `client-java` tests them, too.
+java-installed: $(JAVA_CLEAN)
+	@$(NEED_JAVA)
+	@mvn --batch-mode --quiet --file clients/java -DskipTests install
+	@mvn --batch-mode --quiet --file clients/java/langchain4j -DskipTests install
+
+$(JAVA_CLEAN):
+	@rm -rf clients/java/target clients/java/langchain4j/target && mkdir -p $(dir $@) && touch $@
 
 $(AGENTS_NPM):
 	@command -v npm >/dev/null || { echo 'agents: needs Node.js >= 20 with npm, and finds none.' >&2; exit 1; }
