@@ -33,6 +33,10 @@ ALGORITHMS = frozenset(
 )
 """Of signatures with a public key. With a symmetric one, whoever can verify could sign."""
 
+SECRET_METADATA = frozenset(
+    ["authorization", "proxy-authorization", "cookie", "x-upstream-key", "api-key", "x-api-key"]
+)
+MAX_CALLER_ATTRIBUTES = 8
 TUNING = frozenset(
     {"frame-splitting", "gc", "malloc", "paced-loop", "scheduler", "switch-interval", "tls-buffers"}
 )
@@ -233,6 +237,21 @@ def jwks(text: str) -> str:
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("must be https: whoever can change the keys on the way can be any caller")
     return text
+
+
+def metadata(text: str) -> tuple[str, ...]:
+    """Return keys of gRPC metadata, in lower case as gRPC writes them, each once."""
+    keys = tuple(dict.fromkeys(entry.lower() for entry in words(text)))
+    if len(keys) > MAX_CALLER_ATTRIBUTES:
+        raise ValueError(f"must be at most {MAX_CALLER_ATTRIBUTES} keys")
+    for key in keys:
+        if not re.fullmatch(r"[a-z0-9_.-]{1,64}", key) or key.endswith("-bin"):
+            raise ValueError(
+                f"must be keys of text: {key} is not one of up to 64 of a-z 0-9 _ . -, or is binary"
+            )
+        if key in SECRET_METADATA or key.startswith("grpc-"):
+            raise ValueError(f"must not name {key}: it is gRPC's own, or holds a secret")
+    return keys
 
 
 def level(text: str) -> str:

@@ -195,6 +195,7 @@ class Settings:
     log_level: str = setting(
         parsers.level, "info", "What is logged: `info`, a line a turn; `debug`, every change."
     )
+    caller_attributes: tuple[str, ...] = setting(parsers.metadata, "", "Callers' metadata for spans and log.")
     metrics_listen: str = setting(parsers.address, "", "Where Prometheus reads. Empty: nowhere.", "host:port")
     payload_hook: str = setting(
         parsers.hook, "", "`module:function` that sees each full request and may change it."

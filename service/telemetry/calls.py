@@ -23,7 +23,7 @@ import grpc
 from opentelemetry.context import Context, attach
 from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, Span, SpanContext, SpanKind, StatusCode
 
-from service.telemetry import names, propagation
+from service.telemetry import caller_attributes, names, propagation
 from service.telemetry.attributes import Attributes, bounded
 from service.telemetry.propagation import Metadata, remote_parent
 
@@ -54,6 +54,8 @@ MAX_METHOD_CHARACTERS = 128
 class Call:
     """One call, from its metadata to its status.
 
+    `caller` is what the caller says of itself.
+
     `context` holds the ids of its span, for its children, and not the span itself: a connection dialled in
     the call's task keeps the task's context while it is open. Without tracing it is empty.
     """
@@ -68,13 +70,20 @@ class Call:
         "_over",
         "_span",
         "_telemetry",
+        "caller",
         "context",
     )
 
     def __init__(
-        self, telemetry: Telemetry, labels: dict[str, str], facts: Attributes, parent: SpanContext
+        self,
+        telemetry: Telemetry,
+        labels: dict[str, str],
+        facts: Attributes,
+        parent: SpanContext,
+        caller: Attributes = caller_attributes.NOTHING,
     ) -> None:
-        """Begin. `labels` are those of the duration, `facts` the other attributes of the span."""
+        """Begin. `labels` are those of the duration, `facts` other attributes of the span."""
+        self.caller = caller
         self._telemetry = telemetry
         self._labels = labels
         self._callbacks: list[Callable[[], object]] = []
@@ -90,7 +99,7 @@ class Call:
                 labels[names.RPC_METHOD],
                 propagation.context_of(parent),
                 SpanKind.SERVER,
-                bounded(labels | facts),
+                bounded(labels | facts | caller),
                 start_time=self._began_ns,
             )
             self.context = propagation.context_of(self._span.get_span_context())
@@ -169,7 +178,9 @@ def begin(telemetry: Telemetry, method: str, metadata: Metadata, *, known: bool 
     }
     facts: Attributes = {} if known else {names.RPC_METHOD_ORIGINAL: method[:MAX_METHOD_CHARACTERS]}
     tracing = telemetry.tracer is not None
-    call = Call(telemetry, labels, facts, remote_parent(metadata) if tracing else INVALID_SPAN_CONTEXT)
+    parent = remote_parent(metadata) if tracing else INVALID_SPAN_CONTEXT
+    caller = caller_attributes.of_metadata(telemetry.caller_attributes, metadata)
+    call = Call(telemetry, labels, facts, parent, caller)
     if tracing:
         attach(call.context)
     _CALL.set(call)

@@ -12,7 +12,16 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from service.domain.compaction import Compacted
 from service.domain.messages import CompletionRequest
 from service.domain.report import NOBODY, Peer
-from service.telemetry import attributes, calls, endings, logs, names, propagation, turn_metrics
+from service.telemetry import (
+    attributes,
+    caller_attributes,
+    calls,
+    endings,
+    logs,
+    names,
+    propagation,
+    turn_metrics,
+)
 from service.telemetry.attributes import Attributes, bounded
 from service.telemetry.bounds import truncate
 from service.telemetry.calls import Call
@@ -76,6 +85,9 @@ class CompactionTrace:
         """The upstream has answered."""
         self._compacted = compacted
 
+    def _caller(self) -> Attributes:
+        return self._call.caller if self._call is not None else {}
+
     def _describe(self, ending: str, error: BaseException | None) -> None:
         request, compacted = self._request, self._compacted
         known: Attributes = {
@@ -85,6 +97,7 @@ class CompactionTrace:
             names.QUEUE_S: self._queue_s,
             names.BYTES_SENT: self._bytes_sent,
             names.ENDING: ending,
+            **self._caller(),
         }
         if self._upstream is not NOBODY:
             known |= attributes.of_upstream(self._upstream)
@@ -120,6 +133,7 @@ class CompactionTrace:
             "model": self._request.model,
             "bytes_sent": self._bytes_sent,
             "total_s": round(took_s, 4),
+            **caller_attributes.log_fields(self._caller()),
         }
         if (compacted := self._compacted) is not None:
             fields |= {"response_id": compacted.response_id, "messages": len(compacted.messages)}

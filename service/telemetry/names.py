@@ -63,8 +63,11 @@ TOOL_DEFINITIONS = "gen_ai.tool.definitions"
 CONTENT = frozenset({INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS})
 
 # Ours
+PREFIX = "trunkline."
 TENANT = "trunkline.tenant"
 REQUEST_ID = "trunkline.request_id"
+CALLER = f"{PREFIX}caller."
+"""Before the key of the metadata in which callers say something of themselves."""
 TURN_ID = "trunkline.turn_id"
 ATTACHED = "trunkline.attached"
 REASON = "trunkline.reason"

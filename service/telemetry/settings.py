@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySettings:
-    """What the spans and metrics say of this process, and where Prometheus reads."""
+    """What the spans and metrics say of this process, where Prometheus reads, and which metadata is shown."""
 
     metrics_listen: str
     replica: str
+    caller_attributes: tuple[str, ...]

@@ -78,6 +78,7 @@ class Providers:
             Instruments(meter),
             Gauges(meter),
             chosen.capture,
+            caller_attributes=settings.caller_attributes,
         )
 
     def close(self) -> None:

@@ -51,7 +51,8 @@ class Telemetry:
     """The tracer, the instruments and how content and labels are bounded.
 
     `tracer`: None where no spans are exported. `upstream`: the one of which this records.
-    `model` and `tenant` bound the values of these labels.
+    `model` and `tenant` bound the values of these labels. `caller_attributes`: the keys of the metadata in
+    which callers say something of themselves.
     """
 
     tracer: Tracer | None = None
@@ -61,6 +62,7 @@ class Telemetry:
     upstream: Peer = NOBODY
     model: BoundedLabel = field(default_factory=BoundedLabel)
     tenant: BoundedLabel = field(default_factory=BoundedLabel)
+    caller_attributes: tuple[str, ...] = ()
 
     def refused(self, limit: Limit) -> None:
         """Count a turn that was refused by this limit."""

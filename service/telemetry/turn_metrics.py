@@ -12,7 +12,7 @@ from service.domain.events import Usage
 from service.domain.phases import Acquisition, Attempt
 from service.domain.report import FIELD, TurnReport
 from service.domain.turn_record import TurnRecord
-from service.telemetry import attributes, calls, endings, names
+from service.telemetry import attributes, caller_attributes, calls, endings, names
 from service.telemetry.attributes import Attributes
 from service.telemetry.instruments import Instruments
 from service.telemetry.telemetry import Telemetry
@@ -116,8 +116,13 @@ def _measure_context(instruments: Instruments, report: TurnReport, operation: At
         instruments.first_token.record(report.timings.first_content, operation)
 
 
-def log(record: TurnRecord, report: TurnReport | None, ending: str) -> None:
-    """Write the log line of a finished turn at INFO, and before it one for each of its phases at DEBUG."""
+def log(
+    record: TurnRecord, report: TurnReport | None, ending: str, caller: Attributes = caller_attributes.NOTHING
+) -> None:
+    """Write the log line of a finished turn at INFO, and before it one for each of its phases at DEBUG.
+
+    `caller`: what its caller says of itself.
+    """
     if not logger.isEnabledFor(logging.INFO):
         return
     request, completed = record.request, record.completed
@@ -127,6 +132,7 @@ def log(record: TurnRecord, report: TurnReport | None, ending: str) -> None:
     if logger.isEnabledFor(logging.DEBUG):
         _log_phases(record, common)
     fields = common | {"ending": ending, "tenant": record.tenant, "model": request.model}
+    fields |= caller_attributes.log_fields(caller)
     if report is not None:
         fields |= _of_report(report)
         if report.ignored_events:

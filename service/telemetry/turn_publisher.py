@@ -87,6 +87,9 @@ class TurnTrace:
             return None
         return self._span(phase)
 
+    def _caller(self) -> Attributes:
+        return self._call.caller if self._call is not None else {}
+
     def _above(self) -> Context:
         return self._call.context if self._call is not None else Context()
 
@@ -101,7 +104,7 @@ class TurnTrace:
         if self._call is not None and self._call.recording:
             self._call.annotate(_outcome(record, report, ending))
         turn_metrics.measure(self._telemetry, record, report, ending)
-        turn_metrics.log(record, report, ending)
+        turn_metrics.log(record, report, ending, self._caller())
 
     def _span(self, phase: Acquisition | Attempt) -> Span:
         """Return the span of this phase, started as of its beginning, with what a sampler may decide by."""
@@ -146,6 +149,7 @@ class TurnTrace:
         request, response, completed = self.record.request, attempt.response, attempt.completed
         capture = self._telemetry.capture
         known = attributes.of_request(request) | attributes.of_report(attempt.report)
+        known |= self._caller()
         known[names.ATTEMPT] = attempt.number
         if attempt.started is not None:
             known[names.RESPONSE_ID] = attempt.started.response_id
