@@ -41,8 +41,12 @@ an error that is not retryable or names a delay is not replayed as a loss; PROTO
 FRAME_REFUSED are, once. With `transport` WEBSOCKET a turn that was sent goes over a new connection
 instead of SSE, unless every connection would refuse the request; one that was not sent fails.
 
-| reason | it was sent | cause | it was not sent | without a remedy the caller gets |
-|---|---|---|---|---|
+Where [another upstream](deployment.md#failover) serves the model, what has *next upstream* in its row goes
+there: refusals prove that nothing ran, a loss goes there in place of its one repetition, and what was not
+sent goes there after SSE.
+
+| reason | it was sent | cause | it was not sent | with another upstream | without a remedy the caller gets |
+|---|---|---|---|---|---|
 """
 
 ROUTES = {
@@ -56,7 +60,11 @@ def render() -> str:
     """Return the whole page."""
     public = [reason for reason in Reason if POLICIES[reason].public is None]
     tried = [
-        reason for reason in Reason if POLICIES[reason].replay is not None or POLICIES[reason].sse_if_unsent
+        reason
+        for reason in Reason
+        if POLICIES[reason].replay is not None
+        or POLICIES[reason].sse_if_unsent
+        or POLICIES[reason].elsewhere is not None
     ]
     return (
         HEAD
@@ -89,7 +97,8 @@ def _tried_row(reason: Reason, policy: Policy) -> str:
     unsent = "SSE" if policy.sse_if_unsent else "nothing"
     if reason is Reason.CONNECTION_LOST:
         unsent = "a new connection; after three in a row, SSE"
-    return _row((reason.value, sent, cause, unsent, (policy.public or reason).value))
+    elsewhere = "next upstream" if policy.elsewhere is not None else ""
+    return _row((reason.value, sent, cause, unsent, elsewhere, (policy.public or reason).value))
 
 
 def _row(cells: tuple[str, ...]) -> str:

@@ -8,6 +8,9 @@ A turn is sent again only before its caller has seen content. Two kinds of failu
 dispatch. Most causes prove that the upstream ran nothing: it refused the request as a whole. A LOSS proves
 nothing, so the turn may run twice; it is still repeated once, because most losses come from the connection.
 
+Where several upstreams serve the model, a turn that its upstream cannot serve goes on to the next one before
+content: after what proves that nothing ran, or in place of the one repetition of a loss.
+
 Example: over a WebSocket a turn ends with TIMEOUT before content. Its row says `replay=LOSS`, so it is
 repeated unless only safe replays are allowed; `route=SSE`, because a silent WebSocket is taken for a fault of
 WebSockets there; and `sse_reason` is what the turn's report then gives as its `transport_reason`.
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 from service.domain.policy import Cause, Policy, Route
 from service.domain.reasons import Fault, Reason
-from service.domain.report import TransportReason
+from service.domain.report import TransportReason, UpstreamReason
 
 POLICIES: dict[Reason, Policy] = {
     Reason.INVALID_REQUEST: Policy(
@@ -69,6 +72,7 @@ POLICIES: dict[Reason, Policy] = {
         meaning="the upstream refuses the service's key or region",
         caller="report it to the operator",
         operator="the key; its rights",
+        elsewhere=UpstreamReason.UPSTREAM_AUTH,
     ),
     Reason.RATE_LIMITED: Policy(
         Fault.UPSTREAM,
@@ -78,6 +82,7 @@ POLICIES: dict[Reason, Policy] = {
         caller="try again after `retry_after`",
         operator="a higher limit upstream, or in `AUTH_FILE`",
         connection_reusable=True,
+        elsewhere=UpstreamReason.RATE_LIMITED,
     ),
     Reason.QUOTA_EXHAUSTED: Policy(
         Fault.SERVICE,
@@ -85,6 +90,7 @@ POLICIES: dict[Reason, Policy] = {
         caller="do not try again",
         operator="the bill",
         connection_reusable=True,
+        elsewhere=UpstreamReason.QUOTA_EXHAUSTED,
     ),
     Reason.OVERLOADED: Policy(
         Fault.SERVICE,
@@ -105,6 +111,7 @@ POLICIES: dict[Reason, Policy] = {
         route=Route.SSE,
         sse_if_unsent=True,
         implies_nothing_sent=True,
+        elsewhere=UpstreamReason.CONNECT_FAILED,
     ),
     Reason.SHUTTING_DOWN: Policy(
         Fault.SERVICE,
@@ -214,6 +221,7 @@ POLICIES: dict[Reason, Policy] = {
         replay=Cause.LOSS,
         route=Route.NEW_CONNECTION,
         sse_reason=TransportReason.UPSTREAM_ERROR,
+        elsewhere=UpstreamReason.UPSTREAM_ERROR,
     ),
     Reason.PROTOCOL_ERROR: Policy(
         Fault.UPSTREAM,
@@ -236,6 +244,7 @@ POLICIES: dict[Reason, Policy] = {
         route=Route.SSE,
         counts_as_silent=True,
         sse_reason=TransportReason.TIMEOUT,
+        elsewhere=UpstreamReason.TIMEOUT,
     ),
     Reason.INTERNAL: Policy(
         Fault.SERVICE,

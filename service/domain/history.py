@@ -25,7 +25,7 @@ from service.domain.compaction import is_compaction
 from service.domain.effort import UNSET, Efforts
 from service.domain.known import Known
 from service.domain.limits import MAX_CHAINED_ITEMS
-from service.domain.messages import Item, Message, ToolCallPart, ToolResultPart
+from service.domain.messages import Item, Message, ReasoningPart, ToolCallPart, ToolResultPart
 from service.domain.plan import STRICT_BASIS, ChainFingerprint, ContextReason, Plan
 
 
@@ -111,10 +111,10 @@ class History:
         if self._chain is None:
             self.forget(ContextReason.NEW_CONNECTION if plan.incremental else plan.reason)
 
-    def rebound(self) -> None:
-        """Drop the chain, because the session has another key now, and keys share nothing."""
+    def rebound(self, reason: ContextReason) -> None:
+        """Drop the chain, because the session has another upstream or key now, and they share nothing."""
         if self._chain is not None:
-            self.forget(ContextReason.NEW_CONNECTION)
+            self.forget(reason)
 
     def line_closed(self, line_id: int) -> None:
         """Drop the chain if it belongs to the closed connection."""
@@ -190,6 +190,25 @@ def full_plan(items: tuple[Item, ...], reason: ContextReason) -> Plan:
 def without_reasoning(plan: Plan) -> Plan:
     """Return the plan without reasoning, whose encrypted content the upstream refused."""
     return replace(plan, items=tuple(item for item in plan.items if not item.is_reasoning))
+
+
+def from_elsewhere(plan: Plan) -> Plan:
+    """Return the plan for an upstream that did not say what the conversation holds: without the ids of items,
+    which it does not know, and without the encrypted content of reasoning, which it cannot read.
+    """
+    return replace(plan, items=tuple(map(_anonymous, plan.items)))
+
+
+def _anonymous(item: Item) -> Item:
+    parts = tuple(
+        replace(part, id="", encrypted_content="")
+        if isinstance(part, ReasoningPart)
+        else replace(part, item_id="")
+        if part.item_id
+        else part
+        for part in item.parts
+    )
+    return item if parts == item.parts else Item(item.role, parts)
 
 
 def orphans(messages: Sequence[Message]) -> Iterator[tuple[int, int]]:

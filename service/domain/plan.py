@@ -35,6 +35,7 @@ class ContextReason(Enum):
     CHAIN_LOST = "chain_lost"
     CHAINING_UNSUPPORTED = "chaining_unsupported"
     NEW_CONNECTION = "new_connection"
+    UPSTREAM_CHANGED = "upstream_changed"
     HISTORY_TOO_LONG = "history_too_long"
     TOKEN_REFUSED = "token_refused"  # noqa: S105  a reason, no password
     FORK = "fork"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from service.domain.reasons import Fault, Reason
-from service.domain.report import TransportReason
+from service.domain.report import TransportReason, UpstreamReason
 
 
 class Route(Enum):
@@ -15,6 +15,7 @@ class Route(Enum):
     SAME_CONNECTION = "same_connection"
     NEW_CONNECTION = "new_connection"
     SSE = "sse"
+    NEXT_UPSTREAM = "next_upstream"
 
 
 class Cause(Enum):
@@ -66,6 +67,10 @@ class Policy:
     counts_as_silent: bool = False
     """On a connection that never received anything, it is evidence against the endpoint. Size (1009) is not:
     it judges what was sent.
+    """
+    elsewhere: UpstreamReason | None = None
+    """The report's `upstream_reason` of a turn that went on to another upstream after this; None: none does.
+    Where nothing is replayed here, the upstream has refused the request as a whole, and ran nothing.
     """
     sse_reason: TransportReason | None = None
     """The report's `transport_reason` of a turn that went on by SSE. A connection that could not be opened

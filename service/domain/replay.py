@@ -15,6 +15,9 @@ once after a loss of any kind, which proves nothing. Example: the upstream does 
 (CONNECTION_LOST: sent once more, over a new one). Both causes are used up and `MAX_DISPATCHES` is reached, so
 the next failure goes to the caller.
 
+Where another upstream serves the model, one that refuses a turn as a whole (a rate limit), answers that it
+failed, or is silent is left for the next, which takes the place of the one repetition.
+
 A connection that breaks before it ever received anything leads to SSE instead: a gateway that accepts a
 WebSocket and cannot serve it would do the same to the next one.
 """
@@ -103,23 +106,30 @@ class Progress:
         silent: bool,
         forced: bool,
         safe_only: bool,
+        elsewhere: bool = False,
     ) -> Route | None:
         """Return where the turn goes after this failure, or None when the error goes to the caller.
 
         `dispatched`: the failed attempt may have reached the upstream. `transport`: what the attempt ran
         over. `silent`: its connection never received anything. `forced`: the caller allows no other.
-        `safe_only`: replay only what is proven not to have run.
+        `safe_only`: replay only what is proven not to have run. `elsewhere`: another upstream may serve the
+        turn after such a failure.
         """
         if self.state in (State.STREAMING, State.DONE, State.FAILED):
             return None
         if not dispatched:
-            return self._before_dispatch(error, transport, forced)
+            here = self._before_dispatch(error, transport, forced)
+            return Route.NEXT_UPSTREAM if here is None and elsewhere else here
+        if self.dispatches >= MAX_DISPATCHES:
+            return None
         cause = error.policy.replay
-        if cause is None or cause in self._used or self.dispatches >= MAX_DISPATCHES:
+        if cause is None:
+            return Route.NEXT_UPSTREAM if elsewhere else None
+        if cause in self._used:
             return None
-        if not cause.proves_nothing_ran and (safe_only or not _worth_another_try(error)):
+        if not cause.proves_nothing_ran and (safe_only or not _worth_another_try(error, elsewhere)):
             return None
-        route = _route(error.reason, transport, silent, forced)
+        route = Route.NEXT_UPSTREAM if elsewhere else _route(error.reason, transport, silent, forced)
         if route is not None:
             self._used.add(cause)
         return route
@@ -136,9 +146,12 @@ class Progress:
         return Route.SSE if error.policy.sse_if_unsent and not forced else None
 
 
-def _worth_another_try(error: TurnError) -> bool:
-    """Return False where the upstream says that trying again is useless, or too soon: the caller decides."""
-    return (error.retryable or error.policy.repeat_once) and not error.retry_after
+def _worth_another_try(error: TurnError, elsewhere: bool) -> bool:
+    """Return False where the upstream says that trying again is useless, or too soon: the caller decides.
+
+    What is too soon here is not too soon `elsewhere`.
+    """
+    return (error.retryable or error.policy.repeat_once) and (elsewhere or not error.retry_after)
 
 
 def _route(reason: Reason, transport: Transport, silent: bool, forced: bool) -> Route | None:

@@ -34,6 +34,22 @@ class TransportReason(Enum):
     PROTOCOL_ERROR = "protocol_error"
 
 
+class UpstreamReason(Enum):
+    """Why a turn went to its upstream and to no other of its route. The values are part of the contract
+    (`TurnReport.upstream_reason`).
+    """
+
+    PREFERRED = "preferred"
+    SESSION = "session"
+    COOLDOWN = "cooldown"
+    CONNECT_FAILED = "connect_failed"
+    UPSTREAM_AUTH = "upstream_auth"
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    UPSTREAM_ERROR = "upstream_error"
+    TIMEOUT = "timeout"
+
+
 @dataclass(frozen=True, slots=True)
 class Timings:
     """Seconds. `first_event`, `first_content` and `total` count from the start of the turn; None: it did
@@ -71,7 +87,8 @@ class TurnReport:
     """How a turn ran. `context_reason` is None and `attempts` 0 while nothing was sent.
 
     `ignored_events` are what the upstream sent and nobody understood: type and count. `attached`: the call
-    that gets the report did not start the turn. `upstream`: the one that was asked last.
+    that gets the report did not start the turn. `upstream`: the one that was asked last;
+    `upstream_reason`: why that, None where it is the only one.
     """
 
     turn_id: str
@@ -88,6 +105,7 @@ class TurnReport:
     ignored_events: tuple[tuple[str, int], ...] = ()
     attached: bool = False
     upstream: Peer = NOBODY
+    upstream_reason: UpstreamReason | None = None
 
 
 class LineState(Enum):

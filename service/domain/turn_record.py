@@ -17,8 +17,9 @@ from service.domain.events import Completed, Event, Started, Usage
 from service.domain.messages import CompletionRequest, Transport
 from service.domain.phases import Acquisition, Attempt, Response
 from service.domain.plan import ContextReason
+from service.domain.policy import Route
 from service.domain.replay import Progress, Signal, State
-from service.domain.report import NOBODY, Peer, Timings, TransportReason, TurnReport, TurnView
+from service.domain.report import NOBODY, Peer, Timings, TransportReason, TurnReport, TurnView, UpstreamReason
 
 
 class TurnRecord:
@@ -41,6 +42,7 @@ class TurnRecord:
         "completed",
         "ended",
         "error",
+        "failovers",
         "fallbacks",
         "phases",
         "progress",
@@ -50,6 +52,7 @@ class TurnRecord:
         "transport",
         "turn_id",
         "upstream",
+        "upstream_reason",
         "wall_began",
         "warm_up_usage",
     )
@@ -57,15 +60,16 @@ class TurnRecord:
     def __init__(
         self, tenant: str, request: CompletionRequest, clock: Callable[[], float], wall: Callable[[], float]
     ) -> None:
-        wish = request.options.transport
         self.tenant = tenant
         self.request = request
         self.turn_id = ""
         """Empty until the turn was admitted."""
         self.upstream = NOBODY
+        self.upstream_reason: UpstreamReason | None = None
+        self.failovers: list[tuple[Peer, UpstreamReason]] = []
+        """Which upstreams the turn left, and why."""
         self.progress = Progress()
-        self.transport = Transport.SSE if wish is Transport.SSE else Transport.WEBSOCKET
-        """The transport that the turn uses now."""
+        self.transport, self._transport_reason = _first(request.options.transport)
         self.completed: Completed | None = None
         self.fallbacks: list[TransportReason] = []
         """Why the turn went from WebSocket to SSE, if it did."""
@@ -79,9 +83,6 @@ class TurnRecord:
         self.began = clock()
         self.wall_began = wall()
         self.phases: list[Acquisition | Attempt] = [Acquisition(self.began)]
-        self._transport_reason = (
-            TransportReason.PREFERRED if wish is Transport.AUTO else TransportReason.REQUESTED
-        )
         self._response_id = ""
         self._incremental = self._reused = False
         self._context_reason: ContextReason | None = None
@@ -110,6 +111,11 @@ class TurnRecord:
         usages = [phase.response.usage for phase in self.phases if isinstance(phase, Attempt)]
         return sum(usage.total_tokens for usage in (self.warm_up_usage, *usages) if usage is not None)
 
+    @property
+    def first_route(self) -> Route:
+        """The route of the first attempt at an upstream."""
+        return Route.SSE if self.transport is Transport.SSE else Route.SAME_CONNECTION
+
     def report(self) -> TurnReport:
         return TurnReport(
             self.turn_id,
@@ -131,6 +137,7 @@ class TurnRecord:
             self._bytes_saved,
             self._ignored_events(),
             upstream=self.upstream,
+            upstream_reason=self.upstream_reason,
         )
 
     def view(self, last_sequence: int) -> TurnView:
@@ -147,9 +154,17 @@ class TurnRecord:
         self._queue_s = now - self.began
         self._acquisition(now).admitted_at = now
 
-    def sent_to(self, upstream: Peer) -> None:
-        """The turn goes to this upstream from now on."""
-        self.upstream = upstream
+    def sent_to(self, upstream: Peer, why: UpstreamReason | None = None) -> None:
+        """The turn goes to this upstream. `why`: None where it is the only one."""
+        self.upstream, self.upstream_reason = upstream, why
+
+    def moved(self, upstream: Peer, why: UpstreamReason) -> None:
+        """The turn goes on to this upstream, where the choice of a transport begins again."""
+        self.failovers.append((self.upstream, why))
+        self.sent_to(upstream, why)
+        wish = self.request.options.transport
+        self.transport, self._transport_reason = _first(wish)
+        self._reused = False
 
     def asked(self) -> None:
         """The turn asks the pool for a connection."""
@@ -229,7 +244,7 @@ class TurnRecord:
         self._response_id, self._reused = report.response_id, report.connection_reused
         self._incremental, self._context_reason = report.incremental, report.context_reason
         self._bytes_sent, self._bytes_saved = report.bytes_sent, report.bytes_saved
-        self.upstream = report.upstream
+        self.upstream, self.upstream_reason = report.upstream, report.upstream_reason
 
     def end(self, error: BaseException | None) -> None:
         """The turn is over, with this error. None: nothing failed."""
@@ -259,3 +274,9 @@ class TurnRecord:
             last = Acquisition(now)
             self.phases.append(last)
         return last
+
+
+def _first(wish: Transport) -> tuple[Transport, TransportReason]:
+    """Return the transport that is tried first, and why."""
+    transport = Transport.SSE if wish is Transport.SSE else Transport.WEBSOCKET
+    return transport, TransportReason.PREFERRED if wish is Transport.AUTO else TransportReason.REQUESTED

@@ -20,7 +20,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from service.domain.history import History
+from service.domain.plan import ContextReason
 from service.domain.report import LineState, SessionView, TurnReport
+from service.domain.tenant import Credential
 from service.transport.connection import Connection
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Session:
         "_created_at",
         "_credential_digest",
         "_endpoint",
+        "_foreign",
         "_incremental_turns",
         "_last_used_at",
         "_line",
@@ -70,6 +73,7 @@ class Session:
         self._line_state = LineState.NONE
         self._credential_digest = b""
         self._endpoint: Endpoint | None = None
+        self._foreign = False
         self._refused_bytes = 0
         self._turns = self._incremental_turns = self._bytes_saved = 0
         self._used_at = now
@@ -157,6 +161,7 @@ class Session:
 
     def count(self, report: TurnReport) -> None:
         """Count a completed turn, or a fork of one."""
+        self._foreign = False
         self._turns += 1
         self._incremental_turns += report.incremental
         self._bytes_saved += report.bytes_saved
@@ -198,8 +203,26 @@ class Session:
         if endpoint is before and credential_digest == self._credential_digest:
             return None
         self._endpoint, self._credential_digest = endpoint, credential_digest
-        self.history.rebound()
+        if before is None or endpoint is before:
+            self.history.rebound(ContextReason.NEW_CONNECTION)
+        else:
+            self._foreign = self._foreign or self._turns > 0
+            self.history.rebound(ContextReason.UPSTREAM_CHANGED)
         return before
+
+    def foreign_to(self, endpoint: Endpoint) -> bool:
+        """Return whether another upstream holds the conversation, and this one has answered no turn of it."""
+        return self._foreign or (self._turns > 0 and endpoint is not self._endpoint)
+
+    def move(self, endpoint: Endpoint, key: Credential | None) -> None:
+        """Bind the session to an upstream and a key, and close its connection if either is another one."""
+        before = self.rebind(endpoint, key.digest if key is not None else b"")
+        if before is not None:
+            before.pool.release(self)
+
+    def stays_at(self, endpoint: Endpoint) -> bool:
+        """Return whether this upstream is the one that has the conversation, or a turn of it, now."""
+        return endpoint is self._endpoint and (self.busy or self.history.chain is not None)
 
     def refuse(self, frame_bytes: int) -> None:
         """Remember that the upstream found a frame of this size too big; other sessions may fare better."""

@@ -10,7 +10,7 @@ from service.domain.errors import Reason
 from service.domain.failure_policy import POLICIES
 from service.domain.limits import TABLE
 from service.domain.plan import ContextReason
-from service.domain.report import TransportReason
+from service.domain.report import TransportReason, UpstreamReason
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
@@ -30,11 +30,12 @@ def section(title: str) -> str:
             "Over what",
             {reason.value for reason in TransportReason},
         ),
+        ("Where to", {reason.value for reason in UpstreamReason}),
     ],
 )
 def test_every_reason_of_a_report_is_explained(title, reasons):
     cells = "".join(line.split("|")[1] for line in section(title).splitlines() if line.startswith("| `"))
-    explained = set(re.findall(r"`(\w+)`", cells)) - {"context_reason", "transport_reason"}
+    explained = set(re.findall(r"`(\w+)`", cells)) - {"context_reason", "transport_reason", "upstream_reason"}
     assert explained == reasons
 
 

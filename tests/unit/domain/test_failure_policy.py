@@ -5,7 +5,7 @@ import pytest
 from service.domain.errors import Fault, Reason
 from service.domain.failure_policy import POLICIES
 from service.domain.policy import Cause, Route
-from service.domain.report import TransportReason
+from service.domain.report import TransportReason, UpstreamReason
 
 
 def having(column: str) -> dict[str, object]:
@@ -136,6 +136,11 @@ VALUES: dict[str, dict[str, object]] = {
         "CONNECT_FAILED": Route.SSE,
     },
     "route_if_silent": {"CLOSED_BY_POLICY": Route.SSE, "CONNECTION_LOST": Route.SSE},
+    "elsewhere": {
+        reason.name: reason
+        for reason in UpstreamReason
+        if reason not in (UpstreamReason.PREFERRED, UpstreamReason.SESSION, UpstreamReason.COOLDOWN)
+    },
     "sse_reason": {
         "CLOSED_BY_POLICY": TransportReason.CONNECTION_LOST,
         "MESSAGE_TOO_BIG": TransportReason.TOO_BIG,

@@ -384,13 +384,13 @@ def test_by_sse_a_stored_response_that_does_not_fit_says_why():
 @pytest.mark.parametrize("stored", [False, True], ids=["of a line", "stored"])
 def test_another_key_drops_the_chain(stored):
     history = history_of(items(user("a")), assistant(), stored=stored)
-    history.rebound()
+    history.rebound(ContextReason.NEW_CONNECTION)
     assert history.plan(ASKED, FINGERPRINT, LINE).reason is ContextReason.NEW_CONNECTION
 
 
 def test_the_first_key_is_no_other():
     history = History()
-    history.rebound()
+    history.rebound(ContextReason.NEW_CONNECTION)
     assert history.plan(ASKED, FINGERPRINT, LINE).reason is ContextReason.FIRST_TURN
 
 

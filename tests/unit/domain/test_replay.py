@@ -37,8 +37,10 @@ def reroute(
     forced=False,
     safe_only=False,
     retryable=None,
+    retry_after=None,
+    elsewhere=False,
 ):
-    error = TurnError(reason, "it went wrong", retryable=retryable)
+    error = TurnError(reason, "it went wrong", retryable=retryable, retry_after=retry_after)
     return made.reroute(
         error,
         dispatched=dispatched,
@@ -46,6 +48,7 @@ def reroute(
         silent=silent,
         forced=forced,
         safe_only=safe_only,
+        elsewhere=elsewhere,
     )
 
 
@@ -235,3 +238,47 @@ def test_dead_connections_are_not_replaced_for_ever():
 
 def test_every_cause_has_a_route():
     assert all(POLICIES[reason].route is not None for reason in REPLAYED)
+
+
+REFUSALS = (Reason.RATE_LIMITED, Reason.QUOTA_EXHAUSTED, Reason.UPSTREAM_AUTH)
+
+
+@pytest.mark.parametrize("reason", [*REFUSALS, Reason.UPSTREAM_ERROR, Reason.TIMEOUT])
+@pytest.mark.parametrize("transport", [WS, SSE], ids=["websocket", "sse"])
+def test_a_failure_before_content_leads_to_another_upstream_where_there_is_one(reason, transport):
+    for before in (SENT, STARTED):
+        assert reroute(progress(*before), reason, transport=transport, elsewhere=True) is Route.NEXT_UPSTREAM
+    assert reroute(progress(*STREAMING), reason, transport=transport, elsewhere=True) is None
+
+
+@pytest.mark.parametrize("safe_only", [False, True])
+def test_only_what_proves_that_nothing_ran_goes_elsewhere_where_losses_are_not_replayed(safe_only):
+    route = reroute(progress(*SENT), Reason.RATE_LIMITED, safe_only=safe_only, elsewhere=True)
+    assert route is Route.NEXT_UPSTREAM
+    route = reroute(progress(*SENT), Reason.UPSTREAM_ERROR, safe_only=safe_only, elsewhere=True)
+    assert route is (None if safe_only else Route.NEXT_UPSTREAM)
+
+
+def test_a_loss_is_repeated_once_wherever():
+    made = progress(*SENT)
+    assert reroute(made, Reason.UPSTREAM_ERROR, elsewhere=True) is Route.NEXT_UPSTREAM
+    made.advance(Signal.DISPATCH)
+    assert reroute(made, Reason.UPSTREAM_ERROR, elsewhere=True) is None
+    assert reroute(made, Reason.RATE_LIMITED, elsewhere=True) is Route.NEXT_UPSTREAM
+    made.advance(Signal.DISPATCH)
+    assert reroute(made, Reason.RATE_LIMITED, elsewhere=True) is None, "three requests a turn"
+
+
+def test_a_delay_binds_only_the_upstream_that_named_it():
+    assert reroute(progress(*SENT), Reason.UPSTREAM_ERROR, retry_after=5.0) is None
+    route = reroute(progress(*SENT), Reason.UPSTREAM_ERROR, retry_after=5.0, elsewhere=True)
+    assert route is Route.NEXT_UPSTREAM
+    assert reroute(progress(*SENT), Reason.UPSTREAM_ERROR, retryable=False, elsewhere=True) is None
+
+
+def test_what_was_not_sent_tries_all_ways_of_its_upstream_first():
+    unsent = {"dispatched": False, "elsewhere": True}
+    assert reroute(Progress(), Reason.CONNECT_FAILED, **unsent) is Route.SSE
+    assert reroute(Progress(), Reason.CONNECT_FAILED, transport=SSE, **unsent) is Route.NEXT_UPSTREAM
+    assert reroute(Progress(), Reason.CONNECT_FAILED, forced=True, **unsent) is Route.NEXT_UPSTREAM
+    assert reroute(Progress(), Reason.UPSTREAM_AUTH, **unsent) is Route.NEXT_UPSTREAM

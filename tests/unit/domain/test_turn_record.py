@@ -12,7 +12,7 @@ from service.domain.messages import CompletionRequest, Message, Options, Role, T
 from service.domain.phases import Acquisition, Attempt
 from service.domain.plan import ContextReason
 from service.domain.replay import Signal
-from service.domain.report import TransportReason, TurnReport
+from service.domain.report import Peer, TransportReason, TurnReport, UpstreamReason
 from service.domain.turn_record import TurnRecord
 
 WALL = 1_790_000_000.0
@@ -115,6 +115,23 @@ def test_an_earlier_attempt_may_be_what_is_reported(clock):
     report = turn.report()
     assert (report.transport, report.response_id, report.bytes_sent) == (Transport.WEBSOCKET, "resp_0", 7)
     assert (report.connection_reused, report.attempts) == (True, 1)
+
+
+def test_at_another_upstream_the_transport_is_chosen_again(clock):
+    moved = record(clock)
+    a, b = Peer("a", "host", 1), Peer("b", "host", 2)
+    moved.sent_to(a, UpstreamReason.PREFERRED)
+    moved.fell_back(TransportReason.CONNECT_FAILED)
+    earlier = moved.report()
+    moved.moved(b, UpstreamReason.CONNECT_FAILED)
+    assert (moved.transport, moved.report().transport_reason) == (
+        Transport.WEBSOCKET,
+        TransportReason.PREFERRED,
+    )
+    assert (moved.report().upstream, moved.report().upstream_reason) == (b, UpstreamReason.CONNECT_FAILED)
+    assert moved.failovers == [(a, UpstreamReason.CONNECT_FAILED)]
+    moved.revert_to(earlier)
+    assert (moved.report().upstream, moved.report().upstream_reason) == (a, UpstreamReason.PREFERRED)
 
 
 def test_the_phases_of_a_turn_that_is_sent_twice(clock):

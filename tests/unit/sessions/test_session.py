@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -109,10 +110,47 @@ def test_another_key_or_upstream_is_noticed_once():
     assert one.endpoint is here
 
 
+def test_a_conversation_is_foreign_until_its_new_upstream_has_answered():
+    one, here, there = session(), cast(Any, "here"), cast(Any, "there")
+    report = TurnReport("t", Transport.WEBSOCKET, TransportReason.PREFERRED)
+    one.rebind(here, b"")
+    one.rebind(there, b"")
+    assert not one.foreign_to(there), "nobody has answered yet"
+    one.count(report)
+    assert one.foreign_to(here), "as to a fork that goes there"
+    one.rebind(here, b"")
+    assert one.foreign_to(here)
+    one.count(report)
+    assert not one.foreign_to(here)
+
+
+def test_it_stays_where_its_chain_or_its_turn_is():
+    one, here, there = session(), cast(Any, "here"), cast(Any, "there")
+    one.rebind(here, b"")
+    assert not one.stays_at(here)
+    one.begin()
+    assert (one.stays_at(here), one.stays_at(there)) == (True, False)
+    one.finish()
+    one.history.commit(None, (), (), fingerprint={}, response_id="resp_1", line_id=None)
+    assert (one.stays_at(here), one.stays_at(there)) == (True, False)
+    one.rebind(there, b"")
+    assert one.history.plan((), {}, 1).reason is ContextReason.UPSTREAM_CHANGED
+
+
+def test_a_move_closes_what_was_open_before():
+    one, before, after = session(), Mock(), Mock()
+    one.move(before, None)
+    one.move(after, None)
+    one.move(after, None)
+    before.pool.release.assert_called_once_with(one)
+    after.pool.release.assert_not_called()
+
+
 def test_another_key_knows_nothing():
     one = session()
     one.history.commit(None, (), (), fingerprint={}, response_id="resp_1", line_id=None)
     assert one.history.plan((), {}, None).reason is ContextReason.EMPTY_SUFFIX
+    one.rebind(cast(Any, "here"), b"")
     one.rebind(cast(Any, "here"), b"a")
     assert one.history.plan((), {}, 1).reason is ContextReason.NEW_CONNECTION
 
