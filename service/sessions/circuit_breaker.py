@@ -102,6 +102,17 @@ class Breaker:
         if self._silent_connections >= SILENT_CONNECTIONS:
             self.failed(error)
 
+    @property
+    def ready(self) -> bool:
+        """Whether `admit` would let the caller try now."""
+        return self.state is State.CLOSED or (self.state is State.OPEN and self._clock() >= self._retry_at)
+
+    def rest(self, seconds: float) -> None:
+        """Open for so long, as the peer has asked for: that is no failure, and doubles nothing."""
+        if self._base_s:
+            self._retry_at = self._clock() + min(seconds, self._base_s * CAP_FACTOR)
+            self._become(State.OPEN)
+
     def abandoned(self) -> None:
         """Record a dial without an outcome, as when its caller left: the next one probes."""
         if self.state is State.PROBING:

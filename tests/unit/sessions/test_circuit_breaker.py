@@ -181,3 +181,26 @@ def test_without_a_base_silent_connections_do_not_open_it_either(clock):
     for number in range(5):
         breaker.silent(LOST, number)
     assert breaker.admit() == 0.0
+
+
+def test_ready_says_what_admit_would_without_changing_anything(breaker, clock):
+    assert breaker.ready
+    breaker.failed(FAILED)
+    assert not breaker.ready
+    clock.now += 60
+    assert breaker.ready
+    assert breaker.state is State.OPEN
+    assert breaker.admit() == 0.0
+    assert not breaker.ready, "somebody is finding out"
+
+
+def test_a_rest_is_as_long_as_was_asked_for_and_no_failure(breaker, clock):
+    breaker.rest(7.0)
+    assert breaker.admit() == 7.0
+    clock.now += 7
+    assert breaker.ready
+    breaker.rest(10_000.0)
+    assert breaker.admit() == 600.0, "ten times the first pause"
+    breaker.succeeded()
+    breaker.failed(FAILED)
+    assert breaker.admit() == 60.0
