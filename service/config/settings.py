@@ -19,6 +19,7 @@ from service.domain.continuation import parse_continuation_keys
 from service.domain.errors import SettingsError
 from service.domain.key_source import KeySource
 from service.domain.proxy import DIRECT, ProxyRoute
+from service.domain.report import UpstreamReason
 from service.domain.tenant import Rates, parse_key
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Settings:
     """All settings. `given`: the fields that the environment sets. `route`, `jwt_route`: as its proxy
     variables say.
 
-    `name` and `own_keys` are set for an upstream of the upstreams file only.
+    `name`, `own_keys` and `failover` are set for an upstream of the upstreams file only.
     """
 
     listen: str = setting(parsers.address, "127.0.0.1:50051", "Where gRPC is served.", "host:port")
@@ -209,6 +210,7 @@ class Settings:
     jwt_route: ProxyRoute = DIRECT
     name: str = ""
     own_keys: tuple[KeySource, ...] = ()
+    failover: frozenset[UpstreamReason] = frozenset()
 
     @property
     def reflects(self) -> bool:

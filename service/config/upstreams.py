@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -20,6 +20,7 @@ from service import reload
 from service.config import parsers, proxies
 from service.config.settings import ROWS, Settings
 from service.domain.key_source import KeySource
+from service.domain.report import UpstreamReason
 from service.domain.routes import ALL, Routes, Rule, Served
 from service.domain.tenant import parse_key
 
@@ -31,6 +32,9 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
 Pattern = Annotated[str, msgspec.Meta(pattern=r"^([^*\s]{1,256}\*?|\*)$")]
 Patterns = Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1, max_length=1024)]
 Weight = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+
+Failure = Literal["upstream_auth", "rate_limited", "quota_exhausted", "upstream_error", "timeout"]
+"""What leads a turn to another upstream, unless the file leaves it out. Not being reached always does."""
 
 OWN = {row.name.removeprefix("upstream_"): row for row in ROWS.values() if row.metadata.get("own")}
 """The settings of which an upstream may have its own, by their keys in the file."""
@@ -79,6 +83,7 @@ class _Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     upstreams: Annotated[dict[Name, dict[str, Any]], msgspec.Meta(min_length=1, max_length=MAX_UPSTREAMS)]
+    failover: tuple[Failure, ...] = get_args(Failure)
     routes: Annotated[tuple[_Rule, ...], msgspec.Meta(max_length=MAX_RULES)] = ()
 
 
@@ -89,11 +94,13 @@ def read_upstreams(path: str, settings: Settings, environ: Mapping[str, str]) ->
     No secret is repeated.
     """
     file = _parsed(path)
+    reasons = {UpstreamReason.CONNECT_FAILED, *map(UpstreamReason, file.failover)}
+    shared = dataclasses.replace(settings, failover=frozenset(reasons))
     found, served = [], []
     for name, table in file.upstreams.items():
         try:
             one = msgspec.convert({key: value for key, value in table.items() if key not in OWN}, _Upstream)
-            found.append(_settings(settings, name, table, one, environ))
+            found.append(_settings(shared, name, table, one, environ))
             served.append(one.served(name))
         except ValueError as error:
             raise ValueError(f"upstream {name}: {error}") from error

@@ -16,6 +16,7 @@ from service.domain.messages import CompletionRequest
 from service.domain.tenant import Caller
 from service.sessions.admission import Admission, TenantLimits
 from service.sessions.endpoint import Endpoint
+from service.sessions.registry import Registry
 from service.sessions.running import Running
 from service.sessions.upstreams import Choice, Upstreams
 from service.telemetry.calls import Call
@@ -104,6 +105,7 @@ class Compactions:
     def __init__(
         self,
         upstreams: Upstreams,
+        registry: Registry,
         *,
         tenant_limits: TenantLimits,
         admission: Admission,
@@ -113,6 +115,7 @@ class Compactions:
         telemetry: Telemetry = OFF,
     ) -> None:
         self._upstreams = upstreams
+        self._registry = registry
         self._tenant_limits = tenant_limits
         self._admission = admission
         self._running = running
@@ -133,9 +136,26 @@ class Compactions:
                     with self._tenant_limits.take(caller, compaction), await self._admission.enter():
                         self._check_serving()
                         with self._running.turn(compaction):
-                            choice = self._upstreams.choices(caller, compaction.request.model)[0]
-                            return await compaction.run(choice, trace)
+                            return await self._run(compaction, trace)
             except TimeoutError as exc:
                 if not compaction.expired:
                     raise
                 raise compaction.out_of_time(self._limit_s) from exc
+
+    async def _run(self, compaction: Compaction, trace: CompactionTrace) -> Compacted:
+        """Run it at the upstream that has the conversation, or at the next one that can.
+
+        What stands for the conversation afterwards is sealed by the upstream that made it.
+        """
+        request, tenant = compaction.request, compaction.caller.tenant
+        session = self._registry.find(tenant, request.session_id)
+        choices = self._upstreams.choices(compaction.caller, request.model, session)
+        for choice in choices[:-1]:
+            try:
+                return await compaction.run(choice, trace)
+            except TurnError as error:
+                if compaction.dispatched and error.policy.replay is not None:
+                    raise  # it may have run
+                if error.policy.elsewhere not in choice.endpoint.settings.failover:
+                    raise
+        return await compaction.run(choices[-1], trace)

@@ -75,6 +75,7 @@ class Manager:
         self._refusing = False
         self.compactions = Compactions(
             upstreams,
+            self._registry,
             tenant_limits=self._tenant_limits,
             admission=self._admission,
             running=self._running,
@@ -208,14 +209,14 @@ class Manager:
                     self._check_serving()
                     with self._tenant_limits.take(caller, record), await self._admission.enter():
                         self._check_serving()
-                        choice = self._upstreams.choices(caller, model or record.request.model)[0]
-                        record.sent_to(choice.endpoint.peer)
+                        known = self._registry.find(caller.tenant, session_id)
+                        choices = self._upstreams.choose(caller, record, known, model)
                         prepared = None
                         if request is not None:
-                            prepared = await choice.prepare(request, caller.tenant)
-                        session = await self._session(caller, session_id, choice.endpoint)
+                            prepared = await choices[0].prepare(request, caller.tenant)
+                        session = await self._session(caller, session_id, choices[0].endpoint)
                         turn = Turn(
-                            choice.endpoint,
+                            choices,
                             session,
                             prepared,
                             caller=caller,
@@ -251,9 +252,8 @@ class Manager:
                 break
             await session.warmed()
             self._check_serving()  # The drain may have started meanwhile.
-        digest = caller.key.digest if caller.key is not None else b""
-        if session.state is SessionState.FREE and (before := session.rebind(endpoint, digest)):
-            before.pool.release(session)
+        if session.state is SessionState.FREE:
+            session.move(endpoint, caller.key)
         return session
 
     @contextmanager
@@ -267,6 +267,7 @@ class Manager:
                 session.finish()
             if turn.completed:
                 session.count(turn.report())
+            turn.endpoint.left()
             self._registry.touch(session, self._clock(), self._wall())
             self._heap.used(turn.size)
 

@@ -13,7 +13,7 @@ from service.domain.continuation import Claims
 from service.domain.effort import carried, efforts_after
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed
-from service.domain.history import Chain, History, full_plan, without_reasoning
+from service.domain.history import Chain, History, from_elsewhere, full_plan, without_reasoning
 from service.domain.messages import Item, Role, items_of
 from service.domain.plan import ContextReason, Plan
 from service.domain.tenant import Credential
@@ -25,6 +25,8 @@ from service.transport.upstream import PreparedRequest
 class Planner:
     """Plan for one turn of the session. `plan` and `commit` may run in a thread.
 
+    `foreign`: the conversation was held with another upstream.
+
     `token`: the caller's, unverified; empty: none. `key`: the caller's own; None: the service's.
     """
 
@@ -33,6 +35,7 @@ class Planner:
         "_chaining",
         "_continued",
         "_drop_reasoning",
+        "_foreign",
         "_history",
         "_key",
         "_lost",
@@ -52,6 +55,7 @@ class Planner:
         request: PreparedRequest,
         endpoint: Endpoint,
         *,
+        foreign: bool = False,
         token: str,
         key: Credential | None,
         fork: bool,
@@ -63,6 +67,7 @@ class Planner:
         self._history = History() if fork else session.history
         self._upstream = endpoint.upstream
         self._tokens = endpoint.tokens
+        self._foreign = foreign
         self._token = token
         self._key = key
         self._base: Chain | None = None
@@ -78,6 +83,8 @@ class Planner:
         plan = self._plan(line_id)
         if plan.incremental:
             plan = self._with_effort(plan)
+        elif self._foreign:
+            plan = from_elsewhere(plan)
         return without_reasoning(plan) if self._drop_reasoning else plan
 
     def _plan(self, line_id: int | None) -> Plan:
@@ -127,6 +134,8 @@ class Planner:
             return ContextReason.TURN_NOT_COMPLETED
         if not self._chaining.supported(self._session.tenant):
             return ContextReason.CHAINING_UNSUPPORTED
+        if self._foreign and self._history.chain is None:
+            return ContextReason.UPSTREAM_CHANGED
         return None
 
     def consume(self, plan: Plan, line_id: int | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from service.domain.report import UpstreamReason
 from service.domain.routes import Routes
 from service.transport.settings import UpstreamSettings
 
@@ -28,9 +29,10 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """How the turns of one upstream run. `cooldown_given`: the operator has set the cooldown.
+    """How the turns of one upstream run.
 
     `name`: what the upstreams file calls it; empty without that file. Its tokens are bound to `http_url`.
+    `cooldown_given`: the operator has set the cooldown. `failover`: what leads to another upstream.
     """
 
     name: str
@@ -45,6 +47,7 @@ class EndpointSettings:
     max_connections: int
     max_dials: int
     warm_spares: int
+    failover: frozenset[UpstreamReason]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,19 +14,20 @@ from dataclasses import replace
 from functools import partial
 
 from service.domain.errors import Reason, TurnError, forget_frames
-from service.domain.events import Completed, Event, Usage
-from service.domain.messages import Message, Transport
+from service.domain.events import Completed, Event
+from service.domain.messages import Transport
 from service.domain.plan import Plan
 from service.domain.policy import Route
 from service.domain.replay import Signal
-from service.domain.report import TransportReason, TurnReport, TurnView
+from service.domain.report import TransportReason, TurnReport
 from service.domain.tenant import Caller
 from service.domain.turn_record import TurnRecord
 from service.sessions.early_end import early_end
-from service.sessions.endpoint import Endpoint
 from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.planner import Planner
 from service.sessions.session import Session
+from service.sessions.turn_facts import TurnFacts
+from service.sessions.upstreams import Choice
 from service.sessions.warmup import warm_up
 from service.telemetry.turn_publisher import TurnTrace
 from service.transport.exchange import Exchange
@@ -34,15 +35,16 @@ from service.transport.upstream import PreparedRequest
 from service.workers import maybe_aside
 
 
-class Turn:
+class Turn(TurnFacts):
     """Run a turn in its session, or beside it: a `fork`, if something else runs in the session.
 
-    A warm-up is a turn without an answer, by `warm_up` in place of `batches`; `prepared` may be None.
+    A warm-up is a turn without an answer, by `warm_up` in place of `batches`; `prepared` may be None. It is
+    for the first of the `choices`; the others are for a turn that this one cannot serve.
     """
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        choices: tuple[Choice, ...],
         session: Session,
         prepared: PreparedRequest | None,
         *,
@@ -53,68 +55,29 @@ class Turn:
         fork: bool,
         warms_up: bool = False,
     ) -> None:
+        super().__init__(record, choices[0].endpoint)
         self.fork = fork
         self.warms_up = warms_up
-        self._endpoint = endpoint
         self.session = session
-        self._prepared = prepared
+        self._next, self._others = choices[0], choices[1:]
+        self._may_leave = bool(self._others)
         self._caller = caller
-        self._record = record
         self._scope = scope
         self._trace = trace
         self._forced = record.request.options.transport is Transport.WEBSOCKET
         self._primed = False
         self._cut_short: Reason | None = None
-        self._events = 0
-        self._planner: Planner | None = None
-        if prepared is not None:
-            token, key = record.request.continuation, caller.key
-            self._planner = Planner(
-                session,
-                prepared,
-                endpoint,
-                token=token,
-                key=key,
-                fork=fork,
-            )
-        self._exchange: Exchange | None = None
         self._sent_and_lost: tuple[TurnError, TurnReport] | None = None
+        self._prepared, self._planner = prepared, self._planned(prepared)
+        self.endpoint.begin()
 
-    def __repr__(self) -> str:
-        return f"Turn({self._record.turn_id}, {self._record!r})"
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The upstream that the turn goes to now."""
-        return self._endpoint
-
-    @property
-    def dispatched(self) -> bool:
-        """Whether something may have reached the upstream. While the exchange waits only it knows that."""
-        return self._record.dispatched or (self._exchange is not None and self._exchange.dispatched)
-
-    @property
-    def completed(self) -> bool:
-        return self._record.completed is not None
-
-    @property
-    def size(self) -> int:
-        """The size of the last request and its answer, in bytes."""
-        return self._exchange.size if self._exchange is not None else 0
-
-    @property
-    def usage(self) -> Usage | None:
-        return self._exchange.usage if self._exchange is not None else None
-
-    def report(self) -> TurnReport:
-        return self._record.report()
-
-    def partial(self) -> Message | None:
-        """Return what has been received of the answer, or None when there was no exchange."""
-        return self._exchange.partial() if self._exchange is not None else None
-
-    def view(self) -> TurnView:
-        return self._record.view(self._events)
+    def _planned(self, prepared: PreparedRequest | None) -> Planner | None:
+        if prepared is None:
+            return None
+        session, endpoint = self.session, self.endpoint
+        foreign = session.foreign_to(endpoint)
+        token, key = self._record.request.continuation, self._caller.key
+        return Planner(session, prepared, endpoint, foreign=foreign, token=token, key=key, fork=self.fork)
 
     def interrupt(self, reason: Reason = Reason.INTERRUPTED) -> None:
         """End the turn now, for this reason, where it is: its consumer gets the error by `out_of_time`."""
@@ -132,9 +95,16 @@ class Turn:
         Raises TurnError when no connection can be opened. Cancellation: a connection in the middle of an
         exchange is closed.
         """
-        with await self._lease(wait=True) as lease:
-            if self._prepared is not None:
-                await self._warm_up(lease, self._prepared)
+        while True:
+            try:
+                with await self._lease(wait=True) as lease:
+                    if self._prepared is not None:
+                        await self._warm_up(lease, self._prepared)
+                break
+            except TurnError as error:
+                if not self._leaves(error):
+                    raise
+            await self._arrive()
         if self.session.line is None:  # the warm-up ended it
             with await self._lease(wait=True):
                 pass
@@ -145,7 +115,7 @@ class Turn:
         Raises TurnError. Cancellation, or closing early: the upstream's answer is cut off at once.
         """
         record = self._record
-        route = Route.SSE if record.transport is Transport.SSE else Route.SAME_CONNECTION
+        route = record.first_route
         while True:
             dispatches = record.progress.dispatches
             try:
@@ -158,10 +128,14 @@ class Turn:
                                     batch[-1] = await self._complete(batch[-1], exchange.plan, lease)
                                 self._events += len(batch)
                                 yield batch
+                self.endpoint.answered()
                 return
             except TurnError as error:
                 route = self._next_route(error, dispatched=record.progress.dispatches > dispatches)
                 forget_frames(error)  # the error is kept, and its frames would keep the turn in memory
+            if route is Route.NEXT_UPSTREAM:
+                await self._arrive()
+                route = record.first_route
 
     # One attempt
 
@@ -178,13 +152,13 @@ class Turn:
     async def _lease(self, *, wait: bool) -> Lease:
         self._record.asked()
         session = None if self.fork else self.session
-        lease = await self._endpoint.pool.lease(session, self._caller, wait=wait, trace=self._trace)
+        lease = await self.endpoint.pool.lease(session, self._caller, wait=wait, trace=self._trace)
         self._record.leased(reused=lease.reused, connect_s=lease.connect_s, dial=lease.line.dialed)
         return lease
 
     async def _open(self, lease: Lease | None) -> Exchange:
         """Plan the request and return its exchange, over the leased connection or over HTTP."""
-        upstream, prepared, planner = self._endpoint.upstream, self._request, self._plans
+        upstream, prepared, planner = self.endpoint.upstream, self._request, self._plans
         if lease is not None:
             await self._prime(lease)
         line_id = lease.line.id if lease is not None else None
@@ -221,7 +195,7 @@ class Turn:
                 raise TurnError(Reason.CONNECTION_LOST, "the line closed while it was warmed up")
 
     async def _warm_up(self, lease: Lease, prepared: PreparedRequest) -> None:
-        self._record.warmed_up(await warm_up(self._endpoint.upstream, lease.line, self.session, prepared))
+        self._record.warmed_up(await warm_up(self.endpoint.upstream, lease.line, self.session, prepared))
 
     async def _complete(self, completed: Completed, plan: Plan, lease: Lease | None) -> Completed:
         """Keep the answer before the caller gets it: the caller may leave as soon as it has.
@@ -248,9 +222,11 @@ class Turn:
             transport=record.transport,
             silent=self._exchange is not None and self._exchange.silent,
             forced=self._forced,
-            safe_only=self._endpoint.safe_only,
+            safe_only=self.endpoint.safe_only,
+            elsewhere=self._has_other(error),
         )
         if route is None:
+            self._note(error)
             if isinstance(error, NoConnectionError):
                 record.without_connection(error.why)
             record.progress.advance(Signal.FAIL)
@@ -259,12 +235,51 @@ class Turn:
             self._sent_and_lost = error, record.report()
             record.replayed(error)
         match route:
+            case Route.NEXT_UPSTREAM:
+                self._leaves(error)
             case Route.NEW_CONNECTION if self._exchange is not None:
                 self._plans.moved(self._exchange.plan)
             case Route.SSE if record.transport is not Transport.SSE:
                 why = error.why if isinstance(error, NoConnectionError) else error.policy.sse_reason
                 record.fell_back(why or TransportReason.CONNECT_FAILED)
         return route
+
+    # Where several upstreams may serve it
+
+    def _has_other(self, error: TurnError) -> bool:
+        """Return whether there is another upstream, and such a failure leads to it."""
+        why = error.policy.elsewhere
+        return bool(self._others) and why is not None and why in self.endpoint.settings.failover
+
+    def _note(self, error: TurnError) -> None:
+        """Say what the failure that ends the turn at this upstream means for other turns."""
+        if error.policy.elsewhere is None:
+            if error.policy.connection_reusable:
+                self.endpoint.answered()
+        elif self._may_leave and self._caller.key is None:  # it may be the key's fault
+            self.endpoint.failed(error, self.session.id)
+
+    def _leaves(self, error: TurnError) -> bool:
+        """Choose the next upstream after this failure. Return False when there is none."""
+        if not self._has_other(error):
+            return False
+        assert error.policy.elsewhere is not None, "it leads to another"
+        self._note(error)
+        self._next, self._others = self._others[0], self._others[1:]
+        self._record.moved(self._next.endpoint.peer, error.policy.elsewhere)
+        return True
+
+    async def _arrive(self) -> None:
+        """Prepare the turn for the upstream that was chosen, and move the session there."""
+        choice, caller = self._next, self._caller
+        if self._prepared is not None:
+            self._prepared = await choice.prepare(self._record.request, caller.tenant)
+        self.endpoint.left()
+        self.endpoint = choice.endpoint
+        if not self.fork:
+            self.session.move(choice.endpoint, caller.key)
+        self._planner = self._planned(self._prepared)
+        self.endpoint.begin()
 
     def _learn(self, error: TurnError) -> None:
         """Remember what a refusal says of the session, or of the next request."""

@@ -10,12 +10,14 @@ from random import Random
 
 from service.domain.errors import Reason, TurnError, Violation
 from service.domain.messages import CompletionRequest
-from service.domain.report import Peer
+from service.domain.report import Peer, UpstreamReason
 from service.domain.routes import Routes
 from service.domain.tenant import Caller
+from service.domain.turn_record import TurnRecord
 from service.reload import Watched
 from service.sessions.endpoint import Endpoint
 from service.sessions.running import Interruptible
+from service.sessions.session import Session
 from service.sessions.settings import EndpointSettings, Layout
 from service.telemetry.telemetry import OFF, Telemetry
 from service.transport.pace import Pace
@@ -30,10 +32,14 @@ wait for a place or a warm-up.
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An upstream that may serve a turn. `model`: what it is asked for; empty: what the caller names."""
+    """An upstream that may serve a turn. `model`: what it is asked for; empty: what the caller names.
+
+    `why`: it is the first choice for this reason; None: it is the only one there is.
+    """
 
     endpoint: Endpoint
     model: str = ""
+    why: UpstreamReason | None = None
 
     def asked(self, request: CompletionRequest) -> CompletionRequest:
         """Return the request as this upstream gets it."""
@@ -84,8 +90,13 @@ class Upstreams:
     def __iter__(self) -> Iterator[Endpoint]:
         return iter(self._endpoints.values())
 
-    def choices(self, caller: Caller, model: str) -> tuple[Choice, ...]:
+    def choices(
+        self, caller: Caller, model: str, session: Session | None = None, token: str = ""
+    ) -> tuple[Choice, ...]:
         """Return which upstreams may serve a turn of the caller, the first choice first; at least one.
+
+        They come in the order of the route, but for two things: the one that has the conversation of the
+        `session`, or of the continuation `token`, comes first; those that failed lately come last.
 
         Raises TurnError INVALID_REQUEST when nobody serves the model.
         """
@@ -98,10 +109,31 @@ class Upstreams:
         # A caller's key is a secret: it goes to those only that the operator says may have it.
         able = tuple(choice for choice in choices if choice.endpoint.upstream.takes(caller.key))
         if able:
-            return able
+            return self._ordered(able, caller, session, token)
         if choices and caller.key is None:
             choices[0].endpoint.upstream.check_key(None)
         raise _not_served(model, caller)
+
+    def choose(
+        self, caller: Caller, record: TurnRecord, session: Session | None, model: str = ""
+    ) -> tuple[Choice, ...]:
+        """Return the `choices` for a turn, and note the first in its record. `model`: if there is none."""
+        request = record.request
+        choices = self.choices(caller, model or request.model, session, request.continuation)
+        record.sent_to(choices[0].endpoint.peer, choices[0].why)
+        return choices
+
+    def _ordered(
+        self, able: tuple[Choice, ...], caller: Caller, session: Session | None, token: str
+    ) -> tuple[Choice, ...]:
+        ready = [choice for choice in able if choice.endpoint.available] or list(able)
+        first, why = ready[0], UpstreamReason.PREFERRED
+        if len(able) > 1:
+            first = _home(ready, caller, session, token) or first
+        if first is not able[0]:
+            why = UpstreamReason.COOLDOWN if first is ready[0] else UpstreamReason.SESSION
+        others = (choice for choice in (*ready, *able) if choice is not first)
+        return replace(first, why=why), *dict.fromkeys(others)
 
     @property
     def pace(self) -> Pace:
@@ -163,6 +195,17 @@ class Upstreams:
         return Endpoint(
             settings, upstream, clock=self._clock, wall=self._wall, random=self._random, telemetry=telemetry
         )
+
+
+def _home(ready: Iterable[Choice], caller: Caller, session: Session | None, token: str) -> Choice | None:
+    """Return the upstream that has the conversation: as the session knows, or else as the token says."""
+    for choice in ready if session is not None else ():
+        if session is not None and session.stays_at(choice.endpoint):
+            return choice
+    for choice in ready if token else ():
+        if choice.endpoint.tokens.open(token, caller.tenant, caller.key) is not None:
+            return choice
+    return None
 
 
 def _not_served(model: str, caller: Caller) -> TurnError:

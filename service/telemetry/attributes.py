@@ -95,6 +95,8 @@ def of_report(report: TurnReport) -> Attributes:
     }
     if report.upstream.name:
         attributes[names.UPSTREAM] = report.upstream.name
+    if report.upstream_reason is not None:
+        attributes[names.UPSTREAM_REASON] = report.upstream_reason.value
     if report.context_reason is not None:
         attributes[names.CONTEXT] = context_of(report)
         attributes[names.CONTEXT_REASON] = report.context_reason.value
@@ -157,6 +159,11 @@ def of_upstream(upstream: Peer) -> Attributes:
     if upstream.name:
         known[names.UPSTREAM] = upstream.name
     return known
+
+
+def upstream_label(upstream: Peer) -> Attributes:
+    """Return the label of what was measured at one of several upstreams; nothing where there is only one."""
+    return {names.LABEL_UPSTREAM: upstream.name} if upstream.name else {}
 
 
 def of_failure(ending: str, error: BaseException | None) -> Attributes:

@@ -88,6 +88,7 @@ class Instruments:
         self.tokens = count(names.TOKENS, "{token}", "Tokens, by tenant, model and type.")
         self.fallbacks = count(names.FALLBACKS, "{turn}", "Turns that went from WebSocket to SSE.")
         self.replays = count(names.REPLAYS, "{attempt}", "Requests that were sent again.")
+        self.failovers = count(names.FAILOVERS, "{turn}", "Turns that went on to another upstream.")
         self.cancelled = count(names.CANCELLED, "{turn}", "Turns cut off before their end, by whom.")
         self.attached = count(
             names.TURNS_ATTACHED, "{call}", "Calls that attached to a turn, by its state before."

@@ -70,7 +70,9 @@ class Telemetry:
 
     def closed(self, reason: str) -> None:
         """Count a closed connection. `reason` is a label and has few values."""
-        self.instruments.closes.add(1, {names.LABEL_REASON: reason})
+        self.instruments.closes.add(
+            1, {names.LABEL_REASON: reason} | attributes.upstream_label(self.upstream)
+        )
         logger.debug("line closed", extra={"reason": reason})
 
     @contextmanager
@@ -96,7 +98,9 @@ class Telemetry:
         finally:
             took = time.perf_counter() - began
             span.end(began_ns + round(took * 1e9))
-            self.instruments.dials.record(took, {names.LABEL_RESULT: result})
+            self.instruments.dials.record(
+                took, {names.LABEL_RESULT: result} | attributes.upstream_label(self.upstream)
+            )
             logger.debug("dialed", extra={"result": result})
 
 

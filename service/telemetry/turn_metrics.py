@@ -32,13 +32,16 @@ def measure(telemetry: Telemetry, record: TurnRecord, report: TurnReport | None,
     if record.completed is not None:  # the upstream accepted the name, so it may be a label
         telemetry.model.admit(record.request.model)
     transport = report.transport.value if report is not None else "none"
-    instruments.turns.add(1, {names.LABEL_ENDING: ending, names.LABEL_TRANSPORT: transport})
+    at = attributes.upstream_label(record.upstream)
+    instruments.turns.add(1, {names.LABEL_ENDING: ending, names.LABEL_TRANSPORT: transport} | at)
     if ending in endings.CUT_OFF_BY:
         instruments.cancelled.add(1, {names.LABEL_WHO: endings.CUT_OFF_BY[ending]})
     for why in record.fallbacks:
         instruments.fallbacks.add(1, {names.LABEL_CAUSE: why.value})
     for reason in record.replays:
         instruments.replays.add(1, {names.LABEL_CAUSE: reason.value})
+    for left, cause in record.failovers:
+        instruments.failovers.add(1, {names.LABEL_CAUSE: cause.value, **attributes.upstream_label(left)})
     model = telemetry.model(record.request.model)
     operation = attributes.of_operation(model)
     for phase in record.phases:
@@ -75,7 +78,8 @@ def _measure_attempt(instruments: Instruments, attempt: Attempt, labels: Attribu
         instruments.ignored.add(number, {names.LABEL_KIND: kind if known else UNKNOWN})
     failed = {names.ERROR_TYPE: ending} if ending != calls.OK else {}
     if attempt.ended is not None:
-        instruments.operation_duration.record(attempt.ended - attempt.began, labels | failed)
+        at = attributes.upstream_label(attempt.report.upstream)
+        instruments.operation_duration.record(attempt.ended - attempt.began, labels | failed | at)
 
 
 def measure_usage(instruments: Instruments, usage: Usage, labels: Attributes) -> None:
@@ -178,6 +182,10 @@ def _of_report(report: TurnReport) -> dict[str, object]:
         "response_id": report.response_id,
         "total_s": round(timings.total, 4),
     }
+    if report.upstream.name:
+        fields["upstream"] = report.upstream.name
+    if report.upstream_reason is not None:
+        fields["upstream_reason"] = report.upstream_reason.value
     if timings.first_content is not None:
         fields["first_content_s"] = round(timings.first_content, 4)
     return fields

@@ -168,6 +168,7 @@ def report_out(report: TurnReport) -> pb.TurnReport:
         ignored_events={truncate(kind, MAX_KIND): count for kind, count in report.ignored_events},
         attached=report.attached,
         upstream=report.upstream.name,
+        upstream_reason="" if report.upstream_reason is None else report.upstream_reason.value,
     )
 
 

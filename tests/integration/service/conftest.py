@@ -36,10 +36,10 @@ async def two(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("KEY", "k")
     async with AsyncExitStack() as simulators:
 
-        async def started(a: str = "", b: str = "", rest: str = "", **settings: str) -> Two:
+        async def started(a: str = "", b: str = "", rest: str = "", first: str = "", **settings: str) -> Two:
             both = [await simulators.enter_async_context(Simulator(port=0)) for _ in "ab"]
             file = UpstreamsFile(tmp_path / "upstreams.toml", [one.url for one in both])
-            file.write(a, b, rest)
+            file.write(a, b, rest, first)
             replica = await start({"UPSTREAMS_FILE": str(file.path)} | settings)
             return Two(replica, both[0], both[1], file)
 

@@ -18,13 +18,13 @@ class UpstreamsFile:
     path: Path
     urls: Sequence[str]
 
-    def write(self, a: str = "", b: str = "", rest: str = "") -> None:
-        """Write the tables of both with these keys besides, and the rest after them."""
+    def write(self, a: str = "", b: str = "", rest: str = "", first: str = "") -> None:
+        """Write the tables of both with these keys besides, what is first, and the rest after them."""
         tables = [
             f'[upstreams.{name}]\nurl = "{url}"\nkeys = [{{ env = "KEY" }}]\n{more}\n'
             for name, url, more in zip(NAMES, self.urls, (a, b), strict=True)
         ]
-        self.path.write_text("".join(tables) + rest)
+        self.path.write_text(first + "".join(tables) + rest)
 
 
 @dataclass(frozen=True)

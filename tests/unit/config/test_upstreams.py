@@ -5,6 +5,7 @@ import pytest
 from service.config.settings import Settings, load
 from service.config.upstreams import OWN, read_upstreams
 from service.domain.key_source import KeySource
+from service.domain.report import UpstreamReason
 from service.domain.routes import Stop
 
 ENVIRON = {"OPENAI_API_KEY": "sk-secret", "AZURE_KEY": "azure-secret"}
@@ -108,6 +109,18 @@ def test_each_setting_of_its_own_can_be_named(read):
     assert not {"listen", "auth_file", "replay", "turn_timeout_s"} & OWN.keys()
 
 
+def test_what_leads_to_another_upstream_is_all_or_what_the_file_says(read):
+    text = '[upstreams.a]\nurl = "http://localhost/v1"\n'
+    choosing = set(UpstreamReason) - {
+        UpstreamReason.PREFERRED,
+        UpstreamReason.SESSION,
+        UpstreamReason.COOLDOWN,
+    }
+    assert read(text).settings[0].failover == choosing
+    some = read('failover = ["timeout"]\n' + text).settings[0].failover
+    assert some == {UpstreamReason.CONNECT_FAILED, UpstreamReason.TIMEOUT}
+
+
 ONE = '[upstreams.a]\nurl = "http://localhost/v1"\n'
 
 
@@ -117,6 +130,7 @@ ONE = '[upstreams.a]\nurl = "http://localhost/v1"\n'
         ("[upstreams.a\n", "line 1"),
         ("", "missing required field `upstreams`"),
         ("[upstreams]\n", "length >= 1"),
+        ('failover = ["cooldown"]\n' + ONE, "Invalid enum value 'cooldown'"),
         (ONE + "[other]\n", "unknown field `other`"),
         ('[upstreams."a b"]\nurl = "http://h"', "regex"),
         ("[upstreams.a]\n", "upstream a: Object missing required field `url`"),
@@ -164,7 +178,7 @@ def test_no_proxy_at_all_can_be_said(read):
 
 def test_the_values_are_those_of_an_upstream_alone(read):
     (one,) = read('[upstreams.a]\nurl = "http://localhost/v1"').settings
-    names = {"name", "upstream_url", "own_keys", "route"}
+    names = {"failover", "name", "upstream_url", "own_keys", "route"}
     different = {
         field.name
         for field in dataclasses.fields(Settings)

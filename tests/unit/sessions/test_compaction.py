@@ -51,6 +51,7 @@ async def test_a_queue_that_does_not_move_is_overloaded():
     async with managing() as manager:
         compactions = Compactions(
             manager._upstreams,
+            manager._registry,
             tenant_limits=TenantLimits(time.monotonic),
             admission=admission,
             running=Running(),

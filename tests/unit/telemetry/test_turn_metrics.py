@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from service.domain.errors import Reason, TurnError
-from service.domain.report import TransportReason
+from service.domain.report import Peer, TransportReason, UpstreamReason
 from service.telemetry import names, turn_metrics
 from tests.turn_records import LOST, Response, a_record, admit, answered, attempt, lease
 from tests.watching import watching
@@ -67,6 +67,21 @@ def test_fallbacks_replays_and_waits_are_counted():
         assert seen.count(names.LINE_CHECKOUT) == seen.count(names.LINE_CHECKOUT, result="OVERLOADED") == 1
         assert seen.count(names.OPERATION_DURATION) == 2
         assert seen.count(names.OPERATION_DURATION, error__type="CONNECTION_LOST") == 1
+
+
+def test_turns_and_attempts_of_several_upstreams_have_labels():
+    a, b = Peer("a", "host", 1), Peer("b", "host", 2)
+    record = admit(a_record())
+    record.sent_to(a, UpstreamReason.PREFERRED)
+    attempt(record, content=False)
+    record.failed(LOST)
+    record.moved(b, UpstreamReason.RATE_LIMITED)
+    with watching() as seen:
+        measure(seen, attempt(record))
+        assert seen.count(names.FAILOVERS, cause="rate_limited", upstream="a") == 1
+        assert seen.count(names.TURNS, upstream="b") == 1
+        for upstream in "ab":
+            assert seen.count(names.OPERATION_DURATION, upstream=upstream) == 1
 
 
 @pytest.mark.parametrize(("dial", "result"), [(None, "reused"), (object(), "dialed")])

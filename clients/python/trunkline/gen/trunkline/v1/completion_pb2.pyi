@@ -442,7 +442,7 @@ class Usage(_message.Message):
     def __init__(self, input_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., total_tokens: _Optional[int] = ..., details_json: _Optional[str] = ...) -> None: ...
 
 class TurnReport(_message.Message):
-    __slots__ = ("response_id", "transport", "transport_reason", "context", "context_reason", "attempts", "connection_reused", "timings", "bytes_sent", "bytes_saved", "ignored_events", "attached", "upstream")
+    __slots__ = ("response_id", "transport", "transport_reason", "context", "context_reason", "attempts", "connection_reused", "timings", "bytes_sent", "bytes_saved", "ignored_events", "attached", "upstream", "upstream_reason")
     class IgnoredEventsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -463,6 +463,7 @@ class TurnReport(_message.Message):
     IGNORED_EVENTS_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_REASON_FIELD_NUMBER: _ClassVar[int]
     response_id: str
     transport: Transport
     transport_reason: str
@@ -476,7 +477,8 @@ class TurnReport(_message.Message):
     ignored_events: _containers.ScalarMap[str, int]
     attached: bool
     upstream: str
-    def __init__(self, response_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., transport_reason: _Optional[str] = ..., context: _Optional[_Union[Context, str]] = ..., context_reason: _Optional[str] = ..., attempts: _Optional[int] = ..., connection_reused: _Optional[bool] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., bytes_sent: _Optional[int] = ..., bytes_saved: _Optional[int] = ..., ignored_events: _Optional[_Mapping[str, int]] = ..., attached: _Optional[bool] = ..., upstream: _Optional[str] = ...) -> None: ...
+    upstream_reason: str
+    def __init__(self, response_id: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., transport_reason: _Optional[str] = ..., context: _Optional[_Union[Context, str]] = ..., context_reason: _Optional[str] = ..., attempts: _Optional[int] = ..., connection_reused: _Optional[bool] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., bytes_sent: _Optional[int] = ..., bytes_saved: _Optional[int] = ..., ignored_events: _Optional[_Mapping[str, int]] = ..., attached: _Optional[bool] = ..., upstream: _Optional[str] = ..., upstream_reason: _Optional[str] = ...) -> None: ...
 
 class Timings(_message.Message):
     __slots__ = ("queue", "connect", "first_event", "first_content", "total")
