@@ -231,13 +231,13 @@ func TestCompleteIsResumed(t *testing.T) {
 			return nil, failure(codes.Unavailable, "SHUTTING_DOWN", "false")
 		},
 		func(context.Context) (*pb.CompleteResponse, error) {
-			return &pb.CompleteResponse{Message: trunkline.Assistant("Hi"), Report: &pb.TurnReport{Attached: true, Upstream: "azure"}}, nil
+			return &pb.CompleteResponse{Message: trunkline.Assistant("Hi"), Report: &pb.TurnReport{Attached: true, Upstream: "azure", UpstreamReason: "cooldown"}}, nil
 		},
 		func(context.Context) (*pb.CompleteResponse, error) { return nil, reset },
 	}}
 	client := serve(t, f)
 	end, err := client.Complete(t.Context(), resumable())
-	if err != nil || end.Text() != "Hi" || !end.Report.Attached || end.Report.Upstream != "azure" || len(f.complete) != 3 {
+	if err != nil || end.Text() != "Hi" || !end.Report.Attached || end.Report.Upstream != "azure" || end.Report.UpstreamReason != "cooldown" || len(f.complete) != 3 {
 		t.Fatalf("got %+v, %v after %d calls", end, err, len(f.complete))
 	}
 	if got := f.complete[0]; len(got.TurnKey) != 32 || got.Options.Linger.AsDuration() != time.Minute || !proto.Equal(got, f.complete[2]) {

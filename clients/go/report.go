@@ -33,6 +33,7 @@ type Report struct {
 	IgnoredEvents    map[string]int // events of the upstream that were skipped: how many of each type
 	Attached         bool           // the call did not start the turn: it attached to one that its key names
 	Upstream         string         // the name of the upstream that answered; empty: the only one
+	UpstreamReason   string         // why it was that one: "preferred", "connect_failed", …; empty: it is the only one
 }
 
 // Timings says how long each phase took. The last three count from the start of the turn; zero: it did not happen.
@@ -79,10 +80,11 @@ func reportFrom(report *pb.TurnReport) Report {
 			FirstContent: timings.GetFirstContent().AsDuration(),
 			Total:        timings.GetTotal().AsDuration(),
 		},
-		BytesSent:     report.GetBytesSent(),
-		BytesSaved:    report.GetBytesSaved(),
-		IgnoredEvents: ignored,
-		Attached:      report.GetAttached(),
-		Upstream:      report.GetUpstream(),
+		BytesSent:      report.GetBytesSent(),
+		BytesSaved:     report.GetBytesSaved(),
+		IgnoredEvents:  ignored,
+		Attached:       report.GetAttached(),
+		Upstream:       report.GetUpstream(),
+		UpstreamReason: report.GetUpstreamReason(),
 	}
 }

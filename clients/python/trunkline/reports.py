@@ -47,7 +47,8 @@ class Report:
     "preferred" or "history_edited". A value that is newer than this client comes through as it is.
     `ignored_events` counts, by type, what the upstream sent and the service did not understand.
     `attached`: this call did not start the turn, but joined one that its turn key names.
-    `upstream` is the name of the upstream that answered; empty: the only one.
+    `upstream` is the name of the upstream that answered, and `upstream_reason` why it was that one; empty:
+    there is only one.
     """
 
     response_id: str = ""
@@ -63,6 +64,7 @@ class Report:
     ignored_events: Mapping[str, int] = field(default_factory=dict, hash=False)
     attached: bool = False
     upstream: str = ""
+    upstream_reason: str = ""
 
     @property
     def incremental(self) -> bool:
@@ -116,6 +118,7 @@ def report_from(message: pb.TurnReport) -> Report:
         ignored_events=dict(message.ignored_events),
         attached=message.attached,
         upstream=message.upstream,
+        upstream_reason=message.upstream_reason,
     )
 
 

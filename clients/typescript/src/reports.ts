@@ -51,6 +51,8 @@ export interface Report {
   readonly attached: boolean;
   /** The name of the upstream that answered; empty: the only one. */
   readonly upstream: string;
+  /** Why it was that one: `preferred`, `connect_failed`, …; empty: it is the only one. */
+  readonly upstreamReason: string;
 }
 
 /** `Transport.SSE` → "sse"; unspecified → ""; a number that this client does not know → its digits. */
@@ -90,6 +92,7 @@ export function reportFrom(report: pb.TurnReport | undefined): Report {
     ignoredEvents: { ...report?.ignoredEvents },
     attached: report?.attached ?? false,
     upstream: report?.upstream ?? "",
+    upstreamReason: report?.upstreamReason ?? "",
   };
 }
 

@@ -38,10 +38,10 @@ test("a turn has its key, and the number of its last event; a heartbeat is no ev
 test("complete may have a key, and its report says whether it joined a turn", async (t) => {
   const fake = await Fake.start(t, says());
   const { value } = done();
-  fake.completes = [() => ({ ...value, report: { ...value.report, attached: true, upstream: "azure" } })];
+  fake.completes = [() => ({ ...value, report: { ...value.report, attached: true, upstream: "azure", upstreamReason: "cooldown" } })];
   const { report } = await fake.client.complete({ ...turn, turnKey: "k" });
   assert.equal(report.attached, true);
-  assert.equal(report.upstream, "azure");
+  assert.deepEqual([report.upstream, report.upstreamReason], ["azure", "cooldown"]);
   const [request] = fake.unary;
   assert.ok(request?.$typeName === "trunkline.v1.CompleteRequest");
   assert.equal(request.turnKey, "k");

@@ -158,12 +158,13 @@ def test_numbers_of_usage_and_report():
             ignored_events={"new": 2},
             attached=True,
             upstream="azure",
+            upstream_reason="cooldown",
         )
     )
     assert (report.response_id, report.bytes_sent, report.bytes_saved) == ("r", 7, 9)
     assert report.connection_reused
     assert report.attached
-    assert report.upstream == "azure"
+    assert (report.upstream, report.upstream_reason) == ("azure", "cooldown")
     assert not report.incremental
     assert report.ignored_events == {"new": 2}
 

@@ -2649,9 +2649,12 @@ type TurnReport struct {
 	// This call did not start the turn: it attached to one that its turn key names.
 	Attached bool `protobuf:"varint,12,opt,name=attached,proto3" json:"attached,omitempty"`
 	// The name of the upstream that answered, or that was asked last. Empty where only one is configured, without a name.
-	Upstream      string `protobuf:"bytes,13,opt,name=upstream,proto3" json:"upstream,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Upstream string `protobuf:"bytes,13,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// Why it was that one, where several may serve the turn: "preferred", the first of its route; "session", it has the
+	// conversation; "cooldown", one before it failed lately; or why this turn left the one before. docs/protocol.md lists them.
+	UpstreamReason string `protobuf:"bytes,14,opt,name=upstream_reason,json=upstreamReason,proto3" json:"upstream_reason,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *TurnReport) Reset() {
@@ -2771,6 +2774,13 @@ func (x *TurnReport) GetAttached() bool {
 func (x *TurnReport) GetUpstream() string {
 	if x != nil {
 		return x.Upstream
+	}
+	return ""
+}
+
+func (x *TurnReport) GetUpstreamReason() string {
+	if x != nil {
+		return x.UpstreamReason
 	}
 	return ""
 }
@@ -3058,7 +3068,7 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"\routput_tokens\x18\x04 \x01(\x03R\foutputTokens\x12)\n" +
 	"\x10reasoning_tokens\x18\x05 \x01(\x03R\x0freasoningTokens\x12!\n" +
 	"\ftotal_tokens\x18\x06 \x01(\x03R\vtotalTokens\x12!\n" +
-	"\fdetails_json\x18\a \x01(\tR\vdetailsJson\"\xef\x04\n" +
+	"\fdetails_json\x18\a \x01(\tR\vdetailsJson\"\x98\x05\n" +
 	"\n" +
 	"TurnReport\x12\x1f\n" +
 	"\vresponse_id\x18\x01 \x01(\tR\n" +
@@ -3077,7 +3087,8 @@ const file_trunkline_v1_completion_proto_rawDesc = "" +
 	"bytesSaved\x12R\n" +
 	"\x0eignored_events\x18\v \x03(\v2+.trunkline.v1.TurnReport.IgnoredEventsEntryR\rignoredEvents\x12\x1a\n" +
 	"\battached\x18\f \x01(\bR\battached\x12\x1a\n" +
-	"\bupstream\x18\r \x01(\tR\bupstream\x1a@\n" +
+	"\bupstream\x18\r \x01(\tR\bupstream\x12'\n" +
+	"\x0fupstream_reason\x18\x0e \x01(\tR\x0eupstreamReason\x1a@\n" +
 	"\x12IgnoredEventsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x9c\x02\n" +

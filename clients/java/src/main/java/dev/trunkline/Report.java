@@ -21,6 +21,7 @@ import java.util.Optional;
  * @param ignoredEvents events of the upstream that were skipped: how many of each type
  * @param attached this call did not start the turn: it attached to one that its turn key names
  * @param upstream the name of the upstream that answered; empty: the only one
+ * @param upstreamReason why it was that one; empty: it is the only one
  */
 public record Report(
     String responseId,
@@ -35,7 +36,8 @@ public record Report(
     long bytesSaved,
     Map<String, Integer> ignoredEvents,
     boolean attached,
-    String upstream) {
+    String upstream,
+    String upstreamReason) {
 
   /** How much of a conversation was sent. */
   public enum Context {
@@ -106,6 +108,7 @@ public record Report(
         wire.getBytesSaved(),
         Map.copyOf(wire.getIgnoredEventsMap()),
         wire.getAttached(),
-        wire.getUpstream());
+        wire.getUpstream(),
+        wire.getUpstreamReason());
   }
 }

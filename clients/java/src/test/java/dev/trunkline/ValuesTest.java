@@ -58,7 +58,7 @@ class ValuesTest {
     wire.getMessageBuilder().addPartsBuilder().setToolCall(ToolCallPart.newBuilder().setName("f"));
     wire.setCreatedAt(Timestamp.newBuilder().setSeconds(5));
     wire.setContinuation("c1");
-    wire.getReportBuilder().setContextValue(2).setTransportValue(99).setAttached(true).setUpstream("azure");
+    wire.getReportBuilder().setContextValue(2).setTransportValue(99).setAttached(true).setUpstream("azure").setUpstreamReason("cooldown");
     wire.getReportBuilder().getTimingsBuilder().getTotalBuilder().setNanos(1_000_000);
     Done done = Done.from(wire.build());
     assertEquals("no", done.refusal());
@@ -68,6 +68,7 @@ class ValuesTest {
     assertEquals("incremental", done.report().context().toString());
     assertTrue(done.report().attached());
     assertEquals("azure", done.report().upstream());
+    assertEquals("cooldown", done.report().upstreamReason());
     assertEquals("c1", done.continuation());
     assertEquals(Transport.UNKNOWN, done.report().transport());
     assertEquals(Optional.of(Duration.ofMillis(1)), done.report().timings().total());
