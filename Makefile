@@ -30,7 +30,7 @@ JAVA_CLEAN  := clients/java/target/.clean-$(shell cat clients/java/pom.xml proto
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo trace run up down logs e2e test agents java-installed attack soak bench bench-quick bench-guard bench-lock check clients client-python client-go client-typescript client-java lint type proto-check coverage fmt proto proto-baseline lock clean
+.PHONY: help setup demo demo-failover trace run up down logs e2e test agents java-installed attack soak bench bench-quick bench-guard bench-lock check clients client-python client-go client-typescript client-java lint type proto-check coverage fmt proto proto-baseline lock clean
 
 help: ## Show this
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -40,6 +40,9 @@ help: ## Show this
 
 demo: $(VENV_DONE) ## Hold a conversation through the service and see what each turn did
 	@$(PY) -m tools.demo
+
+demo-failover: $(VENV_DONE) ## The same with two upstreams, of which the first dies between two turns
+	@$(PY) -m tools.demo.failover
 
 trace: $(VENV_DONE) ## The demo, and the tree of each turn as text; with Jaeger, where it is found, an address to look at
 	@$(PY) -m tools.trace $(ARGS)

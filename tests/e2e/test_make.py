@@ -1,5 +1,6 @@
 """What `make demo` and `make run` start."""
 
+import re
 import signal
 import socket
 
@@ -25,6 +26,21 @@ async def test_the_demo_shows_each_turn_and_ends_well():
         "cites Tides": 2,
     }
     assert {turn: output.count(turn) for turn in expected} == expected
+
+
+async def test_the_demo_of_failover_goes_on_with_the_second_upstream():
+    async with running(["-m", "tools.demo.failover"]) as demo:
+        code = await demo.ends()
+    output = "".join(demo.said)
+    assert code == 0, output
+    ends = re.findall(r"at (first|second) \((\w+)\)", output)
+    assert ends == [
+        ("first", "preferred"),
+        ("first", "preferred"),
+        ("second", "connect_failed"),
+        ("second", "cooldown"),
+    ]
+    assert "FULL (upstream_changed)" in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

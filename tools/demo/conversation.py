@@ -5,28 +5,18 @@ unless OPENAI_API_KEY and TRUNKLINE_UPSTREAM_URL are both set.
 """
 
 import argparse
-import asyncio
-import json
-import signal
-import urllib.request
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
-from tools.demo.processes import DemoError, Stack, another_replica, running_stack
-from tools.demo.screen import Screen, milliseconds, size
+from tools.demo.processes import Stack, another_replica, running_stack
+from tools.demo.screen import Screen
+from tools.demo.stage import TURN_TIMEOUT_S, Stage, perform
 from trunkline import (
     AsyncClient,
     AsyncConversation,
-    AsyncRun,
-    AsyncTurn,
-    Done,
-    ItemProgress,
     Message,
-    Report,
-    TextDelta,
-    TrunklineError,
     tool,
     tool_definition,
     user,
@@ -34,7 +24,6 @@ from trunkline import (
 
 INSTRUCTIONS = "You are a friendly guide. Answer in one or two sentences."
 FORECAST = ("snow, -2 °C", "fog, 1 °C", "sun, -5 °C")
-TURN_TIMEOUT_S = 120.0
 
 
 @tool
@@ -48,16 +37,14 @@ def item_types(messages: Iterable[Message]) -> list[str]:
     return [part.upstream_item.type or "message" for message in messages for part in message.parts]
 
 
-@dataclass
-class Demo:
-    """The turns, in order. `rows` collects the lines of the summary."""
+class Demo(Stage):
+    """The turns, in order."""
 
-    screen: Screen
-    client: AsyncClient
-    stack: Stack
-    model: str
-    rows: list[tuple[str, Report]] = field(default_factory=list)
-    number: int = 0
+    def __init__(self, screen: Screen, client: AsyncClient, stack: Stack, model: str) -> None:
+        super().__init__(screen, stack.upstream, stack.simulated)
+        self.client = client
+        self.stack = stack
+        self.model = model
 
     async def play(self) -> None:
         conversation = self.client.conversation(model=self.model, instructions=INSTRUCTIONS, tools=[forecast])
@@ -68,7 +55,7 @@ class Demo:
         await self.forced_sse(conversation)
         await self.hosted_search()
         await self.killed_replica()
-        if self.stack.simulated:
+        if self.simulated:
             await self.refused_websocket()
         else:
             self.title("WebSocket refused", "skipped: only the simulator can refuse on demand")
@@ -90,7 +77,7 @@ class Demo:
             self.ask(text, "sim:tools(n=3)"), timeout=TURN_TIMEOUT_S, parallel_tool_calls=False
         )
         reports = await self.show(run, "tools")
-        if self.stack.simulated:
+        if self.simulated:
             self.check(len(reports) == 4, f"three calls and an answer are 4 turns, not {len(reports)}")
         elif len(reports) != 4:
             self.screen.line("   this model did not make three calls and then answer", "yellow")
@@ -125,7 +112,7 @@ class Demo:
         turn = conversation.stream(text, transport="sse", timeout=TURN_TIMEOUT_S)
         report = (await self.show(turn, "by SSE"))[-1]
         self.claim(report, transport="sse", context="full")
-        if self.stack.simulated:
+        if self.simulated:
             self.check("web_search_call" in history, "the upstream did not search")
             received = (await self.simulator("requests"))[-1]["items"]
             self.check(received == [*history, "message"], f"the upstream received {received}, not {history}")
@@ -162,99 +149,6 @@ class Demo:
         self.check(report.transport_reason != "requested", "SSE was not requested")
         await self.simulate(refuse_websocket=None)
 
-    def title(self, text: str, why: str) -> None:
-        self.number += 1
-        self.screen.title(self.number, text, why)
-
-    def ask(self, text: str, directive: str = "") -> str:
-        """Show the question. For the simulated model, append a directive; a real one gets none."""
-        self.screen.said("you", text, "cyan")
-        return f"{text} {directive}" if directive and self.stack.simulated else text
-
-    async def turn(self, conversation: AsyncConversation, text: str, name: str) -> Report:
-        turn = conversation.stream(self.ask(text), timeout=TURN_TIMEOUT_S)
-        return (await self.show(turn, name))[-1]
-
-    async def show(self, events: AsyncTurn | AsyncRun, name: str) -> list[Report]:
-        """Show events as they arrive. Returns the report of each turn."""
-        reports: list[Report] = []
-        speaking = False
-        with self.screen.waiting_for("waiting for the model"):
-            async with events:
-                async for event in events:
-                    if isinstance(event, TextDelta):
-                        if not speaking:
-                            self.screen.speaker("model")
-                            speaking = True
-                        self.screen.stream(event.delta)
-                    elif isinstance(event, ItemProgress) and event.event_type.endswith(".searching"):
-                        self.screen.said("tool", f"{event.item_type}: searching", "cyan")
-                    elif isinstance(event, Done):
-                        self.show_end(event)
-                        reports.append(event.report)
-                        speaking = False
-        self.rows += [(f"{self.number} {name}", report) for report in reports]
-        return reports
-
-    def show_end(self, done: Done) -> None:
-        if done.refusal:
-            self.screen.said("model", f"(refuses) {done.refusal}")
-        for call in done.tool_calls:
-            self.screen.said("calls", f"{call.name} {call.arguments}", "cyan")
-        for cited in done.annotations:
-            self.screen.said("cites", f"{cited.get('title', '')} {cited.get('url', '')}", "cyan")
-        self.screen.report(done.report)
-
-    def claim(self, report: Report, *, transport: str, context: str, why: str = "") -> None:
-        was = f"{report.transport}, {report.context} ({report.context_reason})"
-        expected = f"{transport}, {context}" + (f" ({why})" if why else "")
-        fits = (report.transport, report.context) == (transport, context)
-        self.check(fits and why in ("", report.context_reason), f"expected {expected}, was {was}")
-
-    def check(self, holds: bool, problem: str) -> None:
-        if not holds:
-            raise DemoError(f"turn {self.number}: {problem}")
-
-    async def simulate(self, **settings: int | None) -> None:
-        await self.simulator("settings", json.dumps(settings).encode())
-
-    async def simulator(self, endpoint: str, body: bytes | None = None) -> Any:
-        """Call one of the simulator's own endpoints."""
-        url = f"{self.stack.upstream.removesuffix('/v1')}/sim/{endpoint}"
-        directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-        def call() -> Any:
-            with directly.open(url, body, timeout=5) as answer:
-                return json.load(answer)
-
-        return await asyncio.to_thread(call)
-
-    def summary(self) -> None:
-        heading = ("turn", "transport", "context", "why", "sent", "saved", "first")
-        rows = [
-            (
-                name,
-                report.transport,
-                report.context.upper(),
-                report.context_reason,
-                size(report.bytes_sent),
-                size(report.bytes_saved),
-                milliseconds(report.timings.first_content),
-            )
-            for name, report in self.rows
-        ]
-        self.screen.line()
-        self.screen.table([heading, *rows])
-        warm = [report for _, report in self.rows if report.incremental]
-        sent = sum(report.bytes_sent for report in warm)
-        whole = sent + sum(report.bytes_saved for report in warm)
-        self.screen.line()
-        self.screen.line(
-            f"{len(warm)} of {len(self.rows)} turns were incremental: they sent {size(sent)} in place of"
-            f" {size(whole)}.",
-            "green",
-        )
-
 
 async def main(screen: Screen, model: str) -> None:
     screen.line(screen.paint("Trunkline: one conversation, turn by turn", "bold"))
@@ -274,15 +168,4 @@ def run(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Hold a conversation and see what each turn did.")
     parser.add_argument("--model", default="gpt-5.6")
     model = parser.parse_args(arguments).model
-    screen = Screen()
-    # SIGTERM must end the children, too, so it is handled as Ctrl-C is.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        asyncio.run(main(screen, model))
-    except KeyboardInterrupt:
-        screen.line("stopped")
-        return 130
-    except (DemoError, TrunklineError) as error:
-        screen.line(f"demo: {error}", "red")
-        return 1
-    return 0
+    return perform(partial(main, model=model))

@@ -11,8 +11,8 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -80,6 +80,39 @@ async def another_replica(stack: Stack) -> AsyncIterator[Replica]:
         yield Replica(address, service)
 
 
+@asynccontextmanager
+async def two_upstreams() -> AsyncIterator[tuple[str, dict[str, Replica]]]:
+    """Start a service with two simulated upstreams; the first is preferred. Yield its address and both."""
+    async with AsyncExitStack() as stack:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+        upstreams = {}
+        for name in ("first", "second"):
+            port = _free_port()
+            simulator = ("simulator", "--port", str(port), "--delay-ms", str(DELTA_MS))
+            program = await stack.enter_async_context(_running(simulator, env))
+            upstreams[name] = Replica(f"127.0.0.1:{port}", program)
+        address = f"127.0.0.1:{_free_port()}"
+        env |= {
+            "TRUNKLINE_LISTEN": address,
+            "TRUNKLINE_UPSTREAMS_FILE": stack.enter_context(_upstreams_file(upstreams)),
+            "TRUNKLINE_DRAIN_GRACE_S": "1",
+            "SIMULATED_KEY": "simulated",
+        }
+        service = await stack.enter_async_context(_running(("service",), env))
+        await _wait_until_serving(address, service)
+        yield address, upstreams
+
+
+@contextmanager
+def _upstreams_file(upstreams: Mapping[str, Replica]) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        for name, upstream in upstreams.items():
+            keys = '[{ env = "SIMULATED_KEY" }]'
+            file.write(f'[upstreams.{name}]\nurl = "http://{upstream.address}/v1"\nkeys = {keys}\n')
+        file.flush()
+        yield file.name
+
+
 @dataclass(frozen=True, slots=True)
 class _Program:
     name: str
@@ -94,7 +127,7 @@ class _Program:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A replica that the demo may kill."""
+    """A replica, or an upstream, that the demo may kill."""
 
     address: str
     _program: _Program

@@ -69,6 +69,7 @@ class Screen:
         self.line(
             f"   {report.transport} ({report.transport_reason}) · {context} ({report.context_reason})"
             f" · {size(report.bytes_sent)} / {size(report.bytes_saved)} · {milliseconds(first)}"
+            + (f" · at {report.upstream} ({report.upstream_reason})" if report.upstream else "")
         )
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:

@@ -8,12 +8,14 @@ from tools.demo.processes import DemoError
 from tools.demo.screen import Screen
 from trunkline import Message, text, upstream_item, user
 
-REPORT: Any = SimpleNamespace(transport="sse", context="full", context_reason="sse")
+REPORT: Any = SimpleNamespace(transport="sse", context="full", context_reason="sse", upstream="")
 
 
 @pytest.fixture
 def demo():
-    return Demo(Screen(), cast(Any, None), cast(Any, SimpleNamespace(simulated=True)), "m", number=3)
+    demo = Demo(Screen(), cast(Any, None), cast(Any, SimpleNamespace(upstream="", simulated=True)), "m")
+    demo.number = 3
+    return demo
 
 
 def test_a_turn_as_expected_passes(demo):
@@ -41,5 +43,5 @@ def test_a_history_is_compared_by_the_types_of_its_items():
 
 @pytest.mark.parametrize(("simulated", "asked"), [(True, "Hi. sim:echo"), (False, "Hi.")])
 def test_only_the_simulated_model_gets_a_directive(demo, simulated, asked):
-    demo.stack.simulated = simulated
+    demo.simulated = simulated
     assert demo.ask("Hi.", "sim:echo").split() == asked.split()
