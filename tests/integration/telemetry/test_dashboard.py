@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import grpc
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.gen.trunkline.v1 import completion_pb2 as pb
-from service.telemetry import sampler
+from service.telemetry import names, sampler
 from service.telemetry.setup import Providers
 from simulator.scripts import Drop, Emit, Fail, Hang, Say, Script, Start
 from tests.parts import telemetry_settings
@@ -19,6 +20,8 @@ from tests.stack import request, stack
 from tests.watching import PATIENCE_S, until
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
+DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/trunkline.json").read_text(encoding="utf-8"))
+VARIABLES = {one["name"]: one for one in DASHBOARD["templating"]["list"]}
 BY_PROMETHEUS = {"job", "instance", "le"}
 WORDS = {"and", "or", "unless"}
 SELECTOR = re.compile(r"\{([^}]*)\}")
@@ -29,8 +32,7 @@ NAME = re.compile(r"[a-z_][a-z0-9_:]*(?![a-z0-9_:]*\()")
 
 def queries():
     """The queries of the dashboard with their legends, and those of the alerts."""
-    dashboard = json.loads((DEPLOY / "grafana/dashboards/trunkline.json").read_text(encoding="utf-8"))
-    for panel in dashboard["panels"]:
+    for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", ()):
             yield target["expr"], re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
     rules = (DEPLOY / "prometheus/trunkline.yml").read_text(encoding="utf-8")
@@ -135,6 +137,42 @@ def test_each_exported_metric_is_shown(exported):
 
 def test_the_queries_were_found():
     assert len(list(queries())) > 40
+
+
+def test_each_query_of_the_dashboard_is_narrowed_by_all_variables_that_fit(exported):
+    variables = {"instance": "replica", "gen_ai_request_model": "model", "model": "model", "tenant": "tenant"}
+    for panel in DASHBOARD["panels"]:
+        for target in panel.get("targets", ()):
+            (metric, *others), _ = asked(target["expr"])
+            assert not others
+            for label in exported[metric] & variables.keys() | {"instance"}:
+                narrowed = target["expr"].count(f'{label}=~"${variables[label]}"')
+                assert narrowed == target["expr"].count(metric), target["expr"]
+
+
+def test_the_values_of_each_variable_are_those_of_an_exported_label(exported):
+    assert list(VARIABLES) == ["replica", "model", "tenant", "jaeger"]
+    for name in ("model", "tenant"):
+        [(metric, label)] = re.findall(r"label_values\((\w+), (\w+)\)", VARIABLES[name]["query"]["query"])
+        assert label in exported[metric]
+
+
+def test_links_lead_to_jaeger_by_attributes_of_spans():
+    """Each names the attribute as the service does, and takes its value from a label of the panel."""
+    attributes = {value for name, value in vars(names).items() if name.isupper()}
+    links = 0
+    for panel in DASHBOARD["panels"]:
+        shown = " ".join(target["expr"] for target in panel.get("targets", ()))
+        for link in panel.get("fieldConfig", {}).get("defaults", {}).get("links", ()):
+            links += 1
+            address = urlsplit(link["url"].replace("${jaeger}", VARIABLES["jaeger"]["query"]))
+            asked_for = parse_qs(address.query)
+            assert (address.path, asked_for["service"]) == ("/search", ["trunkline"])
+            for attribute, value in json.loads(asked_for.get("tags", ["{}"])[0]).items():
+                assert attribute in attributes
+                for label in re.findall(r"\$\{__field\.labels\.(\w+)\}", value):
+                    assert label in GROUPING.search(shown)[1].split(", ")
+    assert links >= 8
 
 
 def test_an_alert_on_too_little_treats_absent_counters_as_zero():
