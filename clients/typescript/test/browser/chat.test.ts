@@ -116,19 +116,28 @@ test("it fits a phone, in the dark too", async () => {
 
 const folder = process.env["SCREENSHOTS"];
 
+const TIDES = `Twice today, at **06:12** and **18:40**. See the [tables](https://tides.example/callao):
+
+| | high water | low water |
+|---|---:|---:|
+| morning | 06:12 | 00:05 |
+| evening | 18:40 | 12:21 |`;
+
 test("pictures", { skip: folder === undefined && "SCREENSHOTS is not set" }, async () => {
   const desk = { viewport: { width: 1000, height: 760 }, deviceScaleFactor: 2 };
   const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
   const picture = async (name: string, options: BrowserContextOptions, trouble = false) => {
     await open(options);
-    await ask("What is a trunk line?");
+    await stack.enqueue(`sim:say(text="${TIDES}")`);
+    await ask("When is high water in Callao?");
     await reports(1);
-    await ask("sim:tools(n=1) What time is it in Lima?");
+    await ask("sim:tools(n=1) What time is it there?");
     await reports(3);
     if (trouble) {
-      await ask("sim:fail(at=content)");
+      await stack.enqueue("sim:fail(at=content)", "sim:slow(n=400, delay_ms=20)");
+      await ask("And in Bergen?");
       await page.getByRole("alert").waitFor();
-      await ask("sim:slow(n=400, delay_ms=20)");
+      await ask("Once more, please.");
       await page.locator(".turn.running").getByText("word9").waitFor();
     }
     await page.waitForTimeout(500); // the lines take their colours slowly

@@ -73,6 +73,8 @@ export interface Stack {
   /** Envoy keeps its connections and says nothing, until `goOn`. */
   silence(): void;
   goOn(): void;
+  /** Answers the next requests so, one directive each, whatever they ask. */
+  enqueue(...directives: string[]): Promise<void>;
   /** How many requests the upstream has got. */
   requests(): Promise<number>;
   stop(): Promise<void>;
@@ -117,6 +119,11 @@ export async function startStack(): Promise<Stack> {
       },
       silence: () => proxy.signal("SIGSTOP"),
       goOn: () => proxy.signal("SIGCONT"),
+      enqueue: async (...directives) => {
+        const queue = { method: "POST", body: JSON.stringify(directives), headers: { "content-type": "application/json" } };
+        const { ok } = await fetch(`http://127.0.0.1:${upstream}/sim/enqueue`, queue);
+        if (!ok) throw new Error("the simulator refuses these directives");
+      },
       requests: async () => {
         const response = await fetch(`http://127.0.0.1:${upstream}/sim/requests`);
         return ((await response.json()) as unknown[]).length;
