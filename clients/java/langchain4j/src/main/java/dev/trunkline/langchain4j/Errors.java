@@ -19,8 +19,8 @@ import dev.trunkline.TrunklineException.Unauthenticated;
 /**
  * A failed turn as LangChain4j's exception, with the {@link TrunklineException} as its cause.
  *
- * <p>LangChain4j may try a retriable one again by itself. So it is one only if the service advises it, nothing of the
- * answer has come, and the turn cannot cost money twice: it was not sent, or the upstream refused to do it.
+ * <p>Whoever catches a retriable one may call again without a look. So it is one only if the service advises it, nothing
+ * of the answer has come, and the turn cannot cost money twice: it was not sent, or the upstream refused to do it.
  */
 final class Errors {
   private Errors() {}
