@@ -5,56 +5,66 @@ import dev.trunkline.Usage;
 
 /** What turns cost. Cached and written tokens are part of the input, reasoning is part of the output. */
 public final class TrunklineTokenUsage extends TokenUsage {
-  private final int cachedInputTokens;
-  private final int cacheWriteTokens;
-  private final int reasoningTokens;
+  private record Details(int cached, int written, int reasoning) {
+    private static final Details NONE = new Details(0, 0, 0);
 
-  private TrunklineTokenUsage(TokenUsage all, int cachedInputTokens, int cacheWriteTokens, int reasoningTokens) {
+    Details plus(Details more) {
+      return new Details(cached + more.cached, written + more.written, reasoning + more.reasoning);
+    }
+  }
+
+  private final Details details;
+
+  private TrunklineTokenUsage(TokenUsage all, Details details) {
     super(all.inputTokenCount(), all.outputTokenCount(), all.totalTokenCount());
-    this.cachedInputTokens = cachedInputTokens;
-    this.cacheWriteTokens = cacheWriteTokens;
-    this.reasoningTokens = reasoningTokens;
+    this.details = details;
   }
 
   static TrunklineTokenUsage of(Usage usage) {
-    TokenUsage all =
-        new TokenUsage(
-            Math.toIntExact(usage.inputTokens()),
-            Math.toIntExact(usage.outputTokens()),
-            Math.toIntExact(usage.totalTokens()));
     return new TrunklineTokenUsage(
-        all,
-        Math.toIntExact(usage.cachedInputTokens()),
-        Math.toIntExact(usage.cacheWriteTokens()),
-        Math.toIntExact(usage.reasoningTokens()));
+        new TokenUsage((int) usage.inputTokens(), (int) usage.outputTokens(), (int) usage.totalTokens()),
+        new Details(
+            (int) usage.cachedInputTokens(), (int) usage.cacheWriteTokens(), (int) usage.reasoningTokens()));
   }
 
   /** Input that was read from the prompt cache. */
   public int cachedInputTokens() {
-    return cachedInputTokens;
+    return details.cached;
   }
 
   /** Input that was written to the prompt cache. */
   public int cacheWriteTokens() {
-    return cacheWriteTokens;
+    return details.written;
   }
 
   /** Output that was reasoning. */
   public int reasoningTokens() {
-    return reasoningTokens;
+    return details.reasoning;
   }
 
   @Override
   public TrunklineTokenUsage add(TokenUsage that) {
-    TokenUsage all = new TokenUsage(inputTokenCount(), outputTokenCount(), totalTokenCount());
-    if (that instanceof TrunklineTokenUsage more) {
-      TokenUsage plain = new TokenUsage(more.inputTokenCount(), more.outputTokenCount(), more.totalTokenCount());
-      return new TrunklineTokenUsage(
-          all.add(plain),
-          cachedInputTokens + more.cachedInputTokens,
-          cacheWriteTokens + more.cacheWriteTokens,
-          reasoningTokens + more.reasoningTokens);
-    }
-    return new TrunklineTokenUsage(all.add(that), cachedInputTokens, cacheWriteTokens, reasoningTokens);
+    Details more = that instanceof TrunklineTokenUsage usage ? usage.details : Details.NONE;
+    return new TrunklineTokenUsage(plain(this).add(that == null ? null : plain(that)), details.plus(more));
+  }
+
+  @Override
+  public boolean equals(Object that) {
+    return super.equals(that) && that instanceof TrunklineTokenUsage usage && details.equals(usage.details);
+  }
+
+  @Override
+  public int hashCode() {
+    return 31 * super.hashCode() + details.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return super.toString() + " " + details;
+  }
+
+  /** Only the counts that all usages have: their sum is LangChain4j's. */
+  private static TokenUsage plain(TokenUsage usage) {
+    return new TokenUsage(usage.inputTokenCount(), usage.outputTokenCount(), usage.totalTokenCount());
   }
 }
