@@ -29,7 +29,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Holds one conversation by AiServices: ADDRESS KIND MESSAGE [KIND MESSAGE …]. A KIND is {@code stream}, {@code block},
@@ -55,11 +57,17 @@ final class Scenarios {
   private final Map<String, Object> printed = new LinkedHashMap<>();
   private final List<String> results = new ArrayList<>();
   private final List<String> listened = new ArrayList<>();
+  private final CountDownLatch together = new CountDownLatch(2);
   private final Pilot pilot;
   private String session; // null: found by the history
 
+  /** The first two calls wait for each other: they come side by side, or there is an error. */
   @Tool(name = "tide_at", value = "Return the height of the tide.")
-  String tideAt(@P("hour") int hour) {
+  String tideAt(@P("hour") int hour) throws InterruptedException {
+    together.countDown();
+    if (!together.await(20, TimeUnit.SECONDS)) {
+      throw new IllegalStateException("nobody else came");
+    }
     return hour + ".5 m";
   }
 
@@ -77,6 +85,7 @@ final class Scenarios {
             .chatRequestTransformer(
                 request -> session == null ? request : TrunklineRequestParameters.inSession(request, session))
             .tools(this)
+            .executeToolsConcurrently()
             .build();
   }
 
