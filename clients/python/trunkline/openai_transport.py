@@ -56,7 +56,7 @@ class TrunklineTransport(httpx2.AsyncBaseTransport):
         response_id = f"trunkline_{uuid.uuid4().hex}"
         turn = self._turn(body, response_id, request.headers.get(CONVERSATION, ""))
         events = ResponseEvents(
-            body.request.model, placeholder_id=response_id, custom=body.custom_tools, lasting=body.streamed
+            body.request.model, placeholder_id=response_id, tools=body.tools, lasting=body.streamed
         )
         try:
             first = await anext(turn)

@@ -1,6 +1,6 @@
 """Read the body of a request of the Responses API as what a turn takes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,11 +34,11 @@ SAME = (
 
 @dataclass(frozen=True, slots=True)
 class ResponseBody:
-    """What a request asks for. `streamed`: it wants events. `custom_tools`: the names of those it offers."""
+    """What a request asks for. `streamed`: it wants events. `tools`: the definitions of those it offers."""
 
     request: StreamCompletionRequest
     streamed: bool
-    custom_tools: frozenset[str]
+    tools: Sequence[Mapping[str, Any]]
 
 
 def read_body(given: Mapping[str, Any], defaults: Options) -> ResponseBody:
@@ -72,8 +72,7 @@ def read_body(given: Mapping[str, Any], defaults: Options) -> ResponseBody:
         request_id="",
         options=defaults | cast("Options", options | own),
     )
-    custom = frozenset(tool["name"] for tool in tools if tool["type"] == "custom")
-    return ResponseBody(request, bool(streamed), custom)
+    return ResponseBody(request, bool(streamed), tools)
 
 
 def _format(text: dict[str, Any]) -> Any:

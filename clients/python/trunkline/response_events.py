@@ -6,7 +6,7 @@ joins by ids what belongs together, the placeholders last: `SaidParts` then know
 """
 
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from trunkline.errors import TrunklineError
@@ -30,19 +30,38 @@ INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """The stop reasons of an answer that was cut off."""
 
 
+BEGINNINGS: dict[str, Json] = {
+    "code_interpreter_call": {"code": "", "container_id": "", "outputs": None},
+    "file_search_call": {"queries": [], "results": None},
+    "image_generation_call": {"result": None},
+    "mcp_call": {"server_label": "", "name": "", "arguments": ""},
+    "mcp_list_tools": {"server_label": "", "tools": []},
+}
+"""What items of these types have when they are announced, before anything is known of them."""
+
+
 class ResponseEvents:
     """The events of one response, numbered from 0.
 
-    `custom` are the names of custom tools: the arguments of their calls are free text. `lasting`: each item
-    has a placeholder of its own, by `lasting_id`, and keeps it.
+    `tools` are the definitions of those that the request offers: calls of custom ones are free text, and an
+    MCP server that is the only one is the one that is called. `lasting`: each item has a placeholder of its
+    own, by `lasting_id`, and keeps it.
     """
 
     def __init__(
-        self, model: str, *, placeholder_id: str, custom: Set[str] = frozenset(), lasting: bool = False
+        self,
+        model: str,
+        *,
+        placeholder_id: str,
+        tools: Iterable[Mapping[str, Any]] = (),
+        lasting: bool = False,
     ) -> None:
         self._model = model
         self._placeholder = placeholder_id
-        self._custom = custom
+        offered = list(tools)
+        self._custom = {tool["name"] for tool in offered if tool["type"] == "custom"}
+        servers = {tool["server_label"] for tool in offered if tool["type"] == "mcp"}
+        self._server = servers.pop() if len(servers) == 1 else ""
         self._lasting = lasting
         self._count = 0
         self._open: set[int] = set()
@@ -109,9 +128,14 @@ class ResponseEvents:
         if fields := fields_of(event.json):
             index = event.content_index
             if index not in self._open:
-                item = {"type": event.item_type, "status": "in_progress"}
-                yield self._added(index, item | ({"id": fields["item_id"]} if "item_id" in fields else {}))
+                yield self._added(index, self._announced(event.item_type, fields))
             yield self._event(event.event_type, **fields | {"output_index": index})
+
+    def _announced(self, kind: str, progress: Json) -> Json:
+        item: Json = {"type": kind, "status": "in_progress"} | BEGINNINGS.get(kind, {})
+        if "server_label" in item:
+            item["server_label"] = self._server
+        return item | ({"id": progress["item_id"]} if "item_id" in progress else {})
 
     def _done(self, done: Done) -> Iterator[Json]:
         items = items_from_message(done.message)

@@ -16,7 +16,7 @@ def read(defaults: Options | None = None, **more):
 def test_the_least_of_a_body():
     body = read()
     assert (body.request.model, list(body.request.messages)) == ("m", [user("Hi.")])
-    assert (body.request.session_id, body.streamed, body.custom_tools) == ("", False, frozenset())
+    assert (body.request.session_id, body.streamed, body.tools) == ("", False, ())
     assert body.request.options == pb.CompletionOptions()
 
 
@@ -40,7 +40,7 @@ def test_a_whole_body():
         prompt_cache_options={"comparison_response_id": "resp_1"},
     )
     request, options = body.request, body.request.options
-    assert (body.streamed, body.custom_tools) == (True, {"sql"})
+    assert (body.streamed, [tool["type"] for tool in body.tools]) == (True, ["function", "custom"])
     assert request.instructions == "Be brief."
     assert json.loads(request.tools[0].definition_json) == function
     assert (options.HasField("temperature"), options.HasField("max_output_tokens")) == (True, True)

@@ -38,8 +38,8 @@ def done(*parts, stop_reason="stop", **fields):
     return Done(message, stop_reason, Usage(1, 0, 0, 2, 0, 3), "m-1", "p", None, Report("resp_1"), **fields)
 
 
-def written(*events, custom=frozenset()):
-    writer = ResponseEvents("m", placeholder_id="later", custom=custom)
+def written(*events, tools=()):
+    writer = ResponseEvents("m", placeholder_id="later", tools=tools)
     found = [one for event in events for one in writer.write(event)]
     assert [one["sequence_number"] for one in found] == list(range(len(found)))
     return found
@@ -92,7 +92,7 @@ def test_thoughts_refusals_and_calls():
         ToolCallDelta(2, "c1", "f", "{}"),
         ToolCallDelta(3, "c2", "sql", "x"),
         done(*parts, stop_reason="tool_use"),
-        custom={"sql"},
+        tools=[{"type": "custom", "name": "sql"}],
     )
     assert kinds(events) == [
         "output_item.added",
@@ -143,6 +143,15 @@ def test_what_the_upstream_says_of_an_item_that_grows():
     assert (events[1]["output_index"], events[1]["new"]) == (0, 1)
     assert events[2]["item"] == item
     assert kinds(events)[2:] == ["output_item.done", "completed"]
+
+
+@pytest.mark.parametrize(("servers", "label"), [(["a"], "a"), (["a", "b"], ""), ([], "")])
+def test_an_item_is_announced_with_what_is_known_of_it(servers, label):
+    said = {"type": "response.mcp_call.in_progress", "item_id": "mcp_1"}
+    tools = [{"type": "mcp", "server_label": server} for server in servers]
+    event, _ = written(ItemProgress(0, "mcp_call", said["type"], json.dumps(said)), tools=tools)
+    assert event["item"]["id"] == "mcp_1"
+    assert (event["item"]["server_label"], event["item"]["arguments"]) == (label, "")
 
 
 def test_an_item_that_had_no_delta_is_added_before_it_is_done():

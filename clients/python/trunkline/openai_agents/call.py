@@ -1,10 +1,10 @@
 """Convert what the SDK gives a model to the request of a turn."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from agents import CustomTool, Handoff, ModelSettings, ModelTracing, UserError
+from agents import Handoff, ModelSettings, ModelTracing, UserError
 from agents.items import ItemHelpers
 from agents.models.fake_id import FAKE_RESPONSES_ID
 from agents.models.openai_responses import Converter
@@ -40,11 +40,8 @@ class Call:
     def items(self) -> list[Any]:
         return cast("list[Any]", ItemHelpers.input_to_new_input_list(self.input))
 
-    def custom_tools(self) -> Set[str]:
-        return {tool.name for tool in self.tools if isinstance(tool, CustomTool)}
-
-    def request(self, model: str, defaults: Options) -> StreamCompletionRequest:
-        """Raises UserError for what has no place in a turn. Without a session where the caller names none."""
+    def request(self, model: str, defaults: Options) -> tuple[StreamCompletionRequest, list[Any]]:
+        """Return the request, and the tools by definition. Raises UserError for what no turn can have."""
         settings = self.model_settings
         if self.conversation_id or self.previous_response_id:
             raise UserError(
@@ -69,7 +66,7 @@ class Call:
         if self.output_schema is not None and not self.output_schema.is_plain_text():
             schema, strict = self.output_schema.json_schema(), self.output_schema.is_strict_json_schema()
             options["text_format"] = json_schema("final_output", schema, strict=strict)
-        return turn_request(
+        request = turn_request(
             StreamCompletionRequest,
             session_id=session_id,
             model=model,
@@ -79,6 +76,7 @@ class Call:
             request_id="",
             options=defaults | cast("Options", _given(options)),
         )
+        return request, converted.tools
 
 
 def _options(settings: ModelSettings, body: dict[str, Any], include: list[str]) -> tuple[str, dict[str, Any]]:

@@ -67,7 +67,7 @@ class TrunklineModel(Model):
         return advice(request.error) if isinstance(request.error, TrunklineError) else None
 
     async def _events(self, call: Call) -> AsyncIterator[Any]:
-        request = call.request(self.model, self._options)
+        request, tools = call.request(self.model, self._options)
         settle = None
         if not request.session_id:
             found = self._sessions.take(request.messages)
@@ -77,7 +77,7 @@ class TrunklineModel(Model):
                 found.settle,
             )
         turn = self.client.stream_request(request, settle=settle, resume=bool(request.turn_key))
-        events = ResponseEvents(self.model, placeholder_id=FAKE_RESPONSES_ID, custom=call.custom_tools())
+        events = ResponseEvents(self.model, placeholder_id=FAKE_RESPONSES_ID, tools=tools)
         with _span(self.model, call) as span:
             async with turn:
                 async for event in turn:
