@@ -11,6 +11,7 @@ from typing import Any
 from agents import (
     Agent,
     CustomTool,
+    HostedMCPTool,
     ModelRetrySettings,
     ModelSettings,
     RunConfig,
@@ -40,6 +41,25 @@ async def tide_at(hour: int) -> str:
     await asyncio.sleep(0.05)
     AT_WORK[0] -= 1
     return f"{hour}.5 m"
+
+
+EVERYTHING = (
+    "sim:file_search",
+    "sim:code_interpreter",
+    "sim:image_generation",
+    "sim:mcp(approval=false)",
+    "sim:phases",
+    "sim:parts(n=3)",
+    "sim:reason(text=deep)",
+    "Bye.",
+)
+"""What the model can say, besides texts and calls of functions."""
+MCP = {
+    "type": "mcp",
+    "server_label": "harbour",
+    "server_url": "https://harbour.example",
+    "require_approval": "never",
+}
 
 
 class Tide(BaseModel):
@@ -104,6 +124,12 @@ async def parallel_tools(provider: TrunklineProvider) -> None:
 async def hosted_tool(provider: TrunklineProvider) -> None:
     conversation = Conversation(provider, harbour())
     for message in ("sim:web_search(thoughts=true)", "And now?"):
+        await conversation.say(message)
+
+
+async def everything(provider: TrunklineProvider) -> None:
+    conversation = Conversation(provider, harbour(tools=[HostedMCPTool(tool_config=MCP)]))
+    for message in EVERYTHING:
         await conversation.say(message)
 
 

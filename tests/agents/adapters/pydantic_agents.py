@@ -12,7 +12,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelAPIError, ModelMessagesTypeAdapter, NativeOutput
 from pydantic_ai.capabilities import NativeTool
-from pydantic_ai.native_tools import WebSearchTool
+from pydantic_ai.native_tools import MCPServerTool, WebSearchTool
 
 from trunkline import AsyncClient
 from trunkline.pydantic_ai import TrunklineModel
@@ -28,6 +28,19 @@ async def tide_at(hour: int) -> str:
     await asyncio.sleep(0.05)
     AT_WORK[0] -= 1
     return f"{hour}.5 m"
+
+
+EVERYTHING = (
+    "sim:file_search",
+    "sim:code_interpreter",
+    "sim:image_generation",
+    "sim:mcp(approval=false)",
+    "sim:phases",
+    "sim:parts(n=3)",
+    "sim:reason(text=deep)",
+    "Bye.",
+)
+"""What the model can say, besides texts and calls of functions."""
 
 
 class Tide(BaseModel):
@@ -108,6 +121,14 @@ async def hosted_tool(model: TrunklineModel) -> None:
         await conversation.say(message)
     kinds = [part.part_kind for message in conversation.messages for part in message.parts]
     show(kinds=kinds)
+
+
+async def everything(model: TrunklineModel) -> None:
+    server = MCPServerTool(id="harbour", url="https://harbour.example")
+    conversation = Conversation(model, capabilities=[NativeTool(server)])
+    for message in EVERYTHING:
+        await conversation.say(message)
+        await conversation.ask(message)
 
 
 async def another_session(model: TrunklineModel) -> None:

@@ -33,7 +33,7 @@ async def test_a_conversation_in_deltas(play, trunk, cell):
     assert trunk.upstream.stats()["connections_total"] == 1
 
 
-async def test_runs_in_one_piece(play, trunk, cell):
+async def test_runs_in_one_piece(play, trunk):
     runs = await play("whole")
     assert runs[3]["text"] == "I called tide_at 2 times. Results: 1: 1.5 m 2: 2.5 m"
     assert incremental(trunk) == [False, *[True] * 6]
@@ -61,6 +61,12 @@ async def test_a_search_goes_back_where_everything_is_sent(play, trunk):
     search = ["reasoning", "web_search_call", "web_search_call", "reasoning", "web_search_call", "message"]
     _, everything = trunk.upstream.requests()
     assert everything["items"] == ["message", *search, "message"]
+
+
+async def test_all_that_the_model_says_goes_back_as_it_came(play, trunk):
+    runs = await play("everything")
+    assert runs[-1]["text"].startswith("I received 1 new item")
+    assert incremental(trunk) == [False, *[True] * 15]
 
 
 async def test_a_conversation_goes_on_in_another_process(play, trunk):
