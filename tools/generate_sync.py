@@ -12,7 +12,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "clients/python/trunkline"
 MODULES = ("client", "conversation", "events", "session_calls")
 PHRASES = {
     "calls about sessions of the asyncio client": "calls about sessions of the blocking client",
-    "The asyncio client. Its channel belongs to the loop that makes the first call.": "The blocking client.",
+    "The asyncio client. Its channel belongs to a loop; the next loop gets another.": "The blocking client.",
+    "    _loop: asyncio.AbstractEventLoop\n": "",
+    " or self._loop.is_closed():  # a channel ends with its loop": ":",
+    "            self._loop = asyncio.get_running_loop()\n": "",
     "service, for asyncio. Make one and keep it: its calls share a connection.": (
         "service. Make one and keep it: its calls, from any thread, share\n    a connection."
     ),

@@ -1,4 +1,4 @@
-"""The asyncio client. Its channel belongs to the loop that makes the first call."""
+"""The asyncio client. Its channel belongs to a loop; the next loop gets another."""
 
 import asyncio
 from collections.abc import Iterable
@@ -33,6 +33,7 @@ class AsyncClient(AsyncSessionCalls):
     """
 
     _channel: grpc.aio.Channel | None = None
+    _loop: asyncio.AbstractEventLoop
     _sleep: Sleep = staticmethod(asyncio.sleep)
 
     async def __aenter__(self) -> Self:
@@ -255,7 +256,8 @@ class AsyncClient(AsyncSessionCalls):
                 self._lingering.note(span.ends_with(stop))
 
     def _open_channel(self) -> grpc.aio.Channel:
-        if self._channel is None:
+        if self._channel is None or self._loop.is_closed():  # a channel ends with its loop
+            self._loop = asyncio.get_running_loop()
             target, options = self.settings.address, self.settings.options()
             credentials = self.settings.credentials()
             self._channel = (
