@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from trunkline.events import Done
+from trunkline.gen.trunkline.v1.completion_pb2 import StreamCompletionRequest
 from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, Message, Part
+from trunkline.turn import Settle
 
 MAX_SESSIONS = 1024
 """How many sessions are remembered. Those are forgotten first whose last turn ended first."""
@@ -122,6 +124,17 @@ class SessionFinder:
             name = blake2b(name.encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
         free = name and name not in self._known and name not in self._taken
         return name if free else uuid.uuid4().hex
+
+    def assign(self, request: StreamCompletionRequest, name: str = "") -> Settle | None:
+        """Give a request the session that `take` finds. Returns what its turn is settled with.
+
+        None: the request names a session itself.
+        """
+        if request.session_id:
+            return None
+        found = self.take(request.messages, name)
+        request.session_id, request.continuation = found.session_id, found.continuation
+        return found.settle
 
     def _take_at(self, point: Point) -> KnownSession | None:
         """Take a session that stands here. Of several that read the same, the one that is exactly this."""

@@ -127,6 +127,17 @@ async def hosted_tool(provider: TrunklineProvider) -> None:
         await conversation.say(message)
 
 
+async def another_process(provider: TrunklineProvider) -> None:
+    """The items as JSON, and a provider that remembers nothing, go on in the service's session."""
+    set_trace_processors([])
+    items: list[Any] = []
+    for message in ("Hello.", "sim:reason(text=deep)", "Bye."):
+        config = RunConfig(model_provider=TrunklineProvider(provider.client), group_id="ada")
+        run = await Runner.run(harbour(), [*items, {"role": "user", "content": message}], run_config=config)
+        items = json.loads(json.dumps(run.to_input_list()))
+        show(text=run.final_output)
+
+
 async def everything(provider: TrunklineProvider) -> None:
     conversation = Conversation(provider, harbour(tools=[HostedMCPTool(tool_config=MCP)]))
     for message in EVERYTHING:

@@ -60,6 +60,15 @@ async def test_all_that_the_model_says_goes_back_as_it_came(play, trunk):
     assert not any(request["repeated_items"] for request in requests)
 
 
+async def test_a_conversation_goes_on_in_another_process(play, trunk):
+    await play("another_process")
+    assert [bool(request["previous_response_id"]) for request in trunk.upstream.requests()] == [
+        False,
+        True,
+        True,
+    ]
+
+
 async def test_an_output_type(play, cell):
     runs = await play("structured")
     assert [run["text"].startswith("Tide(hour=") for run in runs] == [True, True]

@@ -18,6 +18,7 @@ from trunkline import (
     upstream_item,
     user,
 )
+from trunkline.gen.trunkline.v1.completion_pb2 import StreamCompletionRequest
 from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, ReasoningPart, RefusalPart
 from trunkline.session_finder import SessionFinder
 
@@ -245,3 +246,19 @@ def test_a_name_that_is_no_id_is_the_same_id_each_time():
     first, second = (SessionFinder().take([user("a")], name).session_id for _ in range(2))
     assert first == second
     assert re.fullmatch("[0-9a-f]{32}", first)
+
+
+def test_a_request_gets_the_session_that_is_found(finder, first):
+    finder.take([user("a"), A, user("b")]).settle(done(B, "t1"))
+    request = StreamCompletionRequest(messages=[user("a"), A, user("b"), B, user("c")])
+    settle = finder.assign(request)
+    assert (request.session_id, request.continuation) == (first, "t1")
+    settle(done(assistant("C")))
+    assert finder.take([*request.messages, assistant("C"), user("d")]).session_id == first
+
+
+def test_a_request_that_names_a_session_keeps_it(finder, first):
+    request = StreamCompletionRequest(session_id="own", messages=[user("a"), A, user("b")])
+    assert finder.assign(request) is None
+    assert request.session_id == "own"
+    assert finder.take(request.messages).session_id == first

@@ -8,7 +8,7 @@ from agents import ModelBehaviorError, ModelResponse, Usage, generation_span
 from agents.models.fake_id import FAKE_RESPONSES_ID
 from agents.models.interface import Model
 from agents.retry import ModelRetryAdvice, ModelRetryAdviceRequest
-from agents.tracing import SpanError
+from agents.tracing import SpanError, get_current_trace
 from openai.types.responses import ResponseStreamEvent
 
 from trunkline.aio.client import AsyncClient
@@ -68,14 +68,7 @@ class TrunklineModel(Model):
 
     async def _events(self, call: Call) -> AsyncIterator[Any]:
         request, tools = call.request(self.model, self._options)
-        settle = None
-        if not request.session_id:
-            found = self._sessions.take(request.messages)
-            request.session_id, request.continuation, settle = (
-                found.session_id,
-                found.continuation,
-                found.settle,
-            )
+        settle = self._sessions.assign(request, _conversation())
         turn = self.client.stream_request(request, settle=settle, resume=bool(request.turn_key))
         events = ResponseEvents(self.model, placeholder_id=FAKE_RESPONSES_ID, tools=tools)
         with _span(self.model, call) as span:
@@ -86,6 +79,13 @@ class TrunklineModel(Model):
                             _note(span, written["response"], call)
                         if kind := EVENTS.get(written["type"]):
                             yield kind.model_construct(**written)
+
+
+def _conversation() -> str:
+    """Return the run's `group_id`: how the SDK calls the conversation that its traces belong to."""
+    trace = get_current_trace()
+    exported = trace.export() if trace is not None else None
+    return (exported or {}).get("group_id") or ""
 
 
 @contextmanager
