@@ -8,6 +8,7 @@ So what is made for the Responses API of that package keeps its own requests, it
 what that API has no name for: `session_id`, and options of a turn (`transport`, `resume`, …).
 """
 
+import asyncio
 import json
 import re
 import uuid
@@ -58,12 +59,16 @@ class TrunklineTransport(httpx2.AsyncBaseTransport):
         events = ResponseEvents(
             body.request.model, placeholder_id=response_id, tools=body.tools, lasting=body.streamed
         )
+        patience = request.extensions.get("timeout", {}).get("read")
         try:
-            first = await anext(turn)
+            event = await _next(turn, patience)
             if body.streamed:
-                stream = EventStream(turn, first, events)
+                stream = EventStream(turn, event, events, patience)
                 return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
-            *_, last = events.write(await turn.result())
+            while not isinstance(event, Done):
+                event = await _next(turn, patience)
+            await turn.aclose()
+            *_, last = events.write(event)
             return httpx2.Response(200, json=last["response"])
         except TrunklineError as error:
             return _failed(error)
@@ -82,34 +87,34 @@ class TrunklineTransport(httpx2.AsyncBaseTransport):
                         part.reasoning.ClearField("id")
 
     def _turn(self, body: ResponseBody, response_id: str, conversation: str) -> AsyncTurn:
-        request, found = body.request, None
-        if not request.session_id:
-            # Each model has its own: one that takes over sends everything, and does not disturb the other's.
-            sessions = self._sessions.setdefault(request.model, SessionFinder())
-            found = sessions.take(request.messages, conversation)
-            request.session_id, request.continuation = found.session_id, found.continuation
+        # Each model has its own: one that takes over sends everything, and does not disturb the other's.
+        sessions = self._sessions.setdefault(body.request.model, SessionFinder())
+        settle_session = sessions.assign(body.request, conversation)
 
         def settle(done: Done | None) -> None:
-            if found is not None:
-                found.settle(done)
+            if settle_session is not None:
+                settle_session(done)
             if done is not None:
                 self._said.keep(_presented(done.message, response_id if body.streamed else ""))
 
-        return self.client.stream_request(request, settle=settle, resume=bool(request.turn_key))
+        return self.client.stream_request(body.request, settle=settle, resume=bool(body.request.turn_key))
 
 
 class EventStream(httpx2.AsyncByteStream):
     """The body of a streamed response. An error after its beginning is its last event."""
 
-    def __init__(self, turn: AsyncTurn, first: Event, events: ResponseEvents) -> None:
+    def __init__(self, turn: AsyncTurn, first: Event, events: ResponseEvents, patience: float | None) -> None:
         self._turn = turn
         self._first = first
         self._events = events
+        self._patience = patience
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._written(self._first)
+        event = self._first
+        yield self._written(event)
         try:
-            async for event in self._turn:
+            while not isinstance(event, Done):
+                event = await _next(self._turn, self._patience)
                 yield self._written(event)
         except TrunklineError as error:
             yield _event(self._events.fail(error))
@@ -121,8 +126,17 @@ class EventStream(httpx2.AsyncByteStream):
         return b"".join(_event(one) for one in self._events.write(event))
 
 
+async def _next(turn: AsyncTurn, patience: float | None) -> Event:
+    """Return the next event. Raises TrunklineError, also where none comes within the read timeout."""
+    try:
+        async with asyncio.timeout(patience):
+            return await anext(turn)
+    except TimeoutError as late:
+        raise TrunklineError("TIMEOUT", f"the client waited {patience} s for an event") from late
+
+
 def _presented(message: Message, response_id: str) -> Iterator[tuple[str, Part]]:
-    """Yield the parts of an answer with the ids that the caller got; with a `response_id` it was streamed."""
+    """Yield the parts of an answer with the ids that the caller got. With a `response_id` it was streamed."""
     for index, part in enumerate(message.parts):
         if response_id and not part.HasField("upstream_item"):
             yield lasting_id(response_id, index), part

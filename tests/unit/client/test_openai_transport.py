@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import httpx2
@@ -9,6 +10,7 @@ from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, ReasoningPart
 from trunkline.openai_transport import CONVERSATION, TrunklineTransport
 
 START = Start("t", "m", "websocket", "full")
+SILENCE = object()
 
 
 def done(*parts):
@@ -33,15 +35,14 @@ class Turn:
         if not self._events:
             raise StopAsyncIteration
         event = self._events.pop(0)
+        if event is SILENCE:
+            await asyncio.Event().wait()
         if isinstance(event, BaseException):
             self._settle(None)
             raise event
         if isinstance(event, Done):
             self._settle(event)
         return event
-
-    async def result(self):
-        return [event async for event in self][-1]
 
     async def aclose(self):
         self.left = True
@@ -172,6 +173,20 @@ async def test_leaving_a_stream_stops_the_turn(connect):
     service, client = connect([START, TextDelta(0, "Hi"), TextDelta(0, "."), done(said("Hi."))])
     async with await client.responses.create(model="m", input="Hello.", stream=True) as stream:
         await anext(stream)
+    assert service.turns[0].left
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_silence_is_a_failure_that_nobody_repeats(connect, streamed):
+    service, client = connect([SILENCE])
+    with pytest.raises(openai.InternalServerError) as raised:
+        await client.responses.create(model="m", input="Hello.", stream=streamed, timeout=0.01)
+    response = raised.value.response
+    assert (response.status_code, response.headers["x-should-retry"]) == (504, "false")
+    service, client = connect([START, TextDelta(0, "Hi"), SILENCE])
+    stream = await client.responses.create(model="m", input="Hello.", stream=True, timeout=0.01)
+    events = [event async for event in stream]
+    assert events[-1].response.error.code == "TIMEOUT"
     assert service.turns[0].left
 
 
