@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema
-from pydantic import BaseModel
+from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from trunkline.output import strict_schema
 
@@ -20,7 +20,7 @@ def response_format(schema: Any, strict: bool) -> dict[str, Any]:
 
 def parsed(model: Runnable[Any, Any], schema: Any, *, include_raw: bool) -> Runnable[Any, Any]:
     """Let the model's answers be read, as `BaseChatModel.with_structured_output` says."""
-    is_model = isinstance(schema, type) and issubclass(schema, BaseModel)
+    is_model = isinstance(schema, type) and is_basemodel_subclass(schema)
     parser: Any = PydanticOutputParser(pydantic_object=schema) if is_model else JsonOutputParser()
     answers: Runnable[Any, Any] = model | parser
     if not include_raw:
