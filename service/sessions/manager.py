@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from random import Random
 
 from service.domain.errors import Reason, TurnError
@@ -32,6 +32,7 @@ from service.sessions.turn import Turn
 from service.sessions.turn_finder import TurnFinder
 from service.sessions.upstreams import Upstreams
 from service.sessions.warmup import warm_up_rate
+from service.telemetry import turn_metrics
 from service.telemetry.calls import Call
 from service.telemetry.gauges import Counts
 from service.telemetry.telemetry import OFF, Telemetry
@@ -197,13 +198,13 @@ class Manager:
         warms_up: bool = False,
         model: str = "",
     ) -> AsyncGenerator[Turn, None]:
-        """Run a turn or a warm-up in its place. A warm-up is published nowhere."""
+        """Run a turn or a warm-up in its place. Of a warm-up only its tokens are published."""
         limit = self._settings.turn_timeout_s
         record = TurnRecord(caller.tenant, request or _UNREAD, self._clock, self._wall)
         trace = None if warms_up else TurnTrace(self._telemetry, call, record)
         scope = asyncio.timeout(limit)
         turn: Turn | None = None
-        with trace or nullcontext():
+        with trace or turn_metrics.counting_warm_up(self._telemetry, record):
             try:
                 async with scope:
                     self._check_serving()

@@ -86,6 +86,11 @@ class Instruments:
         self.bytes_sent = count(names.TURN_BYTES_SENT, "By", "Payload that went upstream.")
         self.bytes_saved = count(names.TURN_BYTES_SAVED, "By", "Payload that the upstream knew already.")
         self.tokens = count(names.TOKENS, "{token}", "Tokens, by tenant, model and type.")
+        self.unreported = count(
+            names.UNREPORTED,
+            "{attempt}",
+            "Requests sent of which the upstream reported no tokens, by ending.",
+        )
         self.fallbacks = count(names.FALLBACKS, "{turn}", "Turns that went from WebSocket to SSE.")
         self.replays = count(names.REPLAYS, "{attempt}", "Requests that were sent again.")
         self.failovers = count(names.FAILOVERS, "{turn}", "Turns that went on to another upstream.")

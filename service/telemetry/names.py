@@ -11,6 +11,9 @@ SPAN_DIAL = "dial"
 SPAN_CHAT = "chat"
 SPAN_COMPACT = "compact"
 
+# What the tokens of a warm-up are counted under. It has no span.
+OPERATION_WARM_UP = "warm_up"
+
 # What happens within a span
 EVENT_ADMITTED = "admitted"
 EVENT_LEASED = "leased"
@@ -110,6 +113,7 @@ CONTINUATION = "trunkline.turn.continuation"
 TURN_BYTES_SENT = "trunkline.turn.bytes_sent"
 TURN_BYTES_SAVED = "trunkline.turn.bytes_saved"
 TOKENS = "trunkline.tokens"
+UNREPORTED = "trunkline.usage.unreported"
 FALLBACKS = "trunkline.fallbacks"
 REPLAYS = "trunkline.replays"
 FAILOVERS = "trunkline.failovers"

@@ -7,6 +7,8 @@ logged.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from service.domain.events import Usage
 from service.domain.phases import Acquisition, Attempt
@@ -36,23 +38,32 @@ def measure(telemetry: Telemetry, record: TurnRecord, report: TurnReport | None,
     instruments.turns.add(1, {names.LABEL_ENDING: ending, names.LABEL_TRANSPORT: transport} | at)
     if ending in endings.CUT_OFF_BY:
         instruments.cancelled.add(1, {names.LABEL_WHO: endings.CUT_OFF_BY[ending]})
-    for why in record.fallbacks:
-        instruments.fallbacks.add(1, {names.LABEL_CAUSE: why.value})
-    for reason in record.replays:
-        instruments.replays.add(1, {names.LABEL_CAUSE: reason.value})
-    for left, cause in record.failovers:
-        instruments.failovers.add(1, {names.LABEL_CAUSE: cause.value, **attributes.upstream_label(left)})
+    _count_detours(instruments, record)
+    count_warm_up(telemetry, record)
     model = telemetry.model(record.request.model)
     operation = attributes.of_operation(model)
     for phase in record.phases:
         if isinstance(phase, Acquisition):
             _measure_wait(instruments, phase)
             continue
-        _measure_attempt(instruments, phase, operation, endings.of_phase(record, phase, ending))
+        ended = endings.of_phase(record, phase, ending)
+        _measure_attempt(instruments, phase, operation, ended)
         if phase.response.usage is not None:
             count_tokens(telemetry, record.tenant, model, phase.response.usage)
+        elif phase.dispatched:
+            instruments.unreported.add(1, {names.LABEL_ENDING: ended})
     if report is not None and report.context_reason is not None and report.attempts:
         _measure_context(instruments, report, operation)
+
+
+def _count_detours(instruments: Instruments, record: TurnRecord) -> None:
+    """Count how often, and why, the turn went another way or again."""
+    for why in record.fallbacks:
+        instruments.fallbacks.add(1, {names.LABEL_CAUSE: why.value})
+    for reason in record.replays:
+        instruments.replays.add(1, {names.LABEL_CAUSE: reason.value})
+    for left, cause in record.failovers:
+        instruments.failovers.add(1, {names.LABEL_CAUSE: cause.value, **attributes.upstream_label(left)})
 
 
 def _measure_wait(instruments: Instruments, acquisition: Acquisition) -> None:
@@ -95,6 +106,26 @@ def first_chunk_s(attempt: Attempt) -> float | None:
     return attempt.first_content_at - (attempt.began if attempt.sent_at is None else attempt.sent_at)
 
 
+@contextmanager
+def counting_warm_up(telemetry: Telemetry, record: TurnRecord) -> Iterator[None]:
+    """Count the tokens of a warm-up by itself, however it ends. It is published nowhere else."""
+    try:
+        yield
+    finally:
+        count_warm_up(telemetry, record)
+
+
+def count_warm_up(telemetry: Telemetry, record: TurnRecord) -> None:
+    """Count the tokens of a warm-up, if there was one and the upstream reported them."""
+    usage, name = record.warm_up_usage, record.request.model
+    if usage is None:
+        return
+    telemetry.model.admit(name)  # the upstream accepted it
+    model = telemetry.model(name)
+    measure_usage(telemetry.instruments, usage, attributes.of_operation(model, names.OPERATION_WARM_UP))
+    count_tokens(telemetry, record.tenant, model, usage)
+
+
 def count_tokens(telemetry: Telemetry, tenant: str, model: str, usage: Usage) -> None:
     """Count the tokens of one attempt by tenant, model and type. `model` is a label already."""
     telemetry.tenant.admit(tenant)  # tenants are the operator's own, so they are few
@@ -129,7 +160,7 @@ def log(
     """
     if not logger.isEnabledFor(logging.INFO):
         return
-    request, completed = record.request, record.completed
+    request = record.request
     # After the call, the log's own fields of its task are gone.
     task = {"session": request.session_id, "request_id": request.request_id}
     common: dict[str, object] = {name: value for name, value in task.items() if value}
@@ -141,13 +172,21 @@ def log(
         fields |= _of_report(report)
         if report.ignored_events:
             fields["ignored_events"] = " ".join(f"{kind}={number}" for kind, number in report.ignored_events)
-    if completed is not None:
+    usage = _usage(record)
+    if usage is not None:
         fields |= {
-            "input_tokens": completed.usage.input_tokens,
-            "cached_input_tokens": completed.usage.cached_input_tokens,
-            "output_tokens": completed.usage.output_tokens,
+            "input_tokens": usage.input_tokens,
+            "cached_input_tokens": usage.cached_input_tokens,
+            "output_tokens": usage.output_tokens,
         }
     logger.info("turn", extra=fields)
+
+
+def _usage(record: TurnRecord) -> Usage | None:
+    """Return the tokens of the answer, or of the last attempt, if the upstream reported them."""
+    if record.completed is not None:
+        return record.completed.usage
+    return record.attempt.response.usage if record.attempt is not None else None
 
 
 def _log_phases(record: TurnRecord, common: dict[str, object]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from service.domain.errors import Reason, TurnError
+from service.domain.events import Usage
 from service.domain.report import Peer, TransportReason, UpstreamReason
 from service.telemetry import names, turn_metrics
 from tests.turn_records import LOST, Response, a_record, admit, answered, attempt, lease
@@ -42,6 +43,65 @@ def test_tokens_are_counted_by_tenant_model_and_type():
         }
         assert seen.count(names.TOKEN_USAGE, gen_ai__request__model="gpt-1") == 2
     assert counted == {"input": 5, "cached_input": 4, "output": 3, "reasoning": 1}
+
+
+@pytest.mark.parametrize("ending", ["CANCELLED", "DEADLINE_EXCEEDED", "INTERRUPTED", "UPSTREAM_ERROR"])
+def test_tokens_of_a_turn_without_an_answer_are_counted_where_they_were_reported(ending):
+    with watching() as seen:
+        measure(seen, attempt(lease(admit(a_record()))), ending)
+        assert seen.count(names.TOKENS, type="input", tenant="one") == 5
+        assert seen.points(names.UNREPORTED) == {}
+        measure(seen, attempt(lease(admit(a_record())), Response(usage=None)), ending)
+        assert seen.count(names.TOKENS, type="input", tenant="one") == 5
+        assert seen.count(names.UNREPORTED, ending=ending) == 1
+
+
+def test_a_request_that_was_not_sent_has_no_tokens_to_report():
+    with watching() as seen:
+        record = lease(admit(a_record()))
+        record.planned(Response(dispatched=False, usage=None))
+        measure(seen, record, "CANCELLED")
+        assert seen.points(names.UNREPORTED) == {}
+
+
+def warm_ups(seen):
+    """The tokens that were counted, and under which operation."""
+    return (
+        seen.count(names.TOKENS, type="input", tenant="one", model="gpt-1"),
+        seen.count(names.TOKEN_USAGE, gen_ai__operation__name="warm_up", gen_ai__request__model="gpt-1"),
+    )
+
+
+def test_tokens_of_a_warm_up_in_a_turn_are_counted_beside_the_turn_s():
+    with watching() as seen:
+        record = answered()
+        record.warmed_up(Usage(100, total_tokens=100))
+        measure(seen, record)
+        assert warm_ups(seen) == (105, 2)
+        assert seen.count(names.TOKEN_USAGE, gen_ai__operation__name="chat") == 2
+
+
+def test_tokens_of_a_warm_up_by_itself_are_counted_and_nothing_else():
+    with watching() as seen:
+        record = a_record()
+        record.warmed_up(Usage(100, total_tokens=100))
+        with pytest.raises(RuntimeError), turn_metrics.counting_warm_up(seen.telemetry, record):
+            raise RuntimeError
+        assert warm_ups(seen) == (100, 2)
+        assert seen.points(names.TURNS) == {}
+        with turn_metrics.counting_warm_up(seen.telemetry, a_record()):
+            pass
+        assert warm_ups(seen) == (100, 2)
+
+
+def test_a_line_of_a_turn_that_failed_has_the_tokens_that_were_reported(caplog):
+    caplog.set_level(logging.INFO, "service.turn")
+    record = attempt(lease(admit(a_record())))
+    turn_metrics.log(record, record.report(), "UPSTREAM_ERROR")
+    assert vars(caplog.records[-1])["input_tokens"] == 5
+    record = attempt(lease(admit(a_record())), Response(usage=None))
+    turn_metrics.log(record, record.report(), "CANCELLED")
+    assert "input_tokens" not in vars(caplog.records[-1])
 
 
 def test_a_model_that_never_answered_has_no_label():
