@@ -172,9 +172,7 @@ class Settings:
     jwt_audience: tuple[str, ...] = setting(parsers.words, "", "For whom they are: their `aud`; a list.")
     jwt_jwks: str = setting(parsers.jwks, "", "The keys that sign them, as JWKS; reloaded.", "path or URL")
     jwt_ca: str = setting(str, "", "Authorities to trust besides the system's, for that URL; PEM.", "path")
-    jwt_algorithms: tuple[str, ...] = setting(
-        parsers.algorithms, "RS256,ES256,EdDSA", "How they may be signed; none is symmetric."
-    )
+    jwt_algorithms: tuple[str, ...] = setting(parsers.algorithms, "RS256,ES256,EdDSA", "What may sign them.")
     jwt_tenant_claim: str = setting(parsers.word, "sub", "Their claim that names the tenant.")
     jwt_models_claim: str = setting(
         parsers.word, "", "The one that lists models. Empty: those of the tenant."
