@@ -33,7 +33,7 @@ PERIODS_S = {
 
 MAX_TENANTS = 10_000
 """With the buckets of so many the tenant that called longest ago is forgotten: its buckets are full again.
-They take 6 MiB.
+They take less than 1 KiB each.
 """
 
 MAX_WAIT_S = DAY_S

@@ -30,7 +30,7 @@ from service.transport.fetching import Document
 
 MAX_TOKEN_BYTES = 8192
 MAX_REMEMBERED = 10_000
-"""Verified tokens; about 6 MiB. The one that was verified first makes room."""
+"""Verified tokens, of less than 1 KiB each. The one that was verified first makes room."""
 
 MAX_MODELS = 100
 FETCH_S = 5.0
