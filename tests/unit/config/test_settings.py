@@ -246,18 +246,6 @@ def test_all_problems_are_reported_at_once():
     assert len(problems_of({"TRUNKLINE_MAX_TURNS": "x", "TRUNKLINE_REPLAY": "x"})) == 2
 
 
-def test_the_addresses_of_the_upstream():
-    plain = load({"TRUNKLINE_UPSTREAM_URL": "http://localhost:8080/v1"})
-    assert (plain.http_url, plain.ws_url) == (
-        "http://localhost:8080/v1/responses",
-        "ws://localhost:8080/v1/responses",
-    )
-    assert load(KEY).ws_url == "wss://api.openai.com/v1/responses"
-    queried = load(KEY | {"TRUNKLINE_UPSTREAM_URL": "https://host/openai/v1?api-version=1&x=y"})
-    assert queried.ws_url == "wss://host/openai/v1/responses?api-version=1&x=y"
-    assert queried.compact_url == "https://host/openai/v1/responses/compact?api-version=1&x=y"
-
-
 def test_the_replica_is_the_host_unless_it_is_named(monkeypatch):
     monkeypatch.setattr("socket.gethostname", lambda: "blue")
     assert load(KEY).replica == "blue"
