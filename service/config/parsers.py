@@ -163,6 +163,18 @@ def replay(text: str) -> str:
     return text
 
 
+def transport(text: str) -> str:
+    if text not in ("auto", "websocket", "sse"):
+        raise ValueError("must be auto, websocket or sse")
+    return text
+
+
+def chaining(text: str) -> str:
+    if text not in ("auto", "off"):
+        raise ValueError("must be auto or off")
+    return text
+
+
 def chain_basis(text: str) -> str:
     if text not in ("minimal", "strict"):
         raise ValueError("must be minimal or strict")

@@ -71,6 +71,18 @@ class UpstreamRows:
         "1: take certificates of the upstream that Python 3.13 refuses for their form.",
         own=True,
     )
+    transport: Literal["auto", "websocket", "sse"] = setting(
+        parsers.transport,
+        "auto",
+        "What turns may take: `auto`, both, or only `websocket` or `sse`, whatever they ask for.",
+        own=True,
+    )
+    chaining: Literal["auto", "off"] = setting(
+        parsers.chaining,
+        "auto",
+        "`off`: each request holds the whole conversation. `auto`: only what is new, where that works.",
+        own=True,
+    )
     chain_basis: Literal["minimal", "strict"] = setting(
         parsers.chain_basis,
         "minimal",

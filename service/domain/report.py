@@ -23,6 +23,7 @@ class TransportReason(Enum):
 
     REQUESTED = "requested"
     PREFERRED = "preferred"
+    CONFIGURED = "configured"
     TOO_BIG = "too_big"
     POOL_FULL = "pool_full"
     CONNECT_FAILED = "connect_failed"
@@ -65,17 +66,25 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """An upstream, as reports and spans show it. `name`: empty where only one is configured, without one."""
+    """An upstream, as reports and spans show it. `name`: empty where only one is configured, without one.
+
+    `transport`: the only one that turns take there; AUTO: both.
+    """
 
     name: str = ""
     host: str = ""
     port: int = 0
+    transport: Transport = Transport.AUTO
 
     @classmethod
-    def at(cls, name: str, url: str) -> Peer:
+    def at(cls, name: str, url: str, transport: Transport = Transport.AUTO) -> Peer:
         """Return the upstream of this name, at an http or https URL."""
         parts = urlsplit(url)
-        return cls(name, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+        return cls(name, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme], transport)
+
+    def allows(self, wish: Transport) -> bool:
+        """Return whether a turn with this wish may go there."""
+        return Transport.AUTO in (wish, self.transport) or wish is self.transport
 
 
 NOBODY = Peer()

@@ -69,7 +69,7 @@ class TurnRecord:
         self.failovers: list[tuple[Peer, UpstreamReason]] = []
         """Which upstreams the turn left, and why."""
         self.progress = Progress()
-        self.transport, self._transport_reason = _first(request.options.transport)
+        self.transport, self._transport_reason = _first(request.options.transport, Transport.AUTO)
         self.completed: Completed | None = None
         self.fallbacks: list[TransportReason] = []
         """Why the turn went from WebSocket to SSE, if it did."""
@@ -116,6 +116,11 @@ class TurnRecord:
         """The route of the first attempt at an upstream."""
         return Route.SSE if self.transport is Transport.SSE else Route.SAME_CONNECTION
 
+    @property
+    def forced(self) -> bool:
+        """Whether the turn may take no transport but the WebSocket."""
+        return Transport.WEBSOCKET in (self.request.options.transport, self.upstream.transport)
+
     def report(self) -> TurnReport:
         return TurnReport(
             self.turn_id,
@@ -157,13 +162,12 @@ class TurnRecord:
     def sent_to(self, upstream: Peer, why: UpstreamReason | None = None) -> None:
         """The turn goes to this upstream. `why`: None where it is the only one."""
         self.upstream, self.upstream_reason = upstream, why
+        self.transport, self._transport_reason = _first(self.request.options.transport, upstream.transport)
 
     def moved(self, upstream: Peer, why: UpstreamReason) -> None:
         """The turn goes on to this upstream, where the choice of a transport begins again."""
         self.failovers.append((self.upstream, why))
         self.sent_to(upstream, why)
-        wish = self.request.options.transport
-        self.transport, self._transport_reason = _first(wish)
         self._reused = False
 
     def asked(self) -> None:
@@ -276,7 +280,10 @@ class TurnRecord:
         return last
 
 
-def _first(wish: Transport) -> tuple[Transport, TransportReason]:
-    """Return the transport that is tried first, and why."""
-    transport = Transport.SSE if wish is Transport.SSE else Transport.WEBSOCKET
-    return transport, TransportReason.PREFERRED if wish is Transport.AUTO else TransportReason.REQUESTED
+def _first(wish: Transport, allowed: Transport) -> tuple[Transport, TransportReason]:
+    """Return the transport that is tried first, and why. `allowed`: the only one there; AUTO: both."""
+    if wish is not Transport.AUTO:
+        return wish, TransportReason.REQUESTED
+    if allowed is not Transport.AUTO:
+        return allowed, TransportReason.CONFIGURED
+    return Transport.WEBSOCKET, TransportReason.PREFERRED

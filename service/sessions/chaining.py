@@ -39,7 +39,8 @@ class Chaining:
     """Turn chaining off for a tenant after `MISSES` lost chains in a row, for `PAUSE_S` seconds.
 
     A change of a setting of `basis` ends a chain, and for as long one of which that was learned.
-    `update_models`: names and prefixes (`gpt-6*`) of models that take a change of the effort as an item.
+    `off`: the operator wants none at all. `update_models`: names and prefixes (`gpt-6*`) of models that take
+    a change of the effort as an item.
     """
 
     def __init__(
@@ -47,10 +48,13 @@ class Chaining:
         clock: Callable[[], float],
         basis: Set[ContextReason] = MINIMAL_BASIS,
         update_models: Sequence[str] = (),
+        *,
+        off: bool = False,
     ) -> None:
         self._clock = clock
         self._basis = basis
         self._update_models = update_models
+        self._off = off
         self._updates_off: OrderedDict[str, float] = OrderedDict()
         self._misses: OrderedDict[str, _Misses] = OrderedDict()
         self._learned: OrderedDict[str, dict[ContextReason, float]] = OrderedDict()
@@ -60,6 +64,8 @@ class Chaining:
         return f"Chaining({off} of {len(self._misses)} tenants off)"
 
     def supported(self, tenant: str) -> bool:
+        if self._off:
+            return False
         misses = self._misses.get(tenant)
         return misses is None or self._clock() >= misses.off_until
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from random import Random
 
 from service.domain.errors import Reason, TurnError
+from service.domain.messages import Transport
 from service.domain.plan import MINIMAL_BASIS, STRICT_BASIS
 from service.domain.report import Peer
 from service.sessions.chaining import Chaining
@@ -39,13 +40,13 @@ class Endpoint:
     ) -> None:
         self.settings = settings
         self.upstream = upstream
-        self.peer = Peer.at(settings.name, settings.http_url)
+        self.peer = Peer.at(settings.name, settings.http_url, Transport(settings.transport))
         last = not settings.cooldown_given
         breaker = Breaker(settings.cooldown_s, refusals_last=last, clock=clock, random=random.random)
         state = PoolState(settings.max_connections)
         self.pool = Pool(upstream, state, breaker, clock, max_dials=settings.max_dials, telemetry=telemetry)
         basis = STRICT_BASIS if settings.chain_basis == "strict" else MINIMAL_BASIS
-        self.chaining = Chaining(clock, basis, settings.effort_updates)
+        self.chaining = Chaining(clock, basis, settings.effort_updates, off=settings.chaining == "off")
         self.tokens = Tokens(settings, wall)
         self._health = Breaker(settings.cooldown_s, refusals_last=False, clock=clock, random=random.random)
         self._doubted = False

@@ -38,6 +38,8 @@ class EndpointSettings:
     name: str
     http_url: str
     replay: Literal["once", "safe-only"]
+    transport: Literal["auto", "websocket", "sse"]
+    chaining: Literal["auto", "off"]
     chain_basis: Literal["minimal", "strict"]
     effort_updates: tuple[str, ...]
     continuation_key: tuple[bytes, ...] = field(repr=False)

@@ -64,7 +64,6 @@ class Turn(TurnFacts):
         self._caller = caller
         self._scope = scope
         self._trace = trace
-        self._forced = record.request.options.transport is Transport.WEBSOCKET
         self._primed = False
         self._cut_short: Reason | None = None
         self._sent_and_lost: tuple[TurnError, TurnReport] | None = None
@@ -92,10 +91,10 @@ class Turn(TurnFacts):
     async def warm_up(self) -> None:
         """Open the session's connection and, with a request, send ahead what the next turn will need.
 
-        Raises TurnError when no connection can be opened. Cancellation: a connection in the middle of an
-        exchange is closed.
+        Where only SSE is allowed there is nothing to open. Raises TurnError when no connection can be opened.
+        Cancellation: a connection in the middle of an exchange is closed.
         """
-        while True:
+        while self.endpoint.peer.transport is not Transport.SSE:
             try:
                 with await self._lease(wait=True) as lease:
                     if self._prepared is not None:
@@ -105,7 +104,7 @@ class Turn(TurnFacts):
                 if not self._leaves(error):
                     raise
             await self._arrive()
-        if self.session.line is None:  # the warm-up ended it
+        if self.session.line is None and self.endpoint.peer.transport is not Transport.SSE:  # it was ended
             with await self._lease(wait=True):
                 pass
 
@@ -119,7 +118,7 @@ class Turn(TurnFacts):
         while True:
             dispatches = record.progress.dispatches
             try:
-                with nullcontext() if route is Route.SSE else await self._lease(wait=self._forced) as lease:
+                with nullcontext() if route is Route.SSE else await self._lease(wait=record.forced) as lease:
                     async with await self._open(lease) as exchange:
                         while not exchange.finished:
                             batch = [event for event in await self._receive(exchange) if record.admit(event)]
@@ -221,7 +220,7 @@ class Turn(TurnFacts):
             dispatched=dispatched,
             transport=record.transport,
             silent=self._exchange is not None and self._exchange.silent,
-            forced=self._forced,
+            forced=record.forced,
             safe_only=self.endpoint.safe_only,
             elsewhere=self._has_other(error),
         )

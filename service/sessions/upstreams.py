@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from service.domain.errors import Reason, TurnError, Violation
-from service.domain.messages import CompletionRequest
+from service.domain.messages import CompletionRequest, Transport
 from service.domain.report import Peer, UpstreamReason
 from service.domain.routes import Routes
 from service.domain.tenant import Caller
@@ -91,16 +91,23 @@ class Upstreams:
         return iter(self._endpoints.values())
 
     def choices(
-        self, caller: Caller, model: str, session: Session | None = None, token: str = ""
+        self,
+        caller: Caller,
+        model: str,
+        session: Session | None = None,
+        token: str = "",
+        wish: Transport = Transport.AUTO,
     ) -> tuple[Choice, ...]:
         """Return which upstreams may serve a turn of the caller, the first choice first; at least one.
 
         They come in the order of the route, but for two things: the one that has the conversation of the
         `session`, or of the continuation `token`, comes first; those that failed lately come last.
 
-        Raises TurnError INVALID_REQUEST when nobody serves the model.
+        Raises TurnError INVALID_REQUEST when nobody serves the model over a transport that the turn may take.
         """
         if self._only is not None:
+            if not self._only[0].endpoint.peer.allows(wish):
+                raise _not_allowed(wish)
             return self._only
         self._follow()
         by_name = {endpoint.settings.name: endpoint for endpoint in self}
@@ -108,6 +115,8 @@ class Upstreams:
         choices = [Choice(by_name[stop.upstream], stop.model) for stop in stops]
         # A caller's key is a secret: it goes to those only that the operator says may have it.
         able = tuple(choice for choice in choices if choice.endpoint.upstream.takes(caller.key))
+        if able and not (able := tuple(choice for choice in able if choice.endpoint.peer.allows(wish))):
+            raise _not_allowed(wish)
         if able:
             return self._ordered(able, caller, session, token)
         if choices and caller.key is None:
@@ -119,7 +128,8 @@ class Upstreams:
     ) -> tuple[Choice, ...]:
         """Return the `choices` for a turn, and note the first in its record. `model`: if there is none."""
         request = record.request
-        choices = self.choices(caller, model or request.model, session, request.continuation)
+        wish = request.options.transport
+        choices = self.choices(caller, model or request.model, session, request.continuation, wish)
         record.sent_to(choices[0].endpoint.peer, choices[0].why)
         return choices
 
@@ -154,8 +164,9 @@ class Upstreams:
         await self._close_retired({turn.endpoint for turn in running})
         for endpoint in list(self):
             endpoint.pool.close_expired()
+            spares = 0 if endpoint.peer.transport is Transport.SSE else endpoint.settings.warm_spares
             with suppress(TurnError):  # Recorded by the breaker; spares are dialled again when it allows.
-                while await endpoint.pool.dial_spare(endpoint.settings.warm_spares):
+                while await endpoint.pool.dial_spare(spares):
                     pass
 
     async def close(self) -> None:
@@ -206,6 +217,12 @@ def _home(ready: Iterable[Choice], caller: Caller, session: Session | None, toke
         if choice.endpoint.tokens.open(token, caller.tenant, caller.key) is not None:
             return choice
     return None
+
+
+def _not_allowed(wish: Transport) -> TurnError:
+    what = f"may not be {wish.name}: the operator allows only the other one for this model; use AUTO"
+    violation = Violation("options.transport", what)
+    return TurnError(Reason.INVALID_REQUEST, f"options.transport: {what}", violations=(violation,))
 
 
 def _not_served(model: str, caller: Caller) -> TurnError:

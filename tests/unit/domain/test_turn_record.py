@@ -67,6 +67,17 @@ def test_a_turn_begins_with_the_transport_of_its_caller(clock, wish, transport, 
     assert (report.attempts, report.context_reason, report.timings.first_event) == (0, None, None)
 
 
+@pytest.mark.parametrize("allowed", [Transport.WEBSOCKET, Transport.SSE])
+def test_the_operator_may_allow_one_transport_only(clock, allowed):
+    turn = record(clock)
+    turn.sent_to(Peer("", "host", 1, allowed))
+    assert (turn.transport, turn.report().transport_reason) == (allowed, TransportReason.CONFIGURED)
+    assert turn.forced is (allowed is Transport.WEBSOCKET)
+    wished = record(clock, allowed)
+    wished.sent_to(Peer("", "host", 1, allowed))
+    assert wished.report().transport_reason is TransportReason.REQUESTED
+
+
 def test_times_count_from_the_start_of_the_turn(clock):
     turn = record(clock)
     turn.progress.advance(Signal.DISPATCH)

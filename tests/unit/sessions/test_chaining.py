@@ -93,3 +93,7 @@ def test_the_tenants_of_whom_something_was_learned_are_bounded(clock):
         chaining.learn(str(number), (ContextReason.TOOLS_CHANGED,))
     assert ContextReason.TOOLS_CHANGED not in chaining.basis("0")
     assert ContextReason.TOOLS_CHANGED in chaining.basis("1")
+
+
+def test_the_operator_may_want_no_chains_at_all(clock):
+    assert not Chaining(clock, off=True).supported("a")
