@@ -7,15 +7,15 @@ import { create, toJson } from "@bufbuild/protobuf";
 import { createTrunkline } from "../src/ai-sdk/index.js";
 import { StopReason } from "../src/gen/trunkline/v1/completion_pb.js";
 import type { Message } from "../src/gen/trunkline/v1/message_pb.js";
-import { MessageSchema, Role, ToolCallKind } from "../src/gen/trunkline/v1/message_pb.js";
+import { MessageSchema, Role } from "../src/gen/trunkline/v1/message_pb.js";
 import type { Answer, Response } from "./fake.js";
 import { answer, done, Fake, says, start, textDelta } from "./fake.js";
+import { item, WHOLE } from "./whole.js";
 
 type Part = ai.LanguageModelV4StreamPart;
 type Event = NonNullable<Response["event"]>;
 
 const HELLO = { role: "user" as const, content: [{ type: "text" as const, text: "Hello" }] };
-const JSON_ = (value: object) => JSON.stringify(value);
 
 async function open(t: TestContext, answers: Answer | Answer[]) {
   const fake = await Fake.start(t, answers);
@@ -48,47 +48,6 @@ function parsed(input: string): unknown {
     return {}; // as the framework keeps what is no JSON
   }
 }
-
-const item = (type: string, fields: object = {}) => ({
-  part: { case: "upstreamItem" as const, value: { type, json: JSON_({ type, ...fields }) } },
-});
-
-/** One part of each kind, with all that it may have. */
-const WHOLE = create(MessageSchema, {
-  role: Role.ASSISTANT,
-  parts: [
-    { itemId: "rs_1", part: { case: "reasoning", value: { id: "rs_1", summary: ["One.", "Two."], encryptedContent: "x" } } },
-    item("web_search_call", { id: "ws_1", status: "completed" }),
-    item("compaction", { encrypted_content: "y" }),
-    item("shell_call", { call_id: "sh", action: { commands: ["ls"] } }),
-    item("shell_call_output", { call_id: "sh", output: [] }),
-    item("program", { call_id: "p" }),
-    item("program_output", { call_id: "p", result: "1" }),
-    item("tool_search_call", { call_id: null }),
-    item("tool_search_output", { call_id: null }),
-    item("mcp_call", { id: "mcp_1", status: "failed", arguments: '{"hour": 6}' }),
-    { itemId: "msg_1", extraJson: '{"k":1}', part: { case: "text", value: { text: "A.", phase: "commentary" } } },
-    {
-      itemId: "msg_1",
-      part: {
-        case: "text",
-        value: {
-          text: "See [1].",
-          phase: "final_answer",
-          annotationsJson: JSON_([
-            { type: "url_citation", url: "https://a.example", title: "A", start_index: 4, end_index: 7 },
-            { type: "file_citation", file_id: "f", filename: "a.md", index: 7 },
-            { type: "of_tomorrow" },
-          ]),
-        },
-      },
-    },
-    { itemId: "msg_2", part: { case: "refusal", value: { text: "No." } } },
-    { itemId: "fc_1", part: { case: "toolCall", value: { callId: "c1", name: "f", arguments: '{ "n": 12345678901234567890 }' } } },
-    { itemId: "fc_2", part: { case: "toolCall", value: { callId: "c2", name: "f", arguments: "{no json" } } },
-    { itemId: "ctc", part: { case: "toolCall", value: { callId: "c3", name: "sql", arguments: "select 1", kind: ToolCallKind.CUSTOM } } },
-  ],
-});
 
 function json(message: Message | undefined): unknown {
   return toJson(MessageSchema, message!);
