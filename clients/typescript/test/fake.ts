@@ -48,6 +48,7 @@ export class Fake {
   readonly headers: Headers[] = [];
   readonly compacted: CompactRequest[] = [];
   readonly stopped: CancelTurnRequest[] = [];
+  readonly released: string[] = [];
   /** What getSession lists. */
   running: MessageInitShape<typeof SessionTurnSchema>[] = [];
   /** Answers cancelTurn. */
@@ -113,7 +114,10 @@ export class Fake {
             const last = request.pageToken === "more";
             return { sessions: [{ sessionId: last ? "b" : "a", turns: 2n }], nextPageToken: last ? "" : "more" };
           },
-          releaseSession: () => ({}),
+          releaseSession: ({ sessionId }) => {
+            fake.released.push(sessionId);
+            return {};
+          },
         });
       },
     });
