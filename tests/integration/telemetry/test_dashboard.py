@@ -171,7 +171,9 @@ def test_links_lead_to_jaeger_by_attributes_of_spans():
             for attribute, value in json.loads(asked_for.get("tags", ["{}"])[0]).items():
                 assert attribute in attributes
                 for label in re.findall(r"\$\{__field\.labels\.(\w+)\}", value):
-                    assert label in GROUPING.search(shown)[1].split(", ")
+                    grouping = GROUPING.search(shown)
+                    assert grouping is not None
+                    assert label in grouping[1].split(", ")
     assert links >= 8
 
 
