@@ -26,6 +26,15 @@ def test_the_pieces_do_not_matter(columns, step):
     assert all(len(line.expandtabs()) <= columns for line in whole.splitlines() if len(line.split()) > 1)
 
 
+@pytest.mark.parametrize("columns", [1, 5, 10, 24])
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_nor_do_they_in_other_scripts_and_in_long_words(columns, step):
+    text = f"潮汐 today很高 {'x' * 30}汐\n{'y' * 12} z"
+    whole = wrapped(text, columns)
+    assert wrapped(text, columns, step) == whole
+    assert "".join(whole.split()) == "".join(text.split())
+
+
 def test_what_fits_is_as_it_was():
     assert wrapped(TEXT, 200) == TEXT.rstrip()
     assert wrapped("a\n\n\n b \n", 80) == "a\n\n\n b\n"
@@ -44,13 +53,21 @@ def test_what_is_wider_than_a_line_is_left_to_the_terminal():
 
 
 def test_columns_are_not_characters():
-    assert wrapped("你好 你好", 8) == "你好\n你好"
+    assert wrapped("你好 ab", 6) == "你好\nab"
     assert wrapped("cafe\u0301 ab", 7) == "cafe\u0301 ab"
     assert wrapped("a\tb", 9) == "a\tb"
     assert wrapped("a\tb", 8) == "a\nb"
 
 
+def test_a_text_without_spaces_waits_for_none():
+    wrapping = Wrapping(lambda: 8)
+    assert [wrapping.feed(piece) for piece in ("潮汐", "很高。今", "天")] == ["潮汐", "很高\n。今", "天"]
+    assert wrapped("ab你好cd", 5) == "ab你\n好cd"
+    assert "".join(wrapping.feed("x" * 100) for _ in range(3)) == "\n" + "x" * 297  # three wait for the next
+    assert wrapping.flush() == "xxx"
+
+
 def test_a_window_may_change():
-    sizes = iter([80, 80, 5])
+    sizes = iter([80, 5])
     wrapping = Wrapping(lambda: next(sizes))
-    assert wrapping.feed("one two three ") == "one two\nthree"
+    assert [wrapping.feed("one two "), wrapping.feed("three ")] == ["one two", "\nthree"]
