@@ -145,7 +145,7 @@ export class Client {
     return sessionFrom(session);
   }
 
-  /** What the service remembers. Unknown: `TrunklineError` (SESSION_NOT_FOUND). */
+  /** What the service remembers. Unknown: `NotFoundError`. */
   async getSession(sessionId: string, options: CallOptions = {}): Promise<Session> {
     const { session } = await this.#unary(sessionId, options, (call) => this.#sessions.getSession({ sessionId }, call));
     return sessionFrom(session);
@@ -171,7 +171,7 @@ export class Client {
     await this.#unary(sessionId, options, (call) => this.#sessions.releaseSession({ sessionId }, call));
   }
 
-  /** Stops a turn, whether or not anyone reads it. Unknown: `TrunklineError` (TURN_NOT_FOUND). */
+  /** Stops a turn, whether or not anyone reads it. Unknown: `NotFoundError`. */
   async cancelTurn(sessionId: string, options: TurnName & CallOptions): Promise<void> {
     const request = cancelRequest(sessionId, options);
     await this.#unary(sessionId, options, (call) => this.#sessions.cancelTurn(request, call));

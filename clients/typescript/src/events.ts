@@ -13,7 +13,7 @@ import { MessageSchema } from "./gen/trunkline/v1/message_pb.js";
 import type { Fields } from "./items.js";
 import { actionsOf, annotationsOf, logprobsOf, upstreamItemsOf } from "./items.js";
 import { refusalOf, textOf, toolCallsOf } from "./messages.js";
-import type { TextFormat } from "./options.js";
+import type { ServiceTier, TextFormat } from "./options.js";
 import { parsedFrom } from "./output.js";
 import type { Report, Usage, Word } from "./reports.js";
 import { enumWord, reportFrom, usageFrom } from "./reports.js";
@@ -100,7 +100,7 @@ export interface Done<T = unknown> {
   readonly model: string;
   readonly provider: string;
   /** The one that the upstream used. Empty: it names none. */
-  readonly serviceTier: string;
+  readonly serviceTier: ServiceTier;
   readonly createdAt?: Date;
   readonly report: Report;
   /** What to send with the next request; a conversation does so. Empty: the upstream does not store the response. */

@@ -47,7 +47,7 @@ export {
   user,
 } from "./messages.js";
 export type { Content, Detail, Input } from "./messages.js";
-export type { Json, Options, ParsedFormat, TextFormat, ToolChoice } from "./options.js";
+export type { Json, JsonSchemaFormat, Options, ParsedFormat, ServiceTier, TextFormat, ToolChoice } from "./options.js";
 export type { Report, Timings, Usage, Word } from "./reports.js";
 export type { Retry } from "./retry.js";
 export type { Run } from "./run.js";

@@ -38,6 +38,9 @@ export interface ParsedFormat<T> extends JsonSchemaFormat {
 /** Plain text, any JSON object, or JSON that fits a schema. */
 export type TextFormat<T = unknown> = "plain" | "json_object" | JsonSchemaFormat | ParsedFormat<T>;
 
+/** How fast the upstream answers, and at what price. */
+export type ServiceTier = Word<"auto" | "default" | "flex" | "scale" | "priority">;
+
 /** How to run a turn. A conversation has defaults; each turn may have its own on top. `T` is the type of `done.parsed`. */
 export interface Options<T = unknown> {
   /** "auto": the session's WebSocket, and HTTP where that is unavailable. */
@@ -58,7 +61,7 @@ export interface Options<T = unknown> {
   /** Labels for the upstream. */
   readonly metadata?: Readonly<Record<string, string>>;
   readonly promptCacheKey?: string;
-  readonly serviceTier?: Word<"auto" | "default" | "flex" | "scale" | "priority">;
+  readonly serviceTier?: ServiceTier;
   readonly truncation?: Word<"auto" | "disabled">;
   readonly safetyIdentifier?: string;
   /** Prime a new line with instructions and tools before the turn. */

@@ -38,7 +38,7 @@ export abstract class EventStream<T = unknown> implements AsyncIterableIterator<
     return this.#events.return();
   }
 
-  /** Stops it. Its reader gets a `TrunklineError` (CANCELLED) with the partial answer. */
+  /** Stops it. Its reader gets a `TurnCancelledError` with the partial answer. */
   cancel(reason: unknown = "cancel() was called"): void {
     this.#controller.abort(reason);
   }
