@@ -1,6 +1,6 @@
 """Convert what the SDK gives a model to the request of a turn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -8,7 +8,6 @@ from agents import Handoff, ModelSettings, ModelTracing, UserError
 from agents.items import ItemHelpers
 from agents.models.fake_id import FAKE_RESPONSES_ID
 from agents.models.openai_responses import Converter
-from openai import omit
 
 from trunkline.gen.trunkline.v1.completion_pb2 import StreamCompletionRequest
 from trunkline.options import Options, choice_definition, json_schema
@@ -61,7 +60,7 @@ class Call:
             settings.tool_choice, tools=self.tools, handoffs=self.handoffs, model=model
         )
         session_id, options = _options(settings, {"prompt": self.prompt}, converted.includes)
-        if choice is not omit:
+        if isinstance(choice, str | dict):  # otherwise the SDK's `omit`
             options["tool_choice"] = choice if isinstance(choice, str) else choice_definition(choice)
         if self.output_schema is not None and not self.output_schema.is_plain_text():
             schema, strict = self.output_schema.json_schema(), self.output_schema.is_strict_json_schema()
@@ -79,14 +78,16 @@ class Call:
         return request, converted.tools
 
 
-def _options(settings: ModelSettings, body: dict[str, Any], include: list[str]) -> tuple[str, dict[str, Any]]:
+def _options(
+    settings: ModelSettings, body: dict[str, Any], include: Iterable[str]
+) -> tuple[str, dict[str, Any]]:
     """Return the session that is named, and the options. What `extra_args` has is either, or in the body."""
     options = {name: getattr(settings, name) for name in SAME} | {"max_output_tokens": settings.max_tokens}
     body |= {name: getattr(settings, name) for name in BODY}
-    include = [*include, *(settings.response_include or ())]
+    wanted = [*include, *(settings.response_include or ())]
     if settings.top_logprobs is not None:
-        include.append("message.output_text.logprobs")
-    options["include"] = sorted(set(include)) or None
+        wanted.append("message.output_text.logprobs")
+    options["include"] = sorted(set(wanted)) or None
     if settings.reasoning is not None:
         reasoning = settings.reasoning.model_dump(exclude_none=True)
         options["reasoning_effort"] = reasoning.pop("effort", None)
