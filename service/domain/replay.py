@@ -87,6 +87,11 @@ class Progress:
     def __repr__(self) -> str:
         return f"Progress({self.state.value}, {self.dispatches} dispatched)"
 
+    @property
+    def streaming(self) -> bool:
+        """Whether content has reached the caller."""
+        return self.state is State.STREAMING
+
     def advance(self, signal: Signal) -> bool:
         """Move on; return whether the state changed.
 

@@ -29,6 +29,7 @@ class TransportReason(Enum):
     CONNECT_FAILED = "connect_failed"
     UPGRADE_REFUSED = "upgrade_refused"
     COOLDOWN = "cooldown"
+    MODEL_COOLDOWN = "model_cooldown"
     CONNECTION_LOST = "connection_lost"
     TIMEOUT = "timeout"
     UPSTREAM_ERROR = "upstream_error"

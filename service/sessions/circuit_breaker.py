@@ -61,7 +61,7 @@ class Breaker:
         self._random = random
         self._failures = 0
         self._silent_connections = 0
-        self._source: Hashable = None
+        self._source: frozenset[Hashable] = frozenset()
         self._retry_at = 0.0
         self.state = State.CLOSED
 
@@ -86,18 +86,19 @@ class Breaker:
 
     def received(self) -> None:
         """Record that a connection received something, or that a turn succeeded over one."""
-        self._silent_connections, self._source = 0, None
+        self._silent_connections, self._source = 0, frozenset()
         if self.state is State.CLOSED:
             self._failures = 0
 
-    def silent(self, error: TurnError, source: Hashable) -> None:
-        """Record the loss of a connection that never received anything. `source`: whose request it carried.
+    def silent(self, error: TurnError, *source: Hashable) -> None:
+        """Record the loss of a connection that never received anything. `source`: whose request it carried,
+        and what else may be to blame.
 
-        Until two different sources were seen in a row, the same source counts once.
+        Until two in a row had nothing in common, one that shares something with the last does not count.
         """
-        if self._silent_connections < SILENT_CONNECTIONS and source == self._source:
+        if self._silent_connections < SILENT_CONNECTIONS and not self._source.isdisjoint(source):
             return
-        self._source = source
+        self._source = frozenset(source)
         self._silent_connections += 1
         if self._silent_connections >= SILENT_CONNECTIONS:
             self.failed(error)

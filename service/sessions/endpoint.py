@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from random import Random
 
 from service.domain.errors import Reason, TurnError
@@ -11,6 +12,7 @@ from service.domain.plan import MINIMAL_BASIS, STRICT_BASIS
 from service.domain.report import Peer
 from service.sessions.chaining import Chaining
 from service.sessions.circuit_breaker import Breaker
+from service.sessions.model_breakers import ModelBreakers
 from service.sessions.pool import Pool
 from service.sessions.pool_state import PoolState
 from service.sessions.settings import EndpointSettings
@@ -21,12 +23,25 @@ from service.transport.upstream import Upstream
 
 class Endpoint:
     """One upstream: its transport, its pool with the breaker, what was learned of its chains, and whether it
-    can be asked at all. The pool's breaker is about its WebSockets only: without them there is SSE.
+    can be asked at all.
+
+    The pool's breaker is about its WebSockets only: without them there is SSE. `models` is about single
+    models that fail over them.
 
     What one upstream knows or refuses says nothing of another, so two share none of it.
     """
 
-    __slots__ = ("_doubted", "_health", "chaining", "peer", "pool", "settings", "tokens", "upstream")
+    __slots__ = (
+        "_doubted",
+        "_health",
+        "chaining",
+        "models",
+        "peer",
+        "pool",
+        "settings",
+        "tokens",
+        "upstream",
+    )
 
     def __init__(
         self,
@@ -42,13 +57,14 @@ class Endpoint:
         self.upstream = upstream
         self.peer = Peer.at(settings.name, settings.http_url, Transport(settings.transport))
         last = not settings.cooldown_given
-        breaker = Breaker(settings.cooldown_s, refusals_last=last, clock=clock, random=random.random)
+        breaker = partial(Breaker, settings.cooldown_s, refusals_last=last, clock=clock, random=random.random)
         state = PoolState(settings.max_connections)
-        self.pool = Pool(upstream, state, breaker, clock, max_dials=settings.max_dials, telemetry=telemetry)
+        self.pool = Pool(upstream, state, breaker(), clock, max_dials=settings.max_dials, telemetry=telemetry)
         basis = STRICT_BASIS if settings.chain_basis == "strict" else MINIMAL_BASIS
         self.chaining = Chaining(clock, basis, settings.effort_updates, off=settings.chaining == "off")
         self.tokens = Tokens(settings, wall)
-        self._health = Breaker(settings.cooldown_s, refusals_last=False, clock=clock, random=random.random)
+        self._health = breaker(refusals_last=False)
+        self.models = ModelBreakers(breaker)
         self._doubted = False
 
     def __repr__(self) -> str:
@@ -71,10 +87,12 @@ class Endpoint:
             self._health.received()
             self._health.succeeded()
 
-    def left(self) -> None:
-        """A turn has ended without saying anything of the upstream."""
+    def left(self, model: str) -> None:
+        """A turn with this model has ended; if it was to find something out, the next one may."""
         if self._doubted:
             self._health.abandoned()
+        if self.models:
+            self.models.left(model)
 
     def failed(self, error: TurnError, source: Hashable) -> None:
         """A turn failed for which another upstream is asked. `source`: whose turn it was.

@@ -40,7 +40,7 @@ class Lease:
     closed; else it is idle again.
     """
 
-    __slots__ = ("_exchange", "_pool", "_source", "connect_s", "line", "reused", "session")
+    __slots__ = ("_exchange", "_model", "_pool", "_source", "connect_s", "line", "reused", "session")
 
     def __init__(
         self, pool: Pool, line: Connection, session: Session | None, *, reused: bool, connect_s: float = 0.0
@@ -52,6 +52,7 @@ class Lease:
         self._pool = pool
         self._exchange: Exchange | None = None
         self._source: Session | None = None
+        self._model = ""
 
     def __enter__(self) -> Lease:
         return self
@@ -63,9 +64,10 @@ class Lease:
         clean = exchange is None or exchange.orderly
         if self._source is not None and isinstance(error, TurnError):
             clean = clean and error.policy.connection_reusable
-            self._pool.record_failure(self.line, error, self._source)
+            self._pool.record_failure(self.line, error, self._source, self._model)
         self._pool.end_lease(self, clean)
 
-    def carries(self, exchange: Exchange, source: Session) -> None:
-        """The connection carries this exchange of the session, or of a fork of it."""
-        self._exchange, self._source = exchange, source
+    def carries(self, exchange: Exchange, source: Session, model: str) -> None:
+        """The connection carries this exchange of the session, or of a fork of it, with this model."""
+        self._exchange, self._source, self._model = exchange, source, model
+        self._pool.note_model(model)

@@ -268,7 +268,7 @@ class Manager:
                 session.finish()
             if turn.completed:
                 session.count(turn.report())
-            turn.endpoint.left()
+            turn.endpoint.left(turn.model)
             self._registry.touch(session, self._clock(), self._wall())
             self._heap.used(turn.size)
 

@@ -23,9 +23,7 @@ from service.transport.upstream import PreparedRequest
 
 
 class Planner:
-    """Plan for one turn of the session. `plan` and `commit` may run in a thread.
-
-    `foreign`: the conversation was held with another upstream.
+    """Plan for one turn of the session at an upstream. `plan` and `commit` may run in a thread.
 
     `token`: the caller's, unverified; empty: none. `key`: the caller's own; None: the service's.
     """
@@ -55,7 +53,6 @@ class Planner:
         request: PreparedRequest,
         endpoint: Endpoint,
         *,
-        foreign: bool = False,
         token: str,
         key: Credential | None,
         fork: bool,
@@ -67,7 +64,7 @@ class Planner:
         self._history = History() if fork else session.history
         self._upstream = endpoint.upstream
         self._tokens = endpoint.tokens
-        self._foreign = foreign
+        self._foreign = session.foreign_to(endpoint)
         self._token = token
         self._key = key
         self._base: Chain | None = None

@@ -8,7 +8,7 @@ its turn ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -58,8 +58,9 @@ class Pool:
         self._waiters = Waiters(state)
         # The connection that was opened last, now and when a silent one was last counted.
         self._newest = self._judged_up_to = 0
-        # At most SEVERAL are remembered: the pool only has to know whether there is more than one.
+        # At most SEVERAL of each are remembered: the pool only has to know whether there is more than one.
         self._tenants: set[str] = set()
+        self._models: set[str] = set()
         self._retired = False
 
     def __repr__(self) -> str:
@@ -95,20 +96,28 @@ class Pool:
                 self._telemetry.refused(Limit.CONNECTIONS)
                 raise self._full(caller, capped=decision.capped)
 
-    def record_failure(self, line: Connection, error: TurnError, session: Session) -> None:
+    def note_model(self, model: str) -> None:
+        """A turn with this model goes over a connection."""
+        if len(self._models) < SEVERAL:
+            self._models.add(model)
+
+    def record_failure(self, line: Connection, error: TurnError, session: Session, model: str) -> None:
         """Count a failed exchange against the endpoint, if its connection never received anything.
 
         Connections that were open together and fail together count once. One tenant's requests must not open
         the breaker for the others: where there are several tenants, two of them must have met the failure;
-        where there is one, two of its sessions. A connection opened with a caller's own key does not count.
+        where there is one, two of its sessions. So it is with models: where there are several, two of them
+        must have met it. A connection opened with a caller's own key does not count.
         """
         if line.received_any or line.by_callers_key or not error.policy.counts_as_silent:
             return
         if line.id <= self._judged_up_to:
             return
         self._judged_up_to = self._newest
-        source = session.tenant if len(self._tenants) == SEVERAL else session.id
-        self._breaker.silent(error, source)
+        source: list[Hashable] = [session.tenant if len(self._tenants) == SEVERAL else session.id]
+        if len(self._models) == SEVERAL:
+            source.append((model,))  # a tuple, which is no tenant
+        self._breaker.silent(error, *source)
 
     def end_lease(self, lease: Lease, clean: bool) -> None:
         """End a lease: its connection becomes idle or is closed, and the next waiter is woken."""

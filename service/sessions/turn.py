@@ -73,10 +73,8 @@ class Turn(TurnFacts):
     def _planned(self, prepared: PreparedRequest | None) -> Planner | None:
         if prepared is None:
             return None
-        session, endpoint = self.session, self.endpoint
-        foreign = session.foreign_to(endpoint)
         token, key = self._record.request.continuation, self._caller.key
-        return Planner(session, prepared, endpoint, foreign=foreign, token=token, key=key, fork=self.fork)
+        return Planner(self.session, prepared, self.endpoint, token=token, key=key, fork=self.fork)
 
     def interrupt(self, reason: Reason = Reason.INTERRUPTED) -> None:
         """End the turn now, for this reason, where it is: its consumer gets the error by `out_of_time`."""
@@ -150,6 +148,7 @@ class Turn(TurnFacts):
 
     async def _lease(self, *, wait: bool) -> Lease:
         self._record.asked()
+        self.endpoint.models.check(self.model)
         session = None if self.fork else self.session
         lease = await self.endpoint.pool.lease(session, self._caller, wait=wait, trace=self._trace)
         self._record.leased(reused=lease.reused, connect_s=lease.connect_s, dial=lease.line.dialed)
@@ -170,7 +169,7 @@ class Turn(TurnFacts):
                 lease.line, prepared, plan, refused=self.session.refused_bytes
             )
             planner.consume(plan, line_id)
-            lease.carries(exchange, self.session)
+            lease.carries(exchange, self.session, self.model)
         self._exchange = exchange
         self._record.planned(exchange)
         return exchange
@@ -203,6 +202,7 @@ class Turn(TurnFacts):
         """
         planner, line_id = self._plans, lease.line.id if lease is not None else None
         planner.completed(plan)
+        self.endpoint.models.answered(self._record)
         if completed.continuable and planner.keeps(line_id):
             commit = partial(planner.commit, completed, plan, line_id)
             token = await maybe_aside(self._request.large, commit)
@@ -273,7 +273,7 @@ class Turn(TurnFacts):
         choice, caller = self._next, self._caller
         if self._prepared is not None:
             self._prepared = await choice.prepare(self._record.request, caller.tenant)
-        self.endpoint.left()
+        self.endpoint.left(self.model)
         self.endpoint = choice.endpoint
         if not self.fork:
             self.session.move(choice.endpoint, caller.key)
@@ -283,6 +283,7 @@ class Turn(TurnFacts):
     def _learn(self, error: TurnError) -> None:
         """Remember what a refusal says of the session, or of the next request."""
         assert self._exchange is not None, "something was sent"
+        self.endpoint.models.failed(self._record, error, self.session.id)
         if error.reason is Reason.MESSAGE_TOO_BIG:
             self.session.refuse(self._exchange.bytes_sent)
         self._plans.refused(error, self._exchange.plan)

@@ -27,6 +27,11 @@ class TurnFacts:
         return f"Turn({self._record.turn_id}, {self._record!r})"
 
     @property
+    def model(self) -> str:
+        """The one that the caller names."""
+        return self._record.request.model
+
+    @property
     def dispatched(self) -> bool:
         """Whether something may have reached the upstream. While the exchange waits only it knows that."""
         return self._record.dispatched or (self._exchange is not None and self._exchange.dispatched)

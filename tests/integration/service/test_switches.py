@@ -3,6 +3,8 @@
 import pytest
 
 from service.gen.trunkline.v1 import session_pb2
+from simulator.scripts.faults import Close
+from simulator.scripts.steps import Fail, Script
 from tests.integration.service.talk import SSE, WEBSOCKET, Talk, context, failed, route
 from tests.integration.service.two import upstream
 from tests.stack import request
@@ -54,3 +56,44 @@ async def test_nothing_is_incremental_where_that_is_off(start):
     done = await talk.say("You?")
     assert context(done) == (False, "chaining_unsupported")
     assert done.report.connection_reused
+
+
+async def test_a_model_whose_websocket_is_broken_goes_by_sse_and_no_other(start):
+    replica = await start()
+    simulator = replica.simulator
+    failing = Script(Fail())
+    for session in ("s1", "s2"):
+        await Talk(replica, session, model="good").say("Hello.")
+    simulator.enqueue(failing, failing)
+    assert (
+        await failed(replica.turn(request("Hello.", session="s3", model="bad")))
+    ).reason == "UPSTREAM_ERROR"
+    simulator.enqueue(failing)
+    done = await Talk(replica, "s4", model="bad").say("Hello.")
+    assert (route(done), done.report.attempts) == (("SSE", "model_cooldown"), 2)
+    done = await Talk(replica, "s5", model="bad").say("Hello.")
+    assert (route(done), done.report.attempts) == (("SSE", "model_cooldown"), 1)
+    assert route(await Talk(replica, "s6", model="good").say("Hello.")) == ("WEBSOCKET", "preferred")
+    endpoint = next(iter(replica.upstreams))
+    endpoint.models._breakers["bad"]._retry_at = 0.0
+    assert route(await Talk(replica, "s7", model="bad").say("Hello."))[0] == "WEBSOCKET"
+    assert route(await Talk(replica, "s8", model="bad").say("Hello."))[0] == "WEBSOCKET"
+
+
+async def test_where_it_fails_by_sse_too_the_websocket_is_not_to_blame(start):
+    replica = await start()
+    replica.simulator.enqueue(*[Script(Fail())] * 4)
+    for session in ("s1", "s2"):
+        await failed(replica.turn(request("Hello.", session=session)))
+    assert route(await Talk(replica, "s3").say("Hello.")) == ("WEBSOCKET", "preferred")
+
+
+async def test_silent_lines_of_one_model_do_not_take_websockets_from_the_others(start):
+    replica = await start()
+    await Talk(replica, "s1", model="good").say("Hello.")
+    for session in ("s2", "s3"):
+        replica.simulator.enqueue(Script(Close(1011)))
+        done = await Talk(replica, session, model="bad").say("Hello.")
+        assert route(done) == ("SSE", "connection_lost")
+    assert route(await Talk(replica, "s4", model="bad").say("Hello.")) == ("SSE", "model_cooldown")
+    assert route(await Talk(replica, "s5", model="good").say("Hello.")) == ("WEBSOCKET", "preferred")

@@ -57,9 +57,9 @@ async def test_who_cannot_be_asked_is_left_alone(error, sources, available):
 async def test_an_answer_makes_it_available_again_and_a_turn_that_left_says_nothing():
     endpoint = await endpoint_of()
     endpoint.failed(LIMITED, "a")
-    endpoint.left()
+    endpoint.left("m")
     assert not endpoint.available
     endpoint.answered()
     assert endpoint.available
-    endpoint.left()
+    endpoint.left("m")
     assert endpoint.available

@@ -34,7 +34,7 @@ def ended(exchange: Any, error: BaseException | None) -> tuple[bool, list[Any]]:
     lease = Lease(pool, Mock(), None, reused=False)
     with suppress(TurnError, asyncio.CancelledError), lease:
         if exchange is not None:
-            lease.carries(exchange, SOURCE)
+            lease.carries(exchange, SOURCE, "m")
         if error is not None:
             raise error
     [((given, clean), _)] = pool.end_lease.call_args_list
@@ -65,5 +65,5 @@ def test_a_connection_is_reusable_after_a_whole_answer(exchange, error, clean):
 
 @pytest.mark.parametrize("error", [KEPT, BROKEN])
 def test_a_failed_exchange_is_recorded_with_its_session(error):
-    [(_, failure, source)] = ended(CUT_OFF, error)[1]
-    assert (failure, source) == (error, SOURCE)
+    [(_, failure, source, model)] = ended(CUT_OFF, error)[1]
+    assert (failure, source, model) == (error, SOURCE, "m")

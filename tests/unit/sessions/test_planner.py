@@ -1,15 +1,16 @@
 """What one turn plans, attempt by attempt, and what its session knows afterwards."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from service.config.settings import Settings
 from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, StopReason, Usage
-from service.domain.messages import Item, Message, ReasoningPart, Role, TextPart, items_of
+from service.domain.messages import Item, Message, ReasoningPart, Role, TextPart, Transport, items_of
 from service.domain.plan import ContextReason
+from service.domain.report import TransportReason, TurnReport
 from service.sessions.chaining import MISSES, Chaining
 from service.sessions.planner import Planner
 from service.sessions.session import Session
@@ -238,3 +239,17 @@ def test_a_turn_that_moves_continues_what_is_stored_and_nothing_else():
 
 def test_repr_tells_what_is_known():
     assert repr(planner(session(), QUESTION)) == "Planner(History(no chain: first_turn))"
+
+
+def test_what_another_upstream_said_goes_without_ids_and_seals():
+    one = session()
+    one.rebind(cast(Any, "elsewhere"), b"")
+    one.count(TurnReport("t", Transport.WEBSOCKET, TransportReason.PREFERRED))
+    sealed = ReasoningPart("rs_1", ("hm",), "sealed")
+    answer = Message(Role.ASSISTANT, (sealed, TextPart("b", item_id="msg_1")))
+    plan = planner(one, QUESTION, answer, QUESTION).plan(LINE)
+    assert plan.reason is ContextReason.UPSTREAM_CHANGED
+    thought, text = (item.parts[0] for item in plan.items[1:3])
+    assert thought == ReasoningPart("", ("hm",))
+    assert text == TextPart("b")
+    assert planner(one, QUESTION, fork=True).plan(LINE).reason is ContextReason.FORK

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from service.domain.errors import Reason, TurnError, UpstreamDetail
 from service.domain.report import LineState, TransportReason
 from service.domain.tenant import Caller, Credential
-from service.sessions.circuit_breaker import Breaker
+from service.sessions.circuit_breaker import Breaker, State
 from service.sessions.lease import Lease, NoConnectionError
 from service.sessions.pool import Pool
 from service.sessions.pool_state import PoolState
@@ -80,14 +80,14 @@ def end(lease: Lease, *, clean: bool) -> None:
     """End the lease; if it is not `clean`, in the middle of an answer."""
     exchange: Any = SimpleNamespace(orderly=clean)
     with lease:
-        lease.carries(exchange, session())
+        lease.carries(exchange, session(), "m")
 
 
-def fail(lease: Lease, error: TurnError, source: Session) -> None:
-    """Fail the exchange of the session over the leased connection."""
+def fail(lease: Lease, error: TurnError, source: Session, model: str = "m") -> None:
+    """Fail the exchange of the session with this model over the leased connection."""
     exchange: Any = SimpleNamespace(orderly=False)
     with suppress(TurnError), lease:
-        lease.carries(exchange, source)
+        lease.carries(exchange, source, model)
         raise error
 
 
@@ -234,6 +234,18 @@ async def test_two_silent_connections_stop_further_dials(reason):
     with pytest.raises(NoConnectionError) as caught:
         await pool.lease(session(), ANYBODY, wait=False)
     assert caught.value.why is TransportReason.COOLDOWN
+
+
+async def test_one_model_alone_does_not_open_the_breaker_where_others_are_in_use():
+    pool, upstream, _ = make(8, cooldown_s=60.0)
+    good, bad = [await leased(pool, upstream, session(str(number))) for number in range(2)]
+    end(good, clean=True)
+    fail(bad, TurnError(Reason.CONNECTION_LOST, "no"), session("x"), "bad")
+    for number, model in ((2, "bad"), (3, "worse")):
+        assert pool._breaker.state is State.CLOSED
+        lease = await leased(pool, upstream, session(str(number)))
+        fail(lease, TurnError(Reason.CONNECTION_LOST, "no"), session(f"x{number}"), model)
+    assert pool._breaker.state is State.OPEN
 
 
 async def test_one_session_alone_does_not_open_the_breaker():
