@@ -5,6 +5,7 @@ import type { AssistantMessage, AssistantMessageEvent, Context, Message as PiMes
 import { cleanupSessionResources, getModel } from "@mariozechner/pi-ai";
 import { create, toJson } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
+import type { Done } from "../src/node.js";
 import { createStreamFn } from "../src/pi/index.js";
 import type { StreamOptions } from "../src/pi/payload.js";
 import { StopReason, Transport } from "../src/gen/trunkline/v1/completion_pb.js";
@@ -179,6 +180,15 @@ test("the session is the agent's, else the setting's, else found by the history"
   assert.deepEqual(fake.requests.map(({ sessionId }) => sessionId), ["mine", "usual"]);
   cleanupSessionResources("mine");
   await until(() => fake.released.includes("mine"));
+});
+
+test("the end of a turn is shown to whoever asks, where it ends well", async (t) => {
+  const contexts: string[] = [];
+  const settings = { onDone: ({ report }: Done) => void contexts.push(report.contextReason) };
+  const { say } = await open(t, [says(start, done()), fails(ours(Code.Aborted, "CONNECTION_LOST"))], settings);
+  await say([HELLO]);
+  await say([HELLO]);
+  assert.deepEqual(contexts, ["first_turn"]);
 });
 
 test("transport, warm-up and the answer's arrival", async (t) => {

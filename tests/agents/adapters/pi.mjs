@@ -1,7 +1,7 @@
 // Hold a conversation with an agent of pi over Trunkline: `pi.mjs ADDRESS HOW MESSAGE …`.
 //
 // HOW: `stream`; `structured`, for which a hook asks; `cancel` aborts what is slow after some words; `again` names another
-// session for each message. Prints a line of JSON for each message: the events, and what came of it.
+// session for each message; `warm` warms the first turn up; `sse` asks for that transport. Prints a line of JSON for each message: the events, and what came of it.
 
 import { Agent } from "@mariozechner/pi-agent-core";
 import { getModel, Type } from "@mariozechner/pi-ai";
@@ -29,7 +29,8 @@ const tideAt = {
 };
 const agent = new Agent({
   initialState: { systemPrompt: "Be brief.", model: getModel("openai", "gpt-5.4"), thinkingLevel: "low", tools: [tideAt] },
-  streamFn: createStreamFn(client),
+  streamFn: createStreamFn(client, { warmUp: how === "warm", onDone: ({ report }) => seen.reasons.push(report.contextReason) }),
+  transport: how === "sse" ? "sse" : "auto",
   onPayload: (payload) => (how === "structured" ? { ...payload, text: { format } } : undefined),
 });
 let seen;
@@ -42,7 +43,7 @@ agent.subscribe(({ type, assistantMessageEvent: event, message }) => {
   if (how === "cancel" && seen.slow && seen.deltas.length === 3) agent.abort();
 });
 for (const text of asked) {
-  seen = { kinds: [], deltas: [], slow: text.includes("sim:slow") };
+  seen = { kinds: [], deltas: [], reasons: [], slow: text.includes("sim:slow") };
   const before = agent.state.messages.length;
   if (how === "again") agent.sessionId = `again.${Math.random()}`;
   await agent.prompt(text);

@@ -43,6 +43,18 @@ async def test_a_conversation_in_deltas(converse, trunk, cell):
     assert trunk.upstream.stats()["connections_total"] == 1
 
 
+async def test_a_warm_up_comes_before_the_first_turn(converse, trunk):
+    turns = await converse("warm", "Hello.", "And now?")
+    assert [turn["reasons"] for turn in turns] == [["primed"], ["continued"]]
+    assert [request["generate"] for request in trunk.upstream.requests()] == [False, True, True]
+
+
+async def test_the_transport_is_the_agents(converse, trunk):
+    turns = await converse("sse", "Hello.", "And now?")
+    assert [turn["reasons"] for turn in turns] == [["sse"], ["sse"]]
+    assert {request["transport"] for request in trunk.upstream.requests()} == {"http"}
+
+
 async def test_calls_side_by_side(converse, trunk, cell):
     turns = await converse("stream", "sim:tools(n=3, parallel=2)", "And now?")
     assert turns[0]["results"] == ["1.5 m", "2.5 m", "3.5 m"]
@@ -121,6 +133,7 @@ async def test_an_error_after_content_repeats_nothing(converse, trunk, cell, how
 async def test_the_readme_is_true(shell, trunk):
     ended = await node.run_example(shell, trunk, "pi")
     assert ended.code == 0, ended.errors
-    assert len(ended.lines) == 2
+    reports = [line.strip() for line in ended.lines if line.startswith("  ")]
+    assert reports == ["full, first_turn", "incremental, continued"]
     incremental = [bool(request["previous_response_id"]) for request in trunk.upstream.requests()]
     assert incremental == [False, True]

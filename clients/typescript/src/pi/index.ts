@@ -17,6 +17,8 @@ export interface StreamSettings extends Pick<Options, "warmUp" | "resume" | "lin
   readonly sessionId?: string;
   /** Definitions of tools that run at the upstream: `{ type: "web_search" }`. */
   readonly tools?: readonly object[];
+  /** Called where a turn ends well: `done.report` says what was sent of the conversation, over what, and why. */
+  readonly onDone?: (done: Done) => void;
 }
 
 const TRANSPORTS = { auto: "auto", sse: "sse", websocket: "websocket", "websocket-cached": "websocket" } as const;
@@ -52,7 +54,7 @@ async function run(client: Client, sessions: SessionFinder, settings: StreamSett
   let done: Done | undefined;
   try {
     const request = requestOf(await call.body());
-    const { tools: _, sessionId: usual, ...own } = settings;
+    const { tools: _, sessionId: usual, onDone, ...own } = settings;
     const named = options.sessionId ?? usual;
     found = named === undefined ? await sessions.take(request.messages) : undefined;
     const session = { sessionId: named ?? found!.sessionId, continuation: found?.continuation };
@@ -65,6 +67,7 @@ async function run(client: Client, sessions: SessionFinder, settings: StreamSett
       else writer.write(event);
     }
     await found?.settle(done);
+    onDone?.(done!);
     writer.end(done!);
   } catch (error) {
     if (done === undefined) await found?.settle(undefined);
