@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import pytest
@@ -72,10 +73,9 @@ class Chaos:
             return done
 
 
-def asked(received: Mapping[str, object]) -> str:
+def asked(received: Mapping[str, Any]) -> str:
     """The name of the question that a request ends with."""
-    *_, last = received["input"]  # type: ignore[misc]
-    return str(last["content"][0]["text"])
+    return str(received["input"][-1]["content"][0]["text"])
 
 
 # asyncio may be accepting a connection when the simulator closes its port, and never closes that one.
