@@ -114,7 +114,10 @@ class ResponsesEndpoint:
         return None
 
     def _authenticate(self, request: web.Request) -> None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        given = request.headers.get(self._settings.key_header, "")
+        scheme, _, key = given.partition(" ")
+        if self._settings.key_header == "api-key":
+            scheme, key = "bearer", given
         if scheme.lower() != "bearer" or not key.strip():
             raise errors.no_key()
         if self._settings.keys and key.strip() not in self._settings.keys:

@@ -1,7 +1,7 @@
 """The simulator's settings, their defaults, and the checked change of some of them while it runs."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     keys: tuple[str, ...] = ()
     """API keys that are accepted; empty accepts any."""
+    key_header: Literal["authorization", "api-key"] = "authorization"
+    """Where the key is: `Authorization: Bearer`, or a header of its own, as at Azure."""
 
     refuse_websocket: int | None = None
     """Answer WebSocket handshakes with this HTTP status."""

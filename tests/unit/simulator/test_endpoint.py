@@ -27,6 +27,14 @@ async def test_keys(sim, http, dial, header, message):
     assert not sim.requests
 
 
+async def test_a_key_in_a_header_of_its_own(sim, http):
+    sim.settings.merge({"keys": ("sk-right",), "key_header": "api-key"})
+    body = {"model": "m", "input": "x"}
+    assert (await http.post("/responses", json=body, headers={"api-key": "sk-right"})).status_code == 200
+    assert (await http.post("/responses", json=body, headers={"api-key": "sk-wrong"})).status_code == 401
+    assert (await http.post("/responses", json=body)).status_code == 401
+
+
 @pytest.mark.parametrize("status", [403, 404, 405, 426, 429, 500, 501, 502, 503])
 async def test_handshakes_are_refused(sim, dial, status):
     sim.settings.merge({"refuse_websocket": status, "retry_after": "7", "refuse_times": 1})
