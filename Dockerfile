@@ -1,5 +1,5 @@
-# Two images: `--target service` and `--target simulator`. Both come from the lock alone, run as nobody in particular,
-# and write nothing: their root may be read-only.
+# Four images: `--target service` and `simulator`; `web`, the chat page, and `load`, which calls. All come from locks
+# alone, run as nobody in particular, and write nothing: their root may be read-only.
 
 FROM python:3.13-slim AS base
 # Nothing is built after this line, so nothing that installs is needed.
@@ -26,6 +26,15 @@ RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-a
 COPY simulator /app/simulator
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 
+FROM node:24-slim AS page
+WORKDIR /page
+COPY clients/typescript/package.json clients/typescript/package-lock.json clients/typescript/.npmrc ./
+RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+COPY clients/typescript/tsconfig.json ./
+COPY clients/typescript/src src
+COPY clients/typescript/examples/web examples/web
+RUN npx esbuild examples/web/main.ts --bundle --format=esm --outfile=examples/web/app.js --log-level=warning
+
 # --- what runs ------------------------------------------------------------------------------------------------------
 
 FROM base AS simulator
@@ -35,6 +44,20 @@ EXPOSE 8400
 HEALTHCHECK --interval=5s --timeout=5s --retries=3 \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8400/sim/stats', timeout=3)"]
 ENTRYPOINT ["python", "-m", "simulator", "--host", "0.0.0.0", "--port", "8400"]
+
+FROM base AS web
+COPY --from=page /page/examples/web/*.html /page/examples/web/*.css /page/examples/web/app.js /page/
+EXPOSE 8080
+# Files only: Envoy passes on to it what is no call, so page and calls share one origin.
+HEALTHCHECK --interval=5s --timeout=5s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/', timeout=3)"]
+ENTRYPOINT ["python", "-m", "http.server", "8080", "--directory", "/page"]
+
+FROM base AS load
+COPY --from=service-packages /packages /usr/local
+COPY clients/python/trunkline /app/trunkline
+COPY tools/__init__.py tools/load.py /app/tools/
+ENTRYPOINT ["python", "-m", "tools.load"]
 
 # The last stage is what `docker build .` makes.
 FROM base AS service

@@ -52,12 +52,7 @@ run: $(VENV_DONE) ## Serve until Ctrl-C; upstream is the simulator unless OPENAI
 
 ##@ Deploy (.env.example says what can be set)
 
-PAGE := clients/typescript/examples/web
-
-up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=metrics,web
-	@case ,$(PROFILES), in *,web,*) test -f $(PAGE)/app.js || { \
-	  echo 'up: the page is not built yet: cd clients/typescript && npm ci &&' >&2; \
-	  echo '    npx esbuild examples/web/main.ts --bundle --format=esm --outfile=examples/web/app.js' >&2; exit 1; };; esac
+up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=metrics,web,load
 	@COMPOSE_PROFILES=$(PROFILES) $(COMPOSE) up --build --detach --wait --scale trunkline=$(SCALE)
 	@echo
 	@echo "  calls     $$($(COMPOSE) port envoy 50051)   (gRPC, gRPC-Web, JSON)"
@@ -69,7 +64,7 @@ up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=
 	@echo "  upstream  $$($(COMPOSE) exec -T trunkline printenv TRUNKLINE_UPSTREAM_URL)"
 
 down: ## End all of that, let running turns finish, and remove everything
-	@COMPOSE_PROFILES=metrics,web $(COMPOSE) down --volumes --remove-orphans --rmi local
+	@COMPOSE_PROFILES=metrics,web,load $(COMPOSE) down --volumes --remove-orphans --rmi local
 
 logs: ## Follow what the containers say; ARGS=envoy for one of them
 	@$(COMPOSE) logs --follow --tail 100 $(ARGS)

@@ -39,11 +39,14 @@ def skip_without_engine() -> None:
     skip_without_compose()
     services = json.loads(run("docker", "compose", "config", "--format", "json"))["services"].values()
     for image in {service["image"] for service in services if "image" in service}:
-        if (
-            _done("docker", "image", "inspect", image).returncode
-            and _done("docker", "pull", image).returncode
-        ):
-            pytest.skip(f"the image {image} is unavailable")
+        skip_without_image(image)
+
+
+def skip_without_image(image: str) -> None:
+    """Skips where it is neither here nor to be pulled."""
+    missing = _done("docker", "image", "inspect", image).returncode
+    if missing and _done("docker", "pull", image).returncode:
+        pytest.skip(f"the image {image} is unavailable")
 
 
 def skip_without_compose() -> None:

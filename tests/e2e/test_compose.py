@@ -6,34 +6,37 @@ The tests tell one story, in this order.
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.compose import LABEL, ROOT, Deployment, deployment, run, skip_without_engine, until
+from tests.e2e.compose import (
+    LABEL,
+    ROOT,
+    Deployment,
+    deployment,
+    run,
+    skip_without_engine,
+    skip_without_image,
+    until,
+)
 from trunkline import Client, Done
 
-PAGE = "<p>A page.</p>"
 pytestmark = [pytest.mark.deployment, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Deployment]:
     skip_without_engine()
-    with tempfile.TemporaryDirectory() as page:
-        Path(page).chmod(0o755)  # pytest's own folders are closed to others, such as the container's user
-        Path(page, "index.html").write_text(PAGE)
-        house = deployment(WEB_PAGE=page)
-        try:
-            house.reported = house.make("up")
-            yield house
-        finally:
-            house.make("down")
+    house = deployment(LOAD_RATE="5")
+    try:
+        house.reported = house.make("up")
+        yield house
+    finally:
+        house.make("down")
 
 
 def test_up_waits_until_all_is_healthy_and_says_where_things_are(deployed):
@@ -119,12 +122,30 @@ def test_more_replicas_are_found(deployed):
     until(lambda: deployed.envoy_stat("cluster.trunkline.membership_healthy") == 3)
 
 
-def test_the_page_comes_from_the_same_origin_as_the_calls(deployed):
-    deployed.compose("up", "--detach", "--wait", "web")
+def test_the_page_is_built_and_comes_from_the_same_origin_as_the_calls(deployed):
+    skip_without_image("node:24-slim")
+    deployed.compose("up", "--build", "--detach", "--wait", "web")
     # Envoy was up before the page, and looks for it every few seconds (`dns_refresh_rate`).
     until(lambda: deployed.envoy_stat("cluster.web.membership_healthy") == 1)
-    with urllib.request.urlopen(f"http://{deployed.address}/") as answer:
-        assert answer.read() == PAGE.encode()
+    for path, text in (("/", b"app.js"), ("/app.js", b"CompletionService"), ("/style.css", b"{")):
+        with urllib.request.urlopen(f"http://{deployed.address}{path}") as answer:
+            assert text in answer.read()
+
+
+def test_the_load_gives_jaeger_turns_of_all_endings(deployed):
+    deployed.compose("up", "--build", "--detach", "load")
+    wanted = {"OK", "CANCELLED", "UPSTREAM_ERROR"}
+
+    def endings() -> set[str]:
+        with urllib.request.urlopen(f"{deployed.jaeger}/api/traces?service=trunkline&limit=1000") as answer:
+            spans = [span for trace in json.load(answer)["data"] for span in trace["spans"]]
+        return {tag["value"] for span in spans for tag in span["tags"] if tag["key"] == "trunkline.ending"}
+
+    until(lambda: wanted <= endings())
+    deployed.compose("stop", "load")
+    service = "label=com.docker.compose.service=load"
+    [load] = run("docker", "ps", "--all", "--quiet", "--filter", LABEL, "--filter", service).split()
+    assert json.loads(run("docker", "inspect", load))[0]["State"]["ExitCode"] == 0
 
 
 def test_prometheus_reads_replicas_and_envoy(deployed):
