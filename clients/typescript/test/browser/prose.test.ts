@@ -1,4 +1,4 @@
-/** Markdown of the model in a real Chromium: rendered as it comes, harmless, at any width. SCREENSHOTS=folder takes pictures. */
+/** Markdown of the model in a real Chromium: rendered as it comes, harmless, at any width. WIDTHS=folder takes a picture of each. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -107,27 +107,41 @@ const LONG = "unbroken".repeat(40);
 const WIDE = [TEXT, LONG, `\`${LONG}\``, `# ${LONG}`, `- ${LONG}`, `> ${LONG}`, `https://tides.example/${LONG}`, TABLE].join("\n\n");
 const QUESTIONS = ["sim:tools(n=1)", "sim:web_search(thoughts=true)", "sim:code_interpreter", "sim:fail(at=content)"];
 
+/** What reaches beyond the right edge, but for what scrolls by itself. */
+function wider(): Promise<string[]> {
+  return page.evaluate(() => {
+    const outside = (element: Element) => element.getBoundingClientRect().right > innerWidth + 0.5;
+    return [...document.querySelectorAll("body *")]
+      .filter((element) => outside(element) && element.parentElement?.closest(".text pre, .text .wide") === null)
+      .map((element) => `${element.tagName}.${element.className}`);
+  });
+}
+
+const folder = process.env["WIDTHS"];
+
+async function picture(name: string): Promise<void> {
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), animations: "disabled" });
+}
+
 for (const width of [320, 768, 1280]) {
   for (const colorScheme of ["light", "dark"] as const) {
     test(`nothing is wider than a page of ${width} pixels, ${colorScheme}`, async () => {
       await open({ viewport: { width, height: 800 }, colorScheme });
+      const name = `web-${width}-${colorScheme}`;
+      assert.deepEqual(await wider(), []);
+      await picture(`${name}-welcome`);
+      await page.getByRole("button", { name: "Settings" }).click();
+      assert.deepEqual(await wider(), []);
+      await picture(`${name}-settings`);
+      await page.getByRole("button", { name: "Cancel" }).click();
       for (const question of [`sim:echo\n${WIDE}`, ...QUESTIONS]) {
         await ask(question);
         await page.locator(".turn.ended").last().waitFor();
         await page.getByRole("button", { name: "Stop" }).waitFor({ state: "hidden" });
       }
-      const wide = await page.evaluate(() => {
-        const outside = (element: Element) => element.getBoundingClientRect().right > innerWidth + 0.5;
-        return [...document.querySelectorAll("body *")]
-          .filter((element) => outside(element) && element.parentElement?.closest(".text pre, .text .wide") === null)
-          .map((element) => `${element.tagName}.${element.className}`);
-      });
-      assert.deepEqual(wide, []);
-      const folder = process.env["SCREENSHOTS"];
-      if (folder !== undefined) {
-        await page.locator(".text h2").first().evaluate((element) => element.scrollIntoView());
-        await page.screenshot({ path: join(folder, `web-prose-${width}-${colorScheme}.png`), animations: "disabled" });
-      }
+      assert.deepEqual(await wider(), []);
+      await page.locator(".text h2").first().evaluate((element) => element.scrollIntoView());
+      await picture(`${name}-text`);
     });
   }
 }
