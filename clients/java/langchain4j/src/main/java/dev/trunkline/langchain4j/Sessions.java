@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Which session a history belongs to, which LangChain4j does not say.
@@ -39,9 +40,10 @@ final class Sessions {
         }
       };
 
-  /** A turn of a session, which it holds until it has ended or failed. */
+  /** A turn of a session, which it holds until it has ended or failed. Only the first of these counts. */
   final class Turn {
     private final Mark mark;
+    private final AtomicBoolean over = new AtomicBoolean();
 
     private Turn(Mark mark) {
       this.mark = mark;
@@ -54,13 +56,19 @@ final class Sessions {
     /** Returns the mark of its answer. */
     Mark ended(String continuation) {
       Mark next = new Mark(mark.session, UUID.randomUUID().toString(), continuation);
-      settle(next);
+      leave(next);
       return next;
     }
 
     /** The session stands where it was. */
     void failed() {
-      settle(mark);
+      leave(mark);
+    }
+
+    private void leave(Mark at) {
+      if (over.compareAndSet(false, true)) {
+        settle(at);
+      }
     }
   }
 

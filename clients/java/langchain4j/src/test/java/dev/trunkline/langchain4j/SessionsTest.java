@@ -72,6 +72,15 @@ class SessionsTest {
   }
 
   @Test
+  void aTurnThatIsCancelledAfterItsEndHasEnded() {
+    List<ChatMessage> one = after(List.of(), take(List.of()).ended(""));
+    Sessions.Turn second = take(one);
+    List<ChatMessage> two = after(one, second.ended(""));
+    second.failed();
+    assertEquals(second.mark().session(), take(two).mark().session());
+  }
+
+  @Test
   void theMarkOfAnotherProcessIsBelieved() {
     List<ChatMessage> history = after(List.of(), new Sessions().take(List.of(), null).ended(""));
     assertEquals(Answers.markOf((AiMessage) history.get(1)).session(), take(history).mark().session());

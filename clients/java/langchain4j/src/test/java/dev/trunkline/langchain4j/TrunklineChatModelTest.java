@@ -4,12 +4,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.PartialResponse;
+import dev.langchain4j.model.chat.response.PartialResponseContext;
+import dev.langchain4j.model.chat.response.PartialToolCall;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import dev.langchain4j.model.chat.response.StreamingHandle;
 import dev.trunkline.Messages;
 import dev.trunkline.v1.StreamCompletionResponse;
 import java.util.ArrayList;
@@ -101,13 +106,37 @@ class TrunklineChatModelTest {
   }
 
   @Test
+  void aHandleThatComesLateCancelsNothing() throws Exception {
+    fake.then(done("a")).then(Fake.text("b"), done("b")).then(done("c"));
+    TrunklineChatModel model = model();
+    List<ChatMessage> history = new ArrayList<>(HELLO.messages());
+    history.add(model.chat(history).aiMessage());
+    history.add(UserMessage.from("And?"));
+    CompletableFuture<StreamingHandle> handle = new CompletableFuture<>();
+    Handler handler =
+        new Handler() {
+          @Override
+          public void onPartialResponse(PartialResponse text, PartialResponseContext context) {
+            handle.complete(context.streamingHandle());
+          }
+        };
+    model.streaming().chat(history, handler);
+    history.add(handler.end.get(10, TimeUnit.SECONDS).aiMessage());
+    handle.get().cancel();
+    history.add(UserMessage.from("And?"));
+    model.chat(history);
+    String session = fake.requests.get(0).getSessionId();
+    assertEquals(List.of(session, session, session), fake.requests.stream().map(it -> it.getSessionId()).toList());
+  }
+
+  @Test
   void piecesOfCallsAreCounted() throws Exception {
     fake.then(call("c1", ""), call("c1", "{"), call("c2", "{"), call("c1", "}"), done("ab"));
     List<String> pieces = Collections.synchronizedList(new ArrayList<>());
     Handler handler =
         new Handler() {
           @Override
-          public void onPartialToolCall(dev.langchain4j.model.chat.response.PartialToolCall call) {
+          public void onPartialToolCall(PartialToolCall call) {
             pieces.add(call.index() + call.id() + call.name() + call.partialArguments());
           }
         };
