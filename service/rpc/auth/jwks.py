@@ -1,7 +1,7 @@
 """The public keys that sign callers' JWTs, as a JSON Web Key Set (RFC 7517): `KeySet`, `KeyFile`, `KeyUrl`.
 
-Both sources keep the keys that they have when they cannot read others, and return the same object as long as
-the document is the same.
+Both sources keep the keys that they have when they cannot read others, and return the same object until they
+have read others.
 
 An issuer changes its keys by adding the new one first, and by removing the old one when its tokens have
 expired. So the keys of a URL are fetched again every `REFRESH_S`, without a call waiting for it, and when a

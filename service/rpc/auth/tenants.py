@@ -84,8 +84,9 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Tenants:
-    """The callers by token, by certificate, and by what a JWT says. `unknown` has the limits of those that
-    nothing names.
+    """The callers by token, by certificate, and by what a JWT says.
+
+    `unknown` has the limits of a tenant that only a JWT names. None: there is no such tenant.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Tenants:
         certificates: Mapping[str, Caller],
         subjects: Mapping[str, Caller],
         named: Mapping[str, Caller],
-        unknown: Caller,
+        unknown: Caller | None,
     ) -> None:
         self._tokens = tokens
         self._certificates = certificates
@@ -119,22 +120,26 @@ class Tenants:
         tenants = {caller.tenant for caller in found.values()}
         return next(iter(found.values())) if len(tenants) == 1 else None
 
-    def of_subject(self, subject: str) -> Caller | None:
+    def of_subject(self, subject: str) -> Caller:
         """Return the caller whom an issuer calls so: the tenant that has this subject, or this name.
 
-        Returns None for what cannot be a tenant's name.
+        Raises ValueError, in words that say what a tenant is, if there is none.
         """
         caller = self._subjects.get(subject) or self._named.get(subject)
-        if caller is None and re.fullmatch(NAME, subject):
-            caller = replace(self._unknown, tenant=subject)
-        return caller
+        if caller is not None:
+            return caller
+        if self._unknown is None:
+            raise ValueError("a tenant of the auth file, by its name or one of its subjects")
+        if not re.fullmatch(NAME, subject):
+            raise ValueError("a tenant's name: 1 to 128 of A-Z a-z 0-9 _ . : -")
+        return replace(self._unknown, tenant=subject)
 
 
 class TenantReader:
     """Read the tenants of the file ("": none) and of the environment's pairs, whose limits the file may set.
 
     `defaults`: what those may use that have no such limit in the file. `has_peers`: there may be tenants that
-    neither names.
+    neither names: those of JWTs, where there is no file. With one, whom neither names is nobody.
 
     A file that was truncated (a full disk, a write in progress) is often still valid, but its last tenants
     have lost their limits. So the limits read before are remembered: one that a tenant had is never lifted by
@@ -191,7 +196,8 @@ def _tenants(
         subjects |= dict.fromkeys(table.subjects, callers[tenant])
     if len({digest for digest, _ in pairs}) < len(set(pairs)):
         raise ValueError("two tenants have the same token; give each caller one of its own")
-    return Tenants(pairs, certificates, subjects, callers, unknown)
+    named = {caller.tenant: caller for _, caller in pairs} | callers
+    return Tenants(pairs, certificates, subjects, named, None if tables else unknown)
 
 
 def _tables(path: str) -> dict[str, _Tenant]:

@@ -186,13 +186,10 @@ class WebTokens:
     def _caller(self, claims: dict[str, Any], tenants: Tenants) -> Caller:
         """Return the tenant that the claims name, with the lower of its limits and those of the claims."""
         expected = self._expected
-        subject = _claim(claims, expected.tenant_claim, str, "a string")
-        caller = tenants.of_subject(subject)
-        if caller is None:
-            raise _wrong(
-                expected.tenant_claim,
-                "a tenant: 1 to 128 of A-Z a-z 0-9 _ . : -, or a subject of the auth file",
-            )
+        try:
+            caller = tenants.of_subject(_claim(claims, expected.tenant_claim, str, "a string"))
+        except ValueError as error:
+            raise _wrong(expected.tenant_claim, str(error)) from None
         models, limits = None, Limits()
         if name := expected.models_claim:
             models = _claim(claims, name, Models, f"a list of at most {MAX_MODELS} models")

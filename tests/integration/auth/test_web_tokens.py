@@ -32,7 +32,8 @@ def token(**changed):
 
 BY_JWT = {
     "a good one": (token(), ALL),
-    "of a tenant that no file names": (token(sub="delta"), ALL),
+    "of a tenant that the environment names": (token(sub="gamma"), ALL),
+    "of a tenant that is named nowhere": (token(sub="delta"), NOBODY),
     "a static token beside it": (bearer("t0k3n-beta"), ALL),
     "of a subject that the file names": (token(sub="spiffe://example/alpha"), ALL),
     "of no tenant": (token(sub="spiffe://example/nobody"), NOBODY),
@@ -52,9 +53,26 @@ async def test_by_jwt(start, auth_file, keys, metadata, expected):
     auth_file.write_text(
         TENANTS.replace("[tenants.alpha]", '[tenants.alpha]\nsubjects = ["spiffe://example/alpha"]')
     )
-    replica = await start({"AUTH_FILE": str(auth_file)} | settings(str(keys)))
+    environ = {"AUTH_FILE": str(auth_file), "AUTH_TOKENS": "t0k3n-env=gamma"} | settings(str(keys))
+    replica = await start(environ)
     assert await outcomes(Knock(replica.channel, metadata)) == expected
     assert bool(replica.simulator.requests) is (expected is ALL)
+
+
+async def test_without_a_file_any_tenant_may_be_named(start, keys):
+    replica = await start({"AUTH_TOKENS": "t0k3n-env=gamma"} | settings(str(keys)))
+    for subject in ("gamma", "delta", "system:serviceaccount:search:web"):
+        assert await outcomes(Knock(replica.channel, token(sub=subject))) == ALL
+    reason, says = await refusal(Knock(replica.channel, token(sub="spiffe://example/alpha")).complete)
+    assert (reason, "1 to 128 of" in says) == ("UNAUTHENTICATED", True)
+
+
+async def test_a_tenant_that_the_file_no_longer_names_is_refused(start, auth_file, keys):
+    replica = await start({"AUTH_FILE": str(auth_file)} | settings(str(keys)))
+    assert await said(replica, token(sub="slow")) == "OK"
+    auth_file.write_text("[tenants.alpha]")
+    assert await said(replica, token(sub="slow")) == "UNAUTHENTICATED", "and not without its limits"
+    assert await said(replica, token()) == "OK"
 
 
 BY_MODEL = {

@@ -46,6 +46,26 @@ def test_a_rate_that_the_file_leaves_out_is_that_of_all(file):
     assert caller.rates is None
 
 
+def test_an_issuer_names_the_tenants_of_the_file_and_of_the_environment(file):
+    text = tenant("one", 'subjects = ["spiffe://one", "s:1"]', "max_turns = 3")
+    tenants = reading(file, text, ("s", "two"))()
+    for subject in ("one", "spiffe://one", "s:1"):
+        assert (tenants.of_subject(subject).tenant, tenants.of_subject(subject).max_turns) == ("one", 3)
+    assert tenants.of_subject("two").tenant == "two"
+    for subject in ("three", "spiffe://two", ""):
+        with pytest.raises(ValueError, match="a tenant of the auth file"):
+            tenants.of_subject(subject)
+
+
+def test_without_a_file_it_names_whom_it_wants():
+    tenants = TenantReader("", [("s", "two")], Rates(tokens_per_day=9), has_peers=True)()
+    caller = tenants.of_subject("three")
+    assert (caller.tenant, caller.rates, caller.has_peers) == ("three", Rates(tokens_per_day=9), True)
+    for subject in ("spiffe://two", "", "a" * 129, "a\n"):
+        with pytest.raises(ValueError, match="a tenant's name: 1 to 128 of"):
+            tenants.of_subject(subject)
+
+
 def test_an_unknown_token_is_nobody(file):
     assert (
         reading(file, tenant("one", f'token_sha256 = ["{digest("t")}"]'))().of_token(sha256(b"T").digest())
@@ -82,6 +102,8 @@ def test_a_certificate_of_two_tenants_proves_neither(file):
         tenant("one", "max_turns = 0"),
         tenant("one", "max_turnes = 1"),
         tenant("one", "tokens_per_day = 0"),
+        tenant("one", 'subjects = ["s"]') + tenant("two", 'subjects = ["s"]'),
+        tenant("one", 'subjects = ["two"]') + tenant("two"),
         tenant("one", f"tokens_per_day = {10**400}"),
         tenant("one", "models = []"),
         tenant("one", 'token_sha256 = ["s3cret"]'),
