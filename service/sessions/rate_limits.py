@@ -2,7 +2,7 @@
 
 A token bucket for each limit of a tenant. It holds the whole limit, and fills evenly: 600 tokens a minute are
 a bucket of 600 that gets 10 a second. So a tenant that paused may use the whole limit at once, and in any
-period twice the limit at most.
+period twice the limit, besides what its buckets come to owe.
 
 A request is taken at its beginning. What a turn takes in tokens the upstream reports at its end, so a turn
 may begin while one token is left, and the bucket may owe: with 600 a minute, a turn of 1,800 tokens in a full
