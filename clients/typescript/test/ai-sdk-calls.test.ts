@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as ai from "@ai-sdk/provider";
 import { APICallError } from "@ai-sdk/provider";
+import type { ToolSet } from "ai";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createTrunkline } from "../src/ai-sdk/index.js";
 import { StopReason } from "../src/gen/trunkline/v1/completion_pb.js";
@@ -28,6 +29,15 @@ async function thrown(promise: PromiseLike<unknown>): Promise<APICallError> {
   }
   throw new assert.AssertionError({ message: "nothing was thrown" });
 }
+
+test("tools by definition are tools of the framework", async (t) => {
+  const { client } = await Fake.start(t, says(start, done()));
+  const { tool } = createTrunkline(client);
+  const tools = { search: tool({ type: "web_search" }), sql: tool({ type: "custom", name: "sql" }, (query) => query) };
+  const { search, sql } = tools satisfies ToolSet;
+  assert.deepEqual([search.isProviderExecuted, search.id, search.args], [true, "trunkline.web_search", { type: "web_search" }]);
+  assert.deepEqual([sql.isProviderExecuted, sql.execute?.("select", {} as never)], [false, "select"]);
+});
 
 test("the parts of a stream, in order", async (t) => {
   const end = done();

@@ -4,7 +4,8 @@
 // page does, in UI messages; `again` names another session for each message. Requests for approval are granted. Prints a
 // line of JSON for each message: what the framework made of the answer, or of the error.
 
-import { APICallError, RetryError, convertToModelMessages, generateText, isStepCount, Output, readUIMessageStream, streamText, tool } from "ai";
+import { APICallError, RetryError, convertToModelMessages, readUIMessageStream } from "ai";
+import { generateText, isStepCount, Output, streamText, tool } from "ai";
 import { connect } from "trunkline";
 import { createTrunkline } from "trunkline/ai-sdk";
 import { z } from "zod";

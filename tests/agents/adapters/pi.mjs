@@ -1,7 +1,8 @@
 // Hold a conversation with an agent of pi over Trunkline: `pi.mjs ADDRESS HOW MESSAGE …`.
 //
 // HOW: `stream`; `structured`, for which a hook asks; `cancel` aborts what is slow after some words; `again` names another
-// session for each message; `warm` warms the first turn up; `sse` asks for that transport. Prints a line of JSON for each message: the events, and what came of it.
+// session for each message; `warm` warms the first turn up; `sse` asks for that transport. Prints a line of JSON for each
+// message: the events, and what came of it.
 
 import { Agent } from "@mariozechner/pi-agent-core";
 import { getModel, Type } from "@mariozechner/pi-ai";

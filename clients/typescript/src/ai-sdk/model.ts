@@ -37,6 +37,8 @@ const PRELUDE = new Set<string>(["stream-start", "response-metadata", "raw"]);
 /** Calls that only the upstream runs. */
 const HOSTED = /^(web_search|file_search|code_interpreter|image_generation|mcp)_call$/;
 
+type StreamPart = ai.LanguageModelV4StreamPart;
+
 interface Call {
   readonly turn: Turn;
   readonly tools: Declared;
@@ -76,12 +78,12 @@ export class LanguageModel implements ai.LanguageModelV4 {
   async doStream(options: ai.LanguageModelV4CallOptions): Promise<ai.LanguageModelV4StreamResult> {
     const call = await this.#begin(options);
     const parts = this.#parts(call, options);
-    const head: ai.LanguageModelV4StreamPart[] = [];
+    const head: StreamPart[] = [];
     for (let next = await parts.next(); !next.done; next = await parts.next()) {
       head.push(next.value);
       if (!PRELUDE.has(next.value.type)) break;
     }
-    const stream = new ReadableStream<ai.LanguageModelV4StreamPart>({
+    const stream = new ReadableStream<StreamPart>({
       pull: async (controller) => {
         const value = head.shift() ?? (await parts.next()).value;
         if (value) controller.enqueue(value);
@@ -96,7 +98,7 @@ export class LanguageModel implements ai.LanguageModelV4 {
   }
 
   /** Throws where the call fails before content. A failure after content is the last part but one. */
-  async *#parts(call: Call, options: ai.LanguageModelV4CallOptions): AsyncGenerator<ai.LanguageModelV4StreamPart, void> {
+  async *#parts(call: Call, options: ai.LanguageModelV4CallOptions): AsyncGenerator<StreamPart, void> {
     const begun = new Set<number>();
     yield { type: "stream-start", warnings: call.warnings };
     try {
@@ -117,7 +119,7 @@ export class LanguageModel implements ai.LanguageModelV4 {
     }
   }
 
-  async *#end(done: Done, call: Call, begun: Set<number>): AsyncGenerator<ai.LanguageModelV4StreamPart, void> {
+  async *#end(done: Done, call: Call, begun: Set<number>): AsyncGenerator<StreamPart, void> {
     await call.found?.settle(done);
     for (const [index, contents] of contentOf(done, turnIdOf(call), call.tools).entries()) {
       for (const content of contents) yield* contentParts(content, callName(turnIdOf(call), index), begun.has(index));
@@ -147,7 +149,7 @@ export class LanguageModel implements ai.LanguageModelV4 {
   }
 }
 
-function* deltaOf(event: Exclude<Event, Done>, { turn, tools }: Call, begun: Set<number>): Generator<ai.LanguageModelV4StreamPart> {
+function* deltaOf(event: Exclude<Event, Done>, { turn, tools }: Call, begun: Set<number>): Generator<StreamPart> {
   if (event.kind === "start") return;
   const id = callName(turn.start?.turnId ?? "", event.contentIndex);
   const isFirst = !begun.has(event.contentIndex);
@@ -168,7 +170,7 @@ function* deltaOf(event: Exclude<Event, Done>, { turn, tools }: Call, begun: Set
 }
 
 /** What is left to say of a content when it is whole. */
-function* contentParts(content: ai.LanguageModelV4Content, id: string, begun: boolean): Generator<ai.LanguageModelV4StreamPart> {
+function* contentParts(content: ai.LanguageModelV4Content, id: string, begun: boolean): Generator<StreamPart> {
   if (content.type === "text" || content.type === "reasoning") {
     const { type, text, ...rest } = content;
     if (!begun) yield { type: `${type}-start`, id };

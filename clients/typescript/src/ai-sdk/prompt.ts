@@ -60,12 +60,13 @@ function answerOf(
     const index = kept?.index ?? placed.at(-1)?.index ?? 0;
     // Some give a call's metadata to its result, too.
     if (part === undefined || (piece.type === "tool-result" && placed.some((other) => other.index === index))) continue;
-    if (piece.type === "text" && (part.part.case === "text" || part.part.case === "refusal")) part.part.value.text = piece.text;
+    const isText = part.part.case === "text" || part.part.case === "refusal";
+    if (piece.type === "text" && isText) (part.part.value as { text: string }).text = piece.text;
     if (piece.type === "tool-call") calls.set(piece.toolCallId, part);
     placed.push({ part, index });
   }
-  const parts = [...turns.values()].flatMap((placed) => placed.sort((a, b) => a.index - b.index).map(({ part }) => part));
-  return create(MessageSchema, { role: Role.ASSISTANT, parts });
+  const inOrder = [...turns.values()].flatMap((placed) => placed.sort((a, b) => a.index - b.index));
+  return create(MessageSchema, { role: Role.ASSISTANT, parts: inOrder.map(({ part }) => part) });
 }
 
 /** What `kept` in content.ts wrote. Throws an `InvalidPromptError` where somebody changed it. */
@@ -113,7 +114,10 @@ function resultOf(piece: FromTools, calls: ReadonlyMap<string, Part>): Message[]
     case "execution-denied":
       return [make.toolResult(toolCallId, output.reason ?? "The user denied this call.", { isError: true })];
     case "content": {
-      const parts = output.value.flatMap((part) => (part.type === "text" ? make.text(part.text) : part.type === "file" ? fileOf(part) : []));
+      const parts = output.value.flatMap((part) => {
+        if (part.type === "text") return [make.text(part.text)];
+        return part.type === "file" ? [fileOf(part)] : [];
+      });
       return [make.toolResult(toolCallId, parts.length > 0 ? parts : undefined)];
     }
   }

@@ -41,7 +41,8 @@ export function toolsOf(
       return [{ name, description, parameters: inputSchema, strict }];
     }
     if (!tool.id.startsWith(`${PROVIDER}.`)) {
-      warnings.push({ type: "unsupported", feature: `the tool ${tool.id}`, details: "declare it by trunkline.tool({ type: … })" });
+      const details = "declare it by trunkline.tool({ type: … })";
+      warnings.push({ type: "unsupported", feature: `the tool ${tool.id}`, details });
       return [];
     }
     declared.set(tool.name, tool.args as ai.JSONObject);

@@ -4,7 +4,8 @@
  * What an answer said stands in the signatures of its blocks, as pi's own provider writes them: a thought, and any item
  * that has no block of its own, whole; of a text the id and the phase. See blocks.ts.
  */
-import type { Api, AssistantMessage, Context, ImageContent, Model, SimpleStreamOptions, TextContent, Tool } from "@mariozechner/pi-ai";
+import type { Api, AssistantMessage, Context, ImageContent, Model } from "@mariozechner/pi-ai";
+import type { SimpleStreamOptions, TextContent, Tool } from "@mariozechner/pi-ai";
 import { clampThinkingLevel } from "@mariozechner/pi-ai";
 import { fieldsOf } from "../items.js";
 

@@ -15,14 +15,15 @@ import { SAID } from "./payload.js";
 
 type PartInit = MessageInitShape<typeof PartSchema>;
 
-const ROLES: Record<string, Role> = { user: Role.USER, system: Role.SYSTEM, developer: Role.DEVELOPER, assistant: Role.ASSISTANT };
+const ROLES: Record<string, Role> = { system: Role.SYSTEM, developer: Role.DEVELOPER };
 /** What a caller says. All other items are the model's. */
 const ANSWERS = /(_output|_response)$/;
 const ASKS = /^(item_reference|compaction_trigger|configuration_update)$/;
 
 /** The turn, but for its session. */
 export function requestOf(body: Body): Omit<TurnRequest, "sessionId"> {
-  const { model, input, instructions, tools, store, temperature, metadata, include, reasoning, text: form, ...rest } = body as any;
+  const { model, input, instructions, tools, store, temperature, metadata, include, ...settings } = body as any;
+  const { reasoning, text: form, ...rest } = settings;
   const { max_output_tokens, top_p, tool_choice, parallel_tool_calls, prompt_cache_key, service_tier, ...others } = rest;
   const { truncation, safety_identifier, ...unnamed } = others;
   const { effort, summary, ...thinking } = reasoning ?? {};
@@ -113,8 +114,10 @@ function read(item: Body): { role: Role; parts: Part[] } {
       const parts = typeof output === "string" ? [text(output)] : output.map((part: Body) => partOf(part));
       return { role: Role.TOOL, parts: [create(PartSchema, { part: { case: "toolResult", value: { callId, parts } } })] };
     }
-    default:
-      return { role: ASKS.test(type) ? Role.USER : ANSWERS.test(type) ? Role.TOOL : Role.ASSISTANT, parts: [upstreamItem(item)] };
+    default: {
+      const role = ASKS.test(type) ? Role.USER : ANSWERS.test(type) ? Role.TOOL : Role.ASSISTANT;
+      return { role, parts: [upstreamItem(item)] };
+    }
   }
 }
 

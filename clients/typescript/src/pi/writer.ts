@@ -1,5 +1,5 @@
 /** The events of a turn → the events of an agent's stream, each with the message as far as it has come. */
-import type { Api, AssistantMessage, AssistantMessageEventStream, Model } from "@mariozechner/pi-ai";
+import type { Api, AssistantMessage, AssistantMessageEventStream, Model, ToolCall } from "@mariozechner/pi-ai";
 import { calculateCost } from "@mariozechner/pi-ai";
 import { TrunklineError } from "../errors.js";
 import type { Done, Event, Start } from "../events.js";
@@ -7,7 +7,8 @@ import type { Usage } from "../reports.js";
 import type { Block } from "./blocks.js";
 import { argumentsOf, blocksOf } from "./blocks.js";
 
-const STOPS: Record<string, "stop" | "length" | "toolUse"> = { tool_use: "toolUse", length: "length", content_filter: "length" };
+type Stop = "stop" | "length" | "toolUse";
+const STOPS: Record<string, Stop> = { tool_use: "toolUse", length: "length", content_filter: "length" };
 const NAMES = { text: "text", thinking: "thinking", toolCall: "toolcall" } as const;
 
 /** What a service tier costs, as a multiple: the numbers of pi's own provider. */
@@ -28,7 +29,8 @@ export class MessageWriter {
     const { api, provider, id } = model;
     const cost = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 };
     const usage = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, totalTokens: 0, cost };
-    this.#message = { role: "assistant", content: [], api, provider, model: id, usage, stopReason: "stop", timestamp: Date.now() };
+    const by = { api, provider, model: id, timestamp: Date.now() };
+    this.#message = { role: "assistant", content: [], ...by, usage, stopReason: "stop" };
   }
 
   begin(): void {
@@ -118,7 +120,8 @@ export class MessageWriter {
   /** A block that has not streamed. */
   #whole(contentIndex: number, block: Block): void {
     this.#at(contentIndex, block);
-    const delta = block.type === "text" ? block.text : block.type === "thinking" ? block.thinking : JSON.stringify(block.arguments);
+    const words = block.type === "text" ? block.text : block.type === "thinking" ? block.thinking : undefined;
+    const delta = words ?? JSON.stringify((block as ToolCall).arguments);
     if (delta) this.#stream.push({ type: `${NAMES[block.type]}_delta`, contentIndex, delta, partial: this.#message });
   }
 
