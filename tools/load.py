@@ -14,6 +14,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Literal
 
 from trunkline import AsyncClient, AsyncConversation, TextDelta, TrunklineError, tool
 
@@ -30,13 +31,15 @@ def clock() -> str:
     return f"{datetime.now(UTC):%H:%M}"
 
 
-def asking(*questions: str, **options: str) -> Callable[[AsyncConversation], Awaitable[None]]:
+def asking(
+    *questions: str, transport: Literal["auto", "sse"] = "auto"
+) -> Callable[[AsyncConversation], Awaitable[None]]:
     """Make a conversation of these questions, one after the other."""
 
     async def held(conversation: AsyncConversation) -> None:
         for number, question in enumerate(questions):
             await asyncio.sleep(THINKING_S if number else 0)
-            await conversation.complete(question, **options)
+            await conversation.complete(question, transport=transport)
 
     return held
 

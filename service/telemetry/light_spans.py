@@ -9,8 +9,8 @@ it ends. Sampler, ids, resource, processors and exporters are the SDK's.
 Example: the span of a turn with 25 attributes and 6 events. The SDK locks 12 times and makes a bounded,
 cleaned dictionary of each set of attributes; this makes one dictionary and one `ReadableSpan`.
 
-Where the environment sets one of the SDK's limits, `setup` takes the SDK's spans, which honour it. Decision
-0060 has the measurement (`python -m bench.publication`).
+Where the environment sets one of the SDK's limits, `setup` takes the SDK's spans, which honour it. Measured
+with `python -m bench.publication` (docs/decisions/0042-light-spans.md).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The SDK's counter cleans, sorts and hashes the labels of each measurement. A turn adds eight times to counters
 whose labels are few and typed already, and only their sums are ever exported. So they are summed here, in
-the event loop, and the SDK reads the sums when it exports: an observable counter. Decision 0061 has what
-that saves (`python -m bench.publication`).
+the event loop, and the SDK reads the sums when it exports: an observable counter. Measured with
+`python -m bench.publication` (docs/decisions/0043-totals.md).
 """
 
 from __future__ import annotations
