@@ -138,10 +138,8 @@ async def _next(turn: AsyncTurn, patience: float | None) -> Event:
 def _presented(message: Message, response_id: str) -> Iterator[tuple[str, Part]]:
     """Yield the parts of an answer with the ids that the caller got. With a `response_id` it was streamed."""
     for index, part in enumerate(message.parts):
-        if response_id and not part.HasField("upstream_item"):
-            yield lasting_id(response_id, index), part
-        elif part.item_id:
-            yield part.item_id, part
+        streamed = response_id and not part.HasField("upstream_item")
+        yield lasting_id(response_id, index) if streamed else part.item_id, part
 
 
 def _event(fields: dict[str, Any]) -> bytes:

@@ -54,10 +54,12 @@ ANSWERS = ("_output", "_response")
 """How the types of those end that answer a call. The model says some, too: these have ids."""
 
 
-def messages_from_items(items: Iterable[ResponseItem]) -> list[Message]:
+def messages_from_items(items: Iterable[ResponseItem], *, placeholder_id: str = "") -> list[Message]:
+    """Return the items as messages. `placeholder_id` is what a framework writes where an item has no id."""
     messages: list[Message] = []
     for item in items:
-        role, parts = _read(item)
+        named = not placeholder_id or item.get("id") != placeholder_id
+        role, parts = _read(item if named else {key: item[key] for key in item if key != "id"})
         if role == ROLE_ASSISTANT and messages and messages[-1].role == role:
             messages[-1].parts.extend(parts)
         else:

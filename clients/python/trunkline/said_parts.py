@@ -9,6 +9,7 @@ changed, or that another process remembers, goes as it came back: at worst every
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from operator import itemgetter
 
 from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, Message, Part
 
@@ -28,9 +29,9 @@ class SaidParts:
         self._bytes = 0
 
     def keep(self, parts: Iterable[tuple[str, Part]]) -> None:
-        """Remember parts, each with the id that the framework has for its item."""
+        """Remember parts, each with the id that the framework has for its item. Without one: not."""
         with self._lock:
-            for item_id, part in parts:
+            for item_id, part in filter(itemgetter(0), parts):
                 self._forget(_key(item_id, part))
                 self._parts[_key(item_id, part)] = part
                 self._bytes += part.ByteSize()

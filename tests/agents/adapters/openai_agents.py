@@ -16,6 +16,7 @@ from agents import (
     ModelSettings,
     RunConfig,
     Runner,
+    ShellTool,
     SQLiteSession,
     TracingProcessor,
     UserError,
@@ -48,6 +49,7 @@ EVERYTHING = (
     "sim:code_interpreter",
     "sim:image_generation",
     "sim:mcp(approval=false)",
+    "sim:shell(container=true)",
     "sim:phases",
     "sim:parts(n=3)",
     "sim:reason(text=deep)",
@@ -139,7 +141,8 @@ async def another_process(provider: TrunklineProvider) -> None:
 
 
 async def everything(provider: TrunklineProvider) -> None:
-    conversation = Conversation(provider, harbour(tools=[HostedMCPTool(tool_config=MCP)]))
+    container = ShellTool(environment={"type": "container_auto"})
+    conversation = Conversation(provider, harbour(tools=[HostedMCPTool(tool_config=MCP), container]))
     for message in EVERYTHING:
         await conversation.say(message)
 

@@ -56,7 +56,7 @@ async def test_all_that_the_model_says_goes_back_as_it_came(play, trunk):
     runs = await play("everything")
     assert runs[-1]["text"].startswith("I received 1 new item")
     requests = trunk.upstream.requests()
-    assert [bool(request["previous_response_id"]) for request in requests] == [False, *[True] * 7]
+    assert [bool(request["previous_response_id"]) for request in requests] == [False, *[True] * 8]
     assert not any(request["repeated_items"] for request in requests)
 
 

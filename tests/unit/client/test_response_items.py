@@ -165,3 +165,11 @@ def test_items_of_two_answers_with_something_between_are_two_messages():
     said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "A"}]}
     roles = [message.role for message in messages_from_items([said, call, result, said])]
     assert roles == [ROLE_ASSISTANT, ROLE_TOOL, ROLE_ASSISTANT]
+
+
+def test_a_placeholder_is_no_id():
+    items: list[ResponseItem] = [
+        {"type": "reasoning", "id": one, "summary": [], "encrypted_content": "s"} for one in ("none", "rs_1")
+    ]
+    (message,) = messages_from_items(items, placeholder_id="none")
+    assert [(part.item_id, part.reasoning.id) for part in message.parts] == [("", ""), ("rs_1", "rs_1")]

@@ -84,3 +84,10 @@ def test_one_that_is_larger_than_all_is_not_remembered():
     parts.keep([("p", assistant("A" * 100).parts[0])])
     came_back = Part(text=TextPart(text="A" * 100), item_id="p")
     assert restored(parts, came_back) == [came_back]
+
+
+def test_a_part_without_an_id_is_not_found():
+    parts = SaidParts()
+    parts.keep([("", Part(text=TextPart(text="A", phase="x")))])
+    came_back = Part(text=TextPart(text="A"))
+    assert restored(parts, came_back) == [came_back]

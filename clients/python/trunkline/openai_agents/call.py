@@ -69,7 +69,7 @@ class Call:
             StreamCompletionRequest,
             session_id=session_id,
             model=model,
-            messages=messages_from_items(_without_placeholder(item) for item in self.items()),
+            messages=messages_from_items(self.items(), placeholder_id=FAKE_RESPONSES_ID),
             instructions=self.system_instructions or "",
             tools=[tool_definition(param) for param in converted.tools],
             request_id="",
@@ -104,9 +104,3 @@ def _options(
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _without_placeholder(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    if item.get("id") != FAKE_RESPONSES_ID:
-        return item
-    return {key: value for key, value in item.items() if key != "id"}

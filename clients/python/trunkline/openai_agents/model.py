@@ -13,10 +13,12 @@ from openai.types.responses import ResponseStreamEvent
 
 from trunkline.aio.client import AsyncClient
 from trunkline.errors import TrunklineError
+from trunkline.events import Done
 from trunkline.openai_agents.call import Call
 from trunkline.openai_agents.retry import advice
 from trunkline.options import Options
 from trunkline.response_events import ResponseEvents
+from trunkline.said_parts import SaidParts
 from trunkline.session_finder import SessionFinder
 
 EVENTS = {
@@ -41,6 +43,7 @@ class TrunklineModel(Model):
         self.client = client
         self._options = options
         self._sessions = SessionFinder()
+        self._said = SaidParts()
 
     async def get_response(self, *given: Any, **named: Any) -> ModelResponse:
         """Return the whole answer. Raises as `stream_response`, and ModelBehaviorError if it was cut off."""
@@ -68,12 +71,15 @@ class TrunklineModel(Model):
 
     async def _events(self, call: Call) -> AsyncIterator[Any]:
         request, tools = call.request(self.model, self._options)
+        self._said.restore(request.messages)
         settle = self._sessions.assign(request, _conversation())
         turn = self.client.stream_request(request, settle=settle, resume=bool(request.turn_key))
         events = ResponseEvents(self.model, placeholder_id=FAKE_RESPONSES_ID, tools=tools)
         with _span(self.model, call) as span:
             async with turn:
                 async for event in turn:
+                    if isinstance(event, Done):
+                        self._said.keep((part.item_id, part) for part in event.message.parts)
                     for written in events.write(event):
                         if "response" in written:
                             _note(span, written["response"], call)
