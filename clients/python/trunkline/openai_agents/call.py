@@ -15,10 +15,9 @@ from trunkline.requests import turn_request
 from trunkline.response_items import messages_from_items
 from trunkline.tools import tool_definition
 
-SAME = ("temperature", "top_p", "truncation", "store", "metadata", "verbosity", "parallel_tool_calls")
-"""Settings that are options of the same name."""
+SAME = ("temperature", "top_p", "truncation", "store", "metadata", "verbosity")
 BODY = ("top_logprobs", "context_management", "prompt_cache_retention", "prompt_cache_options")
-"""Settings that are keys of the upstream's request."""
+"""Settings that are options of the same name, and those that are keys of the upstream's request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,7 @@ class Call:
             settings.tool_choice, tools=self.tools, handoffs=self.handoffs, model=model
         )
         session_id, options = _options(settings, {"prompt": self.prompt}, converted.includes)
+        options["parallel_tool_calls"] = settings.parallel_tool_calls if converted.tools else None
         if isinstance(choice, str | dict):  # otherwise the SDK's `omit`
             options["tool_choice"] = choice if isinstance(choice, str) else choice_definition(choice)
         if self.output_schema is not None and not self.output_schema.is_plain_text():
@@ -81,7 +81,7 @@ class Call:
 def _options(
     settings: ModelSettings, body: dict[str, Any], include: Iterable[str]
 ) -> tuple[str, dict[str, Any]]:
-    """Return the session that is named, and the options. What `extra_args` has is either, or in the body."""
+    """Return the session that is named, and the options. `extra_args` hold either, or more of the body."""
     options = {name: getattr(settings, name) for name in SAME} | {"max_output_tokens": settings.max_tokens}
     body |= {name: getattr(settings, name) for name in BODY}
     wanted = [*include, *(settings.response_include or ())]
