@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from trunkline.events import Done
-from trunkline.gen.trunkline.v1.completion_pb2 import StreamCompletionRequest
+from trunkline.gen.trunkline.v1.completion_pb2 import CompleteRequest, StreamCompletionRequest
 from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, Message, Part
 from trunkline.turn import Settle
 
@@ -125,7 +125,7 @@ class SessionFinder:
         free = name and name not in self._known and name not in self._taken
         return name if free else uuid.uuid4().hex
 
-    def assign(self, request: StreamCompletionRequest, name: str = "") -> Settle | None:
+    def assign(self, request: StreamCompletionRequest | CompleteRequest, name: str = "") -> Settle | None:
         """Give a request the session that `take` finds. Returns what its turn is settled with.
 
         None: the request names a session itself.
@@ -133,7 +133,8 @@ class SessionFinder:
         if request.session_id:
             return None
         found = self.take(request.messages, name)
-        request.session_id, request.continuation = found.session_id, found.continuation
+        request.session_id = found.session_id
+        request.continuation = found.continuation or request.continuation
         return found.settle
 
     def _take_at(self, point: Point) -> KnownSession | None:

@@ -262,3 +262,9 @@ def test_a_request_that_names_a_session_keeps_it(finder, first):
     assert finder.assign(request) is None
     assert request.session_id == "own"
     assert finder.take(request.messages).session_id == first
+
+
+def test_a_token_of_the_caller_goes_with_a_session_that_has_none(finder):
+    request = StreamCompletionRequest(messages=[user("a")], continuation="saved")
+    finder.assign(request)
+    assert request.continuation == "saved"

@@ -167,14 +167,8 @@ class ChatTrunkline(BaseChatModel):
         """Return the call in its session, and what must be called with its end."""
         own = {name: getattr(self, name) for name in ("model", "session_id", "temperature", "max_tokens")}
         call = call_from(kind, messages, own | self.options | given | {"stop": stop})
-        request = call.request
-        if request.session_id:
-            return call, lambda _: None
         thread = ensure_config()["configurable"].get("thread_id") or ""
-        found = self._sessions.take(request.messages, str(thread))
-        request.session_id = found.session_id
-        request.continuation = found.continuation or request.continuation
-        return call, found.settle
+        return call, self._sessions.assign(call.request, str(thread)) or (lambda _: None)
 
     @property
     def _token(self) -> Any:
