@@ -121,6 +121,26 @@ async def another_session(model: ChatTrunkline) -> None:
     await Conversation(another, saver).say("And now?")
 
 
+EVERYTHING = (
+    "sim:file_search",
+    "sim:code_interpreter",
+    "sim:image_generation",
+    "sim:mcp(approval=false)",
+    "sim:phases",
+    "sim:parts(n=3)",
+    "sim:reason(text=deep)",
+    "sim:refuse",
+    "Bye.",
+)
+"""What the model can say, besides texts and calls of functions."""
+
+
+async def everything(model: ChatTrunkline) -> None:
+    conversation = Conversation(model)
+    for message in EVERYTHING:
+        await conversation.say(message)
+
+
 async def another_process(model: ChatTrunkline) -> None:
     """Another one knows no session, but the thread has its name."""
     saver = InMemorySaver()

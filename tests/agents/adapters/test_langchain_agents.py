@@ -53,6 +53,14 @@ async def test_a_search_goes_back_where_everything_is_sent(play, trunk):
     assert everything["items"] == ["message", *search, "message"]
 
 
+async def test_all_that_the_model_says_goes_back_as_it_came(play, trunk):
+    runs = await play("everything")
+    assert runs[-1]["text"].startswith("I received 1 new item")
+    requests = trunk.upstream.requests()
+    assert [bool(request["previous_response_id"]) for request in requests] == [False, *[True] * 8]
+    assert not any(request["repeated_items"] for request in requests)
+
+
 async def test_another_process_goes_on_with_a_thread(play, trunk):
     runs = await play("another_process")
     assert runs[1]["text"].startswith("I received 1 new item (user message) over websocket, continuing")

@@ -17,8 +17,8 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 
-from trunkline.gen.trunkline.v1.message_pb2 import TOOL_CALL_KIND_CUSTOM, Part, ToolCallPart
-from trunkline.items import fields_of
+from trunkline.gen.trunkline.v1.message_pb2 import TOOL_CALL_KIND_CUSTOM, Message, Part, ToolCallPart
+from trunkline.items import annotations_of, fields_of
 
 Block = dict[str, Any]
 
@@ -129,16 +129,12 @@ def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _annotations(part: Part) -> list[Block]:
     """The citations, in the standard form where they have a URL; their original is in the extras."""
-    try:
-        found = json.loads(part.text.annotations_json or "[]")
-    except (ValueError, RecursionError):
-        return []
     return [
         {"type": "citation"}
         | {key: one[key] for key in ("url", "title", "start_index", "end_index") if key in one}
         if one.get("type") == "url_citation"
         else {"type": "non_standard_annotation", "value": one}
-        for one in found
+        for one in annotations_of(Message(parts=[part]))
     ]
 
 
