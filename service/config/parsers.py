@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from service.config.proxies import is_loopback
@@ -157,34 +157,24 @@ def key_header(text: str) -> str:
     return text
 
 
-def replay(text: str) -> str:
-    if text not in ("once", "safe-only"):
-        raise ValueError("must be once or safe-only")
-    return text
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return the parser of a setting that is one of these words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}")
+        return text
+
+    return parse
 
 
-def transport(text: str) -> str:
-    if text not in ("auto", "websocket", "sse"):
-        raise ValueError("must be auto, websocket or sse")
-    return text
-
-
-def chaining(text: str) -> str:
-    if text not in ("auto", "off"):
-        raise ValueError("must be auto or off")
-    return text
-
-
-def chain_basis(text: str) -> str:
-    if text not in ("minimal", "strict"):
-        raise ValueError("must be minimal or strict")
-    return text
-
-
-def cache_key(text: str) -> str:
-    if text not in ("session", "off"):
-        raise ValueError("must be session or off")
-    return text
+replay = one_of("once", "safe-only")
+transport = one_of("auto", "websocket", "sse")
+chaining = one_of("auto", "off")
+chain_basis = one_of("minimal", "strict")
+cache_key = one_of("session", "off")
+item_ids = one_of("auto", "never")
+thoughts = one_of("paired", "all")
 
 
 def models(text: str) -> tuple[str, ...]:

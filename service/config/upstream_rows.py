@@ -71,6 +71,18 @@ class UpstreamRows:
         "1: take certificates of the upstream that Python 3.13 refuses for their form.",
         own=True,
     )
+    item_ids: Literal["auto", "never"] = setting(
+        parsers.item_ids,
+        "auto",
+        "`never`: items go without their ids, also where responses are stored. `auto`: there with them.",
+        own=True,
+    )
+    thoughts: Literal["paired", "all"] = setting(
+        parsers.thoughts,
+        "paired",
+        "Which reasoning goes back: `paired`, with what followed it; or `all`, for upstreams that want it.",
+        own=True,
+    )
     transport: Literal["auto", "websocket", "sse"] = setting(
         parsers.transport,
         "auto",

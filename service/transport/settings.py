@@ -29,6 +29,8 @@ class UpstreamSettings:
     upstream_headers: tuple[tuple[str, str], ...] = field(repr=False)
     caller_keys: bool
     cache_key: Literal["session", "off"]
+    item_ids: Literal["auto", "never"]
+    thoughts: Literal["paired", "all"]
     upstream_ca: str
     tls_relaxed: bool
     connect_timeout_s: float

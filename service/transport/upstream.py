@@ -38,7 +38,7 @@ from service.transport.receive_buffer import now
 from service.transport.settings import UpstreamSettings
 from service.wire import error_classifier
 from service.wire.compaction import encode_compaction
-from service.wire.request import PayloadHook, PreparedRequest, encode, item_sizes, prepare
+from service.wire.request import Dialect, PayloadHook, PreparedRequest, encode, item_sizes, prepare
 from service.wire.request_body import cache_key
 from service.workers import maybe_aside
 
@@ -87,6 +87,7 @@ class Upstream:
         self._random = random or Random()
         self._keys = Keys(settings)
         self._url = settings.http_url
+        self._dialect = Dialect(settings.item_ids == "auto", settings.thoughts == "paired")
         self._max_body_bytes = MAX_JSON_GROWTH * settings.max_request_bytes
         self._tls = tls.context_of(settings)
         self._proxy = settings.route.proxy
@@ -110,7 +111,8 @@ class Upstream:
         Raises TurnError if the format cannot express it.
         """
         key = self._cache_key(request, tenant)
-        convert = partial(prepare, request, self._hook, cache_key=key, most=self._max_body_bytes)
+        most, dialect = self._max_body_bytes, self._dialect
+        convert = partial(prepare, request, self._hook, cache_key=key, dialect=dialect, most=most)
         return await maybe_aside(request.large, convert)
 
     def _cache_key(self, request: CompletionRequest, tenant: str) -> str:
@@ -119,7 +121,7 @@ class Upstream:
 
     def sizes(self, prepared: PreparedRequest, items: Sequence[Item]) -> list[int]:
         """Return the size of each item in a request, in bytes, separator included."""
-        return item_sizes(items, store=prepared.store, large=prepared.large)
+        return item_sizes(items, ids=prepared.ids, paired=prepared.dialect.paired, large=prepared.large)
 
     def takes(self, key: Credential | None) -> bool:
         """Return whether it can be asked with this key of a caller's; None: with its own."""
@@ -242,7 +244,8 @@ class Upstream:
         Raises TurnError if the format cannot express the request.
         """
         key = self._cache_key(request, caller.tenant)
-        write = partial(encode_compaction, request, cache_key=key, most=self._max_body_bytes)
+        most, dialect = self._max_body_bytes, self._dialect
+        write = partial(encode_compaction, request, cache_key=key, dialect=dialect, most=most)
         body = await maybe_aside(request.large, write)
         headers = {**self._keys.headers(caller.key), **COMPACTION_HEADERS, **tracing}
         stream = HttpStream(self._http, self._settings.compact_url, headers, self.pace, self._connecting)

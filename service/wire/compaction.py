@@ -15,6 +15,7 @@ from service.wire import error_classifier
 from service.wire.bounds import MEBIBYTE, Bounds
 from service.wire.compacted_items import message_of
 from service.wire.error_events import read_error
+from service.wire.input_items import OPENAI, Dialect
 from service.wire.item_json import read_output
 from service.wire.lifecycle import id_of, started
 from service.wire.request import NO_LIMIT, write_input, write_json
@@ -32,7 +33,9 @@ FAILED = frozenset({"error", "response.failed"})
 NO_SUCH_ENDPOINT = frozenset({404, 405, 501})
 
 
-def encode_compaction(request: CompletionRequest, *, cache_key: str = "", most: int = NO_LIMIT) -> bytearray:
+def encode_compaction(
+    request: CompletionRequest, *, cache_key: str = "", dialect: Dialect = OPENAI, most: int = NO_LIMIT
+) -> bytearray:
     """Encode the body of the POST. Ids of items are sent where the upstream stores responses.
 
     `cache_key`: the `prompt_cache_key` where the caller sets none; empty: none.
@@ -50,7 +53,8 @@ def encode_compaction(request: CompletionRequest, *, cache_key: str = "", most: 
     write_json(body, {key: value for key, value in settings.items() if value}, most)
     body[-1:] = b","
     items = tuple(items_of(request.messages))
-    write_input(body, items, store=bool(options.store), large=request.large, most=most)
+    ids = bool(options.store) and dialect.ids
+    write_input(body, items, ids=ids, paired=dialect.paired, large=request.large, most=most)
     body += b"}"
     return body
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import msgspec
 from msgspec import Raw
@@ -40,13 +40,29 @@ TOOL_ERROR_MARK = "[tool error] "
 """Prefix of a failed tool's output: the upstream has no flag for it."""
 
 
-def sent(items: Sequence[Item], *, store: bool) -> list[Item | None]:
-    """Return the items as a request holds them; None for a thought that no item of the model follows.
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What an upstream takes of items. `ids`: theirs, where responses are stored. `paired`: a thought only
+    with what followed it.
+    """
+
+    ids: bool = True
+    paired: bool = True
+
+
+OPENAI = Dialect()
+
+
+def sent(items: Sequence[Item], *, store: bool, paired: bool = True) -> list[Item | None]:
+    """Return the items as a request holds them; None for a thought that no item of the model follows, unless
+    the upstream takes thoughts alone.
 
     The upstream refuses such a thought: what it led to was cut off, or was left out by the caller. It also
     refuses the id of a thought whose follower has none (a caller may keep the one and drop the other): that
     thought goes without.
     """
+    if not paired:
+        return list(items)
     kept: list[Item | None] = []
     followed = named = False
     for item in reversed(items):

@@ -17,13 +17,14 @@ import msgspec
 from service.domain.messages import CompletionRequest, Item, items_of
 from service.domain.plan import ChainFingerprint, Plan
 from service.wire.effort import effort_of, effort_update, with_effort
-from service.wire.input_items import Json, item_jsons, sent
+from service.wire.input_items import OPENAI, Dialect, Json, item_jsons, sent
 from service.wire.json_input import refused
 from service.wire.payload_hook import PayloadHook, hooked
 from service.wire.pieces import pieces
 from service.wire.request_body import fingerprint_of, settings_of
 
 __all__ = [
+    "Dialect",
     "PayloadHook",
     "PreparedRequest",
     "bytes_saved",
@@ -54,6 +55,12 @@ class PreparedRequest:
     large: bool = False
     model: str = ""
     effort: str = ""
+    dialect: Dialect = OPENAI
+
+    @property
+    def ids(self) -> bool:
+        """Whether items go with their ids."""
+        return self.store and self.dialect.ids
 
 
 def prepare(
@@ -61,6 +68,7 @@ def prepare(
     hook: PayloadHook | None = None,
     *,
     cache_key: str = "",
+    dialect: Dialect = OPENAI,
     most: int = NO_LIMIT,
 ) -> PreparedRequest:
     """Convert the request and run the operator's hook on it. `most`: bytes of the settings.
@@ -72,7 +80,8 @@ def prepare(
     items = tuple(items_of(request.messages))
     settings = settings_of(request, cache_key)
     if hook is not None:
-        settings = hooked(hook, settings, list(_jsons(items, store=bool(settings["store"]))))
+        ids = bool(settings["store"]) and dialect.ids
+        settings = hooked(hook, settings, list(_jsons(items, ids=ids, paired=dialect.paired)))
     # The upstream stores by default. The service always sends `store`, but a hook may remove it.
     stored = settings.get("store") is not False
     large = request.large
@@ -83,7 +92,8 @@ def prepare(
     else:
         written = msgspec.json.encode(settings)
     fingerprint = fingerprint_of(settings, large=large)
-    return PreparedRequest(items, written, fingerprint, stored, large, request.model, effort_of(settings))
+    effort = effort_of(settings)
+    return PreparedRequest(items, written, fingerprint, stored, large, request.model, effort, dialect)
 
 
 def encode(
@@ -106,40 +116,47 @@ def encode(
     body += _id(plan)
     body += b","
     items = (effort_update(plan.update), *plan.items) if plan.update else plan.items
-    write_input(body, items, store=prepared.store, large=prepared.large, most=most)
+    paired = prepared.dialect.paired
+    write_input(body, items, ids=prepared.ids, paired=paired, large=prepared.large, most=most)
     body += b"}"
     return body if prepared.large else bytes(body)  # a large one is not copied
 
 
 def write_input(
-    body: bytearray, items: Sequence[Item], *, store: bool, large: bool = False, most: int = NO_LIMIT
+    body: bytearray,
+    items: Sequence[Item],
+    *,
+    ids: bool,
+    paired: bool = True,
+    large: bool = False,
+    most: int = NO_LIMIT,
 ) -> None:
-    """Append the items as the key "input". `large`: piece by piece.
+    """Append the items as the key "input", with their `ids` or without. `large`: piece by piece.
 
     Raises TurnError INVALID_REQUEST when a large body gets more than `most` bytes; encoding stops there.
     """
     body += b'"input":['
     if not large:
-        body += b",".join(filter(None, _written(items, store=store)))
+        body += b",".join(filter(None, _written(items, ids=ids, paired=paired)))
     else:
         separator = b""
-        for json in _jsons(items, store=store):
+        for json in _jsons(items, ids=ids, paired=paired):
             body += separator
             write_json(body, json, most)
             separator = b","
     body += b"]"
 
 
-def item_sizes(items: Sequence[Item], *, store: bool, large: bool = False) -> list[int]:
+def item_sizes(items: Sequence[Item], *, ids: bool, paired: bool = True, large: bool = False) -> list[int]:
     """Return the bytes that each item takes in "input", separators included; 0: it is not written.
 
     With the separator the sizes of two halves add up to the size of the whole.
     """
     if not large:
-        return [_size(item) for item in _written(items, store=store)]
+        return [_size(item) for item in _written(items, ids=ids, paired=paired)]
     return [
-        sum(1 + sum(map(len, pieces(json))) for json in item_jsons(item, store=store)) if item else 0
-        for item in sent(items, store=store)
+        sum(1 + sum(map(len, pieces(json))) for json in item_jsons(item, store=ids)) if item else 0
+        for item in sent(items, store=ids, paired=paired)
     ]
 
 
@@ -151,17 +168,17 @@ def bytes_saved(plan: Plan) -> int:
     return max(0, plan.bytes_known - len(_id(plan)))
 
 
-def _written(items: Sequence[Item], *, store: bool) -> list[bytes]:
+def _written(items: Sequence[Item], *, ids: bool, paired: bool) -> list[bytes]:
     return [
-        b",".join(map(msgspec.json.encode, item_jsons(item, store=store))) if item else b""
-        for item in sent(items, store=store)
+        b",".join(map(msgspec.json.encode, item_jsons(item, store=ids))) if item else b""
+        for item in sent(items, store=ids, paired=paired)
     ]
 
 
-def _jsons(items: Sequence[Item], *, store: bool) -> Iterator[Json | msgspec.Raw]:
-    for item in sent(items, store=store):
+def _jsons(items: Sequence[Item], *, ids: bool, paired: bool) -> Iterator[Json | msgspec.Raw]:
+    for item in sent(items, store=ids, paired=paired):
         if item is not None:
-            yield from item_jsons(item, store=store)
+            yield from item_jsons(item, store=ids)
 
 
 def write_json(body: bytearray, value: object, most: int) -> None:

@@ -268,3 +268,9 @@ def test_large_data_is_the_same_base64_as_in_one_call(size):
     data = bytes(number % 251 for number in range(size))
     image = written(Role.USER, ImagePart(data=data, mime_type="image/png"))["content"][0]
     assert image["image_url"] == f"data:image/png;base64,{b64encode(data).decode()}"
+
+
+def test_thoughts_go_alone_where_the_upstream_wants_all_of_them():
+    items = [THOUGHT, Item(Role.USER, (TextPart("And?"),))]
+    assert sent(items, store=True)[0] is None
+    assert sent(items, store=True, paired=False) == items

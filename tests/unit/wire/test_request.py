@@ -26,7 +26,7 @@ from service.domain.messages import (
     UpstreamItemPart,
 )
 from service.domain.plan import ContextReason, Plan
-from service.wire.request import bytes_saved, encode, item_sizes, prepare
+from service.wire.request import Dialect, bytes_saved, encode, item_sizes, prepare
 from tests.unit.rpc.convert.test_messages_out import said
 
 HISTORY = (
@@ -55,7 +55,7 @@ def full(items=PREPARED.items):
 def incremental(known, previous="resp_1"):
     items = PREPARED.items
     return Plan(
-        items[known:], previous, ContextReason.CONTINUED, sum(item_sizes(items[:known], store=PREPARED.store))
+        items[known:], previous, ContextReason.CONTINUED, sum(item_sizes(items[:known], ids=PREPARED.store))
     )
 
 
@@ -127,17 +127,17 @@ def test_a_post_cannot_warm_up():
 
 
 def test_unencrypted_reasoning_takes_no_bytes():
-    sizes = item_sizes(PREPARED.items, store=PREPARED.store)
+    sizes = item_sizes(PREPARED.items, ids=PREPARED.store)
     assert [size == 0 for size in sizes] == [False, False, True, False, False, False]
-    assert all(item_sizes(PREPARED.items, store=True))
+    assert all(item_sizes(PREPARED.items, ids=True))
 
 
 def test_the_counts_of_two_halves_add_up_to_the_whole():
     whole = encode(PREPARED, full(), websocket=True)
-    size = sum(item_sizes(PREPARED.items, store=PREPARED.store))
+    size = sum(item_sizes(PREPARED.items, ids=PREPARED.store))
     for known in SPLITS:
         plan = incremental(known)
-        assert plan.bytes_known + sum(item_sizes(plan.items, store=PREPARED.store)) == size
+        assert plan.bytes_known + sum(item_sizes(plan.items, ids=PREPARED.store)) == size
     # One separator each: the array has one less.
     array = whole[whole.index(b'"input":[') + len(b'"input":[') : -2]
     assert size == len(array) + 1
@@ -162,7 +162,7 @@ def test_what_is_saved_is_exact_for_any_text(texts, data):
     request = CompletionRequest("s", "m", tuple(Message(Role.USER, (TextPart(text),)) for text in texts))
     turn = prepare(request)
     known = data.draw(st.integers(1, len(texts) - 1))
-    bytes_known = sum(item_sizes(turn.items[:known], store=turn.store))
+    bytes_known = sum(item_sizes(turn.items[:known], ids=turn.store))
     plan = Plan(turn.items[known:], "r", ContextReason.CONTINUED, bytes_known)
     whole = Plan(turn.items, "", ContextReason.FIRST_TURN)
     sent = [len(encode(turn, one, websocket=True)) for one in (whole, plan)]
@@ -207,8 +207,8 @@ def test_a_large_request_is_written_as_a_small_one(websocket):
     )
     assert encode(turn, full(), websocket=websocket) == encode(PREPARED, full(), websocket=websocket)
     assert encode(turn, full(()), websocket=websocket) == encode(PREPARED, full(()), websocket=websocket)
-    sizes = item_sizes(turn.items, store=turn.store, large=True)
-    assert sizes == item_sizes(PREPARED.items, store=PREPARED.store)
+    sizes = item_sizes(turn.items, ids=turn.store, large=True)
+    assert sizes == item_sizes(PREPARED.items, ids=PREPARED.store)
 
 
 def test_encoding_stops_at_the_bound():
@@ -263,7 +263,7 @@ def test_every_item_of_an_answer_is_in_a_full_request(store, size):
     )
     for verbatim in (SEARCH, APPROVED, '"annotations":[{"n": 1.50}]', '"new":1.50'):
         assert verbatim.encode() in body
-    sizes = item_sizes(turn.items, store=store, large=turn.large)
+    sizes = item_sizes(turn.items, ids=store, large=turn.large)
     assert sum(sizes) == len(body) - body.index(b'"input":[') - len('"input":[') - len("]}") + 1
     assert [bool(size) for size in sizes] == [True] * 5 + [False] + [True] * 2
 
@@ -316,3 +316,28 @@ def test_a_full_request_holds_all_of_any_answer_in_its_order(parts, store):
     assert [part for item in items for part in found(item)] == [*map(said_by, kept), "go on"]
     ids = [item.get("id") for item in items if item["type"] in NAMED_KEYS]
     assert store or not any(ids)
+
+
+@pytest.mark.parametrize("size", [0, LARGE_BYTES + 1], ids=["small", "large"])
+def test_an_upstream_that_takes_no_ids_gets_none_and_the_sizes_say_so(size):
+    stored = replace(REQUEST, options=Options(store=True), size=size)
+    written = []
+    for dialect in (Dialect(), Dialect(ids=False)):
+        prepared = prepare(stored, dialect=dialect)
+        body = bytes(encode(prepared, full(prepared.items), websocket=True))
+        sizes = item_sizes(prepared.items, ids=prepared.ids, large=prepared.large)
+        assert sum(sizes) - 1 == len(body[body.index(b'"input":[') + 9 : -2])
+        written.append(body)
+    with_ids, without = written
+    assert b'"msg_1"' in with_ids
+    assert b'"msg_1"' not in without
+    assert json.loads(without)["store"] is True
+
+
+def test_an_upstream_that_wants_all_thoughts_gets_each():
+    last = Message(Role.ASSISTANT, (ReasoningPart("rs_9", content=("alone",)),))
+    request = replace(REQUEST, messages=(*HISTORY, last))
+    for dialect, holds in ((Dialect(), False), (Dialect(paired=False), True)):
+        prepared = prepare(request, dialect=dialect)
+        body = bytes(encode(prepared, full(prepared.items), websocket=True))
+        assert (b"alone" in body) is holds
