@@ -1,5 +1,5 @@
-# Four images: `--target service` and `simulator`; `web`, the chat page, and `load`, which calls. All come from locks
-# alone, run as nobody in particular, and write nothing: their root may be read-only.
+# `--target service` and `simulator`; `web`, the chat page; `load`, which calls; `ratelimit`, Envoy's rate limit service.
+# All come from locks or pinned versions, run as nobody in particular, and write nothing: their root may be read-only.
 
 FROM python:3.13-slim AS base
 # Nothing is built after this line, so nothing that installs is needed.
@@ -35,6 +35,11 @@ COPY clients/typescript/src src
 COPY clients/typescript/examples/web examples/web
 RUN npx esbuild examples/web/main.ts --bundle --format=esm --outfile=examples/web/app.js --log-level=warning
 
+FROM golang:1.26 AS ratelimit-program
+# It has no releases: a commit. Go compares what it downloads with its checksum database.
+RUN CGO_ENABLED=0 GOBIN=/out go install \
+      github.com/envoyproxy/ratelimit/src/service_cmd@v1.4.1-0.20260122083618-3fb702589d36
+
 # --- what runs ------------------------------------------------------------------------------------------------------
 
 FROM base AS simulator
@@ -58,6 +63,13 @@ COPY --from=service-packages /packages /usr/local
 COPY clients/python/trunkline /app/trunkline
 COPY tools/__init__.py tools/load.py /app/tools/
 ENTRYPOINT ["python", "-m", "tools.load"]
+
+FROM base AS ratelimit
+COPY --from=ratelimit-program /out/service_cmd /usr/local/bin/ratelimit
+EXPOSE 8081
+HEALTHCHECK --interval=5s --timeout=5s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/healthcheck', timeout=3)"]
+ENTRYPOINT ["ratelimit"]
 
 # The last stage is what `docker build .` makes.
 FROM base AS service

@@ -52,8 +52,9 @@ run: $(VENV_DONE) ## Serve until Ctrl-C; upstream is the simulator unless OPENAI
 
 ##@ Deploy (.env.example says what can be set)
 
-up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=metrics,web,load
-	@COMPOSE_PROFILES=$(PROFILES) $(COMPOSE) up --build --detach --wait --scale trunkline=$(SCALE)
+up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=metrics,web,load,limits
+	@case ,$(PROFILES), in *,limits,*) export RATE_LIMIT_PERCENT=100;; esac; \
+	  COMPOSE_PROFILES=$(PROFILES) $(COMPOSE) up --build --detach --wait --scale trunkline=$(SCALE)
 	@echo
 	@echo "  calls     $$($(COMPOSE) port envoy 50051)   (gRPC, gRPC-Web, JSON)"
 	@case ,$(PROFILES), in *,web,*) door=http://$$($(COMPOSE) port envoy 50051); \
@@ -64,7 +65,7 @@ up: ## Start replicas, Envoy, Jaeger, simulator in containers; SCALE=4 PROFILES=
 	@echo "  upstream  $$($(COMPOSE) exec -T trunkline printenv TRUNKLINE_UPSTREAM_URL)"
 
 down: ## End all of that, let running turns finish, and remove everything
-	@COMPOSE_PROFILES=metrics,web,load $(COMPOSE) down --volumes --remove-orphans --rmi local
+	@COMPOSE_PROFILES=metrics,web,load,limits $(COMPOSE) down --volumes --remove-orphans --rmi local
 
 logs: ## Follow what the containers say; ARGS=envoy for one of them
 	@$(COMPOSE) logs --follow --tail 100 $(ARGS)

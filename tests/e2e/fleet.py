@@ -148,9 +148,18 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    folder: Path, *, replicas: int, later: int = 0, request_timeout: str = "60s", **settings: str
+    folder: Path,
+    *,
+    replicas: int,
+    later: int = 0,
+    request_timeout: str = "60s",
+    ratelimit: int | None = None,
+    **settings: str,
 ) -> AsyncIterator[Fleet]:
-    """That many replicas behind Envoy, and places for some that are started `later`."""
+    """That many replicas behind Envoy, and places for some that are started `later`.
+
+    `ratelimit` is the port of a rate limit service; without it there are no limits over all replicas.
+    """
     door, stats, admin, *ports = free_ports(3 + replicas + later)
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(Simulator())
@@ -158,7 +167,9 @@ async def fleet(
             _replica(folder, f"r{n}", port, simulator.url, settings) for n, port in enumerate(ports, 1)
         ]
         envoy = Process(
-            _envoy_command(folder, door, stats, admin, ports, request_timeout=request_timeout),
+            _envoy_command(
+                folder, door, stats, admin, ports, request_timeout=request_timeout, ratelimit=ratelimit
+            ),
             folder / "envoy.log",
         )
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE_S))
@@ -197,7 +208,14 @@ def _replica(folder: Path, name: str, port: int, upstream: str, settings: dict[s
 
 
 def _envoy_command(
-    folder: Path, door: int, stats: int, admin: int, replicas: list[int], *, request_timeout: str
+    folder: Path,
+    door: int,
+    stats: int,
+    admin: int,
+    replicas: list[int],
+    *,
+    request_timeout: str,
+    ratelimit: int | None,
 ) -> list[str]:
     import yaml  # noqa: PLC0415  installed with Envoy, so perhaps not
 
@@ -221,10 +239,23 @@ def _envoy_command(
     for number, endpoint in enumerate(trunkline["load_assignment"]["endpoints"][0]["lb_endpoints"], 1):
         endpoint["metadata"] = {"filter_metadata": {"envoy.lb": {"hash_key": f"r{number}"}}}
     clusters["admin"]["load_assignment"]["endpoints"] = _endpoints([admin])
+    if ratelimit is not None:
+        del clusters["ratelimit"]["cluster_type"]
+        clusters["ratelimit"]["load_assignment"]["endpoints"] = _endpoints([ratelimit])
     path = folder / "envoy.json"
     path.write_text(json.dumps(config))
-    flags = ["--disable-hot-restart", "--log-level", "warn", "--file-flush-interval-msec", "50"]
+    flags = ["--config-yaml", _compose_runtime(0 if ratelimit is None else 100)]
+    flags += ["--disable-hot-restart", "--log-level", "warn", "--file-flush-interval-msec", "50"]
     return [str(ENVOY), "--config-path", str(path), "--concurrency", "2", *flags]
+
+
+def _compose_runtime(rate_limit_percent: int) -> str:
+    """What docker-compose.yml adds to the configuration."""
+    import yaml  # noqa: PLC0415  as above
+
+    command = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["envoy"]["command"]
+    added: str = command[command.index("--config-yaml") + 1]
+    return added.replace("${RATE_LIMIT_PERCENT:-0}", str(rate_limit_percent))
 
 
 def _address(port: int) -> dict[str, Any]:
