@@ -5,6 +5,9 @@ import { GrowingMarkdown } from "./markdown.js";
 
 /** How long a model that pauses may leave its last words unseen. */
 const PAUSE_MS = 250;
+/** Some text takes long to read, such as thousands of brackets: each rendering leaves the page so many times as long. */
+const REST = 4;
+const FRAME_MS = 16;
 
 export class Prose {
   readonly element = el("div.text");
@@ -12,11 +15,14 @@ export class Prose {
   #growing: Node[] = [];
   #frame = 0;
   #pause = 0;
+  #tookMs = 0;
 
   append(text: string): void {
     this.#markdown.append(text);
-    if (!this.#markdown.isDue) this.#pause ||= window.setTimeout(() => follow(() => this.#render()), PAUSE_MS);
-    else this.#frame ||= requestAnimationFrame(() => follow(() => this.#render()));
+    const restMs = REST * this.#tookMs;
+    const render = () => follow(() => this.#render());
+    if (this.#markdown.isDue && restMs < FRAME_MS) this.#frame ||= requestAnimationFrame(render);
+    else this.#pause ||= window.setTimeout(render, this.#markdown.isDue ? restMs : Math.max(PAUSE_MS, restMs));
   }
 
   /** Shows all of it at once: nothing more comes. */
@@ -28,12 +34,14 @@ export class Prose {
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#pause);
     this.#frame = this.#pause = 0;
+    const began = performance.now();
     const { finished, growing } = this.#markdown.render(last);
     for (const node of this.#growing) this.element.removeChild(node);
     this.element.append(nodesOf(finished));
     const nodes = nodesOf(growing);
     this.#growing = [...nodes.childNodes];
     this.element.append(nodes);
+    this.#tookMs = performance.now() - began;
   }
 }
 

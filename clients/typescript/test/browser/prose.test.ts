@@ -91,6 +91,25 @@ test("hostile Markdown runs nothing, loads nothing, and leads only to the web", 
   await page.getByRole("heading", { name: "Trunkline" }).waitFor(); // no style of the model's hides the page
 });
 
+test("text that takes long to render leaves the page four times as long for everything else", async () => {
+  await page.evaluate(() => {
+    let clock = 0;
+    performance.now = () => (clock += 100); // so each rendering takes 100 ms, and 400 belong to the page
+    let renderings = 0;
+    new MutationObserver((records) => {
+      if (records.some(({ target }) => (target as Element).matches?.(".text"))) renderings += 1;
+      document.body.dataset["renderings"] = String(renderings);
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+  const began = Date.now();
+  await ask("sim:slow(n=100, delay_ms=20)");
+  await reports(1);
+  const renderings = Number(await page.evaluate(() => document.body.dataset["renderings"]));
+  const most = (Date.now() - began) / 400 + 2; // the first, and the last
+  assert.ok(renderings > 2 && renderings <= most, `${renderings}, and at most ${most}`);
+  assert.match(await page.locator(".text").innerText(), /^word1 .* word100$/);
+});
+
 test("were a picture in the page nevertheless, the browser would not load it", async () => {
   const refused = await page.evaluate(async () => {
     const violation = new Promise<string>((resolve) => {
