@@ -3,7 +3,7 @@ import importlib.util
 
 import pytest
 
-MISSING = {"openai_agents": "agents", "pydantic_ai": "pydantic_ai"}
+MISSING = {"langchain": "langchain_core", "openai_agents": "agents", "pydantic_ai": "pydantic_ai"}
 """An adapter → a package that it needs, and that the tests' own environment lacks."""
 
 

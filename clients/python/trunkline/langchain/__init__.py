@@ -1,5 +1,8 @@
 """Run LangChain and LangGraph over Trunkline: `ChatTrunkline` is a chat model."""
 
-from trunkline.langchain.model import ChatTrunkline
+try:
+    from trunkline.langchain.model import ChatTrunkline
+except ModuleNotFoundError as missing:
+    raise ImportError("it needs LangChain: pip install trunkline[langchain]") from missing
 
 __all__ = ["ChatTrunkline"]
