@@ -71,14 +71,19 @@ class _Bucket:
 
     def use(self, number: int, now: float) -> None:
         """Take so many; a negative number returns them."""
-        owed = MAX_WAIT_S * self._per_second
-        self._used = min(max(0.0, self.most - self.left(now) + number), self.most + owed)
+        self._used = self.most - self.left(now) + number
         self._at = now
+        self._bound()
 
     def resize(self, most: int, now: float) -> None:
         """Change the limit. What was used until now stays used."""
         self.use(0, now)
         self.most = most
+        self._bound()
+
+    def _bound(self) -> None:
+        """Let nobody wait for longer than `MAX_WAIT_S`, also where a lower limit makes what was used more."""
+        self._used = min(max(0.0, self._used), self.most + MAX_WAIT_S * self._per_second)
 
 
 class RateLimits:

@@ -94,6 +94,11 @@ def test_an_absurd_report_shuts_nobody_out_for_longer_than_a_day(limits, clock):
     assert refused(limits, caller) == ("tokens_per_minute", DAY_S + 1)
 
 
+def test_nor_does_a_limit_that_was_lowered(limits):
+    limits.spend(limited(tokens_per_minute=6000), used(2**53))
+    assert refused(limits, limited(tokens_per_minute=6)) == ("tokens_per_minute", DAY_S + 10)
+
+
 def test_tenants_have_buckets_of_their_own_and_the_callers_of_one_share_them(limits):
     for name in "ab":
         limits.take(limited(name, requests_per_minute=1))
