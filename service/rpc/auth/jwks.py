@@ -65,16 +65,17 @@ def parse(data: bytes, algorithms: Iterable[str]) -> KeySet:
     try:
         found = msgspec.json.decode(data, type=_Document).keys
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise ValueError('is no JSON Web Key Set: it must be JSON, {"keys": [...]}') from None
+        raise ValueError('the document is no JSON Web Key Set: it must be JSON, {"keys": [...]}') from None
     if len(found) > MAX_KEYS:
-        raise ValueError(f"has {len(found)} keys; at most {MAX_KEYS} are allowed")
+        raise ValueError(f"the document has {len(found)} keys; at most {MAX_KEYS} are allowed")
     if any("d" in key or key.get("kty") == "oct" for key in found):
-        raise ValueError("holds a secret or a private key; it must hold public ones only")
+        raise ValueError("the document holds a secret or a private key; it must hold public ones only")
     keys = [key for key in map(_key, found) if key is not None and key.algorithm_name in set(algorithms)]
     if not keys:
-        raise ValueError(f"has no key that verifies {', '.join(algorithms)} (TRUNKLINE_JWT_ALGORITHMS)")
+        known = f"{', '.join(algorithms)} (TRUNKLINE_JWT_ALGORITHMS)"
+        raise ValueError(f"the document has no key that verifies {known}")
     if len({key.key_id for key in keys}) < len(keys):
-        raise ValueError("has two keys of the same kid, or without one")
+        raise ValueError("the document has two keys of the same kid, or without one")
     return KeySet(keys)
 
 
@@ -106,10 +107,11 @@ class KeyFile:
 
     def __init__(self, path: str, algorithms: Iterable[str]) -> None:
         def read() -> KeySet:
+            data = reload.read(path, MAX_BYTES)  # its errors name the path
             try:
-                return parse(reload.read(path, MAX_BYTES), algorithms)
+                return parse(data, algorithms)
             except ValueError as error:
-                raise ValueError(f"{path} {str(error).removeprefix(f'{path} ')}") from error
+                raise ValueError(f"{path}: {error}") from error
 
         self._keys = Watched(VARIABLE, [path], read)
 

@@ -337,3 +337,14 @@ def test_frames_are_split_unless_that_is_left_out():
     assert load(KEY).splits_frames
     assert not load(KEY | {"TRUNKLINE_TUNING": "frame-splitting"}).splits_frames
     assert not load(KEY | {"TRUNKLINE_TUNING": "off"}).splits_frames
+
+
+@pytest.mark.parametrize(
+    ("where", "proxied"),
+    [("https://issuer.example/keys", True), ("https://inside.example/keys", False), ("jwks.json", False)],
+)
+def test_the_keys_of_jwts_are_fetched_by_a_route_of_their_own(where, proxied):
+    environ = {"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "inside.example"}
+    loaded = load(KEY | JWT | environ | {"TRUNKLINE_JWT_JWKS": where})
+    assert (loaded.jwt_route.proxy is not None) is proxied
+    assert loaded.route.proxy is not None
