@@ -28,15 +28,15 @@ def hold(shell, trunk):
 
 
 async def test_a_conversation_in_deltas(hold, trunk, cell):
-    turns = await hold(
-        ("stream", "sim:words(n=3)"), ("stream", "sim:unicode"), ("stream", "sim:reason"), ("stream", "Bye.")
-    )
-    assert all("".join(turn["deltas"]) == turn["text"] and len(turn["deltas"]) > 1 for turn in turns)
-    assert turns[0]["text"] == "word1 word2 word3"
+    slow = ("sim:slow(n=5, delay_ms=100)", "sim:slow(n=6, delay_ms=100)")
+    turns = await hold(*(("stream", message) for message in (*slow, "sim:reason", "sim:unicode", "Bye.")))
+    assert all("".join(turn["deltas"]) == turn["text"] for turn in turns)
+    assert all(len(turn["deltas"]) > 1 for turn in turns[:2])  # those that wait together are merged
+    assert turns[0]["text"] == "word1 word2 word3 word4 word5"
     assert "".join(turns[2]["thoughts"]) == turns[2]["thinking"] == "Looking at what was asked."
-    assert turns[3]["text"].startswith("I received 1 new item")
-    assert [turn["incremental"] for turn in turns] == [False, True, True, True]
-    assert [turn["listened"] for turn in turns] == [["request", "response"]] * 4
+    assert turns[4]["text"].startswith("I received 1 new item")
+    assert [turn["incremental"] for turn in turns] == [False, True, True, True, True]
+    assert [turn["listened"] for turn in turns] == [["request", "response"]] * 5
     read, cached, written, reasoning = turns[2]["usage"]
     assert read > cached > 0
     assert written > reasoning > 0
@@ -46,7 +46,7 @@ async def test_a_conversation_in_deltas(hold, trunk, cell):
 
 async def test_calls_side_by_side(hold, trunk, cell):
     [run, after] = await hold(("stream", "sim:tools(n=3, parallel=2)"), ("stream", "And now?"))
-    assert run["results"] == ["1.5 m", "2.5 m", "3.5 m"]
+    assert sorted(run["results"]) == ["1.5 m", "2.5 m", "3.5 m"]  # the first two end in any order
     assert run["text"] == "I called tide_at 3 times. Results: 1: 1.5 m 2: 2.5 m 3: 3.5 m"
     assert run["calls"] == [0, 1]
     assert after["text"].startswith("I received 1 new item")
