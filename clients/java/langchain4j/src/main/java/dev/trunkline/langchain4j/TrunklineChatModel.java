@@ -125,7 +125,10 @@ public final class TrunklineChatModel implements ChatModel {
       return this;
     }
 
-    /** What LangChain4j has no name for: {@code o -> o.reasoningEffort(ReasoningEffort.LOW).store(true)}. */
+    /**
+     * What LangChain4j has no name for: {@code o -> o.reasoningEffort(ReasoningEffort.LOW).store(true)}. Timeout and {@code
+     * resume} are the client's: {@link Trunkline#withTimeout}, {@link Trunkline#withResume}.
+     */
     public Builder options(UnaryOperator<Options> change) {
       options = change.apply(options);
       return this;
