@@ -5,8 +5,14 @@ from trunkline.gen.trunkline.v1.message_pb2 import ROLE_ASSISTANT, ReasoningPart
 from trunkline.said_parts import SaidParts
 
 
-def thought(*summary, item_id="rs_1"):
-    return Part(reasoning=ReasoningPart(id=item_id, summary=summary, encrypted_content="s"), item_id=item_id)
+def thought(*summary, item_id="rs_1", sealed="s"):
+    return Part(
+        reasoning=ReasoningPart(id=item_id, summary=summary, encrypted_content=sealed), item_id=item_id
+    )
+
+
+def search(written, item_id="p_4"):
+    return Part(upstream_item=upstream_item(written).upstream_item, item_id=item_id)
 
 
 def call(arguments, **more):
@@ -44,9 +50,7 @@ def test_what_a_framework_kept_less_of_is_what_the_model_said(known):
         Part(text=TextPart(text="A"), item_id="p_1"),
         Part(refusal=RefusalPart(text="no"), item_id="p_2"),
         call('{"x": 1}', item_id="p_3"),
-        Part(
-            upstream_item=upstream_item({"type": "web_search_call", "id": "p_4"}).upstream_item, item_id="p_4"
-        ),
+        Part(upstream_item=upstream_item({"type": "web_search_call", "q": [1]}).upstream_item, item_id="p_4"),
     ]
     assert restored(known, *came_back) == SAID
 
@@ -58,11 +62,44 @@ def test_what_a_framework_kept_less_of_is_what_the_model_said(known):
         Part(text=TextPart(text="A"), item_id="another"),
         call('{"x": 2}', item_id="p_3"),
         thought("one", item_id="p_1"),
+        thought("onetwo", item_id="p_0", sealed="another"),
+        thought("another", item_id="p_0", sealed=""),
+        thought(item_id="p_0", sealed=""),
+        search('{"type":"web_search_call","id":"p_4","q":[1,2]}'),
+        search('{"type":"web_search_call","id":"p_4","q":[2]}'),
+        search('{"type":"web_search_call","id":"p_4","more":1}'),
+        search('{"type":"web_search_call","id":"p_4","q":["{}"]}'),
     ],
-    ids=["text", "id", "arguments", "kind"],
+    ids=[
+        "words_of_text",
+        "id",
+        "arguments",
+        "kind",
+        "seal",
+        "words",
+        "no_words",
+        "longer",
+        "other",
+        "more",
+        "text",
+    ],
 )
 def test_what_was_changed_stays_as_it_is(known, part):
     assert restored(known, part) == [part]
+
+
+def test_a_thought_is_known_by_its_words_too(known):
+    assert restored(known, thought("onetwo", item_id="p_0", sealed="")) == [SAID[0]]
+
+
+def test_keys_may_be_left_out_at_any_depth(known):
+    whole = (
+        '{"type":"shell_call_output","id":"so_1","output":[{"text":"x","created_by":"y"}],"created_by":"y"}'
+    )
+    known.keep([("so_1", search(whole, "so_1"))])
+    assert restored(
+        known, search('{"type":"shell_call_output","id":"so_1","output":[{"text":"x"}]}', "so_1")
+    ) == [search(whole, "so_1")]
 
 
 def test_what_a_caller_says_stays_as_it_is(known):
