@@ -6,6 +6,8 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.warnings import InsecureKeyLengthWarning
 
 from service.domain.errors import Reason, TurnError
 from service.domain.tenant import Caller, Rates
@@ -210,6 +212,14 @@ async def test_a_key_that_is_unknown_is_looked_for_once():
     assert source.renewals == 1
     assert await caller(Key("k3").sign(claims()), tokens) is None
     assert source.renewals == 2
+
+
+async def test_a_short_key_verifies_nothing():
+    key = Key("k1", "RS256")
+    key.private = rsa.generate_private_key(public_exponent=65_537, key_size=1024)
+    with pytest.warns(InsecureKeyLengthWarning):
+        token = key.sign(claims())
+    assert await caller(token, verifier(Source(key))) is None
 
 
 OTHER_ALGORITHM = encoded({"alg": "ES384", "kid": "k1"})
