@@ -64,7 +64,7 @@ class Endpoint:
         self.chaining = Chaining(clock, basis, settings.effort_updates, off=settings.chaining == "off")
         self.tokens = Tokens(settings, wall)
         self._health = breaker(refusals_last=False)
-        self.models = ModelBreakers(breaker)
+        self.models = ModelBreakers(breaker, lambda: self.pool.several_models)
         self._doubted = False
 
     def __repr__(self) -> str:

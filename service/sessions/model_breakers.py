@@ -28,11 +28,13 @@ MAX_MODELS = 1024
 class ModelBreakers:
     """Keep turns of a model off WebSockets for a while, after two sessions in a row failed with it there.
 
-    `make` returns a closed breaker.
+    `make` returns a closed breaker. `several`: whether more than one model is in use; a single one is the
+    pool's breaker's.
     """
 
-    def __init__(self, make: Callable[[], Breaker]) -> None:
+    def __init__(self, make: Callable[[], Breaker], several: Callable[[], bool]) -> None:
         self._make = make
+        self._several = several
         self._breakers: OrderedDict[str, Breaker] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -57,7 +59,7 @@ class ModelBreakers:
         What the upstream refuses as a whole says nothing of the transport, nor does a failure after content.
         One by SSE says that the WebSocket is not to blame.
         """
-        if error.policy.replay is not Cause.LOSS or turn.progress.streaming:
+        if error.policy.replay is not Cause.LOSS or turn.progress.streaming or not self._several():
             return
         model = turn.request.model
         if turn.transport is Transport.SSE:

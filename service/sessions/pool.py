@@ -96,6 +96,11 @@ class Pool:
                 self._telemetry.refused(Limit.CONNECTIONS)
                 raise self._full(caller, capped=decision.capped)
 
+    @property
+    def several_models(self) -> bool:
+        """Whether turns with more than one model went over connections."""
+        return len(self._models) == SEVERAL
+
     def note_model(self, model: str) -> None:
         """A turn with this model goes over a connection."""
         if len(self._models) < SEVERAL:
@@ -115,7 +120,7 @@ class Pool:
             return
         self._judged_up_to = self._newest
         source: list[Hashable] = [session.tenant if len(self._tenants) == SEVERAL else session.id]
-        if len(self._models) == SEVERAL:
+        if self.several_models:
             source.append((model,))  # a tuple, which is no tenant
         self._breaker.silent(error, *source)
 

@@ -283,7 +283,8 @@ class Turn(TurnFacts):
     def _learn(self, error: TurnError) -> None:
         """Remember what a refusal says of the session, or of the next request."""
         assert self._exchange is not None, "something was sent"
-        self.endpoint.models.failed(self._record, error, self.session.id)
+        if self._caller.key is None:  # it may be the key's fault
+            self.endpoint.models.failed(self._record, error, self.session.id)
         if error.reason is Reason.MESSAGE_TOO_BIG:
             self.session.refuse(self._exchange.bytes_sent)
         self._plans.refused(error, self._exchange.plan)

@@ -82,10 +82,12 @@ async def test_a_model_whose_websocket_is_broken_goes_by_sse_and_no_other(start)
 
 async def test_where_it_fails_by_sse_too_the_websocket_is_not_to_blame(start):
     replica = await start()
+    await Talk(replica, "s1", model="good").say("Hello.")
     replica.simulator.enqueue(*[Script(Fail())] * 4)
-    for session in ("s1", "s2"):
-        await failed(replica.turn(request("Hello.", session=session)))
-    assert route(await Talk(replica, "s3").say("Hello.")) == ("WEBSOCKET", "preferred")
+    for session in ("s2", "s3"):
+        await failed(replica.turn(request("Hello.", session=session, model="bad")))
+    assert [received.transport for received in replica.simulator.requests] == ["websocket"] * 4 + ["http"]
+    assert route(await Talk(replica, "s4", model="bad").say("Hello.")) == ("WEBSOCKET", "preferred")
 
 
 async def test_silent_lines_of_one_model_do_not_take_websockets_from_the_others(start):

@@ -25,7 +25,11 @@ def turn(model: str = "m", transport: Transport = Transport.WEBSOCKET, *, stream
 
 @pytest.fixture
 def breakers(clock) -> ModelBreakers:
-    return ModelBreakers(lambda: Breaker(60.0, refusals_last=True, clock=clock, random=lambda: 0.0))
+    return ModelBreakers(breaker_of(clock), lambda: True)
+
+
+def breaker_of(clock):
+    return lambda: Breaker(60.0, refusals_last=True, clock=clock, random=lambda: 0.0)
 
 
 def closed(breakers: ModelBreakers, model: str = "m") -> bool:
@@ -65,6 +69,13 @@ def test_a_refusal_and_a_failure_after_content_say_nothing(breakers, one, error)
     for source in "ab":
         breakers.failed(one, error, source)
     assert len(breakers) == 0
+
+
+def test_the_only_model_in_use_has_no_breaker(clock):
+    breakers = ModelBreakers(breaker_of(clock), lambda: False)
+    for source in "ab":
+        breakers.failed(turn(), BROKEN, source)
+    assert closed(breakers)
 
 
 def test_what_fails_by_sse_too_is_not_the_websockets_fault(breakers):
