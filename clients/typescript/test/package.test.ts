@@ -34,6 +34,17 @@ for (const name of NAMES) {
   });
 }
 
+test("the README of the AI SDK's provider installs the version that it is tested with", () => {
+  const readme = readFileSync(new URL("src/ai-sdk/README.md", ROOT), "utf8");
+  const [, major] = /@ai-sdk\/provider@(\d+)/.exec(readme)!;
+  assert.equal(PACKAGE.devDependencies["@ai-sdk/provider"].split(".")[0], major);
+});
+
+test("who uses other versions of the frameworks can install the client", () => {
+  const { "@ai-sdk/provider": aiSdk, "@mariozechner/pi-ai": pi } = PACKAGE.peerDependencies;
+  assert.deepEqual([aiSdk, pi], ["*", "*"]);
+});
+
 test("a CommonJS program makes calls", async (t) => {
   const { address } = await Fake.start(t, says(start, done()));
   const client = require("trunkline").connect(address);
