@@ -59,7 +59,7 @@ class Shell:
 
     home: Path
 
-    async def run(self, *command: str | Path, **environment: str) -> Finished:
+    async def run(self, *command: str | Path, patience_s: float = PATIENCE_S, **environment: str) -> Finished:
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=self.home,
@@ -69,7 +69,7 @@ class Shell:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 output, errors = await process.communicate()
         finally:
             if process.returncode is None:

@@ -13,6 +13,9 @@ NAME = "langchain4j"
 ADAPTER = ROOT / "clients/java/langchain4j"
 SEARCH = "sim:web_search(thoughts=true)"
 
+MAVEN_S = 240.0
+"""Maven loads plugins, compiles and runs: six seconds of a processor, and downloads the first time."""
+
 
 @pytest.fixture
 def hold(shell, trunk):
@@ -140,7 +143,8 @@ async def test_the_readme_is_true(shell, trunk):
     source = shell.home / "src/main/java/Hello.java"
     source.parent.mkdir(parents=True)
     source.write_text(program.replace("127.0.0.1:50051", trunk.address))
-    ended = await shell.run("mvn", "--quiet", "compile", "exec:java", "-Dexec.mainClass=Hello")
+    command = ("mvn", "--quiet", "compile", "exec:java", "-Dexec.mainClass=Hello")
+    ended = await shell.run(*command, patience_s=MAVEN_S)
     assert ended.code == 0, ended.errors + "\n".join(ended.lines)
     said = re.findall(r'You said: "(.*?)"', "".join(ended.lines))
     assert said == ["How high is the tide at six?", "And at seven?"]
