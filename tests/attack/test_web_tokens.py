@@ -139,9 +139,9 @@ async def test_an_address_in_a_header_is_never_asked(tmp_path):
 
 
 async def test_a_flood_of_unknown_keys_asks_a_server_that_hangs_once_and_delays_nobody_else(monkeypatch):
-    monkeypatch.setattr(web_tokens, "FETCH_S", 1.0)
+    monkeypatch.setattr(web_tokens, "FETCH_S", PATIENCE_S)
     async with published(EC) as server:
-        server.hangs = True
+        server.gate.clear()
         environ = settings(server.url) | {"AUTH_TOKENS": "t0k3n-static=beta"}
         async with stack(environ) as replica:
             invented = [Key(f"k{number}").sign(claims()) for number in range(20)]
@@ -153,6 +153,7 @@ async def test_a_flood_of_unknown_keys_asks_a_server_that_hangs_once_and_delays_
             for _ in range(5):
                 assert (await outcome(known.complete))[0] == "OK"
             assert not any(task.done() for task in flood), "they wait for the keys, the others for nothing"
+            server.gate.set()
             async with asyncio.timeout(PATIENCE_S):
                 assert {status for status, _ in await asyncio.gather(*flood)} == {"UNAUTHENTICATED"}
             assert server.asked == 1

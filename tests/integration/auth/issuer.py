@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -69,20 +70,19 @@ def settings(where: str, **more: str) -> dict[str, str]:
 
 
 class Published:
-    """A server of the document. `hangs`: it takes requests and answers none."""
+    """A server of the document. While its `gate` is closed it takes requests and answers none."""
 
     def __init__(self, *keys: Key) -> None:
         self.content = document(*keys)
         self.status = 200
-        self.hangs = False
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.asked = 0
         self.url = ""
 
-    async def serve(self, reader, writer, _head: bytes) -> None:
+    async def serve(self, _reader, writer, _head: bytes) -> None:
         self.asked += 1
-        if self.hangs:
-            await reader.read()
-            return
+        await self.gate.wait()
         writer.write(f"HTTP/1.1 {self.status} X\r\nConnection: close\r\n\r\n".encode() + self.content)
         await writer.drain()
 
