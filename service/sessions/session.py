@@ -203,7 +203,7 @@ class Session:
         if endpoint is before and credential_digest == self._credential_digest:
             return None
         self._endpoint, self._credential_digest = endpoint, credential_digest
-        if before is None or endpoint is before:
+        if before is None or _same(endpoint, before):
             self.history.rebound(ContextReason.NEW_CONNECTION)
         else:
             self._foreign = self._foreign or self._turns > 0
@@ -212,7 +212,8 @@ class Session:
 
     def foreign_to(self, endpoint: Endpoint) -> bool:
         """Return whether another upstream holds the conversation, and this one has answered no turn of it."""
-        return self._foreign or (self._turns > 0 and endpoint is not self._endpoint)
+        here = self._endpoint
+        return self._foreign or (self._turns > 0 and here is not None and not _same(endpoint, here))
 
     def move(self, endpoint: Endpoint, key: Credential | None) -> None:
         """Bind the session to an upstream and a key, and close its connection if either is another one."""
@@ -227,3 +228,8 @@ class Session:
     def refuse(self, frame_bytes: int) -> None:
         """Remember that the upstream found a frame of this size too big; other sessions may fare better."""
         self._refused_bytes = frame_bytes
+
+
+def _same(one: Endpoint, other: Endpoint) -> bool:
+    """Return whether they are of one upstream, whose settings may have changed in between."""
+    return one is other or one.peer.name == other.peer.name

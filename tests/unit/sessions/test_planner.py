@@ -10,7 +10,7 @@ from service.domain.errors import Reason, TurnError
 from service.domain.events import Completed, StopReason, Usage
 from service.domain.messages import Item, Message, ReasoningPart, Role, TextPart, Transport, items_of
 from service.domain.plan import ContextReason
-from service.domain.report import TransportReason, TurnReport
+from service.domain.report import Peer, TransportReason, TurnReport
 from service.sessions.chaining import MISSES, Chaining
 from service.sessions.planner import Planner
 from service.sessions.session import Session
@@ -46,7 +46,7 @@ def planner(
     settings = {ContextReason.TOOLS_CHANGED: tools}
     prepared = PreparedRequest(tuple(items_of(messages)), b"{}", settings, store)
     chaining = chaining or Chaining(lambda: 0.0)
-    endpoint: Any = SimpleNamespace(upstream=UPSTREAM, chaining=chaining, tokens=TOKENS)
+    endpoint: Any = SimpleNamespace(upstream=UPSTREAM, chaining=chaining, tokens=TOKENS, peer=Peer())
     return Planner(one, prepared, endpoint, token=token, key=None, fork=fork)
 
 
@@ -243,7 +243,7 @@ def test_repr_tells_what_is_known():
 
 def test_what_another_upstream_said_goes_without_ids_and_seals():
     one = session()
-    one.rebind(cast(Any, "elsewhere"), b"")
+    one.rebind(cast(Any, SimpleNamespace(peer=Peer("elsewhere"))), b"")
     one.count(TurnReport("t", Transport.WEBSOCKET, TransportReason.PREFERRED))
     sealed = ReasoningPart("rs_1", ("hm",), "sealed")
     answer = Message(Role.ASSISTANT, (sealed, TextPart("b", item_id="msg_1")))

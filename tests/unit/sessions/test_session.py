@@ -1,6 +1,7 @@
 """What runs in a session, whose connection it has, and what it shows of both."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -8,7 +9,7 @@ import pytest
 
 from service.domain.messages import Transport
 from service.domain.plan import ContextReason
-from service.domain.report import LineState, TransportReason, TurnReport
+from service.domain.report import LineState, Peer, TransportReason, TurnReport
 from service.sessions.session import Session, SessionState
 from tests.unit.sessions.conftest import fake_line, session
 
@@ -19,6 +20,9 @@ STEPS = {
     "finish": Session.finish,
     "release": Session.release,
 }
+
+HERE: Any = SimpleNamespace(peer=Peer("here"))
+THERE: Any = SimpleNamespace(peer=Peer("there"))
 
 
 @pytest.mark.parametrize(
@@ -104,14 +108,14 @@ def test_the_chain_goes_with_its_connection():
 
 
 def test_another_key_or_upstream_is_noticed_once():
-    one, here, there = session(), cast(Any, "here"), cast(Any, "there")
+    one, here, there = session(), HERE, THERE
     bound = [(here, b""), (here, b"a"), (here, b"a"), (there, b"a"), (there, b"a"), (here, b"")]
     assert [one.rebind(*to) for to in bound] == [None, here, None, here, None, there]
     assert one.endpoint is here
 
 
 def test_a_conversation_is_foreign_until_its_new_upstream_has_answered():
-    one, here, there = session(), cast(Any, "here"), cast(Any, "there")
+    one, here, there = session(), HERE, THERE
     report = TurnReport("t", Transport.WEBSOCKET, TransportReason.PREFERRED)
     one.rebind(here, b"")
     one.rebind(there, b"")
@@ -124,8 +128,16 @@ def test_a_conversation_is_foreign_until_its_new_upstream_has_answered():
     assert not one.foreign_to(here)
 
 
+def test_the_same_upstream_with_other_settings_is_not_foreign():
+    one, changed = session(), cast(Any, SimpleNamespace(peer=Peer("here")))
+    one.rebind(HERE, b"")
+    one.count(TurnReport("t", Transport.WEBSOCKET, TransportReason.PREFERRED))
+    assert one.rebind(changed, b"") is HERE
+    assert not one.foreign_to(changed)
+
+
 def test_it_stays_where_its_chain_or_its_turn_is():
-    one, here, there = session(), cast(Any, "here"), cast(Any, "there")
+    one, here, there = session(), HERE, THERE
     one.rebind(here, b"")
     assert not one.stays_at(here)
     one.begin()
@@ -150,8 +162,8 @@ def test_another_key_knows_nothing():
     one = session()
     one.history.commit(None, (), (), fingerprint={}, response_id="resp_1", line_id=None)
     assert one.history.plan((), {}, None).reason is ContextReason.EMPTY_SUFFIX
-    one.rebind(cast(Any, "here"), b"")
-    one.rebind(cast(Any, "here"), b"a")
+    one.rebind(HERE, b"")
+    one.rebind(HERE, b"a")
     assert one.history.plan((), {}, 1).reason is ContextReason.NEW_CONNECTION
 
 
