@@ -33,9 +33,9 @@ async def stream():
 async def work(): ...
 """
 
-MOST = {"objects": 28, "async generators": 7, "tasks": 0}
-"""What a turn may create. These numbers only ever go down; the aim is 8 objects and 2 generators. The service
-needs no task of its own for a turn: the call's belongs to grpc.
+MOST = {"objects": 29, "async generators": 2, "tasks": 0}
+"""What a turn may create. These numbers only ever go down. Three of the objects are spans, which were the
+SDK's before and not counted. The service needs no task of its own for a turn: the call's belongs to grpc.
 """
 
 
