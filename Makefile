@@ -88,7 +88,7 @@ soak: $(VENV_DONE) ## 10,000 turns with random faults against the real service, 
 attack: $(DEPLOY_DONE) ## The heavy attacks: bombs, endless messages, the worst requests; the light ones are in `make test`
 	@$(PY) -m pytest -m "heavy and not deployment" tests/attack $(ARGS)
 
-agents: $(VENV_DONE) $(AGENTS_DONE) $(AGENTS_CLIENT) java-installed ## Clients of others against the simulator: Codex, the Agents SDKs, the AI SDK; needs Node.js, Maven
+agents: $(VENV_DONE) $(AGENTS_DONE) $(AGENTS_CLIENT) java-installed ## Agent frameworks over the service, and clients of others against the simulator; needs Node.js, Maven
 	@$(PY) -m pytest $(PARALLEL) -m agents tests/agents $(ARGS)
 
 bench: $(BENCH_DONE) ## The service beside LiteLLM, direct clients and two floors: table, JSON, plots; 15 minutes, Go
