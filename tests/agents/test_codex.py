@@ -65,9 +65,11 @@ class Codex:
 
     async def say(self, message: str) -> Finished:
         command = ("exec", "resume", "--last") if self.said else ("exec",)
-        environment = {"CODEX_HOME": str(self.shell.home), "SIMULATOR_KEY": "k"}
-        self.said.append(await self.shell.run(CODEX, *command, *OPTIONS, message, **environment))
-        return self.said[-1]
+        ended = await self.shell.run(
+            *(CODEX, *command, *OPTIONS, message), CODEX_HOME=str(self.shell.home), SIMULATOR_KEY="k"
+        )
+        self.said.append(ended)
+        return ended
 
 
 @pytest.fixture
