@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import inspect
 import json
 import os
 import signal
@@ -38,7 +39,8 @@ def test_a_hook_that_cannot_be_used_is_a_settings_error(path, problem):
 
 @pytest.mark.parametrize("part", [ServerSettings, SessionSettings, TelemetrySettings, UpstreamSettings])
 def test_a_part_repeats_names_and_types_of_the_settings_but_no_default(part):
-    properties = {name: found.fget for name, found in vars(Settings).items() if isinstance(found, property)}
+    members = inspect.getmembers(Settings, lambda member: isinstance(member, property))
+    properties = {name: found.fget for name, found in members}
     types = get_type_hints(Settings) | {
         name: get_type_hints(getter)["return"] for name, getter in properties.items() if getter is not None
     }
