@@ -27,7 +27,8 @@ from tests.soak.figures import GROWTH_BYTES, GROWTH_SHARE
 from tests.soak.serving import PATIENCE_S, Served, serving
 from tests.stack import request, text_of
 
-LINGER_S = 3
+LINGER_S = 10
+"""Longer than a caller on a busy machine needs until it calls again."""
 WARM_SHARE = 0.3
 MOST_BYTES = 2000
 """A connection lives for at most so many bytes; an answer has about as many with all that gRPC adds."""
