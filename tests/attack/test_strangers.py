@@ -18,6 +18,7 @@ WATCH = "/grpc.health.v1.Health/Watch"
 REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 COMPLETE = "/trunkline.v1.CompletionService/Complete"
 INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE = "3", "4", "8", "14"
+CANCELLED = "1"
 SERVING, NOT_SERVING = 1, 2
 WHOLE = 33 * MEBIBYTE
 HALF = message(b"a" * (WHOLE - 1000), announced=WHOLE)
@@ -86,8 +87,9 @@ async def test_thousands_of_silent_streams_are_bounded(simulator, path, body):
         refused = 0
         async with asyncio.timeout(PATIENCE_S):
             while refused < 1900:
+                # grpc core itself cancels some of the calls that wait to be accepted, from 1,000 on.
                 refused = sum(
-                    stranger.status(stream) == RESOURCE_EXHAUSTED
+                    stranger.status(stream) in (RESOURCE_EXHAUSTED, CANCELLED)
                     for stranger in strangers
                     for stream in stranger.headers
                 )
