@@ -42,7 +42,9 @@ UNSET = Status(StatusCode.UNSET)
 
 
 class LightSpan(Span):
-    """Collect what a span says, for one thread. `end` passes it to the processor; after that it is closed."""
+    """Collect what a span says, for one thread. `end` passes it to the processor, and whatever is said after
+    that is ignored: the exporter's thread reads it then.
+    """
 
     __slots__ = (
         "_attributes",
@@ -91,16 +93,22 @@ class LightSpan(Span):
         return self._open
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
-        self._attributes.update(attributes)
+        if self._open:
+            self._attributes.update(attributes)
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
-        self._attributes[key] = value
+        if self._open:
+            self._attributes[key] = value
 
     def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
-        self._events.append(Event(name, attributes or {}, time.time_ns() if timestamp is None else timestamp))
+        if self._open:
+            self._events.append(
+                Event(name, attributes or {}, time.time_ns() if timestamp is None else timestamp)
+            )
 
     def add_link(self, context: SpanContext, attributes: Attributes = None) -> None:
-        self._links.append(Link(context, attributes))
+        if self._open:
+            self._links.append(Link(context, attributes))
 
     def update_name(self, name: str) -> None:
         self._name = name
