@@ -107,6 +107,8 @@ async def metered(upstream: str) -> AsyncIterator[Metered]:
         line = ""
         while "listening on " not in line:
             line = (await process.stderr.readline()).decode()
+            if not line:
+                sys.exit("the service did not start")
         drained = asyncio.create_task(process.stderr.read())
         address = json.loads(line)["message"].partition("listening on ")[2].split(",")[0]
         yield Metered(process, address)
