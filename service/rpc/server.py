@@ -38,6 +38,8 @@ METHODS = frozenset(
 )
 MEBIBYTE = 1024 * 1024
 METADATA_BYTES = 16 * 1024
+RECORDING_S = 1.0
+"""How long a stopped server waits for the tasks of its calls, which end as soon as they are cancelled."""
 STREAMS_BESIDES = 128
 """Streams of one connection that are no turns: health, sessions, and turns being refused."""
 
@@ -50,8 +52,9 @@ class Server:
         self._credentials = server_credentials(settings)
         self._callers = Callers(settings)
         self._health = HealthService(SERVICES, manager.refused_unread)
+        self._observation = Observation(METHODS, telemetry)
         self._server = grpc.aio.server(
-            interceptors=[Observation(METHODS, telemetry), Authentication(self._callers)],
+            interceptors=[self._observation, Authentication(self._callers)],
             options=list(options(settings).items()),
         )
         handlers = [*_ours(settings, manager), self._health.handler()]
@@ -84,8 +87,9 @@ class Server:
         self._health.set_status(health.NOT_SERVING)
 
     async def stop(self, grace_s: float) -> None:
-        """Close the port, wait `grace_s` seconds for calls to end, and cancel the rest."""
+        """Close the port, wait `grace_s` seconds for calls to end, and cancel the rest. All are recorded."""
         await self._server.stop(grace_s)
+        await self._observation.ended(RECORDING_S)
         await self._callers.close()
 
 

@@ -55,6 +55,7 @@ class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # gene
     def __init__(self, methods: Container[str], telemetry: Telemetry) -> None:
         self._methods = methods
         self._telemetry = telemetry
+        self._running: set[asyncio.Task[Any]] = set()
 
     async def intercept_service(
         self,
@@ -70,10 +71,20 @@ class Observation(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # gene
         outcome = _CallOutcome(call)
         task = asyncio.current_task()
         assert task is not None, "grpc calls interceptors in a task"
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         task.add_done_callback(outcome.finish)
         with outcome:
             handler: Handler | None = await continuation(handler_call_details)
         return outcome.observe(handler)
+
+    async def ended(self, timeout_s: float) -> None:
+        """Wait until each call has ended and is recorded, for `timeout_s` seconds at most.
+
+        A server that has stopped waits for the statuses of its calls, but not for their tasks.
+        """
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout_s)
 
 
 class _CallOutcome:

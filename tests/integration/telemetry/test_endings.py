@@ -126,3 +126,14 @@ async def test_a_refusal_of_the_model_is_no_failure(service, seen):
     await service.done(request("Tell me."))
     await seen.until(lambda: seen.named(f"chat {MODEL}"))
     assert seen.one(f"chat {MODEL}").attributes[names.FINISH_REASONS] == ("stop",)
+
+
+async def test_a_server_that_has_stopped_has_recorded_its_calls(service, seen):
+    """Those that it cancelled, too: what ends after the exporters have closed is lost."""
+    service.simulator.enqueue(MIDDLE)
+    call = service.completions.StreamCompletion(request("Tell me."))
+    while not (await call.read()).HasField("text_delta"):
+        pass
+    await service.server.stop(0)
+    assert seen.one(METHOD).attributes[names.RPC_STATUS] == "CANCELLED"
+    assert seen.one(f"chat {MODEL}").attributes[names.ERROR_TYPE] == "CANCELLED"
