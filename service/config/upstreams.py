@@ -29,8 +29,9 @@ MAX_UPSTREAMS = 64
 MAX_RULES = 1024
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Pattern = Annotated[str, msgspec.Meta(pattern=r"^([^*\s]{1,256}\*?|\*)$")]
-Patterns = Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1, max_length=1024)]
+Glob = Annotated[str, msgspec.Meta(pattern=r"^\S{1,256}$")]
+Globs = Annotated[tuple[Glob, ...], msgspec.Meta(min_length=1, max_length=1024)]
+Renamed = Annotated[str, msgspec.Meta(pattern=r"^[^\s\[\]]{1,256}$")]
 Weight = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 Failure = Literal["upstream_auth", "rate_limited", "quota_exhausted", "upstream_error", "timeout"]
@@ -65,8 +66,8 @@ class _Upstream(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     url: str
     keys: Annotated[tuple[_Key, ...], msgspec.Meta(min_length=1, max_length=64)] | None = None
     headers: dict[str, str] = {}
-    models: Patterns | None = None
-    rename: dict[Pattern, Annotated[str, msgspec.Meta(pattern=r"^\S{1,256}$")]] = {}
+    models: Globs | None = None
+    rename: dict[Renamed, Glob] = {}
     proxy: str | None = None
     caller_keys: bool = False
 
@@ -77,8 +78,8 @@ class _Upstream(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 class _Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     upstreams: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-    models: Patterns = ALL
-    tenants: Patterns = ALL
+    models: Globs = ALL
+    tenants: Globs = ALL
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

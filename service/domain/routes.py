@@ -11,14 +11,16 @@ An example of two upstreams and one rule:
     tenant eu, model gpt-5           azure (my-deployment)
     tenant eu, model o4-mini         openai (o4-mini): no rule is about it
     tenant eu, model gpt-5-mini      nobody: its rule names upstreams that do not serve it
+
+Models and tenants are named by globs, as of files: * stands for any characters, ? for one, [ab] for one of
+these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from service.domain.tenant import covers
+from fnmatch import fnmatchcase
 
 ALL = ("*",)
 
@@ -27,8 +29,8 @@ ALL = ("*",)
 class Served:
     """What the upstream of this name serves.
 
-    `models`: names, or prefixes that end with *. `renamed`: pairs of what callers name and what the upstream
-    is asked for; where both end with *, what stands for it is kept. The first pair that fits counts.
+    `models`: globs. `renamed`: pairs of a glob, without brackets, for what callers name and of what the
+    upstream is asked for; where both have one *, what it stands for is kept. The first pair that fits counts.
     """
 
     upstream: str
@@ -41,10 +43,12 @@ class Served:
         No model, as in a warm-up without one, is served by each.
         """
         for named, asked in self.renamed if model else ():
-            if covers(named, model):
-                whole = not (named.endswith("*") and asked.endswith("*"))
-                return asked if whole else asked[:-1] + model[len(named) - 1 :]
-        served = not model or any(covers(one, model) for one in self.models)
+            if fnmatchcase(model, named):
+                if named.count("*") != 1 or asked.count("*") != 1:
+                    return asked
+                before, after = named.split("*")
+                return asked.replace("*", model[len(before) : len(model) - len(after)])
+        served = not model or any(fnmatchcase(model, one) for one in self.models)
         return model if served else None
 
 
@@ -58,8 +62,8 @@ class Rule:
 
     def fits(self, tenant: str, model: str) -> bool:
         """Return whether the rule is about such turns; about all models is about turns without one, too."""
-        by_tenant = any(covers(one, tenant) for one in self.tenants)
-        return by_tenant and any(covers(one, model) for one in self.models)
+        by_tenant = any(fnmatchcase(tenant, one) for one in self.tenants)
+        return by_tenant and any(fnmatchcase(model, one) for one in self.models)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,7 @@ ONE = '[upstreams.a]\nurl = "http://localhost/v1"\n'
         (ONE + 'headers = { "a b" = "s3cret" }\n', "upstream a: headers must be Name=value"),
         (ONE + 'headers = { Authorization = "s3cret" }\n', "upstream a: headers must not hold Authorization"),
         (ONE + 'models = ["a b"]\n', "upstream a: Expected `str` matching regex"),
+        (ONE + 'rename = { "a[b]" = "c" }\n', "upstream a: Expected `str` matching regex"),
         (ONE + "models = []\n", "upstream a: Expected `array` of length >= 1"),
         (ONE + "keys = [{}]\n", "upstream a: key 1 must name either env"),
         (ONE + 'keys = [{ env = "A", file = "b" }]\n', "upstream a: key 1 must name either env"),
