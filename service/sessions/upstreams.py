@@ -149,12 +149,13 @@ class Upstreams:
     def pace(self) -> Pace:
         return next(iter(self)).upstream.pace
 
-    def counts(self) -> dict[str, int]:
-        """Return the number of connections by state, of all upstreams together."""
-        total: Counter[str] = Counter()
-        for endpoint in self:
-            total.update(endpoint.pool.counts())
-        return total
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return the number of connections by the name of their upstream and by their state."""
+        total: Counter[tuple[str, str]] = Counter()
+        for endpoint in (*self, *self._retired):
+            for state, number in endpoint.pool.counts().items():
+                total[endpoint.settings.name, state] += number
+        return dict(total)
 
     async def tidy(self, running: Iterable[Interruptible]) -> None:
         """Close the idle connections that are too old, dial the spares that are missing, and close upstreams

@@ -161,9 +161,9 @@ def of_upstream(upstream: Peer) -> Attributes:
     return known
 
 
-def upstream_label(upstream: Peer) -> Attributes:
-    """Return the label of what was measured at one of several upstreams; nothing where there is only one."""
-    return {names.LABEL_UPSTREAM: upstream.name} if upstream.name else {}
+def upstream_label(name: str) -> Attributes:
+    """Return the label of what was measured at the upstream of this name; nothing where there is only one."""
+    return {names.LABEL_UPSTREAM: name} if name else {}
 
 
 def of_failure(ending: str, error: BaseException | None) -> Attributes:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from service.telemetry import logs, names
+from service.telemetry import attributes, logs, names
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counts of one moment. `lines`: connections by state. `hold_s`: the delay of reads, in seconds.
+    """The counts of one moment. `lines`: connections by the name of their upstream, which is empty where
+    there is only one, and by state. `hold_s`: the delay of reads, in seconds.
 
     `kept`: turns with a key that run or can still be read. `left`: what tenants may still use, by tenant and
     limit.
@@ -25,7 +26,7 @@ class Counts:
     turns: int = 0
     queued: int = 0
     sessions: int = 0
-    lines: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
     hold_s: float = 0.0
     kept: int = 0
     kept_bytes: int = 0
@@ -97,5 +98,6 @@ class Gauges:
 
     def _lines(self, _: CallbackOptions) -> Iterable[Observation]:
         return [
-            Observation(number, {names.LABEL_STATE: state}) for state, number in self._counts.lines.items()
+            Observation(number, {names.LABEL_STATE: state} | attributes.upstream_label(upstream))
+            for (upstream, state), number in self._counts.lines.items()
         ]

@@ -71,7 +71,7 @@ class Telemetry:
     def closed(self, reason: str) -> None:
         """Count a closed connection. `reason` is a label and has few values."""
         self.instruments.closes.add(
-            1, {names.LABEL_REASON: reason} | attributes.upstream_label(self.upstream)
+            1, {names.LABEL_REASON: reason} | attributes.upstream_label(self.upstream.name)
         )
         logger.debug("line closed", extra={"reason": reason})
 
@@ -99,7 +99,7 @@ class Telemetry:
             took = time.perf_counter() - began
             span.end(began_ns + round(took * 1e9))
             self.instruments.dials.record(
-                took, {names.LABEL_RESULT: result} | attributes.upstream_label(self.upstream)
+                took, {names.LABEL_RESULT: result} | attributes.upstream_label(self.upstream.name)
             )
             logger.debug("dialed", extra={"result": result})
 

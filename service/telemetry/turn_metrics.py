@@ -34,7 +34,7 @@ def measure(telemetry: Telemetry, record: TurnRecord, report: TurnReport | None,
     if record.completed is not None:  # the upstream accepted the name, so it may be a label
         telemetry.model.admit(record.request.model)
     transport = report.transport.value if report is not None else "none"
-    at = attributes.upstream_label(record.upstream)
+    at = attributes.upstream_label(record.upstream.name)
     instruments.turns.add(1, {names.LABEL_ENDING: ending, names.LABEL_TRANSPORT: transport} | at)
     if ending in endings.CUT_OFF_BY:
         instruments.cancelled.add(1, {names.LABEL_WHO: endings.CUT_OFF_BY[ending]})
@@ -63,7 +63,7 @@ def _count_detours(instruments: Instruments, record: TurnRecord) -> None:
     for reason in record.replays:
         instruments.replays.add(1, {names.LABEL_CAUSE: reason.value})
     for left, cause in record.failovers:
-        instruments.failovers.add(1, {names.LABEL_CAUSE: cause.value, **attributes.upstream_label(left)})
+        instruments.failovers.add(1, {names.LABEL_CAUSE: cause.value, **attributes.upstream_label(left.name)})
 
 
 def _measure_wait(instruments: Instruments, acquisition: Acquisition) -> None:
@@ -89,7 +89,7 @@ def _measure_attempt(instruments: Instruments, attempt: Attempt, labels: Attribu
         instruments.ignored.add(number, {names.LABEL_KIND: kind if known else UNKNOWN})
     failed = {names.ERROR_TYPE: ending} if ending != calls.OK else {}
     if attempt.ended is not None:
-        at = attributes.upstream_label(attempt.report.upstream)
+        at = attributes.upstream_label(attempt.report.upstream.name)
         instruments.operation_duration.record(attempt.ended - attempt.began, labels | failed | at)
 
 

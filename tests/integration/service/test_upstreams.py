@@ -61,6 +61,8 @@ async def test_sessions_are_warmed_released_and_compacted_where_their_model_is_s
         assert simulator.stats.open_connections == 1
     listed = await sessions.ListSessions(session_pb2.ListSessionsRequest())
     assert [session.live for session in listed.sessions] == [True, True]
+    lines = pair.replica.manager.counts().lines
+    assert (lines["a", "idle"], lines["b", "idle"]) == (1, 1)
     await sessions.ReleaseSession(session_pb2.ReleaseSessionRequest(session_id="s2"))
     await pair.b.wait_for(lambda: pair.b.stats.open_connections == 0, PATIENCE_S)
     said = request("Hello.").messages

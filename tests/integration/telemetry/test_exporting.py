@@ -19,7 +19,7 @@ from tests.stack import MODEL, request, stack
 from tests.watching import until
 
 SETTINGS = telemetry_settings()
-IDLE = {"idle": 1, "leased": 0, "dialing": 0}
+IDLE = {("", "idle"): 1, ("", "leased"): 0, ("", "dialing"): 0}
 RECEIVERS = {"http/protobuf": http_receiver, "grpc": grpc_receiver}
 
 

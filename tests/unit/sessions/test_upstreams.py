@@ -53,7 +53,8 @@ async def test_the_choices_are_those_of_the_routes(file):
         request = CompletionRequest("s", "m", ())
         assert (a.asked(request).model, b.asked(request).model) == ("n", "m")
         assert names(upstreams.choices(ONE, "x")) == ["b"]
-        assert upstreams.counts() == {"idle": 0, "leased": 0, "dialing": 0}
+        states = ("idle", "leased", "dialing")
+        assert upstreams.counts() == {(name, state): 0 for name in ("a", "b") for state in states}
 
 
 async def test_a_key_goes_only_to_those_that_may_have_it(file):
