@@ -115,6 +115,8 @@ async def test_original_fault_abort_leaves_the_socket_in_use(replica):
         await talk.say("sim:say(text=The new answer.)")
         assert talk.text == "The new answer."
         assert talk.received.connection_id != "conn_1"
+        # The cancellation may arrive after the first of these turns: until then the gate stays closed.
+        await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
         replica.simulator.open_gate("go")
 
 
