@@ -1,9 +1,9 @@
 """What the plots of `bench.plots` show, and the sentence above each.
 
-Both are read from a result, so that a sentence stays true when the result is measured again.
+Both are read from results, so that a sentence stays true when the result is measured again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan, nan
 from statistics import median
 from typing import Any
@@ -51,3 +51,21 @@ def idle_caption(result: Result) -> str:
         return "What idle sessions take in memory"
     tls = f", over TLS {each[True]:.0f} KiB" if True in each else ""
     return f"An idle session takes {each[False]:.0f} KiB{tls}"
+
+
+def by_size(rows: Sequence[Mapping[str, Any]]) -> dict[int, list[tuple[int, float]]]:
+    """The warm turns of `bench.histories`: size in bytes → messages and CPU milliseconds."""
+    found: dict[int, list[tuple[int, float]]] = {}
+    for row in rows:
+        if row["incremental"]:
+            found.setdefault(row["bytes"], []).append((row["messages"], row["cpu_ms"]))
+    return found
+
+
+def histories_caption(rows: Sequence[Mapping[str, Any]]) -> str:
+    sizes = by_size(rows)
+    if not sizes:
+        return "What a warm turn costs by its history"
+    size = max(sizes)
+    low, high = (pick(cpu for _, cpu in sizes[size]) for pick in (min, max))
+    return f"A warm turn takes {low:.0f} to {high:.0f} ms of CPU after {size / 1e6:g} MB"

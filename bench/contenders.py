@@ -2,8 +2,9 @@
 
 "service" is everything on: authentication, every turn traced and exported to a sink, metrics, a log line a
 turn; "service, all off" is without the first three. "grpc.aio floor" yields the same deltas from a timer, one
-message each, without an upstream. "C relay" copies bytes from one socket to another and parses nothing. The
-direct clients are the load on the upstream itself. "LiteLLM" has one worker and relays SSE to SSE.
+message each, without an upstream; "grpc.aio relay" is that server with an upstream, and does nothing else.
+"C relay" copies bytes from one socket to another and parses nothing. The direct clients are the load on the
+upstream itself. "LiteLLM" has one worker and relays SSE to SSE.
 """
 
 # ruff: noqa: S603, S607, S105  starts and queries only programs of this benchmark
@@ -137,6 +138,12 @@ def grpc_floor(stack: ExitStack, **environment: str) -> Contender:
         program(sys.executable, "-m", "bench.floor", core=CORES[0], **environment)
     )
     return Contender("grpc.aio floor", ("-mode", "grpc", "-target", address), pid)
+
+
+def grpc_relay(stack: ExitStack, url: str) -> Contender:
+    command = (sys.executable, "-m", "bench.floor", "--upstream", f"{url}/v1")
+    pid, address = stack.enter_context(program(*command, core=CORES[0]))
+    return Contender("grpc.aio relay", ("-mode", "grpc", "-target", address), pid)
 
 
 def c_floor(stack: ExitStack, url: str) -> Contender:

@@ -1,7 +1,7 @@
 """Plot the result of `make bench`: `bench/.plots/bin/python -m bench.plots bench/results/bench.json`.
 
-Writes three PNGs beside the result, for screens of twice the density. This is the only file that needs
-matplotlib, which has its own environment.
+Plots the `histories.json` beside it, too. Writes PNGs to the same folder, for screens of twice the density.
+This is the only file that needs matplotlib, which has its own environment.
 """
 
 import json
@@ -16,19 +16,30 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from bench.captions import PACED, Result, cpu_caption, idle_caption, points, ttft_caption
+from bench.captions import (
+    PACED,
+    Result,
+    by_size,
+    cpu_caption,
+    histories_caption,
+    idle_caption,
+    points,
+    ttft_caption,
+)
 
 COLOURS = {
     "service": "#ab4e17",
     "service, all off": "#e0a37f",
     "LiteLLM": "#3f658a",
     "grpc.aio floor": "#8a8378",
+    "grpc.aio relay": "#6b4f6f",
     "C relay": "#b5aea2",
     "direct WebSocket": "#5f7f5a",
     "direct SSE": "#a8bda4",
 }
 INK, QUIET = "#1f1d1a", "#6a655c"
 SIZE_IN, DPI = (8.0, 4.5), 220
+SIZES = ("#e0a37f", "#d08a5c", "#bf6e38", "#ab4e17", "#6e300c")
 LABEL_APART = 0.05
 """Of the height of the plot: labels at the ends of lines would otherwise overlap."""
 
@@ -108,6 +119,23 @@ def idle(result: Result, file: Path) -> None:
     save(axes, idle_caption(result), "memory of the service, MiB", file)
 
 
+def histories(rows: list[Result], file: Path) -> None:
+    _, axes = plt.subplots(figsize=SIZE_IN)
+    sizes = by_size(rows)
+    lengths = sorted({messages for points in sizes.values() for messages, _ in points})
+    for number, (size, found) in enumerate(sorted(sizes.items())):
+        axes.plot(*zip(*found, strict=True), "o-", color=SIZES[number], linewidth=2)
+        axes.annotate(
+            f"{size / 1000:,.0f} kB", found[-1], (8, 0), textcoords="offset points", color=SIZES[number],
+            va="center",
+        )  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="messages of the history (logarithmic)")
+    axes.set_xticks(lengths, labels=[f"{messages:,}" for messages in lengths])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    save(axes, histories_caption(rows), "CPU of a turn, ms, by the size of its history, logarithmic", file)
+
+
 def save(axes: Axes, caption: str, unit: str, file: Path) -> None:
     axes.grid()
     axes.set_axisbelow(True)
@@ -138,6 +166,9 @@ def main() -> None:
             result, "ttft_p99_ms", ttft_caption(result), "first delta, 99th percentile, ms", named("ttft")
         )
         idle(result, named("idle"))
+        rows = source.with_name("histories.json")
+        if rows.exists():
+            histories(json.loads(rows.read_text()), rows.with_suffix(".png"))
 
 
 if __name__ == "__main__":

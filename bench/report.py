@@ -79,106 +79,64 @@ def goals(result: Result) -> Iterator[str]:
 
 
 Row = tuple[str, Spread | None, str, str, Callable[[float], bool] | None]
+PACED, MANY, FULL, ONE = "50 x 50/s", "1000 x 50/s", "full speed", "one delta"
+FLOOR, RELAY, OFF, LITE = "grpc.aio floor", "grpc.aio relay", "service, all off", "LiteLLM"
 
 
 def rows(result: Result) -> Iterator[Row]:
-    paced, many, full, one = "50 x 50/s", "1000 x 50/s", "full speed", "one delta"
-    lite, ours = "LiteLLM", "service"
+    def cpu(what: str, load: str, above: str, below: str, goal: float = 0, *, least: bool = False) -> Row:
+        measured = ratio(result, load, "cpu_us", above, below)
+        return _row(f"CPU of a {what}, {above} over {below}", measured, " x", goal, least=least)
 
-    def against(load: str, key: str, above: str, below: str) -> Spread | None:
-        return ratio(result, load, key, above, below)
-
-    yield (
-        "CPU per delta, LiteLLM over service, 50 x 50/s",
-        against(paced, "cpu_us", lite, ours),
+    delta, call = f"delta, {PACED}", "one-delta call"
+    yield cpu(call, ONE, "service", FLOOR, 2)
+    yield cpu(call, ONE, RELAY, FLOOR)
+    yield cpu(call, ONE, "service", RELAY)
+    yield cpu(call, ONE, "service", OFF, 1.2)
+    yield cpu(call, ONE, LITE, "service", 20, least=True)
+    yield cpu(delta, PACED, "service", FLOOR, 1.1)
+    yield cpu(delta, PACED, RELAY, FLOOR)
+    yield cpu(delta, PACED, "service", OFF)
+    yield cpu(delta, PACED, "service", "C relay", 5)
+    yield cpu(delta, PACED, LITE, "service", 4, least=True)
+    yield cpu("delta, full speed", FULL, "service", FLOOR)
+    yield _row(
+        f"deltas per second of CPU, full speed, service over {LITE}",
+        ratio(result, FULL, "per_core_s", "service", LITE),
         " x",
-        ">= 4 x",
-        at_least(4),
+        20,
+        least=True,
     )
-    yield (
-        "CPU per one-delta call, LiteLLM over service",
-        against(one, "cpu_us", lite, ours),
-        " x",
-        ">= 25 x",
-        at_least(25),
-    )
-    yield (
-        "deltas per second of CPU, full speed, service over LiteLLM",
-        against(full, "per_core_s", ours, lite),
-        " x",
-        ">= 20 x",
-        at_least(20),
-    )
-    yield (
-        "CPU per delta, service over C relay, 50 x 50/s",
-        against(paced, "cpu_us", ours, "C relay"),
-        " x",
-        "<= 5 x",
-        at_most(5),
-    )
-    yield (
-        "CPU per delta, service over grpc.aio floor, 50 x 50/s",
-        against(paced, "cpu_us", ours, "grpc.aio floor"),
-        " x",
-        "",
-        None,
-    )
-    yield (
-        "CPU per delta, service over grpc.aio floor, full speed",
-        against(full, "cpu_us", ours, "grpc.aio floor"),
-        " x",
-        "",
-        None,
-    )
-    yield (
-        "CPU per delta, everything on over all off, 50 x 50/s",
-        against(paced, "cpu_us", ours, "service, all off"),
-        " x",
-        "",
-        None,
-    )
-    yield (
-        "TTFT added over direct WebSocket, 50 x 50/s, p50",
-        added(result, paced, "ttft_p50_ms"),
-        " ms",
-        "<= 1.5 ms",
-        at_most(1.5),
-    )
-    yield (
-        "TTFT added over direct WebSocket, 50 x 50/s, p99",
-        added(result, paced, "ttft_p99_ms"),
-        " ms",
-        "<= 4 ms",
-        at_most(4),
-    )
+    for percentile, goal in (("p50", 1.2), ("p99", 4)):
+        what = f"TTFT added over direct WebSocket, {PACED}, {percentile}"
+        yield _row(what, added(result, PACED, f"ttft_{percentile}_ms"), " ms", goal)
     within = [
-        f["within_500ms"] / f["sent"] * 100 for f in result["loads"].get(many, {}).get(ours, []) if f["sent"]
+        f["within_500ms"] / f["sent"] * 100
+        for f in result["loads"].get(MANY, {}).get("service", [])
+        if f["sent"]
     ]
-    yield "1000 x 50/s: deltas within 500 ms, of those sent", of(within), " %", ">= 95 %", at_least(95)
-    yield (
-        "1000 x 50/s: TTFT p99",
-        of(figures(result, many, ours, "ttft_p99_ms")),
-        " ms",
-        "<= 250 ms",
-        at_most(250),
-    )
-    yield "1000 x 50/s: streams that starved", of(figures(result, many, ours, "starved")), "", "0", at_most(0)
+    yield _row(f"{MANY}: deltas within 500 ms, of those sent", of(within), " %", 95, least=True)
+    yield _row(f"{MANY}: TTFT p99", of(figures(result, MANY, "service", "ttft_p99_ms")), " ms", 250)
+    starved = of(figures(result, MANY, "service", "starved"))
+    yield f"{MANY}: streams that starved", starved, "", "0", at_most(0)
     cold = result["histories"].get("direct SSE", {}).get("200000", {}).get("later_bytes")
-    warm = result["histories"].get(ours, {}).get("200000", {}).get("later_bytes")
+    warm = result["histories"].get("service", {}).get("200000", {}).get("later_bytes")
     saved = Spread([cold / warm]) if cold and warm else None
-    yield "bytes upstream, 200 kB history, HTTP call over warm turn", saved, " x", ">= 50 x", at_least(50)
+    yield _row("bytes upstream, 200 kB history, HTTP call over warm turn", saved, " x", 50, least=True)
     for tls in (False, True):
         rested = [row for row in result["idle"] if row.get("tls") is tls]
         each = Spread([rested[-1]["each_kib"]]) if rested else None
         count = rested[-1]["sessions"] if rested else 0
         where = " over TLS" if tls else ""
-        yield (
-            f"memory of an idle session, of {count:,}{where}",
-            each,
-            " KiB",
-            "" if tls else "<= 20 KiB",
-            None if tls else at_most(20),
-        )
+        yield _row(f"memory of an idle session, of {count:,}{where}", each, " KiB", 0 if tls else 20)
+
+
+def _row(what: str, measured: Spread | None, unit: str, goal: float = 0, *, least: bool = False) -> Row:
+    """Return a row whose goal is at most, or at least, this value; 0: it has none."""
+    if not goal:
+        return what, measured, unit, "", None
+    text = f"{'>=' if least else '<='} {goal:g}{unit}"
+    return what, measured, unit, text, at_least(goal) if least else at_most(goal)
 
 
 def at_least(bound: float) -> Callable[[float], bool]:

@@ -86,6 +86,7 @@ class Bench:
             contenders.service(stack, self.url),
             contenders.service(stack, self.url, everything=False),
             contenders.grpc_floor(stack),
+            contenders.grpc_relay(stack, self.url),
             contenders.c_floor(stack, self.url),
             *contenders.direct(self.url),
             contenders.litellm(stack, self.url, models),

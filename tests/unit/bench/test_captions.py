@@ -3,9 +3,17 @@ import math
 from pathlib import Path
 from typing import Any
 
-from bench.captions import Result, cpu_caption, idle_caption, points, ttft_caption
+from bench.captions import (
+    Result,
+    by_size,
+    cpu_caption,
+    histories_caption,
+    idle_caption,
+    points,
+    ttft_caption,
+)
 
-RECORDED = Path(__file__).parents[3] / "bench/results/bench.json"
+RESULTS = Path(__file__).parents[3] / "bench/results"
 LOADS: dict[str, Any] = {
     "1 x 50/s": {"service": [{"ttft_p99_ms": 3.0}]},
     "50 x 50/s": {
@@ -40,6 +48,20 @@ def test_what_was_not_measured_is_not_said():
 
 
 def test_the_recorded_result_has_what_the_captions_need():
-    result = json.loads(RECORDED.read_text())
+    result = json.loads((RESULTS / "bench.json").read_text())
     for caption in (cpu_caption, ttft_caption, idle_caption):
         assert any(sign.isdigit() for sign in caption(result))
+
+
+def test_a_turn_in_full_is_no_warm_turn():
+    warm = {"messages": 10, "bytes": 2_000_000, "incremental": True, "cpu_ms": 3.6}
+    longer = warm | {"messages": 100, "cpu_ms": 11.2}
+    rows = [warm, longer, warm | {"bytes": 9_000_000, "incremental": False}]
+    assert by_size(rows) == {2_000_000: [(10, 3.6), (100, 11.2)]}
+    assert histories_caption(rows) == "A warm turn takes 4 to 11 ms of CPU after 2 MB"
+    assert histories_caption(rows[2:]) == "What a warm turn costs by its history"
+
+
+def test_the_recorded_histories_have_what_the_caption_needs():
+    rows = json.loads((RESULTS / "histories.json").read_text())
+    assert " 10 MB" in histories_caption(rows)
