@@ -40,6 +40,7 @@ COLOURS = {
 INK, QUIET = "#1f1d1a", "#6a655c"
 SIZE_IN, DPI = (8.0, 4.5), 220
 SIZES = ("#e0a37f", "#d08a5c", "#bf6e38", "#ab4e17", "#6e300c")
+MILLISECONDS = (5, 10, 20, 50, 100)
 LABEL_APART = 0.05
 """Of the height of the plot: labels at the ends of lines would otherwise overlap."""
 
@@ -125,14 +126,13 @@ def histories(rows: list[Result], file: Path) -> None:
     lengths = sorted({messages for points in sizes.values() for messages, _ in points})
     for number, (size, found) in enumerate(sorted(sizes.items())):
         axes.plot(*zip(*found, strict=True), "o-", color=SIZES[number], linewidth=2)
-        axes.annotate(
-            f"{size / 1000:,.0f} kB", found[-1], (8, 0), textcoords="offset points", color=SIZES[number],
-            va="center",
-        )  # fmt: skip
+        name = f"{size / 1e6:g} MB" if size >= 1e6 else f"{size / 1000:g} kB"
+        axes.annotate(name, found[-1], (8, 0), textcoords="offset points", color=SIZES[number], va="center")
     axes.set(xscale="log", yscale="log", xlabel="messages of the history (logarithmic)")
     axes.set_xticks(lengths, labels=[f"{messages:,}" for messages in lengths])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.set_yticks(MILLISECONDS, labels=[f"{each}" for each in MILLISECONDS])
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
     save(axes, histories_caption(rows), "CPU of a turn, ms, by the size of its history, logarithmic", file)
 
 
