@@ -1,11 +1,13 @@
 import urllib.request
 
 import pytest
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from service.domain.errors import SettingsError
+from service.telemetry import setup
 from service.telemetry.bounds import CONTENT_CHARACTERS
 from service.telemetry.light_spans import LightTracer
-from service.telemetry.setup import Providers, span_limits
+from service.telemetry.setup import DELAY, EXPORT_DELAY_MS, Providers, span_limits
 from tests.parts import telemetry_settings
 
 
@@ -28,6 +30,23 @@ def test_a_limit_of_the_environment_takes_spans_that_honour_it(environ, light):
         assert isinstance(providers.telemetry.tracer, LightTracer) is light
     finally:
         providers.close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "delay_ms"), [({}, EXPORT_DELAY_MS), ({DELAY: ""}, EXPORT_DELAY_MS), ({DELAY: "7000"}, None)]
+)
+def test_spans_are_exported_often_unless_the_environment_says_how(environ, delay_ms, monkeypatch):
+    """None: the SDK reads it from the environment."""
+    given = []
+
+    class Recorder(BatchSpanProcessor):
+        def __init__(self, exporter: SpanExporter, schedule_delay_millis: float | None) -> None:
+            given.append(schedule_delay_millis)
+            super().__init__(exporter)
+
+    monkeypatch.setattr(setup, "BatchSpanProcessor", Recorder)
+    Providers(telemetry_settings(), environ | {"OTEL_TRACES_EXPORTER": "console"}).close()
+    assert given == [delay_ms]
 
 
 def test_prometheus_reads_at_the_address_of_the_setting():
