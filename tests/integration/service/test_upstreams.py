@@ -95,6 +95,8 @@ async def test_a_turn_ends_where_it_runs_though_the_file_changes(two, transport)
     pair.file.write('models = ["m"]', 'models = ["n"]\nidle_timeout_s = 30')
     reload.read_again()
     assert upstream(await Talk(pair.replica, "s2", model="m").say("Hello.")) == "a"
+    running = 1 if transport == pb.TRANSPORT_WEBSOCKET else 0
+    assert pair.replica.manager.counts().lines["b", "leased"] == running
     assert upstream(await turn) == "b"
     await pair.b.wait_for(lambda: pair.b.stats.open_connections == 0, PATIENCE_S)
 

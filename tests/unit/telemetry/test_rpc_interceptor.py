@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import grpc
 import pytest
@@ -82,3 +82,24 @@ async def test_probes_are_not_observed():
     with watching() as seen:
         await call(seen, raising(None), Context(), "/grpc.health.v1.Health/Check")
         assert seen.spans == []
+
+
+async def test_waiting_for_calls_has_an_end_and_sees_them_recorded():
+    with watching() as seen:
+        observation, release = Observation([METHOD], seen.telemetry), asyncio.Event()
+
+        async def continuation(_details):
+            return None
+
+        async def run():
+            await observation.intercept_service(continuation, cast(Any, Details(METHOD)))
+            await release.wait()
+
+        await observation.ended(0)
+        running = asyncio.create_task(run())
+        await asyncio.sleep(0)
+        await observation.ended(0.01)
+        assert not running.done()
+        release.set()
+        await observation.ended(PATIENCE_S)
+        assert [span.name for span in seen.spans] == [METHOD.removeprefix("/")]
