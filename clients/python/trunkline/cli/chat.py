@@ -5,17 +5,18 @@ while a turn does: waiting for a person is plain reading.
 """
 
 import asyncio
-import signal
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
 from trunkline.aio.conversation import AsyncConversation
 from trunkline.aio.run import AsyncRun
 from trunkline.cli.commands import SLASH, Commands
 from trunkline.cli.exits import FAILED, INTERRUPTED, OK, code_of
+from trunkline.cli.interrupts import Interrupts
 from trunkline.cli.items import tool_name
+from trunkline.cli.piped import piped
 from trunkline.cli.reach import connect
 from trunkline.cli.screen import Records, Screen, Show
 from trunkline.cli.talks import Talks
@@ -48,18 +49,19 @@ def chat(given: Namespace, terminal: Terminal) -> int:
         terminal.note("Ctrl-C stops an answer, Ctrl-D leaves, /help lists commands.", "dim")
     show = Records(terminal) if given.json else Screen(terminal, given.address)
     talks = Talks(conversation, named=given.session is not None)
-    with asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, Interrupts(runner) as interrupts:
         try:
-            return Chat(talks, runner, terminal, show, interactive=interactive).run()
+            return Chat(talks, interrupts, terminal, show, interactive=interactive).run()
         finally:
-            runner.run(talks.close())
+            with suppress(asyncio.CancelledError):
+                interrupts.run(talks.close())
 
 
 class Chat:
     def __init__(
         self,
         talks: Talks,
-        runner: asyncio.Runner,
+        interrupts: Interrupts,
         terminal: Terminal,
         show: Show,
         *,
@@ -67,11 +69,11 @@ class Chat:
     ) -> None:
         self._talks = talks
         self._commands = Commands(talks, terminal)
-        self._runner = runner
+        self._interrupts = interrupts
         self._terminal = terminal
         self._show = show
         self._interactive = interactive
-        self._interrupted = False
+        self._lines = sys.stdin if interactive else piped(sys.stdin)
 
     @property
     def _conversation(self) -> AsyncConversation:
@@ -100,12 +102,12 @@ class Chat:
         """A line; None: there are no more."""
         if self._interactive:
             try:
-                line = input(self._terminal.prompt(PROMPT))
+                line = self._interrupts.call(lambda: input(self._terminal.prompt(PROMPT)))
             except EOFError:
                 self._terminal.note("\n")
                 return None
         else:
-            line = sys.stdin.readline()
+            line = self._interrupts.call(self._lines.readline)
             if not line:
                 return None
         return line.rstrip("\r\n")
@@ -114,8 +116,9 @@ class Chat:
         """A command, from a person only: what a script pipes in is for the model."""
         if not (self._interactive and line.startswith(SLASH)):
             return self._turn(line)
-        self._runner.run(self._commands.run(line))
-        return OK
+        with suppress(asyncio.CancelledError):
+            self._interrupts.run(self._commands.run(line))
+        return INTERRUPTED if self._interrupts.taken() else OK
 
     def _turn(self, line: str) -> int:
         """A line, and what the model asks a person meanwhile. Kept only where nothing waits in the end."""
@@ -149,7 +152,7 @@ class Chat:
         question = APPROVE.format(tool_name(fields_of(request.json)))
         while True:
             try:
-                said = input(self._terminal.prompt(question)).strip().lower()
+                said = self._interrupts.call(lambda: input(self._terminal.prompt(question))).strip().lower()
             except EOFError:
                 self._terminal.note("\n")
                 return False
@@ -157,56 +160,31 @@ class Chat:
                 return ANSWERS[said]
 
     def _follow_to_end(self, run: AsyncRun) -> int:
-        self._talks.current.began, self._interrupted = True, False
+        self._talks.current.began = True
         try:
-            self._runner.run(self._follow(run))
+            self._interrupts.run(self._follow(run))
         except asyncio.CancelledError:
             self._show.stopped()
         except TrunklineError as error:
+            self._interrupts.taken()
             self._show.error(error)
             return code_of(error)
         # Also if the turn ended before the interrupt: a script that gets SIGINT must stop.
-        return INTERRUPTED if self._interrupted else OK
+        return INTERRUPTED if self._interrupts.taken() else OK
 
     async def _follow(self, run: AsyncRun) -> None:
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        assert task is not None
         messages = self._conversation.messages
         shown = len(messages)
-
-        def stop() -> None:
-            self._interrupted = True
-            loop.call_soon_threadsafe(task.cancel)
-
-        with _on_interrupt(stop):
-            async with run:
-                async for event in run:
-                    if isinstance(event, Start):
-                        for message in messages[shown:]:
-                            if message.role == ROLE_TOOL:
-                                self._show.results(message)
-                        shown = len(messages)
-                    elif isinstance(event, Done):
-                        self._talks.current.reports.append(event)
-                    self._show.event(event)
-
-
-@contextmanager
-def _on_interrupt(do: Callable[[], object]) -> Iterator[None]:
-    """Ctrl-C does this, and nothing else."""
-    loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGINT)
-    with suppress(
-        NotImplementedError
-    ):  # Windows has none; elsewhere a signal then never finds the loop asleep
-        loop.add_signal_handler(signal.SIGINT, lambda: None)
-    signal.signal(signal.SIGINT, lambda *_: do())
-    try:
-        yield
-    finally:
-        with suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, before)
+        async with run:
+            async for event in run:
+                if isinstance(event, Start):
+                    for message in messages[shown:]:
+                        if message.role == ROLE_TOOL:
+                            self._show.results(message)
+                    shown = len(messages)
+                elif isinstance(event, Done):
+                    self._talks.current.reports.append(event)
+                self._show.event(event)
 
 
 def _options(given: Namespace) -> Options:
