@@ -96,10 +96,16 @@ class CuttingProxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._relay(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        await asyncio.wait([task])
+        try:
+            if self._server is None or not self._server.is_serving():
+                return
+            task = asyncio.create_task(self._relay(reader, writer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            await asyncio.wait([task])
+        finally:
+            # However the relay ended, and also where it never began: nothing else closes this side.
+            writer.transport.abort()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, to_upstream = await asyncio.open_connection(self._host, int(self._port))
@@ -118,7 +124,6 @@ class CuttingProxy:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            writer.transport.abort()
             to_upstream.transport.abort()
 
 
