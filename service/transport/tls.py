@@ -13,6 +13,9 @@ from service.transport.settings import UpstreamSettings
 def context_of(settings: UpstreamSettings) -> ssl.SSLContext:
     """Return a context that trusts the system's authorities and those of TRUNKLINE_UPSTREAM_CA.
 
+    Where neither the upstream nor a proxy is reached by TLS, the system's are left out: loading them is most
+    of what a start costs.
+
     TRUNKLINE_TLS_RELAXED clears VERIFY_X509_STRICT, which Python sets since 3.13, and nothing else: names,
     dates and signatures are still checked.
 
@@ -20,7 +23,10 @@ def context_of(settings: UpstreamSettings) -> ssl.SSLContext:
     """
     if _uses_tls(settings):
         _check_system_paths()
-    context = trusting("TRUNKLINE_UPSTREAM_CA", settings.upstream_ca)
+        context = ssl.create_default_context()
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _trust(context, "TRUNKLINE_UPSTREAM_CA", settings.upstream_ca)
     if settings.tls_relaxed:
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
@@ -33,8 +39,7 @@ def trusting(variable: str, path: str) -> ssl.SSLContext:
     Raises SettingsError if that cannot be used.
     """
     context = ssl.create_default_context()
-    if path:
-        _trust(context, variable, path)
+    _trust(context, variable, path)
     return context
 
 
@@ -44,6 +49,8 @@ def _uses_tls(settings: UpstreamSettings) -> bool:
 
 
 def _trust(context: ssl.SSLContext, variable: str, path: str) -> None:
+    if not path:
+        return
     try:
         context.load_verify_locations(cafile=path)
     except ssl.SSLError as error:

@@ -49,6 +49,17 @@ def test_an_authority_is_trusted_besides_the_systems(authority):
     assert added == context().cert_store_stats()["x509_ca"] + 1
 
 
+def test_nobody_is_trusted_where_nothing_is_reached_by_tls(authority):
+    def trusted(**environ):
+        context = context_of(load(HTTP | environ).part(UpstreamSettings))
+        assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+        return context.cert_store_stats()["x509_ca"]
+
+    assert trusted() == 0
+    assert trusted(TRUNKLINE_UPSTREAM_CA=str(authority.path)) == 1
+    assert trusted(HTTP_PROXY="https://proxy") == context().cert_store_stats()["x509_ca"] > 0
+
+
 def test_a_broken_authority_of_another_setting_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"^TRUNKLINE_JWT_CA names .*ca\.pem: No such file"):
         trusting("TRUNKLINE_JWT_CA", str(tmp_path / "ca.pem"))

@@ -96,6 +96,7 @@ def interrupted_at(number, interrupts):
         if next(seen) == number:
             interrupt()
 
+    before = sys.getprofile()
     sys.setprofile(profile)
     try:
         interrupts.run(answer())
@@ -109,7 +110,7 @@ def interrupted_at(number, interrupts):
     except KeyboardInterrupt:
         ends.append("raised")
     finally:
-        sys.setprofile(None)
+        sys.setprofile(before)
     if interrupts.taken():
         ends.append("kept")
     return ends, next(seen) > number
