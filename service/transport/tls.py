@@ -13,8 +13,8 @@ from service.transport.settings import UpstreamSettings
 def context_of(settings: UpstreamSettings) -> ssl.SSLContext:
     """Return a context that trusts the system's authorities and those of TRUNKLINE_UPSTREAM_CA.
 
-    Where neither the upstream nor a proxy is reached by TLS, the system's are left out: loading them is most
-    of what a start costs.
+    Where neither the upstream nor a proxy is reached by TLS, the system's are left out: to load them is most
+    of what it costs to make an Upstream.
 
     TRUNKLINE_TLS_RELAXED clears VERIFY_X509_STRICT, which Python sets since 3.13, and nothing else: names,
     dates and signatures are still checked.
