@@ -9,8 +9,9 @@ well. The first state that applies counts:
 | reading is paused                                   | no judgement; again after `ping_interval_s`          |
 | a ping is unanswered, the socket was throttled      | read first, then judge                               |
 | something was received within `ping_interval_s`     | again when that much silence has passed              |
+| a ping is unanswered, not yet for `ping_timeout_s`  | again then, or after `ping_interval_s` if sooner     |
 | a ping is unanswered, or the connection is closed   | the peer is dead: the socket is closed               |
-| silence                                             | a ping; again after `ping_timeout_s`                 |
+| silence                                             | a ping; again after the shorter of the two           |
 
 Any inbound byte counts as an answer, not only a pong. Example, with 20 s and 20 s: an idle peer that
 disappears is pinged after 20 s of silence and is dead after 40 s; from `PONG_OVERDUE_S` after the ping the
@@ -278,6 +279,13 @@ class Connection:
         """Whether nothing was received since the last ping."""
         return self._pinged_at is not None and self._connection.heard_at <= self._pinged_at
 
+    @property
+    def _answer_left_s(self) -> float:
+        """How much longer the last ping may be unanswered; at most 0: no longer, or it was answered."""
+        if self._pinged_at is None or not self._suspect:
+            return 0.0
+        return self._pinged_at + self._ping_timeout_s - now()
+
     def _keep_alive(self) -> None:
         """Judge the peer; the table at the top of the module."""
         silence = now() - self._connection.heard_at
@@ -288,6 +296,8 @@ class Connection:
             delay = 0.0  # what has arrived and was not polled is read first
         elif silence < self._ping_interval_s:
             delay = self._ping_interval_s - silence
+        elif self.open and (left_s := self._answer_left_s) > 0:
+            delay = min(left_s, self._ping_interval_s)
         elif self._suspect or not self.open:
             self._dead = self._suspect
             self.discard()
@@ -296,5 +306,5 @@ class Connection:
             self._pinged_at = now()
             self._connection.protocol.send_ping(b"trunkline")
             self._connection.send_data()
-            delay = self._ping_timeout_s
+            delay = min(self._ping_timeout_s, self._ping_interval_s)
         self._timer = self._loop.call_later(delay, self._keep_alive, context=EMPTY_CONTEXT)

@@ -188,10 +188,14 @@ async def test_an_idle_line_whose_peer_is_gone_is_not_used(start):
 
 
 async def test_a_line_under_suspicion_is_not_used(start):
-    """Its peer owes an answer to a ping: perhaps dead, and a turn is not the way to find out."""
+    """Its peer owes an answer to a ping: perhaps dead, and a turn is not the way to find out.
+
+    Pings that were answered before change nothing: it is pinged every interval, however long the timeout.
+    """
     replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "60"})
     talk = Talk(replica)
     await talk.say("Hello.")
+    await until(lambda: replica.simulator.stats.pings >= 2)
     (connection,) = replica.simulator.connections.values()
     connection._request.transport.pause_reading()
     line = replica.manager._registry.find("", "s1").line

@@ -51,6 +51,24 @@ async def test_a_peer_that_answers_pings_lives(line, clock):
     assert line.healthy
 
 
+async def test_a_timeout_longer_than_the_interval_delays_neither_ping_nor_verdict(dial, clock, peer):
+    line = await dial(ping_interval_s=20.0, ping_timeout_s=50.0, expires_at=clock.now + 3600)
+    clock.now += 20
+    assert keep_alive(line) == pytest.approx(20, abs=5)
+    clock.now += 1
+    await heard(line, clock)
+    peer.stop_reading()
+    clock.now += 20
+    assert keep_alive(line) == pytest.approx(20, abs=5), "pinged again: the first was answered"
+    for again_in_s in (20, 10):
+        clock.now += 20
+        assert keep_alive(line) == pytest.approx(again_in_s, abs=5)
+        assert line.open
+    clock.now += 10
+    line._keep_alive()
+    assert not line.open
+
+
 async def test_a_peer_is_not_judged_before_the_next_poll(line, clock, peer):
     peer.stop_reading()
     clock.now += 20
