@@ -1,5 +1,6 @@
 """What all tests share: no proxy of the machine, Ctrl-C as usual, no verdict by Hypothesis on speed."""
 
+import gc
 import os
 import signal
 
@@ -26,3 +27,9 @@ def pytest_xdist_auto_num_workers() -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(cores, min(2 * cores, 8))
+
+
+def pytest_collection_finish() -> None:
+    """Keep ten thousand collected tests out of each later garbage collection."""
+    gc.collect()
+    gc.freeze()
