@@ -13,9 +13,8 @@ well. The first state that applies counts:
 | a ping is unanswered, or the connection is closed   | the peer is dead: the socket is closed               |
 | silence                                             | a ping; again after the shorter of the two           |
 
-Any inbound byte counts as an answer, not only a pong. Example, with 20 s and 20 s: an idle peer that
-disappears is pinged after 20 s of silence and is dead after 40 s; from `PONG_OVERDUE_S` after the ping the
-connection carries no new turn.
+Any byte counts as an answer. With 20 s and 20 s, an idle peer that disappears is pinged after 20 s and dead
+after 40 s; from `PONG_OVERDUE_S` after its ping the connection carries no new turn.
 """
 
 from __future__ import annotations
@@ -45,9 +44,7 @@ to the default of TRUNKLINE_MAX_FRAME_BYTES it is one frame, which upstreams are
 FRAGMENT_BYTES = 1024 * 1024
 
 EMPTY_CONTEXT = Context()
-"""The context of a connection's timers: with the context of the turn that starts them, they would keep the
-turn's objects alive until they fire.
-"""
+"""The context of a connection's timers: that of the turn which starts them would keep its objects alive."""
 
 PONG_OVERDUE_S = 1.0
 """A connection whose ping is unanswered this long carries no new turn."""
@@ -152,8 +149,7 @@ class Connection:
         self.sent_at = now()
 
     async def _send_fragments(self, data: bytes | bytearray, within_s: float) -> None:
-        view = memoryview(data)
-        protocol = self._connection.protocol
+        view, protocol = memoryview(data), self._connection.protocol
         protocol.send_text(view[:FRAGMENT_BYTES], fin=False)
         for start in range(FRAGMENT_BYTES, len(data), FRAGMENT_BYTES):
             await self._written(within_s)
@@ -279,16 +275,10 @@ class Connection:
         """Whether nothing was received since the last ping."""
         return self._pinged_at is not None and self._connection.heard_at <= self._pinged_at
 
-    @property
-    def _answer_left_s(self) -> float:
-        """How much longer the last ping may be unanswered; at most 0: no longer, or it was answered."""
-        if self._pinged_at is None or not self._suspect:
-            return 0.0
-        return self._pinged_at + self._ping_timeout_s - now()
-
     def _keep_alive(self) -> None:
         """Judge the peer; the table at the top of the module."""
         silence = now() - self._connection.heard_at
+        left = (self._pinged_at or 0.0) + self._ping_timeout_s - now()
         if not self._connection.reading:
             self._pinged_at = None
             delay = self._ping_interval_s
@@ -296,8 +286,8 @@ class Connection:
             delay = 0.0  # what has arrived and was not polled is read first
         elif silence < self._ping_interval_s:
             delay = self._ping_interval_s - silence
-        elif self.open and (left_s := self._answer_left_s) > 0:
-            delay = min(left_s, self._ping_interval_s)
+        elif self._suspect and self.open and left > 0:
+            delay = min(left, self._ping_interval_s)
         elif self._suspect or not self.open:
             self._dead = self._suspect
             self.discard()
