@@ -14,7 +14,16 @@ from service.gen.trunkline.v1 import message_pb2 as m
 from service.telemetry import names
 from simulator.scripts.faults import Drop, End, Garbage, Hang, Page
 from simulator.scripts.steps import Fail, Gate, Script
-from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, context, failed, until
+from tests.integration.service.talk import (
+    PATIENCE_S,
+    SSE,
+    WEBSOCKET,
+    Talk,
+    all_stopped,
+    context,
+    failed,
+    until,
+)
 from tests.stack import MODEL, Stack, request, user
 from tests.watching import watching
 
@@ -236,7 +245,7 @@ async def test_a_wait_that_runs_out_is_named(start, settings, named):
     failure = await failed(replica.completions.Compact(asked("Hello.")))
     assert (failure.reason, failure.sent) == ("TIMEOUT", "true")
     assert named in failure.message
-    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted, PATIENCE_S)
+    await all_stopped(replica)
 
 
 async def waiting(replica: Stack) -> Any:

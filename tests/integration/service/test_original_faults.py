@@ -15,6 +15,7 @@ from tests.integration.service.talk import (
     SSE,
     WEBSOCKET,
     Talk,
+    all_stopped,
     context,
     failed,
     failed_stream,
@@ -238,7 +239,7 @@ async def test_original_fault_no_timeouts_of_a_whole_turn(start):
     failure = await failed(replica.turn(request("sim:slow(n=100000, delay_ms=5)"), timeout=PATIENCE_S))
     assert failure.reason == "TIMEOUT"
     assert "TURN_TIMEOUT_S" in failure.message
-    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
+    await all_stopped(replica)
 
 
 def _text(words: str) -> m.Part:
