@@ -165,18 +165,21 @@ async def test_cancel_stops_tools_that_run_in_the_loop(service, async_conversati
 
 
 async def test_cancelling_the_task_stops_the_tools(service, async_conversation):
-    stopped = asyncio.Event()
+    began, stopped = asyncio.Event(), asyncio.Event()
 
     async def forever() -> None:
+        began.set()
         try:
             await asyncio.Event().wait()
         finally:
             stopped.set()
 
     service.scripts = [asks(("c1", "forever", "{}"))]
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await async_conversation.run("go", tools=[forever]).result()
+    running = asyncio.ensure_future(async_conversation.run("go", tools=[forever]).result())
+    await began.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
     await stopped.wait()
 
 
