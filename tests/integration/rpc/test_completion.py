@@ -231,7 +231,7 @@ async def test_cancel_reaches_the_turn(completion, manager):
 
 async def test_a_deadline_reaches_the_turn(completion, manager):
     manager.steps = [[STARTED], asyncio.Event()]
-    messages, error = await ended(completion.StreamCompletion(STREAM, timeout=0.2))
+    messages, error = await ended(completion.StreamCompletion(STREAM, timeout=1))
     assert kinds(messages) == ["start"]
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await manager.turns[0].left.wait()
