@@ -9,7 +9,7 @@ from simulator import Settings
 from simulator.scripts import Drop, Hang, Pace, Say, Script, Start, Wait
 from tests.integration.faults import raw
 from tests.integration.faults.endings import ended
-from tests.integration.service.talk import SSE, WEBSOCKET, Talk, all_stopped, context, until
+from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, context, until
 from tests.stack import request, text_of
 
 BIG = "x" * 8_000_000
@@ -128,9 +128,9 @@ async def test_the_callers_own_deadline_ends_the_turn(start):
     replica = await start()
     replica.simulator.enqueue(Script(Say("Half of it", closed=False), Hang()))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await replica.turn(request("Hello."), timeout=0.3)
+        await replica.turn(request("Hello."), timeout=1)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    await all_stopped(replica)
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
 
 
 async def test_silence_within_the_wait_is_no_fault(start):

@@ -83,14 +83,6 @@ def route(done: pb.Done) -> tuple[str, str]:
     return pb.Transport.Name(done.report.transport).removeprefix("TRANSPORT_"), done.report.transport_reason
 
 
-async def all_stopped(replica: Stack) -> None:
-    """Wait until the upstream has stopped whatever it was asked; a short limit may end before it is asked."""
-    stats = replica.simulator.stats
-    await replica.simulator.wait_for(
-        lambda: stats.aborted == stats.requests_total and not stats.in_flight, PATIENCE_S
-    )
-
-
 async def until(predicate: Callable[[], object]) -> None:
     """Waits for what only the service itself knows: where the upstream could tell, ask its `wait_for`."""
     async with asyncio.timeout(PATIENCE_S):

@@ -14,16 +14,7 @@ from service.gen.trunkline.v1 import message_pb2 as m
 from service.telemetry import names
 from simulator.scripts.faults import Drop, End, Garbage, Hang, Page
 from simulator.scripts.steps import Fail, Gate, Script
-from tests.integration.service.talk import (
-    PATIENCE_S,
-    SSE,
-    WEBSOCKET,
-    Talk,
-    all_stopped,
-    context,
-    failed,
-    until,
-)
+from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, context, failed, until
 from tests.stack import MODEL, Stack, request, user
 from tests.watching import watching
 
@@ -235,8 +226,8 @@ async def test_nothing_was_sent_where_nobody_listens(start):
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"FIRST_EVENT_LIMIT_S": "0.1", "FIRST_EVENT_TIMEOUT_S": "0.1"}, "TRUNKLINE_FIRST_EVENT_LIMIT_S"),
-        ({"TURN_TIMEOUT_S": "0.1"}, "TRUNKLINE_TURN_TIMEOUT_S"),
+        ({"FIRST_EVENT_LIMIT_S": "1", "FIRST_EVENT_TIMEOUT_S": "1"}, "TRUNKLINE_FIRST_EVENT_LIMIT_S"),
+        ({"TURN_TIMEOUT_S": "1"}, "TRUNKLINE_TURN_TIMEOUT_S"),
     ],
 )
 async def test_a_wait_that_runs_out_is_named(start, settings, named):
@@ -245,7 +236,7 @@ async def test_a_wait_that_runs_out_is_named(start, settings, named):
     failure = await failed(replica.completions.Compact(asked("Hello.")))
     assert (failure.reason, failure.sent) == ("TIMEOUT", "true")
     assert named in failure.message
-    await all_stopped(replica)
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
 
 
 async def waiting(replica: Stack) -> Any:

@@ -10,7 +10,7 @@ from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import completion_pb2_grpc
 from simulator import Settings
 from simulator.scripts import Gate, Hang, Say, Script, Start
-from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, all_stopped, context, failed
+from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, context, failed
 from tests.stack import Stack, request, text_of
 
 MOMENTS = {
@@ -65,9 +65,9 @@ async def test_leaving_one_turn_disturbs_no_other(replica):
 
 async def test_a_deadline_reaches_the_upstream(replica):
     replica.simulator.enqueue(MOMENTS["in the answer"])
-    failure = await failed(replica.turn(request("Tell me."), timeout=0.5))
+    failure = await failed(replica.turn(request("Tell me."), timeout=1))
     assert failure.code is grpc.StatusCode.DEADLINE_EXCEEDED
-    await all_stopped(replica)
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
     await replica.simulator.wait_for(lambda: replica.simulator.stats.open_connections == 0, PATIENCE_S)
     assert 'You said: "Again."' in text_of(await replica.turn(request("Again.")))
 

@@ -15,7 +15,6 @@ from tests.integration.service.talk import (
     SSE,
     WEBSOCKET,
     Talk,
-    all_stopped,
     context,
     failed,
     failed_stream,
@@ -235,11 +234,11 @@ async def test_original_fault_no_timeouts(start, options, reported):
 
 async def test_original_fault_no_timeouts_of_a_whole_turn(start):
     """One that is never silent and never done ends, too."""
-    replica = await start({"TURN_TIMEOUT_S": "0.5"})
+    replica = await start({"TURN_TIMEOUT_S": "1"})
     failure = await failed(replica.turn(request("sim:slow(n=100000, delay_ms=5)"), timeout=PATIENCE_S))
     assert failure.reason == "TIMEOUT"
     assert "TURN_TIMEOUT_S" in failure.message
-    await all_stopped(replica)
+    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
 
 
 def _text(words: str) -> m.Part:

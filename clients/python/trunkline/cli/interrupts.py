@@ -21,6 +21,8 @@ _T = TypeVar("_T")
 
 
 class Interrupts:
+    """Handle SIGINT while the context is open, for coroutines of the runner and for reads between them."""
+
     def __init__(self, runner: asyncio.Runner) -> None:
         self._runner = runner
         self._loop = runner.get_loop()
@@ -59,7 +61,7 @@ class Interrupts:
         return self._runner.run(self._cancellable(coroutine))
 
     def taken(self) -> bool:
-        """Whether one came that ended no read. It counts once."""
+        """Return whether one came that ended no read; it counts once."""
         came, self._came = self._came, False
         return came
 
