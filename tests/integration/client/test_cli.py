@@ -173,6 +173,15 @@ async def test_an_interrupt_while_nothing_runs(replica):
     assert process.returncode == 130
 
 
+async def test_without_a_standard_input_there_is_nothing_to_say(replica):
+    command = f"{sys.executable} -m trunkline chat <&-"
+    pipe = asyncio.subprocess.PIPE
+    environ = os.environ | {ADDRESS: replica.address}
+    process = await asyncio.create_subprocess_shell(command, env=environ, stdout=pipe, stderr=pipe)
+    assert await process.communicate() == (b"", b"")
+    assert process.returncode == 0
+
+
 async def test_sessions_are_warmed_shown_and_released(replica):
     warm = await run(replica, "warm", "s1", "--prime", "--instructions", "Be kind.")
     assert (warm.code, warm.out) == (0, "s1: the line is open\n")

@@ -28,6 +28,8 @@ COMMANDS: Mapping[str, Callable[[Namespace, Terminal], int]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parse(arguments)
+    if sys.stdin is None:  # closed by whoever started the program: there is nothing to read
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     _forgive()
     terminal = Terminal()
     try:
