@@ -84,6 +84,11 @@ class Simulator:
         for connection in list(self.connections.values()):
             connection.drop(code)
 
+    def expire_all(self) -> None:
+        """End all WebSockets as ones that have reached their age (`max_age_s`)."""
+        for connection in list(self.connections.values()):
+            connection.expire()
+
     async def wait_for(self, predicate: Callable[[], object], timeout: float = 5.0) -> None:
         """Return once the predicate (without arguments) holds. Raises TimeoutError."""
         await self._journal.wait_for(predicate, timeout)

@@ -90,6 +90,10 @@ class Connection:
             self._request.transport.write(b"\x88\x02" + code.to_bytes(2, "big"))
             self._request.transport.close()
 
+    def expire(self) -> None:
+        """End the connection as one that has reached its age (`max_age_s`)."""
+        self._age.reschedule(asyncio.get_running_loop().time())
+
     # The interface `Wire`
 
     def adopt(self, framing: Framing) -> None:

@@ -31,3 +31,13 @@ async def test_drop_all_ends_every_connection(sim, dial):
         await asyncio.gather(first.wait_closed(), second.wait_closed())
         assert (first.close_code, second.close_code) == (1012, 1012)
     await sim.wait_for(lambda: not sim.connections)
+
+
+async def test_expire_all_ends_every_connection_as_too_old(sim, dial):
+    async with dial() as first, dial() as second:
+        await sim.wait_for(lambda: len(sim.connections) == 2)
+        sim.expire_all()
+        for socket in (first, second):
+            assert "websocket_connection_limit_reached" in await socket.recv()
+    await sim.wait_for(lambda: not sim.connections)
+    assert sim.stats.expired == 2
