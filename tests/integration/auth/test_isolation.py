@@ -112,7 +112,7 @@ async def test_a_tenant_has_a_limit_of_its_own_for_lines(start, auth_file):
     auth_file.write_text(
         auth_file.read_text().replace("[tenants.alpha]", "[tenants.alpha]\nmax_connections = 1")
     )
-    replica = await start({"AUTH_FILE": str(auth_file), "CONNECT_TIMEOUT_S": "0.5"})
+    replica = await start({"AUTH_FILE": str(auth_file), "CONNECT_TIMEOUT_S": "1"})
     for name in ("one", "two"):
         await Knock(replica.channel, ALPHA, session=name).warm()
     await replica.simulator.wait_for(lambda: replica.simulator.stats.open_connections == 1, PATIENCE_S)

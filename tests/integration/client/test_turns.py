@@ -143,7 +143,7 @@ async def test_the_deadline_reaches_the_service_and_ends_the_turn(face, service,
         await face.events(conversation.stream("hi", timeout=1))
     assert (caught.value.reason, caught.value.sent) == ("DEADLINE_EXCEEDED", None)
     assert caught.value.partial == trunkline.assistant("hal")
-    assert 0 < service.deadlines[0] < 1
+    assert 0 < service.deadlines[0] < 1.1  # gRPC rounds what it sends up
     await service.left.wait()
 
 

@@ -38,7 +38,7 @@ async def test_over_max_turns_and_its_queue_each_turn_is_refused_at_once(start):
     [
         pytest.param({"MAX_TURNS": "1"}, id="turns"),
         pytest.param({"MAX_SESSIONS": "1"}, id="sessions"),
-        pytest.param({"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "0.2"}, id="connections"),
+        pytest.param({"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "1"}, id="connections"),
     ],
 )
 async def test_who_is_refused_learns_when_to_come_back(start, settings):

@@ -124,7 +124,7 @@ async def test_reasoning_that_cannot_be_read_is_left_out_of_the_resend(replica):
 
 async def test_a_replay_after_the_start_starts_no_second_time(start):
     """The caller keeps what it was reported first; the end says what came true."""
-    replica = await start({"IDLE_TIMEOUT_S": "0.3"})
+    replica = await start({"IDLE_TIMEOUT_S": "1"})
     replica.simulator.enqueue(Script(Start(), Hang()))
     found = await ended(replica)
     assert found.routes == "ws sse"

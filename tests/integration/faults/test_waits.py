@@ -15,7 +15,8 @@ from tests.stack import request, text_of
 BIG = "x" * 8_000_000
 """More than the network holds for a peer that does not read."""
 
-SOON = "0.3"
+SOON = "1"
+"""Short for what never comes; long enough for what does, on a busy machine."""
 
 
 @pytest.mark.parametrize(
@@ -74,26 +75,26 @@ def alive(signs, times):
     ],
 )
 async def test_who_shows_life_is_not_asked_again(start, options, signs):
-    async with raw.upstream(alive(signs, 6)) as url:
-        replica = await start({"UPSTREAM_URL": url, "FIRST_EVENT_TIMEOUT_S": "0.8"})
+    async with raw.upstream(alive(signs, 10)) as url:
+        replica = await start({"UPSTREAM_URL": url, "FIRST_EVENT_TIMEOUT_S": "1.5"})
         done = await replica.done(request("Hello.", options=options))
     assert done.report.attempts == 1
     first = done.report.timings.first_event
-    assert first.seconds + first.nanos / 1e9 > 1.1  # the first event, not the first byte
+    assert first.seconds + first.nanos / 1e9 > 1.5  # the first event, not the first byte
 
 
 @pytest.mark.parametrize(("options", "sign"), [(SSE, COMMENT), (WEBSOCKET, PING), (WEBSOCKET, KEEPALIVE)])
 async def test_life_without_an_event_has_an_end(start, options, sign):
     async with raw.upstream(alive([sign], 1000)) as url:
-        waits = {"FIRST_EVENT_TIMEOUT_S": "0.8", "FIRST_EVENT_LIMIT_S": "1.5", "REPLAY": "safe-only"}
+        waits = {"FIRST_EVENT_TIMEOUT_S": "1.5", "FIRST_EVENT_LIMIT_S": "2", "REPLAY": "safe-only"}
         replica = await start({"UPSTREAM_URL": url} | waits)
         reported = await _failure(replica, request("Hello.", options=options))
-    assert "took longer than 1.5 s (TRUNKLINE_FIRST_EVENT_LIMIT_S)" in reported
+    assert "took longer than 2 s (TRUNKLINE_FIRST_EVENT_LIMIT_S)" in reported
 
 
 async def test_a_pong_is_no_sign_that_an_answer_will_come(start):
     """A proxy answers our pings for a model that is gone."""
-    replica = await start({"FIRST_EVENT_TIMEOUT_S": "0.5", "PING_INTERVAL_S": "0.1"})
+    replica = await start({"FIRST_EVENT_TIMEOUT_S": SOON, "PING_INTERVAL_S": "0.1"})
     replica.simulator.enqueue(Script(Hang()))
     found = await ended(replica)
     assert found.routes == "ws sse"
@@ -103,7 +104,7 @@ async def test_a_pong_is_no_sign_that_an_answer_will_come(start):
 async def test_a_peer_that_does_not_read_is_not_written_to_for_ever(start):
     replica = await start({"SEND_TIMEOUT_S": SOON}, upstream=Settings(deaf=True))
     reported = await _failure(replica, request(BIG, options=WEBSOCKET))
-    assert "writing the request took longer than 0.3 s (TRUNKLINE_SEND_TIMEOUT_S)" in reported
+    assert "writing the request took longer than 1 s (TRUNKLINE_SEND_TIMEOUT_S)" in reported
     replica.simulator.drop_all()  # it does not even read that we hung up
 
 
@@ -153,7 +154,7 @@ async def test_a_slow_drip_is_no_silence(start):
 
 async def test_a_peer_without_pongs_is_reported_as_lost(start):
     """Long before the wait between events is over."""
-    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "0.2"})
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": SOON})
     replica.simulator.enqueue(Script(Say("Half of it", closed=False), Hang(pongs=False)))
     found = await ended(replica)
     assert found.info.reason == "CONNECTION_LOST"
@@ -162,7 +163,7 @@ async def test_a_peer_without_pongs_is_reported_as_lost(start):
 
 async def test_a_caller_who_does_not_read_is_no_dead_peer(start):
     """While the caller blocks us we do not read the upstream, so we do not judge it either."""
-    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "0.1", "IDLE_TIMEOUT_S": "1"})
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": SOON, "IDLE_TIMEOUT_S": SOON})
     call = replica.completions.StreamCompletion(request("sim:long(bytes=3000000)"))
     events = aiter(call)
     first = await anext(events)
@@ -176,7 +177,7 @@ async def test_a_caller_who_does_not_read_is_no_dead_peer(start):
 
 async def test_an_idle_line_whose_peer_is_gone_is_not_used(start):
     """Half open: nobody hung up. Its pings find out while nobody calls; the turn never notices."""
-    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "0.2"})
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": SOON})
     talk = Talk(replica)
     await talk.say("Hello.")
     (connection,) = replica.simulator.connections.values()

@@ -222,7 +222,7 @@ async def test_original_fault_max_tokens_0_dropped(replica, options):
 @pytest.mark.parametrize("reported", [0, 1], ids=["before the start", "in the answer"])
 async def test_original_fault_no_timeouts(start, options, reported):
     """An upstream that falls silent ends the turn, by name, and not the conversation."""
-    replica = await start({"FIRST_EVENT_TIMEOUT_S": "0.3", "IDLE_TIMEOUT_S": "0.3", "COOLDOWN_S": "0"})
+    replica = await start({"FIRST_EVENT_TIMEOUT_S": "1", "IDLE_TIMEOUT_S": "1", "COOLDOWN_S": "0"})
     silence = Script(Say("Half", closed=False), Hang()) if reported else Script(Hang())
     replica.simulator.enqueue(*[silence] * 3)
     failure = await failed(replica.turn(request("Go on.", options=options), timeout=PATIENCE_S))

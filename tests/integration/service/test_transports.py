@@ -119,7 +119,7 @@ async def test_a_handshake_that_fails_is_invisible(start):
 
 
 async def test_a_handshake_that_hangs_is_given_up(start):
-    replica = await start({"CONNECT_TIMEOUT_S": "0.2"}, upstream=Settings(hang_handshake=True))
+    replica = await start({"CONNECT_TIMEOUT_S": "1"}, upstream=Settings(hang_handshake=True))
     done = await replica.done(request("Hello."))
     assert route(done) == ("SSE", "connect_failed")
 

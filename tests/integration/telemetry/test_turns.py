@@ -251,7 +251,7 @@ async def test_what_a_limit_refuses(seen, limits, limit):
 
 
 async def test_an_unavailable_connection_is_recorded(seen):
-    limits = {"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "0.2"}
+    limits = {"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "1"}
     async with stack(limits, telemetry=seen.telemetry) as service:
         service.simulator.enqueue(Script(Start(), Hang()))
         running = service.completions.StreamCompletion(request("Wait."))
