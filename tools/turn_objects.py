@@ -19,6 +19,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -39,7 +40,7 @@ TURNS = 7
 """So many turns are counted; the median of each number leaves out what the service does from time to time."""
 
 SETTLE_S = 0.1
-"""The time for what follows a call, such as publishing its telemetry."""
+"""What follows a call, such as publishing its telemetry, is over once nothing was created for so long."""
 
 START_TIMEOUT_S = 30.0
 TOKEN = "a-token-of-the-counting-tool"  # noqa: S105
@@ -175,14 +176,24 @@ async def count() -> Counts:
 
 async def _second_turn(stub: Any, session: str) -> Counts:
     user = Message(role=ROLE_USER, parts=[Part(text=TextPart(text="sim:words(n=1)"))])
-    first = await _turn(stub, session, [user])
-    counting = Counting()
-    with counting.installed():
-        second = await _turn(stub, session, [user, first[-1].done.message, user])
-        await asyncio.sleep(SETTLE_S)
+    first, _ = await _counted_turn(stub, session, [user])
+    second, counts = await _counted_turn(stub, session, [user, first[-1].done.message, user])
     assert [event.WhichOneof("event") for event in second] == ["start", "text_delta", "done"]
     assert second[-1].done.report.context == pb.CONTEXT_INCREMENTAL
-    return counting.counts
+    return counts
+
+
+async def _counted_turn(
+    stub: Any, session: str, messages: Sequence[Message]
+) -> tuple[list[pb.StreamCompletionResponse], Counts]:
+    counting = Counting()
+    with counting.installed():
+        events = await _turn(stub, session, messages)
+        before = None
+        while counting.counts != before:
+            before = deepcopy(counting.counts)
+            await asyncio.sleep(SETTLE_S)
+    return events, counting.counts
 
 
 async def _turn(stub: Any, session: str, messages: Sequence[Message]) -> list[pb.StreamCompletionResponse]:
