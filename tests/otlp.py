@@ -18,6 +18,8 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 
+from tests.tcp import tcp_server
+
 
 @dataclass
 class Received:
@@ -102,13 +104,8 @@ async def grpc_receiver() -> AsyncIterator[tuple[Received, str]]:
 async def deaf_receiver() -> AsyncIterator[str]:
     """Where nobody ever answers."""
 
-    taken: list[asyncio.StreamWriter] = []
+    async def take(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
 
-    async def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        taken.append(writer)
-
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        for writer in taken:
-            writer.transport.abort()
+    async with tcp_server(take) as port:
+        yield f"http://127.0.0.1:{port}"

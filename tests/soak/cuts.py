@@ -12,7 +12,8 @@ import argparse
 import asyncio
 import sys
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -26,6 +27,7 @@ from simulator import Settings, Simulator
 from tests.soak.figures import GROWTH_BYTES, GROWTH_SHARE
 from tests.soak.serving import PATIENCE_S, Served, serving
 from tests.stack import request, text_of
+from tests.tcp import tcp_server
 
 LINGER_S = 10
 """Longer than a caller on a busy machine needs until it calls again."""
@@ -75,56 +77,35 @@ class Cuts:
             self.problems.append("PROBLEM: rss has grown since the warm-up")
 
 
-class CuttingProxy:
+@asynccontextmanager
+async def cutting_proxy(target: str, chance: Random) -> AsyncIterator[str]:
     """Relay connections to `target`, and cut each off after a random number of bytes, either way."""
+    host, _, target_port = target.rpartition(":")
 
-    def __init__(self, target: str, chance: Random) -> None:
-        self._host, _, self._port = target.rpartition(":")
-        self._chance = chance
-        self._server: asyncio.Server | None = None
-        self._tasks = set[asyncio.Task[None]]()
+    async def relay(source: asyncio.StreamReader, sink: asyncio.StreamWriter, left: list[int]) -> None:
+        while left[0] > 0 and (data := await source.read(min(left[0], 512))):
+            left[0] -= len(data)
+            sink.write(data)
+            await sink.drain()
 
-    async def __aenter__(self) -> str:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            if self._server is None or not self._server.is_serving():
-                return
-            task = asyncio.create_task(self._relay(reader, writer))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            await asyncio.wait([task])
-        finally:
-            # However the relay ended, and also where it never began: nothing else closes this side.
-            writer.transport.abort()
-
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream, to_upstream = await asyncio.open_connection(self._host, int(self._port))
-        left = [self._chance.randrange(MOST_BYTES)]
-
-        async def relay(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            while left[0] > 0 and (data := await source.read(min(left[0], 512))):
-                left[0] -= len(data)
-                sink.write(data)
-                await sink.drain()
-
-        ways = [asyncio.create_task(relay(reader, to_upstream)), asyncio.create_task(relay(upstream, writer))]
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, to_upstream = await asyncio.open_connection(host, int(target_port))
+        left = [chance.randrange(MOST_BYTES)]
+        ways = [
+            asyncio.create_task(relay(reader, to_upstream, left)),
+            asyncio.create_task(relay(upstream, writer, left)),
+        ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for side in (writer, to_upstream):
+                side.transport.abort()
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            to_upstream.transport.abort()
+
+    async with tcp_server(serve) as port:
+        yield f"127.0.0.1:{port}"
 
 
 class Callers:
@@ -200,7 +181,7 @@ async def cuts(turns: int, *, callers: int = 20, seed: int = 0) -> Cuts:
         }
         async with serving(settings, figures.problems) as served:
             figures.census["start"] = await served.census()
-            async with CuttingProxy(served.address, chance) as proxy:
+            async with cutting_proxy(served.address, chance) as proxy:
                 reading = Callers(figures, seed)
                 numbers = iter(range(turns))
 

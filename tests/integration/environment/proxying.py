@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+from tests.tcp import tcp_server
+
 HANG_UP = "hang up"
 REFUSED = "407 Proxy Authentication Required"
 
@@ -47,7 +49,6 @@ class Proxy:
                 await reader.read(2**20)
             else:
                 await self._lead(head, reader, writer)
-        writer.close()
 
     async def _lead(self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         beyond, onwards = await asyncio.open_connection("127.0.0.1", self.target)
@@ -57,19 +58,28 @@ class Proxy:
         else:
             path = urlsplit(url).path
             onwards.write(head.replace(f"{method} {url} {version}", f"{method} {path} {version}").encode())
+        await _relay(reader, writer, beyond, onwards)
+
+
+async def _relay(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    beyond: asyncio.StreamReader,
+    onwards: asyncio.StreamWriter,
+) -> None:
+    try:
         await asyncio.gather(_pipe(reader, onwards), _pipe(beyond, writer))
+    except asyncio.CancelledError:
+        onwards.transport.abort()
+        raise
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        with suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-    except asyncio.CancelledError:
-        writer.transport.abort()
-        raise
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
 
 
 @asynccontextmanager
@@ -77,7 +87,7 @@ async def listening(
     proxy: Proxy, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Proxy]:
     """The proxy at a free port."""
-    async with _served(proxy.serve, host, tls) as proxy.port:
+    async with tcp_server(proxy.serve, host, tls) as proxy.port:
         yield proxy
 
 
@@ -87,34 +97,7 @@ async def secured(port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         beyond, onwards = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(_pipe(reader, onwards), _pipe(beyond, writer))
+        await _relay(reader, writer, beyond, onwards)
 
-    async with _served(serve, "127.0.0.1", tls) as front:
+    async with tcp_server(serve, tls=tls) as front:
         yield front
-
-
-@asynccontextmanager
-async def _served(serve, host, tls) -> AsyncIterator[int]:
-    tasks = set[asyncio.Task[None]]()
-
-    async def tracked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await serve(reader, writer)
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            tasks.discard(task)
-
-    server = await asyncio.start_server(tracked, host, 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
-        await asyncio.sleep(0)  # what was aborted is closed by the loop's next turn

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
+from tests.tcp import tcp_server
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -29,27 +31,13 @@ STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: clo
 @asynccontextmanager
 async def upstream(handle: Handler) -> AsyncIterator[str]:
     """Its URL. The handler gets what the client sent up to the blank line; the connection ends with it."""
-    running: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        running.add(task)
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                await handle(reader, writer, await reader.readuntil(b"\r\n\r\n"))
-        finally:
-            running.discard(task)
-            writer.close()
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await handle(reader, writer, await reader.readuntil(b"\r\n\r\n"))
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    finally:
-        server.close()
-        for task in list(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+    async with tcp_server(serve) as port:
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 def is_upgrade(head: bytes) -> bool:

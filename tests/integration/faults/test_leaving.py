@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from simulator.scripts import Drop, Gate, Hang, Say, Script, Start
 from tests.integration.faults.endings import ended
 from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, until
 from tests.stack import Stack, request
+from tests.tcp import tcp_server
 
 DEADLINE_S = 1.5
 """Late enough for the turn to have come to its point."""
@@ -138,31 +139,23 @@ class Wire:
     @asynccontextmanager
     async def to(self, address: str) -> AsyncIterator[str]:
         host, _, port = address.rpartition(":")
-        tasks: list[asyncio.Task[None]] = []
 
         async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
+            with suppress(OSError):
                 while data := await reader.read(65536):
                     writer.write(data)
                     await writer.drain()
-            except OSError:
-                pass
 
         async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             inner, outer = await asyncio.open_connection(host, int(port))
             self.writers += [writer, outer]
-            tasks.append(asyncio.ensure_future(pump(inner, writer)))
-            tasks.append(asyncio.ensure_future(pump(reader, outer)))
+            try:
+                await asyncio.gather(pump(inner, writer), pump(reader, outer))
+            finally:
+                outer.transport.abort()
 
-        server = await asyncio.start_server(connect, "127.0.0.1", 0)
-        try:
-            yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        finally:
-            server.close()
-            self.cut()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with tcp_server(connect) as port_here:
+            yield f"127.0.0.1:{port_here}"
 
     def cut(self) -> None:
         for writer in self.writers:
