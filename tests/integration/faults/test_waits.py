@@ -163,13 +163,13 @@ async def test_a_peer_without_pongs_is_reported_as_lost(start):
 
 async def test_a_caller_who_does_not_read_is_no_dead_peer(start):
     """While the caller blocks us we do not read the upstream, so we do not judge it either."""
-    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": SOON, "IDLE_TIMEOUT_S": SOON})
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": SOON, "IDLE_TIMEOUT_S": "2"})
     call = replica.completions.StreamCompletion(request("sim:long(bytes=3000000)"))
     events = aiter(call)
     first = await anext(events)
     line = replica.manager._registry.find("", "s1").line
     await until(lambda: not line._connection.reading)
-    await asyncio.sleep(1.5)  # time itself is what is tested: several pings and the wait between events
+    await asyncio.sleep(2.5)  # time itself is what is tested: several pings and the wait between events
     rest = [event async for event in events]
     assert (first.WhichOneof("event"), rest[-1].WhichOneof("event")) == ("start", "done")
     assert len(text_of(rest)) == 3_000_000
