@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from asyncio import selector_events
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import CoroutineType
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -18,14 +18,18 @@ async def tcp_server(
 ) -> AsyncIterator[int]:
     """Serve each connection in a task of its own, and close it when that ends. Yields the port.
 
+    A task that fails is reported to the loop's exception handler, and its connection is aborted.
     At the end of the block the tasks are cancelled and their connections aborted, also one that has just
     come. What else a task has opened it aborts itself, before it awaits anything in its `finally`.
     """
+    loop = asyncio.get_running_loop()
     running: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await serve(reader, writer)
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Not a coroutine, which asyncio would start later: no connection is ever unknown.
@@ -35,8 +39,9 @@ async def tcp_server(
 
     def ended(task: asyncio.Task[None]) -> None:
         writer = running.pop(task)
-        if task.cancelled() or task.exception() is not None:
-            writer.transport.abort()
+        writer.transport.abort()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            loop.call_exception_handler({"message": "a connection's task failed", "exception": error})
 
     server = await asyncio.start_server(connected, host, 0, ssl=tls)
     try:

@@ -26,16 +26,19 @@ async def test_what_a_connection_says_is_answered_until_it_ends():
         writer.close()
 
 
-async def test_a_failure_ends_the_connection():
+async def test_a_failure_is_reported_and_ends_the_connection():
     async def fail(reader, writer):
         await reader.read(1)
         raise ZeroDivisionError
 
+    failures = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: failures.append(said["exception"]))
     async with tcp_server(fail) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"Hello.")
         assert await reader.read() == b""
         writer.close()
+    assert [type(failure) for failure in failures] == [ZeroDivisionError]
 
 
 @pytest.mark.parametrize("steps", range(24))
