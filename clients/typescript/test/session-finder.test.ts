@@ -46,8 +46,11 @@ test("two turns at once never have the same session", async () => {
   const finder = new SessionFinder();
   const first = await turn(finder, ASKED, said("A"));
   const messages = [...ASKED, said("A"), user("b")];
-  const [one, other] = await Promise.all([finder.take(messages), finder.take(messages)]);
-  assert.deepEqual([one.sessionId === first, other.sessionId === first], [true, false]);
+  const taken = await Promise.all([finder.take(messages), finder.take(messages), finder.take(messages)]);
+  // Which of them has the first session is open: the digests are computed by threads.
+  const ids = taken.map(({ sessionId }) => sessionId);
+  assert.equal(new Set(ids).size, 3);
+  assert.ok(ids.includes(first));
 });
 
 test("conversations that say the same do not lose their sessions to each other", async () => {
