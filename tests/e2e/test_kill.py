@@ -48,6 +48,11 @@ class Caller:
             self.failure = error
 
     @property
+    def has_content(self) -> bool:
+        """Whether anything of the answer has come: more than its start."""
+        return any(kind not in ("start", "error") for kind in kinds_of(self.events))
+
+    @property
     def ending(self) -> str:
         """`done`, or the reason; checks that the stream keeps to the grammar."""
         kinds = kinds_of(self.events)
@@ -99,7 +104,11 @@ async def test_each_turn_ends_once_and_the_next_ones_succeed():
         simulator.process.send_signal(signal.SIGKILL)
         await asyncio.gather(*(caller.task for caller in callers))
         assert Counter(caller.ending for caller in callers) == {"CONNECTION_LOST": TURNS}
-        assert {caller.events[-1].error.report.attempts for caller in callers} == {1}
+        for caller in callers:
+            # The kernel closes the sockets of a killed program one by one, the newest first. Until it comes
+            # to the listening one it still accepts, and what had no content may be written once more.
+            attempts = caller.events[-1].error.report.attempts
+            assert attempts == 1 or (attempts == 2 and not caller.has_content)
 
         world.simulator, again = await upstream(stack, re.findall(r":(\d+)/", url)[0])
         assert again == url
