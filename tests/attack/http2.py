@@ -37,6 +37,7 @@ class Caller:
         self.goaway: h2.events.ConnectionTerminated | None = None
         self.resets: dict[int, int] = {}
         self.gone = False
+        self._acknowledged = 0
         self._changed = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
 
@@ -99,6 +100,11 @@ class Caller:
             await self._change()
         return self.status(stream)
 
+    async def answered(self, pings: int) -> None:
+        """Waits until so many pings are answered, or the connection is gone."""
+        while self._acknowledged < pings and not self.gone:
+            await self._change()
+
     async def _change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
@@ -127,6 +133,8 @@ class Caller:
                 self.resets[event.stream_id] = int(event.error_code)
             case h2.events.ConnectionTerminated():
                 self.goaway = event
+            case h2.events.PingAckReceived():
+                self._acknowledged += 1
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@ import logging
 import os
 import threading
 import time
+from weakref import WeakSet
 
 import pytest
 
@@ -15,6 +16,7 @@ def clock(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("service.reload.time.monotonic", lambda: now[0])
     monkeypatch.setattr("service.reload.time.time", lambda: 0.0)  # no file looks old
+    monkeypatch.setattr("service.reload._ALL", WeakSet())  # only the files of this test are read again
     return now
 
 

@@ -16,6 +16,12 @@ PATIENCE_S = 30
 INVALID_ARGUMENT, DEADLINE_EXCEEDED = "3", "4"
 
 
+@pytest.fixture(autouse=True)
+def slow_s(monkeypatch):
+    """How long a request may take. That none does has a test of its own."""
+    monkeypatch.setattr(health, "SLOW_S", PATIENCE_S)
+
+
 @pytest.fixture
 def service():
     service = HealthService(["one"])
@@ -111,13 +117,26 @@ async def test_watchers_beyond_the_bound_are_refused(service, stub, monkeypatch)
     [
         (b"", INVALID_ARGUMENT),
         (message(pb.HealthCheckRequest(service="n" * 1025).SerializeToString()), INVALID_ARGUMENT),
-        (message(b"", announced=1000), DEADLINE_EXCEEDED),
     ],
-    ids=["no message", "a long name", "a message without an end"],
+    ids=["no message", "a long name"],
 )
 async def test_a_large_or_malformed_request_is_refused(port, path, body, status):
+    assert await outcome(port, path, body) == status
+
+
+class TestTooLate:
+    @pytest.fixture
+    def slow_s(self, monkeypatch):
+        monkeypatch.setattr(health, "SLOW_S", 0.05)
+
+    @pytest.mark.parametrize("path", [CHECK, WATCH])
+    async def test_a_message_without_an_end_times_out(self, port, path):
+        assert await outcome(port, path, message(b"", announced=1000)) == DEADLINE_EXCEEDED
+
+
+async def outcome(port, path, body):
     async with asyncio.timeout(PATIENCE_S), Caller(port) as caller:
         stream = await caller.begin(path, end=not body)
         if body:
             await caller.send(stream, body, end=False)
-        assert await caller.ended(stream) == status
+        return await caller.ended(stream)

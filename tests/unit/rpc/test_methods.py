@@ -47,9 +47,13 @@ def servicer():
     return Servicer()
 
 
+def reader_within(timeout_s):
+    return RequestReader(Receiver(Slots(1), timeout_s, "too late"), admit_anyone, 1000)
+
+
 @pytest.fixture
 def reader():
-    return RequestReader(Receiver(Slots(1), 0.05, "too late"), admit_anyone, 1000)
+    return reader_within(PATIENCE_S)
 
 
 @pytest.fixture
@@ -102,16 +106,20 @@ async def test_a_message_over_the_limit_of_grpc_has_its_status(port):
     assert (await outcome(port, message(b"\0" * 1001)))[0] == RESOURCE_EXHAUSTED
 
 
-async def test_a_message_whose_end_never_comes_times_out(port):
-    status, words = await outcome(port, message(b"", announced=900), end=False)
-    assert (status, words) == (DEADLINE_EXCEEDED, "too late")
+class TestTooLate:
+    @pytest.fixture
+    def reader(self):
+        return reader_within(0.05)
 
+    async def test_a_message_whose_end_never_comes_times_out(self, port):
+        status, words = await outcome(port, message(b"", announced=900), end=False)
+        assert (status, words) == (DEADLINE_EXCEEDED, "too late")
 
-async def test_headers_without_a_message_time_out(port, servicer):
-    async with asyncio.timeout(PATIENCE_S), Caller(port) as caller:
-        stream = await caller.begin(GET)
-        assert await caller.ended(stream) == DEADLINE_EXCEEDED
-    assert servicer.requests == []
+    async def test_headers_without_a_message_time_out(self, port, servicer):
+        async with asyncio.timeout(PATIENCE_S), Caller(port) as caller:
+            stream = await caller.begin(GET)
+            assert await caller.ended(stream) == DEADLINE_EXCEEDED
+        assert servicer.requests == []
 
 
 def refuse(_caller, _call):

@@ -38,6 +38,7 @@ async def test_pings_slower_than_the_interval_are_always_accepted():
         for number in range(PINGS):
             caller.connection.ping(number.to_bytes(8, "big"))
             await caller.flush()
+            await caller.answered(number + 1)  # so the server has received it before the next one is sent
             await asyncio.sleep(0.02)
         # An answer that comes after them all shows that the connection lives.
         stream = await caller.begin("/grpc.health.v1.Health/Check", end=True)

@@ -242,11 +242,11 @@ def test_an_event_loop_on_the_selector_measures_how_busy_it_is():
     selector = PacedSelector()
 
     async def work() -> float:
+        # Where the process stood still, a period may look busy that was not.
         await asyncio.sleep(PERIOD_S * 1.5)
-        assert selector.delay_s == 0.0
-        loop = asyncio.get_running_loop()
-        until = loop.time() + PERIOD_S * 10
-        while loop.time() < until and not selector.delay_s:  # noqa: ASYNC110  it is to be busy
+        while selector.delay_s:  # noqa: ASYNC110  it is to be idle
+            await asyncio.sleep(PERIOD_S * 1.5)
+        while not selector.delay_s:  # noqa: ASYNC110  it is to be busy
             await asyncio.sleep(0)
         return selector.delay_s
 

@@ -74,14 +74,22 @@ async def test_a_timeout_of_something_else_is_none_of_it():
     await keeping.kept.close()
 
 
+async def event_of(batches):
+    """The next batch with events; the heartbeats before it do not matter."""
+    while not (batch := await anext(batches)):
+        pass
+    return batch
+
+
 async def test_heartbeats_while_nothing_happens():
     go = asyncio.Event()
     keeping = Keeping([STARTED], go, [COMPLETED])
     async with keeping.read(heartbeat_s=0.01) as reader, aclosing(reader.batches()) as batches:
-        assert [await anext(batches) for _ in range(3)] == [[STARTED], [], []]
+        assert await event_of(batches) == [STARTED]
+        assert [await anext(batches) for _ in range(2)] == [[], []]
         assert reader.position == 1
         go.set()
-        assert await anext(batches) == [COMPLETED]
+        assert await event_of(batches) == [COMPLETED]
     await keeping.kept.close()
 
 

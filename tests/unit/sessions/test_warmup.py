@@ -69,6 +69,7 @@ async def test_a_turn_waits_for_the_warm_up_of_its_session():
 
 async def test_a_warm_up_that_waits_for_its_rate_ends_with_the_service():
     async with answered(max_dials=2) as (manager, _), asyncio.timeout(PATIENCE_S):
+        manager._rate = warm_up_rate(2, lambda: 0.0)
         await manager.warm(ONE, "a", None)
         await manager.warm(ONE, "b", None)
         waiting = asyncio.create_task(manager.warm(ONE, "c", None))

@@ -108,7 +108,7 @@ async def test_stopping_ends_what_runs(sim, dial, create, receive):
     async with dial() as socket:
         await socket.send(create())
         await receive(socket, "response.in_progress")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             await sim.stop()
             await socket.wait_closed()
     assert socket.close_code == 1001

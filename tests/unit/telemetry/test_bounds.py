@@ -126,7 +126,9 @@ def test_no_span_or_label_holds_a_long_text(capture, error):
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_no_log_line_holds_a_long_text(terminal):
+def test_no_log_line_holds_a_long_text(terminal, monkeypatch):
+    monkeypatch.setattr(logs, "FLUSH_S", 60.0)
+
     class Stream(io.StringIO):
         def isatty(self):
             return terminal

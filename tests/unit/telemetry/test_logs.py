@@ -20,8 +20,12 @@ class Terminal(io.StringIO):
         return True
 
 
+PATIENCE_S = 60.0
+
+
 @pytest.fixture(autouse=True)
-def as_it_was():
+def as_it_was(monkeypatch):
+    monkeypatch.setattr(logs, "FLUSH_S", PATIENCE_S)  # all lines are looked at, however late they are written
     root, ours = logging.getLogger(), logging.getLogger("service")
     process = logging.getLogger("service.app")
     handlers, levels = root.handlers[:], (root.level, ours.level, process.level)

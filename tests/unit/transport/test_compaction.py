@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -138,13 +139,18 @@ async def test_where_nobody_listens_nothing_was_sent():
 
 
 @pytest.mark.parametrize("begins", [False, True], ids=["nothing", "half an answer"])
-async def test_the_wait_has_the_longer_bound_of_a_first_event(server, begins):
+async def test_the_wait_has_the_longer_bound_of_a_first_event(server, begins, monkeypatch):
     server.begins = begins
-    upstream = upstream_at(server.url, FIRST_EVENT_TIMEOUT_S="0.01", FIRST_EVENT_LIMIT_S="0.1")
+    upstream = upstream_at(server.url, FIRST_EVENT_TIMEOUT_S="10", FIRST_EVENT_LIMIT_S="1000")
     server.wait = asyncio.Event()
-    error = await failing(await upstream.compaction(SAID, ONE))
+    asking = asyncio.create_task(failing(await upstream.compaction(SAID, ONE)))
+    await asyncio.wait_for(server.asked.wait(), PATIENCE_S)
+    later = time.monotonic() + 1000
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: later)
+        error = await asking
     assert error.reason is Reason.TIMEOUT
-    assert "longer than 0.1 s (TRUNKLINE_FIRST_EVENT_LIMIT_S)" in error.message
+    assert "longer than 1000 s (TRUNKLINE_FIRST_EVENT_LIMIT_S)" in error.message
     await asyncio.wait_for(server.left.wait(), PATIENCE_S)
     await upstream.close()
 

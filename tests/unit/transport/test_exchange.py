@@ -9,9 +9,10 @@ from service.domain.events import Completed, Started, TextDelta, Usage
 from service.domain.history import full_plan
 from service.domain.messages import TextPart
 from service.domain.plan import ContextReason, Plan
+from service.transport import exchange as exchanges
 from service.transport.channel import Waits
 from service.transport.exchange import Exchange
-from service.transport.receive_buffer import now
+from tests.unit.conftest import Clock
 from tests.unit.wire.server_events import created, ended, frame, message, said, text_delta
 
 FOREVER = 1000.0
@@ -26,9 +27,14 @@ LIFE: list[str] = []
 
 
 class Scripted:
-    """A channel. Each read gives a list of frames, raises, shows `LIFE`, or (None) never comes back."""
+    """A channel. Each read gives a list of frames, raises, shows `LIFE`, or (None) never comes back.
 
-    def __init__(self, *reads: list[str] | TurnError | None, is_open: bool = True) -> None:
+    Waiting moves the `clock`, which stands still otherwise.
+    """
+
+    def __init__(
+        self, *reads: list[str] | TurnError | None, is_open: bool = True, clock: Clock | None = None
+    ) -> None:
         self.open = is_open
         self.closing = False
         self.received_any = False
@@ -39,6 +45,7 @@ class Scripted:
         self.sending: asyncio.Future[None] | None = None
         self.may_wait: list[bool] = []
         self._reads = list(reads)
+        self._clock = clock or Clock()
 
     async def settle(self) -> None:
         self.open = self.open and not self.closing
@@ -59,14 +66,23 @@ class Scripted:
         if isinstance(read, TurnError):
             raise read
         if read is LIFE:
-            async with asyncio.timeout(within_s):
-                await asyncio.sleep(SHORT / 2)
-            self.heard_at = now()
+            self._wait(SHORT / 2, within_s)
+            self.heard_at = self._clock.now
             return []
         if read is None:
-            async with asyncio.timeout(within_s):
-                return await asyncio.get_running_loop().create_future()
+            self._wait(FOREVER, within_s)
         return list(read)
+
+    def _wait(self, wait_s: float, within_s: float) -> None:
+        self._clock.now += min(wait_s, within_s + 0.001)
+        if wait_s > within_s:
+            raise TimeoutError
+
+
+@pytest.fixture
+def clock(clock, monkeypatch):
+    monkeypatch.setattr(exchanges, "now", clock)
+    return clock
 
 
 def make(channel: Scripted, plan: Plan | None = None, **waits: float) -> Exchange:
@@ -207,16 +223,16 @@ async def test_a_lost_chain_is_one_only_where_an_id_was_sent():
         "life is no event",
     ],
 )
-async def test_a_wait_that_runs_out_is_reported_by_its_name(reads, waits, named):
-    exchange = make(Scripted(*reads), **waits)
+async def test_a_wait_that_runs_out_is_reported_by_its_name(clock, reads, waits, named):
+    exchange = make(Scripted(*reads, clock=clock), **waits)
     _, error = await run(exchange)
     assert error.reason is Reason.TIMEOUT
     assert named in error.message
     assert exchange.dispatched
 
 
-async def test_signs_of_life_hold_the_wait_for_the_first_event():
-    exchange = make(Scripted(*[LIFE] * 30, [created()], [WHOLE]), first_event_s=10 * SHORT)
+async def test_signs_of_life_hold_the_wait_for_the_first_event(clock):
+    exchange = make(Scripted(*[LIFE] * 30, [created()], [WHOLE], clock=clock), first_event_s=10 * SHORT)
     _, error = await run(exchange)
     assert error is None
     assert exchange.orderly
@@ -232,12 +248,13 @@ async def test_writing_that_takes_too_long_is_reported_by_its_name():
     assert exchange.dispatched
 
 
-async def test_the_time_that_the_caller_takes_is_not_the_upstreams():
+async def test_the_time_that_the_caller_takes_is_not_the_upstreams(clock):
     """Between two reads nobody waits for the upstream: no wait runs."""
-    exchange = make(Scripted([created()], [text_delta("Hello.")], [WHOLE]), first_event_s=SHORT, idle_s=SHORT)
+    channel = Scripted([created()], LIFE, [text_delta("Hello.")], LIFE, [WHOLE], clock=clock)
+    exchange = make(channel, first_event_s=SHORT, idle_s=SHORT)
     while not exchange.finished:
         await exchange.receive()
-        await asyncio.sleep(2 * SHORT)
+        clock.now += 2 * SHORT
     assert exchange.orderly
 
 

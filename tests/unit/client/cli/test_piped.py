@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from trunkline.cli.piped import piped
+from trunkline.cli.piped import _Interruptible, piped
 
 PATIENCE_S = 30.0
 
@@ -34,13 +34,14 @@ def unreceived():
 
 
 def wait_until_it_waits(thread):
-    """Until it stays where it is though this thread gives way to it again and again."""
+    """Until it is in a read, and stays where it is though this thread gives way to it again and again."""
     stays, where = 0, None
     while stays < 20:
         time.sleep(0.005)
         frame = sys._current_frames()[thread]
         now = (frame.f_code, frame.f_lasti)
-        stays, where = (stays + 1 if now == where else 0), now
+        waits = frame.f_code is _Interruptible.readinto.__code__
+        stays, where = (stays + 1 if waits and now == where else 0), now
 
 
 @contextmanager
