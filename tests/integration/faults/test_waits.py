@@ -9,7 +9,7 @@ from simulator import Settings
 from simulator.scripts import Drop, Hang, Pace, Say, Script, Start, Wait
 from tests.integration.faults import raw
 from tests.integration.faults.endings import ended
-from tests.integration.service.talk import PATIENCE_S, SSE, WEBSOCKET, Talk, context, until
+from tests.integration.service.talk import SSE, WEBSOCKET, Talk, context, until
 from tests.stack import request, text_of
 
 BIG = "x" * 8_000_000
@@ -122,16 +122,6 @@ async def test_a_peer_that_does_not_read_is_given_up_for_sse(start):
     done = await replica.done(request(BIG))
     assert (done.report.transport_reason, done.report.attempts) == ("timeout", 2)
     replica.simulator.drop_all()
-
-
-async def test_the_callers_own_deadline_ends_the_turn(start):
-    """Of all waits the shortest holds, whoever set it."""
-    replica = await start()
-    replica.simulator.enqueue(Script(Say("Half of it", closed=False), Hang()))
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await replica.turn(request("Hello."), timeout=1)
-    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
 
 
 async def test_silence_within_the_wait_is_no_fault(start):

@@ -71,7 +71,7 @@ class Scripted:
             return []
         if read is None:
             self._wait(FOREVER, within_s)
-        return list(read)
+        return list(read or ())
 
     def _wait(self, wait_s: float, within_s: float) -> None:
         self._clock.now += min(wait_s, within_s + 0.001)
