@@ -6,9 +6,9 @@ else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -54,6 +54,16 @@ class Stack:
     @property
     def upstream(self) -> Upstream:
         return next(iter(self.upstreams)).upstream
+
+    @contextmanager
+    def connecting_within(self, limit_s: float) -> Iterator[None]:
+        """Waits for a connection end after that time within the block."""
+        upstream, waits = self.upstream, self.upstream.waits
+        upstream.waits = replace(waits, connect_s=limit_s)
+        try:
+            yield
+        finally:
+            upstream.waits = waits
 
     async def turn(
         self, request: pb.StreamCompletionRequest, **call: Any

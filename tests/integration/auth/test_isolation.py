@@ -112,14 +112,15 @@ async def test_a_tenant_has_a_limit_of_its_own_for_lines(start, auth_file):
     auth_file.write_text(
         auth_file.read_text().replace("[tenants.alpha]", "[tenants.alpha]\nmax_connections = 1")
     )
-    replica = await start({"AUTH_FILE": str(auth_file), "CONNECT_TIMEOUT_S": "1"})
+    replica = await start({"AUTH_FILE": str(auth_file)})
     for name in ("one", "two"):
         await Knock(replica.channel, ALPHA, session=name).warm()
     await replica.simulator.wait_for(lambda: replica.simulator.stats.open_connections == 1, PATIENCE_S)
     replica.simulator.enqueue(Script(Start(), Gate("go"), Say("At last.")))
     running = asyncio.ensure_future(replica.done(request("Hello.", session="two"), metadata=ALPHA))
     await replica.simulator.wait_for(lambda: replica.simulator.stats.in_flight == 1, PATIENCE_S)
-    failure = await failed(replica.done(request("Hi.", session="one", options=WEBSOCKET), metadata=ALPHA))
+    with replica.connecting_within(0.1):
+        failure = await failed(replica.done(request("Hi.", session="one", options=WEBSOCKET), metadata=ALPHA))
     assert (failure.reason, "max_connections" in failure.message) == ("OVERLOADED", True)
     await replica.done(request("Hi.", options=WEBSOCKET), metadata=BETA)
     replica.simulator.open_gate("go")

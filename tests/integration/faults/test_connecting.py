@@ -58,7 +58,7 @@ async def test_a_refused_key_is_reported_and_never_tried_otherwise(start):
 
 
 async def test_a_handshake_that_hangs_costs_one_wait_and_not_one_a_turn(start):
-    replica = await start({"CONNECT_TIMEOUT_S": "1"}, upstream=Settings(hang_handshake=True))
+    replica = await start({"CONNECT_TIMEOUT_S": "3"}, upstream=Settings(hang_handshake=True))
     routes = [route((await ended(replica, session=f"s{number}")).done) for number in range(20)]
     assert routes == [("SSE", "connect_failed")] + [("SSE", "cooldown")] * 19
     assert replica.simulator.stats.handshakes == 1

@@ -38,7 +38,7 @@ async def test_over_max_turns_and_its_queue_each_turn_is_refused_at_once(start):
     [
         pytest.param({"MAX_TURNS": "1"}, id="turns"),
         pytest.param({"MAX_SESSIONS": "1"}, id="sessions"),
-        pytest.param({"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "1"}, id="connections"),
+        pytest.param({"MAX_CONNECTIONS": "1"}, id="connections"),
     ],
 )
 async def test_who_is_refused_learns_when_to_come_back(start, settings):
@@ -47,7 +47,8 @@ async def test_who_is_refused_learns_when_to_come_back(start, settings):
     running = asyncio.ensure_future(replica.done(request("Hello.", session="running")))
     await replica.simulator.wait_for(lambda: replica.simulator.stats.in_flight == 1, PATIENCE_S)
     before = replica.simulator.stats.requests_total
-    refused = await ended(replica, options=WEBSOCKET)
+    with replica.connecting_within(0.1):
+        refused = await ended(replica, options=WEBSOCKET)
     assert (refused.info.reason, refused.retry_after) == ("OVERLOADED", 1.0)
     assert f"TRUNKLINE_{next(iter(settings))}" in refused.reported
     assert replica.simulator.stats.requests_total == before

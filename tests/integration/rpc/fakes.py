@@ -80,7 +80,10 @@ class FakeFinder:
 
 
 class FakeManager:
-    """Plays one script for every turn. `refused` is raised before it, `at_exit` after it; `limit` in s."""
+    """Plays one script for every turn. `refused` is raised before it, `at_exit` after it; `limit` in s.
+
+    `scope`: the timeout of the last turn.
+    """
 
     def __init__(self):
         self.steps = []
@@ -89,6 +92,7 @@ class FakeManager:
         self.refused = None
         self.at_exit = None
         self.limit = None
+        self.scope = None
         self.begun = asyncio.Event()
         self.calls = []
         self.turns = []
@@ -114,7 +118,7 @@ class FakeManager:
         self.turns.append(turn)
         self.begun.set()
         try:
-            async with asyncio.timeout(self.limit):
+            async with asyncio.timeout(self.limit) as self.scope:
                 yield turn
         except TimeoutError as error:
             raise TurnError(Reason.INTERRUPTED, "the grace is over") from error

@@ -231,7 +231,7 @@ async def test_cancel_reaches_the_turn(completion, manager):
 
 async def test_a_deadline_reaches_the_turn(completion, manager):
     manager.steps = [[STARTED], asyncio.Event()]
-    messages, error = await ended(completion.StreamCompletion(STREAM, timeout=1))
+    messages, error = await ended(completion.StreamCompletion(STREAM, timeout=3))
     assert kinds(messages) == ["start"]
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await manager.turns[0].left.wait()
@@ -264,15 +264,15 @@ async def test_a_slow_reader_stops_the_turn_and_gets_all_of_it(completion, manag
 
 async def test_the_error_follows_an_interrupted_write_once_the_caller_reads(completion, manager):
     """The turn ends within a blocked write; the error is sent after that write."""
-    manager.limit = 0.3
     manager.steps = [[STARTED], *([text(CHUNK)] for _ in range(CHUNKS)), [COMPLETED]]
     call = completion.StreamCompletion(STREAM)
-    first = await call.read()
+    begun = [await call.read() for _ in range(2)]
     (turn,) = manager.turns
+    manager.scope.reschedule(asyncio.get_running_loop().time())
     await turn.left.wait()
     assert turn.left_by is GeneratorExit  # it stood at its yield; the handler was in the write
     messages, error = await ended(call)
-    reported = kinds([first, *messages])
+    reported = kinds([*begun, *messages])
     assert reported[0] == "start"
     assert reported[-1] == "error"
     assert set(reported[1:-1]) == {"text_delta"}

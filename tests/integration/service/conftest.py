@@ -72,6 +72,9 @@ async def _leave_clean(replica: Stack) -> None:
     """Nobody calls any more: no turn runs, no line is leased. After the end: no line is open."""
     await replica.channel.close(None)
     assert await replica.manager._running.finished(PATIENCE_S)
+    assert replica.manager._reaper is not None
+    replica.manager._reaper.cancel()  # it may be dialling a spare
+    await asyncio.wait([replica.manager._reaper])
     endpoints = list(replica.upstreams)
     states = [endpoint.pool._state for endpoint in endpoints]
     assert replica.manager._admission.running == 0

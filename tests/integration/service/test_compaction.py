@@ -226,8 +226,8 @@ async def test_nothing_was_sent_where_nobody_listens(start):
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"FIRST_EVENT_LIMIT_S": "1", "FIRST_EVENT_TIMEOUT_S": "1"}, "TRUNKLINE_FIRST_EVENT_LIMIT_S"),
-        ({"TURN_TIMEOUT_S": "1"}, "TRUNKLINE_TURN_TIMEOUT_S"),
+        ({"FIRST_EVENT_LIMIT_S": "3", "FIRST_EVENT_TIMEOUT_S": "3"}, "TRUNKLINE_FIRST_EVENT_LIMIT_S"),
+        ({"TURN_TIMEOUT_S": "3"}, "TRUNKLINE_TURN_TIMEOUT_S"),
     ],
 )
 async def test_a_wait_that_runs_out_is_named(start, settings, named):

@@ -65,7 +65,7 @@ async def test_leaving_one_turn_disturbs_no_other(replica):
 
 async def test_a_deadline_reaches_the_upstream(replica):
     replica.simulator.enqueue(MOMENTS["in the answer"])
-    failure = await failed(replica.turn(request("Tell me."), timeout=1))
+    failure = await failed(replica.turn(request("Tell me."), timeout=3))
     assert failure.code is grpc.StatusCode.DEADLINE_EXCEEDED
     await replica.simulator.wait_for(lambda: replica.simulator.stats.aborted == 1, PATIENCE_S)
     await replica.simulator.wait_for(lambda: replica.simulator.stats.open_connections == 0, PATIENCE_S)

@@ -117,9 +117,10 @@ async def test_those_who_wait_for_a_line_get_it_in_turn(start):
 
 
 async def test_a_forced_turn_that_waits_in_vain_is_refused_and_nothing_was_sent(start):
-    replica = await start({"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "1"})
+    replica = await start({"MAX_CONNECTIONS": "1"})
     turn = await busy(replica)
-    failure = await failed(replica.turn(request("Hello.", options=WEBSOCKET)))
+    with replica.connecting_within(0.1):
+        failure = await failed(replica.turn(request("Hello.", options=WEBSOCKET)))
     assert failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert (failure.reason, failure.sent) == ("OVERLOADED", "false")
     replica.simulator.open_gate("go")

@@ -369,7 +369,7 @@ async def test_no_room_for_one_more(start, options):
 async def test_a_deadline_is_a_caller_who_leaves(replica, options):
     replica.simulator.enqueue(Script(Start(), Gate("go"), Say("Hello.")))
     wanted = keyed(options=options)
-    first = Reading(replica, wanted, timeout=1.0)
+    first = Reading(replica, wanted, timeout=3.0)
     assert (await failed(first.rest())).code is grpc.StatusCode.DEADLINE_EXCEEDED
     await left_alone(replica)
     replica.simulator.open_gate("go")

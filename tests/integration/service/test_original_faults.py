@@ -234,7 +234,7 @@ async def test_original_fault_no_timeouts(start, options, reported):
 
 async def test_original_fault_no_timeouts_of_a_whole_turn(start):
     """One that is never silent and never done ends, too."""
-    replica = await start({"TURN_TIMEOUT_S": "1"})
+    replica = await start({"TURN_TIMEOUT_S": "3"})
     failure = await failed(replica.turn(request("sim:slow(n=100000, delay_ms=5)"), timeout=PATIENCE_S))
     assert failure.reason == "TIMEOUT"
     assert "TURN_TIMEOUT_S" in failure.message

@@ -8,6 +8,7 @@ import pytest
 from service import reload
 from service.gen.trunkline.v1 import completion_pb2 as pb
 from service.gen.trunkline.v1 import session_pb2
+from simulator.scripts import Gate, Say, Script, Start
 from tests.integration.service.talk import PATIENCE_S, Talk, context, failed, until
 from tests.integration.service.two import upstream
 from tests.stack import request
@@ -88,15 +89,15 @@ async def test_a_changed_file_counts_for_the_next_turn_and_moves_what_it_changes
 async def test_a_turn_ends_where_it_runs_though_the_file_changes(two, transport):
     pair = await two(a='models = ["m"]', b='models = ["n"]')
     options = {"transport": transport}
-    turn = asyncio.create_task(
-        pair.replica.done(request("sim:slow(n=5, delay_ms=100)", model="n", options=options))
-    )
+    pair.b.enqueue(Script(Start(), Gate("go"), Say("Hello.")))
+    turn = asyncio.create_task(pair.replica.done(request("Hello.", model="n", options=options)))
     await until(lambda: pair.b.requests)
     pair.file.write('models = ["m"]', 'models = ["n"]\nidle_timeout_s = 30')
     reload.read_again()
     assert upstream(await Talk(pair.replica, "s2", model="m").say("Hello.")) == "a"
     running = 1 if transport == pb.TRANSPORT_WEBSOCKET else 0
     assert pair.replica.manager.counts().lines["b", "leased"] == running
+    pair.b.open_gate("go")
     assert upstream(await turn) == "b"
     await pair.b.wait_for(lambda: pair.b.stats.open_connections == 0, PATIENCE_S)
 

@@ -71,6 +71,7 @@ async def everything(service):
                     call.cancel()
         except (grpc.RpcError, asyncio.CancelledError):
             pass
+        await until(lambda: not service.manager.counts().turns)  # its place is free again
     service.simulator.settings.refuse_websocket = 426
     await service.done(request("Hello.", session="third"))
 

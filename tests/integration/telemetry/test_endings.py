@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from service.gen.trunkline.v1 import session_pb2
-from service.telemetry import names
+from service.telemetry import calls, names
 from service.wire.response_decoder import ResponseDecoder
 from simulator.scripts import Fail, Hang, Refuse, Say, Script, Start
 from tests.stack import MODEL, request
@@ -53,7 +53,7 @@ async def play(service, ending):
     """Run one turn that ends this way. Returns the status that the caller saw."""
     if ending in SCRIPTS:
         service.simulator.enqueue(SCRIPTS[ending])
-    timeout = 0.5 if ending == "deadline" else PATIENCE_S
+    timeout = 3 if ending == "deadline" else PATIENCE_S
     wanted = request("Tell me. secret")
     call = service.completions.StreamCompletion(wanted, timeout=timeout)
     turn_id = ""
@@ -77,6 +77,9 @@ async def test_spans_metrics_and_status_agree_on_the_ending(service, seen, endin
     status, red, error_type, turn_ending, by = TABLE[ending]
     if ending == "exception":
         monkeypatch.setattr(ResponseDecoder, "feed", bug)
+    if ending == "deadline":
+        # The service may have read the call late, and its deadline is then later than the caller's.
+        monkeypatch.setattr(calls, "DEADLINE_SLACK_S", PATIENCE_S)
     assert await play(service, ending) == status
     await seen.until(lambda: seen.named(METHOD))
 

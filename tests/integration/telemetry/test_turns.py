@@ -251,13 +251,12 @@ async def test_what_a_limit_refuses(seen, limits, limit):
 
 
 async def test_an_unavailable_connection_is_recorded(seen):
-    limits = {"MAX_CONNECTIONS": "1", "CONNECT_TIMEOUT_S": "1"}
-    async with stack(limits, telemetry=seen.telemetry) as service:
+    async with stack({"MAX_CONNECTIONS": "1"}, telemetry=seen.telemetry) as service:
         service.simulator.enqueue(Script(Start(), Hang()))
         running = service.completions.StreamCompletion(request("Wait."))
         await running.read()
         forced = request("Hello.", session="s2", options={"transport": pb.TRANSPORT_WEBSOCKET})
-        with pytest.raises(grpc.RpcError):
+        with service.connecting_within(0.1), pytest.raises(grpc.RpcError):
             await service.turn(forced)
         running.cancel()
     assert seen.count(names.REFUSED, limit="connections") == 1
