@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.fleet import free_ports
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "trunkline-e2e"

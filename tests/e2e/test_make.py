@@ -9,6 +9,7 @@ import pytest
 
 from service.gen.trunkline.v1 import completion_pb2_grpc
 from tests.e2e.conftest import PATIENCE_S, running
+from tests.ports import free_ports
 from tests.stack import request
 
 
@@ -45,8 +46,8 @@ async def test_the_demo_of_failover_goes_on_with_the_second_upstream():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_run_serves_until_a_signal(number):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
     async with running(["-m", "tools.run_local"], TRUNKLINE_LISTEN=address) as run:
         await run.says(r"(buf curl)")
         assert "upstream is the simulator" in "".join(run.said)
@@ -57,7 +58,7 @@ async def test_run_serves_until_a_signal(number):
             assert [event async for event in call][-1].WhichOneof("event") == "done"
         run.process.send_signal(number)
         assert await run.ends() == 0
-    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+    with socket.create_server(("127.0.0.1", port)):
         pass  # the port is free again
     assert "Traceback" not in "".join(run.said)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.fleet import ENVOY, PATIENCE_S, ROOT, Fleet, Process, fleet, free_ports, until
+from tests.e2e.fleet import ENVOY, PATIENCE_S, ROOT, Fleet, Process, fleet, until
+from tests.ports import free_ports
 from trunkline import AsyncClient, TrunklineError
 
 # Building the service takes minutes the first time; later nothing is left to do.

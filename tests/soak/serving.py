@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import grpc
+
+from tests.ports import free_ports
 
 PATIENCE_S = 60.0
 
@@ -35,7 +36,7 @@ class Served:
 @asynccontextmanager
 async def serving(settings: Mapping[str, str], problems: list[str]) -> AsyncIterator[Served]:
     """Run the service with these variables. An exit code other than 0 is a problem."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
     environ |= {**settings, "TRUNKLINE_LISTEN": address}
     command = [sys.executable, "-m", "tests.soak.served"]
@@ -50,8 +51,3 @@ async def serving(settings: Mapping[str, str], problems: list[str]) -> AsyncIter
             process.terminate()
         if code := await process.wait():
             problems.append(f"the service ended with {code}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])

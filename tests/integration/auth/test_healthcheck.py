@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.rpc.test_process import address_of, process
+from tests.ports import free_ports
 
 PROBE = Path(__file__).parents[3] / "deploy/healthcheck.py"
 IMAGE_ALLOWS_S = 5.0
@@ -105,8 +105,7 @@ async def test_a_certificate_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 async def test_nobody_is_there(pki, tls):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     code, said = await probe(address, **(settings_of(pki.server) if tls else {}))
     assert (code, "Connection refused" in said, said.count("\n")) == (1, True, 1)
 

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import gzip
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from service.transport import http_stream
 from service.transport.http_stream import ERROR_BODY_BYTES, HttpStream
 from service.transport.settings import UpstreamSettings
 from service.transport.upstream import Upstream
+from tests.ports import free_ports
 from tests.unit.transport.conftest import PATIENCE_S
 from tests.unit.wire.server_events import created, ended, text_delta
 
@@ -286,8 +286,7 @@ async def test_an_answer_that_breaks_off_is_lost(server, upstream, at):
 
 
 async def test_nobody_listens():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    url = f"http://127.0.0.1:{free_ports(1)[0]}/v1"
     upstream = Upstream(load({"TRUNKLINE_UPSTREAM_URL": url}).part(UpstreamSettings))
     error = await failure(upstream)
     await upstream.close()
