@@ -9,6 +9,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from service.gen.trunkline.v1.completion_pb2_grpc import CompletionServiceStub
+from simulator.scripts import Gate, Say, Script, Start
 from tests.attack.http2 import Caller, callers, message
 from tests.attack.victim import BEARER, MEBIBYTE, probing, victim
 from tests.stack import request
@@ -101,7 +103,8 @@ async def test_thousands_of_silent_streams_are_bounded(simulator, path, body):
 
 
 async def test_a_watcher_that_reads_nothing_does_not_stop_the_drain(simulator):
-    async with victim(simulator.url, DRAIN_NOTICE_S="2") as service:
+    simulator.enqueue(Script(Start(), Gate("go"), Say("Hello.")))
+    async with victim(simulator.url) as service:
         async with (
             Caller(service.port, window=0) as deaf,
             Caller(service.port) as caller,
@@ -111,6 +114,9 @@ async def test_a_watcher_that_reads_nothing_does_not_stop_the_drain(simulator):
             leaving, staying = (HealthStub(channel).Watch(health_pb2.HealthCheckRequest()) for _ in "ab")
             assert [(await watch.read()).status for watch in (leaving, staying)] == [SERVING, SERVING]
             leaving.cancel()
+            stub = CompletionServiceStub(channel)
+            events = aiter(stub.StreamCompletion(request("Hello."), metadata=BEARER))
+            await anext(events)  # until the turn ends, the service drains
             service.program.process.send_signal(signal.SIGTERM)
             assert (await staying.read()).status == NOT_SERVING
             stream = await caller.begin(COMPLETE, BEARER)
@@ -118,6 +124,8 @@ async def test_a_watcher_that_reads_nothing_does_not_stop_the_drain(simulator):
             assert await caller.ended(stream) == UNAVAILABLE
             check = await HealthStub(channel).Check(health_pb2.HealthCheckRequest())
             assert check.status == NOT_SERVING
+            simulator.open_gate("go")
+            assert [event async for event in events][-1].HasField("done")
         assert await service.program.ends() == 0
 
 

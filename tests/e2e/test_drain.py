@@ -18,6 +18,7 @@ from service.gen.trunkline.v1 import session_pb2 as spb
 from simulator import Settings, Simulator
 from simulator.scripts import Gate, Hang, Pace, Say, Script
 from tests.e2e.conftest import PATIENCE_S, Program, running
+from tests.e2e.fleet import until
 from tests.integration.faults.endings import Ended
 from tests.stack import request
 
@@ -32,6 +33,7 @@ class House:
     service: Program
     simulator: Simulator
     channel: grpc.aio.Channel
+    received: str = ""
 
     def turn(self, *said: str, **fields: Any) -> "asyncio.Task[Ended]":
         return asyncio.ensure_future(self._turn(request(*said, **fields)))
@@ -42,7 +44,8 @@ class House:
             async for event in completion_pb2_grpc.CompletionServiceStub(self.channel).StreamCompletion(
                 asked, timeout=PATIENCE_S
             ):
-                events.append(event)  # noqa: PERF401  what came before the failure counts
+                events.append(event)
+                self.received += event.text_delta.delta
         except grpc.aio.AioRpcError as error:
             failure = error
         return Ended(events, failure, [])
@@ -102,7 +105,7 @@ async def test_what_does_not_finish_in_the_grace_is_reported(options):
     async with serving(DRAIN_GRACE_S="0.2") as house:
         house.simulator.enqueue(HALF)
         turn = house.turn("Hello.", options=options)
-        await house.asked(1)
+        await until(lambda: house.received == "Half of it")
         house.terminate()
         ended = await turn
         assert (ended.code, ended.info.reason) == (grpc.StatusCode.ABORTED, "INTERRUPTED")

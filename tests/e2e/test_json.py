@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from simulator.scripts import Gate, Say, Script, Start
 from tests.e2e.callers import MODEL, callers, each
 from tests.e2e.fleet import ENVOY, PATIENCE_S, Fleet, fleet
 
@@ -71,13 +72,21 @@ async def answer(house: Fleet, path: str, *options: str, **sent: Any) -> dict[st
 
 
 async def test_each_event_is_a_line_that_comes_when_it_happens(house):
-    turn = said("sim:slow(n=3, delay_ms=50)")
-    async with curling(house, "/v1/sessions/s1/stream", body=turn) as process:
+    gates = {2: "second", 3: "third"}  # after so many lines
+    one, two = (Say(word, closed=False) for word in ("One ", "two "))
+    steps = (Start(), one, Gate("second"), two, Gate("third"), Say("three."))
+    house.simulator.enqueue(Script(*steps))
+    events: list[dict[str, Any]] = []
+    async with curling(house, "/v1/sessions/s1/stream", body=said("Hello.")) as process:
         assert process.stdout is not None
-        events = [json.loads(line) async for line in process.stdout]
+        async with asyncio.timeout(PATIENCE_S):
+            async for line in process.stdout:
+                events.append(json.loads(line))
+                if len(events) in gates:
+                    house.simulator.open_gate(gates[len(events)])
     assert [event["sequence"] for event in events] == ["1", "2", "3", "4", "5"]
     assert events[0]["start"]["transport"] == "TRANSPORT_WEBSOCKET"
-    assert [event["text_delta"]["delta"] for event in events[1:4]] == ["word1 ", "word2 ", "word3"]
+    assert [event["text_delta"]["delta"] for event in events[1:4]] == ["One ", "two ", "three."]
     assert events[4]["done"]["report"]["context_reason"] == "first_turn"
 
     silent = said("sim:slow(n=3, delay_ms=600000)")

@@ -87,6 +87,8 @@ async def test_each_turn_ends_once_and_the_next_ones_succeed():
             "TRUNKLINE_LISTEN": "127.0.0.1:0",
             "TRUNKLINE_UPSTREAM_URL": url,
             "TRUNKLINE_COOLDOWN_S": "1",
+            "TRUNKLINE_CONNECT_TIMEOUT_S": "60",
+            "TRUNKLINE_MAX_REQUEST_BYTES": "100000",  # so that no call is refused that the service reads late
             "OPENAI_API_KEY": "k",
         }
         service = await stack.enter_async_context(running(["-m", "service"], **settings))

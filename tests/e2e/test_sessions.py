@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tests.e2e.callers import callers, each
+from tests.e2e.callers import callers
 from tests.e2e.conftest import running
 from tests.e2e.fleet import ENVOY, fleet
 
@@ -14,7 +14,8 @@ pytestmark = pytest.mark.skipif(not ENVOY.exists(), reason="no Envoy: `make e2e`
 
 async def test_the_sessions_of_all_replicas_are_shown_through_envoy(tmp_path):
     async with fleet(tmp_path, replicas=3) as house, callers(house.door, 24) as everybody:
-        await each(everybody)
+        for caller in everybody:
+            await caller.say("Hello.")
         served = await house.served(24)
         async with running(["-m", "trunkline", "sessions", "--json", "--address", house.door]) as program:
             assert await program.ends() == 0
