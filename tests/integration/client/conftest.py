@@ -25,6 +25,13 @@ def face(request):
     return request.param()
 
 
+@pytest.fixture(autouse=True)
+def stop_s(monkeypatch):
+    """CancelTurn is a best effort of two seconds; the service of these tests always hears it."""
+    for package in ("aio", "sync"):
+        monkeypatch.setattr(f"trunkline.{package}.client.STOP_S", 60.0)
+
+
 @pytest.fixture
 async def client(face, service):
     client = face.client(service.address, token="t0ken", retry=Retry(jitter=lambda: 1.0))

@@ -125,11 +125,11 @@ async def test_what_the_service_says_is_final(face, service, conversation, last)
 
 async def test_the_deadline_spans_the_calls_and_stops_the_turn(face, service, conversation):
     service.scripts = [[EVENTS[0], BROKEN], [EVENTS[1], WAIT]]
-    conversation.client._clock = count(0.0, 0.8).__next__
-    turn = conversation.stream("hi", timeout=3.2)
+    conversation.client._clock = count(0.0, 2.4).__next__
+    turn = conversation.stream("hi", timeout=9.6)
     with pytest.raises(TrunklineError, match="DEADLINE_EXCEEDED"):
         await face.events(turn)
-    assert 0 < service.deadlines[1] < 1.2 < service.deadlines[0]
+    assert 0 < service.deadlines[1] < 3.6 < service.deadlines[0]
     assert (await service.stopped.get()).turn_key == turn.key
 
 
@@ -207,7 +207,7 @@ async def test_what_may_have_been_sent_is_never_called_unsent(face, service, cli
 async def test_a_complete_that_runs_out_of_time_stops_the_turn(face, service, conversation):
     service.scripts = [[WAIT]]
     with pytest.raises(TrunklineError, match="DEADLINE_EXCEEDED"):
-        await face.call(conversation.complete, "hi", timeout=1)
+        await face.call(conversation.complete, "hi", timeout=3)
     assert (await service.stopped.get()).turn_key == service.requests[0].turn_key
 
 

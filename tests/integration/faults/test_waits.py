@@ -167,7 +167,7 @@ async def test_a_caller_who_does_not_read_is_no_dead_peer(start):
 
 async def test_an_idle_line_whose_peer_is_gone_is_not_used(start):
     """Half open: nobody hung up. Its pings find out while nobody calls; the turn never notices."""
-    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": SOON})
+    replica = await start({"PING_INTERVAL_S": "0.1", "PING_TIMEOUT_S": "3"})
     talk = Talk(replica)
     await talk.say("Hello.")
     (connection,) = replica.simulator.connections.values()
