@@ -18,6 +18,10 @@ The number of slots bounds the memory that slow messages can hold:
     slots * (MAX_REQUEST_BYTES + 1 MiB) ≤ 256 MiB, a quarter of the memory of a replica
 
 Example: for the default of 32 MiB there are 7 slots (7 * 33 MiB = 231 MiB), and one tenant may hold 4.
+
+The grace is for the network, not for this process. Where a CPU limit stops the process for 100 ms, the loop
+finds its timers due before grpc's thread has read the messages that came meanwhile, and would refuse all but
+4 calls of a burst. So the grace passes in steps, one timer after the other: such a stop uses up one step.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from service.domain.errors import Reason, TurnError
 from service.rpc.failure import Context
 
 GRACE_S = 0.05
+GRACE_STEPS = 5
 SLOW_BYTES = 256 * 1024 * 1024
 RETRY_AFTER_S = 1.0
 
@@ -115,7 +120,7 @@ class _Wait:
     message is there by then, `end` cancels the decision.
     """
 
-    __slots__ = ("_handle", "_holder", "_holds", "_limit", "_loop", "_receiver", "refusal")
+    __slots__ = ("_handle", "_holder", "_holds", "_limit", "_loop", "_receiver", "_steps", "refusal")
 
     def __init__(self, receiver: Receiver, holder: str, limit: asyncio.Timeout) -> None:
         self.refusal: TurnError | None = None
@@ -124,13 +129,21 @@ class _Wait:
         self._limit = limit
         self._holds = False
         self._loop = asyncio.get_running_loop()
-        self._handle: asyncio.Handle = self._loop.call_later(GRACE_S, self._next_iteration, self._acquire)
+        self._steps = GRACE_STEPS
+        self._handle: asyncio.Handle = self._loop.call_later(GRACE_S / GRACE_STEPS, self._step)
 
     def end(self) -> None:
         self._handle.cancel()
         if self._holds:
             self._holds = False
             self._receiver.slots.release(self._holder)
+
+    def _step(self) -> None:
+        self._steps -= 1
+        if self._steps:
+            self._handle = self._loop.call_later(GRACE_S / GRACE_STEPS, self._step)
+        else:
+            self._next_iteration(self._acquire)
 
     def _next_iteration(self, decide: Callable[[], None]) -> None:
         self._handle = self._loop.call_soon(decide)

@@ -92,6 +92,18 @@ async def test_a_message_due_with_its_timer_is_received(number):
     assert await task == b"m"
 
 
+async def test_a_process_that_stood_still_gives_its_other_threads_time():
+    """The message came meanwhile, but the thread that reads it runs later than the loop."""
+    context, one = FakeContext(), receiver(0)
+    task = asyncio.create_task(one.receive(context))
+    await asyncio.sleep(0)
+    time.sleep(GRACE_S * 3)  # noqa: ASYNC251  no thread runs
+    for _ in range(10):
+        await asyncio.sleep(0)
+    context.message.set_result(b"m")
+    assert await task == b"m"
+
+
 async def test_a_timeout_of_the_caller_is_not_swallowed():
     context = FakeContext()
     context.message.set_exception(TimeoutError("foreign"))
