@@ -61,13 +61,16 @@ class Caller:
             self._writer.write(self.connection.data_to_send())
             await self._writer.drain()
 
-    async def begin(self, path: str, metadata: Metadata = (), *, end: bool = False) -> int:
-        """Opens a stream by its headers. Returns its id."""
+    async def begin(
+        self, path: str, metadata: Metadata = (), *, end: bool = False, flush: bool = True
+    ) -> int:
+        """Opens a stream by its headers. Returns its id. Without `flush` they go with the first message."""
         stream = self.connection.get_next_available_stream_id()
         head = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x")]
         head += [("content-type", "application/grpc"), ("te", "trailers"), *metadata]
         self.connection.send_headers(stream, head, end_stream=end)
-        await self.flush()
+        if flush:
+            await self.flush()
         return stream
 
     async def send(self, stream: int, body: bytes, *, end: bool = True) -> int:
