@@ -96,7 +96,7 @@ def show(**values: Any) -> None:
 
 async def stream(model: ChatTrunkline) -> None:
     conversation = Conversation(model)
-    for message in ("Hello.", "sim:unicode", "sim:slow(n=20, delay_ms=20)", "Bye."):
+    for message in ("Hello.", "sim:unicode", "sim:slow(n=10, delay_ms=100)", "Bye."):
         await conversation.say(message)
 
 

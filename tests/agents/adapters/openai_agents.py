@@ -112,7 +112,7 @@ def harbour(**settings: Any) -> Agent:
 
 async def stream(provider: TrunklineProvider) -> None:
     conversation = Conversation(provider, harbour())
-    for message in ("Hello.", "sim:unicode", "sim:slow(n=8, delay_ms=40)", "Bye."):
+    for message in ("Hello.", "sim:unicode", "sim:slow(n=10, delay_ms=100)", "Bye."):
         await conversation.say(message)
 
 

@@ -98,7 +98,7 @@ def show(**values: Any) -> None:
 
 async def stream(model: TrunklineModel) -> None:
     conversation = Conversation(model)
-    for message in ("Hello.", "sim:unicode", "sim:phases", "sim:slow(n=8, delay_ms=40)", "Bye."):
+    for message in ("Hello.", "sim:unicode", "sim:phases", "sim:slow(n=10, delay_ms=100)", "Bye."):
         await conversation.say(message)
 
 
