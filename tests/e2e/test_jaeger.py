@@ -9,6 +9,7 @@ import re
 import sys
 from contextlib import asynccontextmanager, suppress
 
+import grpc
 import pytest
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -16,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from service.gen.trunkline.v1 import session_pb2, session_pb2_grpc
 from simulator import Simulator
 from simulator.scripts import Drop, Fail, Hang, Say, Script, Start
 from tools.trace import jaeger, tree
@@ -92,13 +94,22 @@ async def left_in_the_middle(conversation):
                 break
 
 
-async def talk(simulator, conversation):
+async def unconnected(address, session):
+    """The service has seen that its connection is gone. A turn before that tries it: another span."""
+    wanted = session_pb2.GetSessionRequest(session_id=session)
+    async with asyncio.timeout(PATIENCE_S), grpc.aio.insecure_channel(address) as channel:
+        stub = session_pb2_grpc.SessionServiceStub(channel)
+        while (await stub.GetSession(wanted)).session.live:  # noqa: ASYNC110  another process
+            await asyncio.sleep(0.02)
+
+
+async def talk(simulator, address, conversation):
     """One turn of each kind, in this order."""
     await conversation.stream("Hello.").result()
     await conversation.stream("And?").result()
     simulator.settings.refuse_websocket, simulator.settings.refuse_times = 426, 1
     simulator.drop_all()
-    await simulator.wait_for(lambda: not simulator.connections)
+    await unconnected(address, conversation.session_id)
     await conversation.stream("Over HTTP then.").result()
     simulator.enqueue(Script(Say("Half of", closed=False), Hang()))
     await left_in_the_middle(conversation)
@@ -123,7 +134,7 @@ def turns(collector):
                 service(simulator, collector) as address,
                 caller(address, collector, "caller", monkeypatch) as conversation,
             ):
-                await talk(simulator, conversation)
+                await talk(simulator, address, conversation)
 
     async def asked():
         await play()
