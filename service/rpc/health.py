@@ -22,8 +22,8 @@ MAX_REQUEST_BYTES = 1024
 MAX_WATCHERS = 1000
 SLOW_SLOTS = 2
 SLOW_S = 1.0
-LATE = f"the request did not arrive within {SLOW_S:g} s"
 """For a check on a busy machine. A slot may hold what any peer sends: 33 MiB by default."""
+LATE = f"the request did not arrive within {SLOW_S:g} s"
 
 SERVING = pb.HealthCheckResponse.SERVING
 NOT_SERVING = pb.HealthCheckResponse.NOT_SERVING

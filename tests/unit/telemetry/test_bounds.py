@@ -127,7 +127,7 @@ def test_no_span_or_label_holds_a_long_text(capture, error):
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_no_log_line_holds_a_long_text(terminal, monkeypatch):
-    monkeypatch.setattr(logs, "FLUSH_S", 60.0)
+    monkeypatch.setattr(logs, "FLUSH_S", 60.0)  # all lines are looked at, however late they are written
 
     class Stream(io.StringIO):
         def isatty(self):

@@ -12,15 +12,13 @@ from opentelemetry.trace import use_span
 
 from service.telemetry import logs
 
+PATIENCE_S = 60.0
 PROMPT = "a pr0mpt"
 
 
 class Terminal(io.StringIO):
     def isatty(self):
         return True
-
-
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)
